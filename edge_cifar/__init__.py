@@ -1,0 +1,1 @@
+"""Train, convert, prove and measure CIFAR-10 classifiers for phones, Macs and Raspberry Pis."""

@@ -1,0 +1,5 @@
+"""``python -m edge_cifar``."""
+
+from edge_cifar.cli._main import entry
+
+entry()

@@ -1,0 +1,121 @@
+"""A bundle: the folder that travels to a device, its artifacts, and the manifest that vouches for them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+from edge_cifar import files
+from edge_cifar.errors import BundleError
+from edge_cifar.variant import Variant
+
+MANIFEST = "manifest.json"
+REFERENCE = "reference.npz"
+SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class Artifact:
+    """One exported file (or ``.mlpackage`` folder) and what the manifest says of it.
+
+    Attributes:
+        path: where it lies.
+        variant: format and precision.
+        sha256: checksum, as :func:`edge_cifar.files.sha256` computes it.
+        size_bytes: its size on disk.
+        labels: class names, in the order of the output's probabilities.
+        facts: the rest of its manifest entry (input, output, calibration, parity, tool_versions).
+    """
+
+    path: Path
+    variant: Variant
+    sha256: str
+    size_bytes: int
+    labels: tuple[str, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    def check(self) -> None:
+        """Hold the file to its manifest entry.
+
+        Raises:
+            BundleError: the file is missing, or its size or checksum is another.
+        """
+        if not self.path.exists():
+            raise BundleError(f"{self.path} is listed in the manifest but missing; export again")
+        if files.size_bytes(self.path) != self.size_bytes or files.sha256(self.path) != self.sha256:
+            raise BundleError(f"{self.path} is not the file the manifest lists (checksum differs); export again")
+
+    def entry(self) -> dict[str, Any]:
+        """The manifest entry of this artifact."""
+        return {
+            "variant": str(self.variant),
+            "file": self.path.name,
+            "sha256": self.sha256,
+            "size_bytes": self.size_bytes,
+            "labels": list(self.labels),
+            **self.facts,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Bundle:
+    """A folder of artifacts with one manifest.
+
+    Attributes:
+        path: the folder.
+        model: name of the run it was exported from.
+        artifacts: those that passed their checks, in manifest order.
+        facts: the rest of the manifest (data, labels, reference, rejected, ...).
+    """
+
+    path: Path
+    model: str
+    artifacts: tuple[Artifact, ...]
+    facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def reference_path(self) -> Path:
+        """Images, labels and the Keras model's probabilities (see :mod:`edge_cifar.reference`)."""
+        return self.path / REFERENCE
+
+    @classmethod
+    def open(cls, path: Path) -> Bundle:
+        """Read a bundle's manifest; nothing in it is trusted before it was looked at.
+
+        Raises:
+            BundleError: there is no manifest, it is broken, or it points outside its folder.
+        """
+        manifest = files.read_json(path / MANIFEST, "manifest")
+        if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
+            raise BundleError(f"{path / MANIFEST} is not a manifest of schema {SCHEMA}; export again")
+        try:
+            artifacts = tuple(_artifact(path, entry) for entry in manifest["artifacts"])
+            model = str(manifest["model"])
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
+            raise BundleError(f"{path / MANIFEST} is broken ({error!r}); export again") from error
+        facts = {key: value for key, value in manifest.items() if key not in ("schema", "model", "artifacts")}
+        return cls(path=path, model=model, artifacts=artifacts, facts=facts)
+
+    def write_manifest(self) -> None:
+        """Write the manifest, whole."""
+        document = {
+            "schema": SCHEMA,
+            "model": self.model,
+            **self.facts,
+            "artifacts": [artifact.entry() for artifact in self.artifacts],
+        }
+        files.write_json(self.path / MANIFEST, document)
+
+
+def _artifact(folder: Path, entry: Mapping[str, Any]) -> Artifact:
+    known = ("variant", "file", "sha256", "size_bytes", "labels")
+    return Artifact(
+        path=files.inside(folder, str(entry["file"])),
+        variant=Variant.parse(str(entry["variant"])),
+        sha256=str(entry["sha256"]),
+        size_bytes=int(entry["size_bytes"]),
+        labels=tuple(str(label) for label in entry["labels"]),
+        facts={key: value for key, value in entry.items() if key not in known},
+    )

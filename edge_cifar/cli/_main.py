@@ -1,0 +1,91 @@
+"""The ``edge-cifar`` command: finds its sub-commands by file name and turns errors into exit statuses."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+
+import edge_cifar.cli
+from edge_cifar import plugins
+from edge_cifar.errors import EdgeCifarError, UsageError, unknown
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are the modules of :mod:`edge_cifar.cli`, imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(plugins.names(edge_cifar.cli))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in plugins.names(edge_cifar.cli):
+            return None
+        command = plugins.load(edge_cifar.cli, cmd_name, "command").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            raise unknown("command", name, self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="edge-cifar")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Train CIFAR-10 classifiers, convert them to TFLite, ONNX and Core ML, prove and measure them.
+
+    \b
+    The whole way, on built-in data:   edge-cifar demo
+    With the real data:                edge-cifar train mobilenetv2
+                                       edge-cifar export
+                                       edge-cifar verify
+                                       edge-cifar bench
+                                       edge-cifar report
+    """
+
+
+def main(arguments: list[str] | None = None) -> int:
+    """Run the command line.
+
+    Returns:
+        The exit status: 0 done, 1 files, data, packages, the machine or a check that was not met,
+        2 refused from the command line alone, 130 interrupted.
+    """
+    arguments = sys.argv[1:] if arguments is None else arguments
+    debug = "--debug" in arguments
+    # --debug is accepted before and after the command's name.
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        cli.main(arguments, prog_name="edge-cifar", standalone_mode=False)
+        return 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.UsageError as error:
+        error.show()
+        return UsageError.exit_status
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except EdgeCifarError as error:
+        if debug:
+            traceback.print_exc()
+        click.echo(f"edge-cifar: {error}", err=True)
+        return error.exit_status
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("edge-cifar: interrupted", err=True)
+        return 130
+    except BrokenPipeError:
+        # The reader of our output went away (`edge-cifar models | head`): that is no error of ours.
+        sys.stderr.close()
+        return 0
+
+
+def entry() -> None:
+    """Entry point of the installed script."""
+    sys.exit(main())

@@ -1,0 +1,83 @@
+"""The errors this toolkit raises on purpose. The command line catches only the root.
+
+    EdgeCifarError            exit status 1: files, data, packages, the machine
+    ├── UsageError            exit status 2: refused from the command line alone
+    ├── DataError             a data set is missing, truncated, corrupt or unsuitable
+    ├── RunError              a run folder is missing, unfinished or does not fit the request
+    ├── BundleError           a bundle, its manifest or one of its artifacts is not what it claims
+    ├── TrainingError         training cannot start or cannot go on
+    ├── ConversionError       a model cannot be carried into a format
+    ├── RuntimeUnavailable    a runtime cannot run on this machine
+    │   └── MissingPackage    ... because a package is not installed
+    ├── MeasurementError      a benchmark could not be taken
+    └── CheckFailed           parity, accuracy gate or regression: the check ran and was not met
+
+Each message is one sentence that says what is wrong, with what was received, and the way out.
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class EdgeCifarError(Exception):
+    """Root of the tree; its message is fit to be shown to a user as it stands."""
+
+    exit_status = 1
+
+
+class UsageError(EdgeCifarError):
+    """The request can be refused without looking at any file."""
+
+    exit_status = 2
+
+
+class DataError(EdgeCifarError):
+    """A data set is missing, truncated, corrupt or unsuitable."""
+
+
+class RunError(EdgeCifarError):
+    """A run folder is missing, unfinished or does not fit the request."""
+
+
+class BundleError(EdgeCifarError):
+    """A bundle, its manifest or one of its artifacts is not what it claims to be."""
+
+
+class TrainingError(EdgeCifarError):
+    """Training cannot start or cannot go on."""
+
+
+class ConversionError(EdgeCifarError):
+    """A model cannot be carried into a format or precision."""
+
+
+class RuntimeUnavailable(EdgeCifarError):
+    """A runtime cannot run on this machine."""
+
+
+class MissingPackage(RuntimeUnavailable):
+    """A package is not installed; the message holds the command that adds it."""
+
+    def __init__(self, package: str, extra: str) -> None:
+        super().__init__(f'{package} is not installed; type: pip install "edge-cifar[{extra}]"')
+        self.package = package
+        self.extra = extra
+
+
+class MeasurementError(EdgeCifarError):
+    """A benchmark could not be taken."""
+
+
+class CheckFailed(EdgeCifarError):
+    """A check was made and was not met."""
+
+
+def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
+    """The error for a misspelt name: suggests the nearest known one, or lists them all."""
+    choices = sorted(known)
+    near = difflib.get_close_matches(name.lower(), choices, n=1, cutoff=0.5)
+    if near:
+        return UsageError(f"unknown {kind} {name!r}; did you mean {near[0]!r}?")
+    return UsageError(f"unknown {kind} {name!r}; choose from {', '.join(choices)}")

@@ -1,0 +1,137 @@
+"""Files and folders that appear whole or not at all, their checksums, and paths that stay inside."""
+
+from __future__ import annotations
+
+import contextlib
+import errno
+import hashlib
+import json
+import os
+import shutil
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from edge_cifar.errors import BundleError, EdgeCifarError
+
+_CHUNK_BYTES = 1 << 20
+
+
+@contextlib.contextmanager
+def appears_whole(path: Path) -> Iterator[Path]:
+    """Write a file or folder so that it stands under its name only when it is complete.
+
+    Yields a path beside ``path`` (same name and suffix, inside a hidden scratch folder) to write
+    to; on leaving without an exception what was written is flushed to disk and renamed over
+    ``path``. On an exception, an interrupt included, nothing is left.
+
+    Raises:
+        EdgeCifarError: the place cannot be written, or the disk is full.
+    """
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    try:
+        written = scratch / path.name
+        yield written
+        _flush(written)
+        if path.is_dir() and not path.is_symlink():
+            # A folder cannot be renamed over a full one: move the old one away first.
+            os.replace(path, scratch / "replaced")
+        os.replace(written, path)
+    except OSError as error:
+        raise cannot_write(path, error) from error
+    finally:
+        shutil.rmtree(scratch, ignore_errors=True)
+
+
+def write_text(path: Path, text: str) -> None:
+    """Write UTF-8 text so that it appears whole."""
+    with appears_whole(path) as partial:
+        partial.write_text(text, encoding="utf-8")
+
+
+def write_json(path: Path, document: Any) -> None:
+    """Write a JSON document, indented, so that it appears whole. NaN and infinity are refused."""
+    write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+
+
+def read_json(path: Path, kind: str) -> Any:
+    """Read a JSON document.
+
+    Args:
+        path: the file.
+        kind: what the file is, for the error message ("manifest", "run record", ...).
+
+    Raises:
+        BundleError: the file is missing, unreadable or not JSON.
+    """
+    try:
+        return json.loads(path.read_text(encoding="utf-8"))
+    except FileNotFoundError as error:
+        raise BundleError(f"no {kind} at {path}") from error
+    except OSError as error:
+        raise BundleError(f"the {kind} {path} cannot be read: {error.strerror}") from error
+    except (ValueError, RecursionError) as error:
+        raise BundleError(f"the {kind} {path} is not valid JSON: {error}") from error
+
+
+def sha256(path: Path) -> str:
+    """Checksum of a file, or of a folder's files.
+
+    For a folder (a ``.mlpackage``) the hash runs, over its files in sorted order of their relative
+    POSIX paths, over each path, a zero byte and the file's bytes.
+    """
+    digest = hashlib.sha256()
+    if not path.is_dir():
+        _update(digest, path)
+        return digest.hexdigest()
+    for file in _files_of(path):
+        digest.update(file.relative_to(path).as_posix().encode() + b"\0")
+        _update(digest, file)
+    return digest.hexdigest()
+
+
+def size_bytes(path: Path) -> int:
+    """Size of a file, or of all files of a folder."""
+    return sum(file.stat().st_size for file in _files_of(path)) if path.is_dir() else path.stat().st_size
+
+
+def inside(folder: Path, name: str) -> Path:
+    """The path of ``name`` below ``folder``, for names read from a file that is not trusted.
+
+    Raises:
+        BundleError: the name is absolute, climbs out of the folder, or leads out through a link.
+    """
+    path = folder / name
+    root = folder.resolve()
+    if not name or "\0" in name or Path(name).is_absolute() or root not in path.resolve().parents:
+        raise BundleError(f"{name!r} points outside {folder}; the bundle was tampered with or is broken")
+    return path
+
+
+def cannot_write(path: Path, error: OSError) -> EdgeCifarError:
+    """The error for a place that cannot be written, in one sentence with a way out."""
+    if error.errno == errno.ENOSPC:
+        return EdgeCifarError(f"no space left on the disk that holds {path}; free some, or choose another place")
+    return EdgeCifarError(f"cannot write {path}: {error.strerror or error}; choose another place with --out")
+
+
+def _files_of(folder: Path) -> list[Path]:
+    files = (path for path in folder.rglob("*") if path.is_file())
+    return sorted(files, key=lambda path: path.relative_to(folder).as_posix())
+
+
+def _update(digest: Any, file: Path) -> None:
+    with file.open("rb") as stream:
+        while chunk := stream.read(_CHUNK_BYTES):
+            digest.update(chunk)
+
+
+def _flush(path: Path) -> None:
+    for file in _files_of(path) if path.is_dir() else [path]:
+        with file.open("rb") as stream:
+            os.fsync(stream.fileno())

@@ -1,0 +1,72 @@
+"""Optional packages: imported when needed, named with the command that adds them when absent."""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+import importlib.util
+import os
+from types import ModuleType
+from typing import Any
+
+from edge_cifar.errors import MissingPackage
+
+
+def require(module: str, extra: str) -> ModuleType:
+    """Import an optional module.
+
+    Only the absence of that very package is turned into advice; an ImportError from inside an
+    installed package is a broken installation and surfaces as it is.
+
+    Args:
+        module: dotted name to import.
+        extra: the extra of edge-cifar that brings it.
+
+    Raises:
+        MissingPackage: the module's top-level package is not installed.
+    """
+    package = module.partition(".")[0]
+    try:
+        return importlib.import_module(module)
+    except ModuleNotFoundError as error:
+        if error.name != package:
+            raise
+        raise MissingPackage(package, extra) from error
+
+
+def installed(module: str) -> bool:
+    """Whether a top-level module can be found, without importing it."""
+    return importlib.util.find_spec(module) is not None
+
+
+def require_keras() -> Any:
+    """Keras 3 on its configured backend (``KERAS_BACKEND``, TensorFlow when unset), without chatter.
+
+    Returns the ``keras`` namespace, typed ``Any`` because Keras carries no types.
+    """
+    _quiet_tensorflow()
+    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+        require_tensorflow()
+    return require("keras", "train")
+
+
+def require_tensorflow() -> Any:
+    """The ``tensorflow`` namespace, without its start-up messages."""
+    _quiet_tensorflow()
+    return require("tensorflow", "train")
+
+
+def versions(*distributions: str) -> dict[str, str]:
+    """Versions of those of the named distributions that are installed."""
+    found = {}
+    for name in distributions:
+        try:
+            found[name] = importlib.metadata.version(name)
+        except importlib.metadata.PackageNotFoundError:
+            continue
+    return found
+
+
+def _quiet_tensorflow() -> None:
+    # The C++ side prints CPU-feature and CUDA-probe lines before Python can say anything.
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")

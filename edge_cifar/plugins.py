@@ -1,0 +1,38 @@
+"""The folder is the registry: a package's modules, found by file name, imported only when chosen."""
+
+from __future__ import annotations
+
+import importlib
+import pkgutil
+from types import ModuleType
+
+from edge_cifar.errors import unknown
+
+
+def names(package: ModuleType) -> tuple[str, ...]:
+    """Names of a package's plugins, sorted, with dashes for underscores.
+
+    A module whose name starts with an underscore helps the others and is no plugin.
+    """
+    found = (module.name for module in pkgutil.iter_modules(package.__path__))
+    return tuple(sorted(name.replace("_", "-") for name in found if not name.startswith("_")))
+
+
+def load(package: ModuleType, name: str, kind: str) -> ModuleType:
+    """Import one plugin.
+
+    The listing is checked before the import, so that an ImportError raised inside a plugin
+    surfaces as what it is and is not mistaken for an unknown name.
+
+    Args:
+        package: the package that holds the plugins.
+        name: the plugin's name, with dashes.
+        kind: what the plugin is, for the error message ("backbone", "format", ...).
+
+    Raises:
+        UsageError: no plugin has that name; the message suggests the nearest.
+    """
+    known = names(package)
+    if name not in known:
+        raise unknown(kind, name, known)
+    return importlib.import_module(f"{package.__name__}.{name.replace('-', '_')}")

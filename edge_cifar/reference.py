@@ -1,0 +1,67 @@
+"""The reference a bundle carries: what the Keras model answered, so that a device can check itself."""
+
+from __future__ import annotations
+
+import zipfile
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_cifar import files
+from edge_cifar.errors import BundleError
+
+
+@dataclass(frozen=True, kw_only=True)
+class Reference:
+    """Test images with the Keras model's answers.
+
+    Attributes:
+        images: uint8 ``[N, H, W, 3]``, raw RGB in 0..255.
+        labels: int64 ``[N]``, true classes.
+        probabilities: float32 ``[N, classes]``, of the Keras model.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    probabilities: NDArray[np.float32]
+
+    def first(self, count: int | None) -> Reference:
+        """The first ``count`` images; all of them for None."""
+        return Reference(
+            images=self.images[:count], labels=self.labels[:count], probabilities=self.probabilities[:count]
+        )
+
+    def write(self, path: Path) -> None:
+        """Write a compressed ``.npz``, whole."""
+        with files.appears_whole(path) as partial:
+            np.savez_compressed(partial, images=self.images, labels=self.labels, probabilities=self.probabilities)
+
+    @classmethod
+    def read(cls, path: Path) -> Reference:
+        """Read a reference; no pickled object is admitted.
+
+        Raises:
+            BundleError: the file is missing, damaged, or its arrays do not belong together.
+        """
+        try:
+            with np.load(path, allow_pickle=False) as archive:
+                reference = cls(
+                    images=archive["images"], labels=archive["labels"], probabilities=archive["probabilities"]
+                )
+        except FileNotFoundError as error:
+            raise BundleError(f"no reference at {path}; export again") from error
+        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+            raise BundleError(f"the reference {path} is damaged ({error}); export again") from error
+        count = len(reference.labels) if reference.labels.ndim == 1 else -1
+        whole = (
+            reference.images.ndim == 4
+            and reference.images.dtype == np.uint8
+            and reference.images.shape[::3] == (count, 3)
+            and reference.probabilities.ndim == 2
+            and len(reference.probabilities) == count
+        )
+        if not whole:
+            raise BundleError(f"the arrays of {path} do not belong together; export again")
+        return reference

@@ -1,0 +1,94 @@
+"""A run folder: what one training left behind, and where each of its files lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_cifar import files
+from edge_cifar.errors import BundleError, RunError
+
+RECORD = "record.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder that ``train`` wrote, or is writing.
+
+    The record is written last: a folder without one holds no finished run.
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What tables call this run: the folder's name."""
+        return self.path.resolve().name
+
+    @property
+    def model_path(self) -> Path:
+        """``model.keras``: the best weights by validation accuracy, in float32, no optimizer state."""
+        return self.path / "model.keras"
+
+    @property
+    def record_path(self) -> Path:
+        return self.path / RECORD
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """State of an unfinished training; gone once the record is written."""
+        return self.path / "checkpoint"
+
+    @property
+    def export_path(self) -> Path:
+        """Where ``export`` puts the bundle unless told otherwise."""
+        return self.path / "export"
+
+    @property
+    def finished(self) -> bool:
+        return self.record_path.is_file() and self.model_path.is_file()
+
+    def record(self) -> dict[str, Any]:
+        """The run's record.
+
+        Raises:
+            RunError: the record is missing or broken.
+        """
+        try:
+            record = files.read_json(self.record_path, "run record")
+        except BundleError as error:
+            raise RunError(str(error)) from error
+        if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+            raise RunError(f"{self.record_path} is not a run record of schema {SCHEMA}; train again")
+        return record
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """The finished run at ``path``.
+
+        Raises:
+            RunError: there is no folder, no run in it, or one that was not finished.
+        """
+        run = cls(path)
+        if run.finished:
+            return run
+        if not path.exists():
+            raise RunError(f"no run at {path}; train one with: edge-cifar train mobilenetv2")
+        if run.checkpoint_path.exists():
+            raise RunError(f"the run in {path} was not finished; go on with --resume")
+        raise RunError(f"{path} holds no finished run (no {RECORD} and model.keras); train one with: edge-cifar train")
+
+
+def newest(root: Path = Path("runs")) -> Run:
+    """The run below ``root`` that was finished last.
+
+    Raises:
+        RunError: there is none.
+    """
+    folders = root.iterdir() if root.is_dir() else iter(())
+    runs = [run for run in map(Run, folders) if run.finished]
+    if not runs:
+        raise RunError(f"no finished run under ./{root}; train one with: edge-cifar train mobilenetv2")
+    return max(runs, key=lambda run: run.record_path.stat().st_mtime)
