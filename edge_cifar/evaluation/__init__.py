@@ -1,1 +1,1 @@
-
+"""Figures about predictions: accuracy, calibration, agreement, paired comparison, Pareto front. NumPy only."""
