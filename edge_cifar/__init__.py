@@ -1,1 +1,59 @@
-"""Train, convert, prove and measure CIFAR-10 classifiers for phones, Macs and Raspberry Pis."""
+"""Train, convert, prove and measure CIFAR-10 classifiers for phones, Macs and Raspberry Pis.
+
+    import edge_cifar as ec
+
+    run = ec.train("mobilenetv2")
+    bundle = ec.export(run, formats=["coreml"])
+    ec.verify(bundle)
+    ec.bench(bundle)
+
+These are the functions that the commands call. Each is imported when it is first used, so that
+``import edge_cifar`` costs next to nothing and works wherever Python and NumPy do.
+"""
+
+from __future__ import annotations
+
+import importlib
+import importlib.metadata
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from edge_cifar.runtimes.loading import load
+    from edge_cifar.steps.bench import bench
+    from edge_cifar.steps.export import export
+    from edge_cifar.steps.predict import predict
+    from edge_cifar.steps.report import report
+    from edge_cifar.steps.train import train
+    from edge_cifar.steps.verify import verify
+
+__all__ = ["__version__", "bench", "export", "load", "predict", "report", "train", "verify"]
+
+_HOMES = {
+    "bench": "edge_cifar.steps.bench",
+    "export": "edge_cifar.steps.export",
+    "load": "edge_cifar.runtimes.loading",
+    "predict": "edge_cifar.steps.predict",
+    "report": "edge_cifar.steps.report",
+    "train": "edge_cifar.steps.train",
+    "verify": "edge_cifar.steps.verify",
+}
+
+# Two functions share their names with sub-packages, and the import system sets a sub-package as an
+# attribute of its parent, once: when it is first imported. Both are imported here (they hold no code
+# of their own) and their attributes dropped, so that `edge_cifar.bench` is the function for good,
+# while `from edge_cifar.bench import worker` goes by sys.modules and still finds the sub-package.
+for _name in ("bench", "report"):
+    importlib.import_module(f"edge_cifar.{_name}")
+    globals().pop(_name, None)
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return importlib.metadata.version("edge-cifar")
+    if name in _HOMES:
+        return getattr(importlib.import_module(_HOMES[name]), name)
+    raise AttributeError(f"module 'edge_cifar' has no attribute {name!r}")
+
+
+def __dir__() -> list[str]:
+    return sorted({*globals(), *__all__})

@@ -1,0 +1,49 @@
+"""Fixtures that several test modules share; the costly ones are made once for the whole session."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+
+from edge_cifar.artifact import Bundle
+from edge_cifar.data import Dataset
+from edge_cifar.run import Run
+
+# TensorFlow's start-up lines would drown the failures; set before any test module imports it.
+os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+
+
+@pytest.fixture(scope="session")
+def synthetic() -> Dataset:
+    """A small synthetic data set: at most 400 training and 400 test images."""
+    from edge_cifar.data.loading import load
+
+    return load("synthetic", limit=400, seed=0)
+
+
+@pytest.fixture(scope="session")
+def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    """A ResNet8 trained by the real ``train`` step on a little synthetic data. Read it, do not change it."""
+    pytest.importorskip("tensorflow", reason="training needs TensorFlow")
+    from edge_cifar.steps.train import train
+
+    out = tmp_path_factory.mktemp("runs") / "resnet8"
+    return train("resnet8", data="synthetic", limit=1000, epochs=(3,), batch_size=50, seed=0, out=out)
+
+
+@pytest.fixture(scope="session")
+def tiny_bundle(tiny_run: Run) -> Bundle:
+    """The default export of ``tiny_run``. Read it, copy it to change it."""
+    pytest.importorskip("tensorflow", reason="export needs TensorFlow")
+    from edge_cifar.steps.export import export
+
+    return export(tiny_run, calibration_images=100, reference_images=200, max_drop=100.0)
+
+
+@pytest.fixture
+def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder that is the working directory while the test runs."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
