@@ -1,0 +1,54 @@
+"""Matplotlib without its global state: figures are objects, drawn by Agg, saved whole and reproducibly."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_cifar import files, packages
+from edge_cifar.report import palette
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+# No metadata that changes from one run to the next, so that equal figures are equal files.
+_METADATA = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
+DPI = 110
+
+
+def new_figure(width: float, height: float) -> Figure:
+    """An empty white figure of the given size in inches.
+
+    ``pyplot`` is not used: it keeps figures alive, picks a backend by the environment and is not
+    thread safe. A plain Figure is saved by Agg whatever the machine's display.
+
+    Raises:
+        MissingPackage: Matplotlib is not installed.
+    """
+    module = packages.require("matplotlib.figure", "report")
+    figure: Figure = module.Figure(figsize=(width, height), dpi=DPI, layout="constrained", facecolor="white")
+    return figure
+
+
+def save(figure: Figure, path: Path) -> None:
+    """Write the figure as PNG or SVG, by the path's suffix, so that it appears whole."""
+    matplotlib = packages.require("matplotlib", "report")
+    suffix = path.suffix.lower()
+    # A fixed salt makes the ids inside an SVG the same in every process.
+    with (
+        matplotlib.rc_context({"svg.hashsalt": "edge-cifar", "svg.fonttype": "path"}),
+        files.appears_whole(path) as whole,
+    ):
+        figure.savefig(whole, format=suffix[1:], metadata=_METADATA[suffix])
+
+
+def plain(axes: Axes) -> None:
+    """Leave of the frame only what is read: left and bottom lines, a light horizontal grid."""
+    for side in ("top", "right"):
+        axes.spines[side].set_visible(False)
+    for side in ("left", "bottom"):
+        axes.spines[side].set_color(palette.GREY)
+    axes.tick_params(colors="#374151", labelsize=9)
+    axes.grid(axis="y", color="#E5E7EB", linewidth=0.8)
+    axes.set_axisbelow(True)

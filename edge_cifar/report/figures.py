@@ -1,0 +1,226 @@
+"""Pictures of a run: how it was trained, what it confuses, where it is sure and wrong, what the data is."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_cifar.data import Split
+from edge_cifar.report import canvas, palette, sheets
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+
+_MANY_CLASSES = 20
+_MISTAKES = 24
+
+
+def curves(record: Mapping[str, Any], path: Path) -> None:
+    """Accuracy, loss and learning rate by epoch, with a line where a phase ends.
+
+    Args:
+        record: a run's record; ``history`` and, where there, ``phases``, ``backbone``, ``data`` and
+            ``test`` are read. A figure that the history lacks (None) leaves a gap.
+        path: the PNG to write.
+    """
+    history = record["history"]
+    epochs = [row["epoch"] for row in history]
+    figure = canvas.new_figure(7.5, 7.0)
+    accuracy, loss, rate = figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": [4, 3, 1.6]})
+    _pair(accuracy, epochs, _column(history, "accuracy", 100.0), _column(history, "val_accuracy", 100.0), "accuracy, %")
+    _pair(loss, epochs, _column(history, "loss"), _column(history, "val_loss"), "loss")
+    _mark_best(accuracy, epochs, _column(history, "val_accuracy", 100.0))
+    edges = [epoch - 0.5 for epoch in epochs] + [epochs[-1] + 0.5]
+    rate.stairs(_column(history, "learning_rate"), edges, baseline=None, color=palette.GREY, linewidth=1.6)
+    _label(rate, "learning rate")
+    rate.set_xlabel("epoch")
+    rate.set_xlim(edges[0], edges[-1])
+    rate.set_ylim(bottom=0.0)
+    rate.set_xticks(_whole_ticks(epochs))
+    for axes in (accuracy, loss, rate):
+        canvas.plain(axes)
+    _mark_phases((accuracy, loss, rate), history)
+    accuracy.legend(loc="lower right", frameon=False, fontsize=9)
+    figure.suptitle(_title(record), fontsize=11, x=0.02, ha="left", parse_math=False)
+    canvas.save(figure, path)
+
+
+def confusion(matrix: NDArray[np.int64] | Sequence[Sequence[int]], labels: Sequence[str], path: Path) -> None:
+    """The confusion matrix, in per cent of each true class.
+
+    What is right (the diagonal) and what is wrong have colour scales of their own: on a common one
+    the errors of a good network would all be white.
+
+    Args:
+        matrix: integers ``[C, C]``; rows are true classes, columns predicted ones.
+        labels: the C class names.
+        path: the PNG to write.
+    """
+    counts = np.asarray(matrix, np.float64)
+    share = 100.0 * counts / np.maximum(counts.sum(axis=1, keepdims=True), 1.0)
+    diagonal = np.eye(len(labels), dtype=bool)
+    side = min(10.0, 2.4 + 0.52 * len(labels))
+    figure = canvas.new_figure(side, side)
+    axes = figure.subplots()
+    errors = share[~diagonal]
+    worst = max(float(errors.max()) if errors.size else 0.0, 1.0)
+    axes.imshow(np.ma.masked_array(share, ~diagonal), cmap="Blues", vmin=0.0, vmax=130.0)
+    axes.imshow(np.ma.masked_array(share, diagonal), cmap="Oranges", vmin=0.0, vmax=1.3 * worst)
+    if len(labels) <= _MANY_CLASSES:
+        _write_shares(axes, share, worst)
+    size = 9 if len(labels) <= _MANY_CLASSES else 4
+    axes.set_xticks(
+        range(len(labels)),
+        labels,
+        rotation=90 if len(labels) > _MANY_CLASSES else 45,
+        ha="right",
+        rotation_mode="anchor",
+        fontsize=size,
+    )
+    axes.set_yticks(range(len(labels)), labels, fontsize=size)
+    for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
+        text.set_parse_math(False)  # class names come from users: a "$" is a dollar
+    axes.tick_params(length=0)
+    axes.spines[:].set_visible(False)
+    axes.set_xlabel("predicted")
+    axes.set_ylabel("true")
+    axes.set_title(f"per cent of each true class, {int(counts.sum()):,} images", fontsize=10, loc="left")
+    canvas.save(figure, path)
+
+
+def mistakes(
+    images: NDArray[np.uint8],
+    labels: NDArray[np.int64],
+    probabilities: NDArray[np.float32],
+    names: Sequence[str],
+    path: Path,
+) -> None:
+    """The wrong answers given with the greatest confidence, worst first.
+
+    Args:
+        images: uint8 ``[N, H, W, 3]``.
+        labels: true classes ``[N]``.
+        probabilities: ``[N, C]``.
+        names: the C class names.
+        path: the PNG to write.
+    """
+    predicted = probabilities.argmax(axis=1)
+    confidence = probabilities.max(axis=1)
+    wrong = np.flatnonzero(predicted != labels)
+    # Stable, so that ties are broken by position and the picture is the same every time.
+    worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MISTAKES]
+    captions = [(names[labels[i]], f"→ {names[predicted[i]]}, {100.0 * confidence[i]:.0f} %") for i in worst]
+    title = f"{len(wrong):,} of {len(labels):,} images are wrong; the {len(worst)} surest mistakes"
+    if not len(wrong):
+        title = f"none of {len(labels):,} images is wrong"
+    sheets.captioned(images[worst], captions, title, path)
+
+
+def samples(split: Split, names: Sequence[str], path: Path) -> None:
+    """The first images of each class, with the class's count.
+
+    Args:
+        split: images and labels.
+        names: class names.
+        path: the PNG to write.
+    """
+    sheets.by_class(split, names, path)
+
+
+def _column(history: Sequence[Mapping[str, Any]], key: str, scale: float = 1.0) -> list[float]:
+    return [math.nan if row.get(key) is None else scale * float(row[key]) for row in history]
+
+
+def _pair(axes: Axes, epochs: Sequence[int], train: Sequence[float], validation: Sequence[float], label: str) -> None:
+    # A single epoch is a point, not a line: markers while they do not crowd.
+    marker = "o" if len(epochs) <= 30 else None
+    axes.plot(epochs, train, color=palette.BLUE, linestyle="--", marker=marker, markersize=3, label="training")
+    axes.plot(epochs, validation, color=palette.ORANGE, marker=marker, markersize=3, linewidth=1.8, label="validation")
+    _label(axes, label)
+
+
+def _whole_ticks(epochs: Sequence[int]) -> list[int]:
+    """About ten round epochs, the last one always among them."""
+    step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if len(epochs) <= 12 * step)
+    return sorted({epoch for epoch in epochs if epoch % step == 0} | {epochs[-1]})
+
+
+def _label(axes: Axes, text: str) -> None:
+    axes.set_ylabel(text, fontsize=9)
+
+
+def _mark_best(axes: Axes, epochs: Sequence[int], validation: Sequence[float]) -> None:
+    if all(math.isnan(value) for value in validation):
+        return
+    best = int(np.nanargmax(validation))
+    axes.plot(
+        epochs[best],
+        validation[best],
+        marker="o",
+        markersize=9,
+        markerfacecolor="none",
+        markeredgecolor=palette.ORANGE,
+        linestyle="none",
+        label=f"best: {validation[best]:.1f} %",
+    )
+
+
+def _mark_phases(panels: Sequence[Axes], history: Sequence[Mapping[str, Any]]) -> None:
+    """A line between phases on every panel, and their names above the first."""
+    spans: list[tuple[str, float, float]] = []
+    for row in history:
+        name, epoch = str(row.get("phase", "")), float(row["epoch"])
+        if spans and spans[-1][0] == name:
+            spans[-1] = (name, spans[-1][1], epoch)
+        else:
+            spans.append((name, epoch, epoch))
+    for _, first, _ in spans[1:]:
+        for axes in panels:
+            axes.axvline(first - 0.5, color=palette.GREY, linewidth=1.0, linestyle=":")
+    for name, first, last in spans:
+        panels[0].text(
+            (first + last) / 2,
+            1.02,
+            name,
+            transform=panels[0].get_xaxis_transform(),
+            ha="center",
+            fontsize=9,
+            color="#374151",
+            parse_math=False,
+        )
+
+
+def _title(record: Mapping[str, Any]) -> str:
+    data = record.get("data") or {}
+    words = f"{record.get('backbone', 'run')} on {data.get('name', 'unnamed data')}"
+    if data.get("synthetic") and data.get("name") != "synthetic":
+        words += " (synthetic)"
+    test = record.get("test") or {}
+    if test.get("accuracy") is None:
+        return words
+    words += f": {100.0 * test['accuracy']:.2f} % of {test.get('images', 0):,} test images"
+    if data.get("synthetic"):
+        words += ", made by code"
+    return words
+
+
+def _write_shares(axes: Axes, share: NDArray[np.float64], worst: float) -> None:
+    for row, column in np.ndindex(share.shape):
+        value = share[row, column]
+        if value < 0.05:
+            continue
+        dark = value > 75.0 if row == column else value > 0.75 * worst
+        axes.text(
+            column,
+            row,
+            f"{value:.1f}" if value < 99.95 else "100",
+            ha="center",
+            va="center",
+            fontsize=8,
+            color="white" if dark else "#111827",
+        )

@@ -1,0 +1,36 @@
+"""Colours and symbols, shared by the pictures and the page, so that one thing looks the same everywhere.
+
+The colours are those of Okabe and Ito, "Color Universal Design" (2008), which stay apart under the
+common forms of colour blindness. A format is told by its symbol as well, never by colour alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+
+BLUE = "#0072B2"
+ORANGE = "#D55E00"
+GREY = "#6B7280"
+
+# The yellow of the original is left out: it cannot be read on white.
+_CYCLE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31", "#4B5563", "#B2182B")
+
+# format -> symbol, as (Plotly, Matplotlib) call it. A bare file's format is its suffix, which is one of these.
+_SYMBOLS = {"tflite": ("circle", "o"), "onnx": ("square", "s"), "coreml": ("diamond", "D"), "keras": ("x", "X")}
+_OTHER_SYMBOL = ("triangle-up", "^")
+
+
+def colours(names: Iterable[str]) -> dict[str, str]:
+    """A colour for each name, in order of first appearance; colours repeat after ten names."""
+    distinct = dict.fromkeys(names)
+    return {name: _CYCLE[index % len(_CYCLE)] for index, name in enumerate(distinct)}
+
+
+def plotly_symbol(format_: str) -> str:
+    """The symbol of a format in Plotly's terms."""
+    return _SYMBOLS.get(format_, _OTHER_SYMBOL)[0]
+
+
+def matplotlib_marker(format_: str) -> str:
+    """The symbol of a format in Matplotlib's terms."""
+    return _SYMBOLS.get(format_, _OTHER_SYMBOL)[1]
