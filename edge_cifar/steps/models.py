@@ -1,0 +1,97 @@
+"""What there is to train: every backbone with what it costs by its structure."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import TYPE_CHECKING, Any
+
+import edge_cifar.backbones
+from edge_cifar import plugins
+from edge_cifar.packages import require_keras
+from edge_cifar.progress import SILENT, Progress
+
+if TYPE_CHECKING:
+    from edge_cifar.backbones import Backbone
+    from edge_cifar.training.complexity import LayerCost
+
+# Figures are those of ten classes of 32 by 32 pixels, CIFAR-10's, which every backbone is listed with.
+_INPUT_SHAPE = (32, 32, 3)
+_CLASSES = 10
+
+
+@dataclass(frozen=True, kw_only=True)
+class Description:
+    """A backbone as it is built by its default recipe, at full width, for ten classes.
+
+    Attributes:
+        name: as on the command line.
+        image_size: side in pixels that the network sees.
+        source: paper or report that the architecture follows.
+        recipes: names of its recipes.
+        layers: its layers, in order, with what each costs.
+    """
+
+    name: str
+    image_size: int
+    source: str
+    recipes: tuple[str, ...]
+    layers: tuple[LayerCost, ...]
+
+    @property
+    def parameters(self) -> int:
+        """All weights, moving statistics included."""
+        return sum(layer.parameters for layer in self.layers)
+
+    @property
+    def multiply_adds(self) -> int:
+        """Multiply-adds for one image (see :mod:`edge_cifar.training.complexity`)."""
+        return sum(layer.multiply_adds for layer in self.layers)
+
+    def document(self, *, layers: bool = False) -> dict[str, Any]:
+        """The description as JSON, with its layers where asked for."""
+        document: dict[str, Any] = {
+            "name": self.name,
+            "parameters": self.parameters,
+            "multiply_adds": self.multiply_adds,
+            "image_size": self.image_size,
+            "source": self.source,
+            "recipes": list(self.recipes),
+        }
+        if layers:
+            document["layers"] = [asdict(layer) for layer in self.layers]
+        return document
+
+
+def models(*names: str, progress: Progress = SILENT) -> list[Description]:
+    """Describe backbones: those named, or all of them.
+
+    Raises:
+        UsageError: a name is unknown.
+        MissingPackage: Keras or its backend is not installed.
+    """
+    package = edge_cifar.backbones
+    backbones = [plugins.load(package, name, "backbone").BACKBONE for name in names or plugins.names(package)]
+    keras = require_keras()
+    described = []
+    with progress.bar("Building the backbones", len(backbones)) as advance:
+        for backbone in backbones:
+            described.append(_describe(keras, backbone))
+            advance(1)
+    return described
+
+
+def _describe(keras: Any, backbone: Backbone) -> Description:
+    from edge_cifar.training.assembly import build_model
+    from edge_cifar.training.complexity import layer_costs
+
+    image_size = backbone.recipes["default"].image_size
+    model = build_model(
+        keras, backbone, input_shape=_INPUT_SHAPE, classes=_CLASSES, image_size=image_size, weights="none"
+    )
+    return Description(
+        name=backbone.name,
+        image_size=image_size,
+        source=backbone.source,
+        recipes=tuple(backbone.recipes),
+        layers=tuple(layer_costs(model)),
+    )
