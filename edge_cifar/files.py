@@ -79,6 +79,11 @@ def read_json(path: Path, kind: str) -> Any:
         raise BundleError(f"the {kind} {path} is not valid JSON: {error}") from error
 
 
+def json_normal(value: Any) -> Any:
+    """A value as it comes back from JSON (tuples as lists), to compare with what was read."""
+    return json.loads(json.dumps(value))
+
+
 def sha256(path: Path) -> str:
     """Checksum of a file, or of a folder's files.
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from collections.abc import Sequence
+from dataclasses import dataclass, field, replace
 from typing import Literal
+
+from edge_cifar.errors import UsageError
 
 Schedule = Literal["constant", "cosine", "step", "exponential", "plateau"]
 Trainable = int | Literal["head", "all"]
@@ -93,3 +96,60 @@ class Recipe:
     def epochs(self) -> int:
         """Epochs over all phases."""
         return sum(phase.epochs for phase in self.phases)
+
+
+def customized(
+    recipe: Recipe,
+    *,
+    epochs: Sequence[int] | None = None,
+    learning_rate: float | None = None,
+    unfreeze: int | Literal["all"] | None = None,
+    batch_size: int | None = None,
+    image_size: int | None = None,
+    validation_split: float | None = None,
+) -> Recipe:
+    """A recipe with what the user set in place of its own.
+
+    Args:
+        recipe: to start from.
+        epochs: one number for every phase, or one each; a phase of 0 epochs is left out.
+        learning_rate: peak rate of the last phase; earlier phases keep their ratio to it.
+        unfreeze: what the last phase trains: the last N layers of the backbone, or all.
+        batch_size: images per step.
+        image_size: side in pixels that the network sees.
+        validation_split: share of the training images held out, above 0 and below 1.
+
+    Raises:
+        UsageError: a number is out of its range, or the number of epochs does not fit the phases.
+    """
+    phases = list(recipe.phases)
+    if epochs is not None:
+        counts = list(epochs) * len(phases) if len(epochs) == 1 else list(epochs)
+        if len(counts) != len(phases):
+            names = ", ".join(phase.name for phase in phases)
+            raise UsageError(f"this recipe has {len(phases)} phases ({names}); got {len(counts)} numbers of epochs")
+        if min(counts) < 0 or sum(counts) < 1:
+            raise UsageError(f"epochs must be 0 or more, and at least 1 in all; got {','.join(map(str, counts))}")
+        phases = [replace(phase, epochs=count) for phase, count in zip(phases, counts, strict=True) if count]
+    if learning_rate is not None:
+        if not 0 < learning_rate < 1000:
+            raise UsageError(f"the learning rate must be above 0; got {learning_rate}")
+        factor = learning_rate / phases[-1].learning_rate
+        phases = [replace(phase, learning_rate=phase.learning_rate * factor) for phase in phases]
+    if unfreeze is not None:
+        if unfreeze != "all" and unfreeze < 0:
+            raise UsageError(f"--unfreeze takes a number of layers, 0 or more, or all; got {unfreeze}")
+        phases[-1] = replace(phases[-1], trainable="head" if unfreeze == 0 else unfreeze)
+    if batch_size is not None and batch_size < 1:
+        raise UsageError(f"the batch size must be at least 1; got {batch_size}")
+    if image_size is not None and image_size < 1:
+        raise UsageError(f"the image size must be at least 1 pixel; got {image_size}")
+    if validation_split is not None and not 0 < validation_split < 1:
+        raise UsageError(f"the validation split must lie between 0 and 1; got {validation_split}")
+    return replace(
+        recipe,
+        phases=tuple(phases),
+        batch_size=recipe.batch_size if batch_size is None else batch_size,
+        image_size=recipe.image_size if image_size is None else image_size,
+        validation_split=recipe.validation_split if validation_split is None else validation_split,
+    )

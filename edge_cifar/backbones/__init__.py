@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
+from edge_cifar import plugins
+from edge_cifar.errors import unknown
 from edge_cifar.recipe import Recipe
 
 # Keras carries no types: `keras` is the namespace of Keras 3 or of tf_keras, tensors and models are Any.
@@ -40,9 +43,9 @@ class Backbone:
         name: as on the command line.
         build: the network behind the preprocessing.
         preprocess: raw pixels 0..255 to what the network expects, as layers of the given namespace.
-        recipes: ``default`` is ours; ``report`` holds the source's own settings where there is one.
+        recipes: ``default`` is ours; ``report`` holds the source's own settings where there is one;
+            ``scratch`` takes the place of ``default`` where a pretrained backbone starts without weights.
         source: paper or report that the architecture follows.
-        head: names of the layers behind the pretrained part, which a frozen phase trains.
         pretrained: ``pretrained(keras, alpha, weights)`` gives a model holding weights for all
             layers before the head, in their order; ``weights`` is ``"imagenet"`` or a file's path.
             None for an architecture that is always trained from scratch.
@@ -55,7 +58,33 @@ class Backbone:
     preprocess: Callable[[Keras, Tensor], Tensor]
     recipes: Mapping[str, Recipe]
     source: str
-    head: tuple[str, ...] = ()
     pretrained: Callable[[Keras, float, str], Model] | None = None
     alphas: tuple[float, ...] = (1.0,)
     minimum_size: int = 32
+
+    def recipe(self, name: str, *, from_scratch: bool) -> Recipe:
+        """The recipe called ``name``, fit for a start with or without weights.
+
+        Raises:
+            UsageError: there is no such recipe.
+        """
+        if name not in self.recipes:
+            raise unknown(f"recipe for {self.name}", name, self.recipes)
+        if name == "default" and from_scratch and "scratch" in self.recipes:
+            return self.recipes["scratch"]
+        return self.recipes[name]
+
+
+def names() -> tuple[str, ...]:
+    """Names of all backbones, by file."""
+    return plugins.names(sys.modules[__name__])
+
+
+def get(name: str) -> Backbone:
+    """The backbone called ``name``.
+
+    Raises:
+        UsageError: there is none; the message suggests the nearest.
+    """
+    backbone: Backbone = plugins.load(sys.modules[__name__], name, "backbone").BACKBONE
+    return backbone

@@ -1,0 +1,90 @@
+"""ResNet8, the image-classification reference network of MLPerf Tiny.
+
+Architecture: Banbury et al., "MLPerf Tiny Benchmark", 2021: three residual stacks of one block each,
+16, 32 and 64 filters; 78,666 parameters with ten classes.
+"""
+
+from __future__ import annotations
+
+from edge_cifar.backbones import Backbone, Keras, Tensor
+from edge_cifar.recipe import Augmentation, Phase, Recipe
+
+
+def _convolution(keras: Keras, inputs: Tensor, filters: int, *, kernel: int = 3, strides: int = 1, name: str) -> Tensor:
+    return keras.layers.Conv2D(
+        filters, kernel, strides=strides, padding="same", kernel_initializer="he_normal", name=name
+    )(inputs)
+
+
+def _block(keras: Keras, inputs: Tensor, filters: int, *, strides: int, name: str) -> Tensor:
+    """Two 3x3 convolutions beside a shortcut; where the shape changes the shortcut is a 1x1 convolution."""
+    layers = keras.layers
+    hidden = _convolution(keras, inputs, filters, strides=strides, name=f"{name}_conv1")
+    hidden = layers.BatchNormalization(name=f"{name}_bn1")(hidden)
+    hidden = layers.ReLU(name=f"{name}_relu1")(hidden)
+    hidden = _convolution(keras, hidden, filters, name=f"{name}_conv2")
+    hidden = layers.BatchNormalization(name=f"{name}_bn2")(hidden)
+    shortcut = inputs
+    if strides != 1:
+        shortcut = _convolution(keras, inputs, filters, kernel=1, strides=strides, name=f"{name}_shortcut")
+    return layers.ReLU(name=f"{name}_relu2")(layers.Add(name=f"{name}_add")([shortcut, hidden]))
+
+
+def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
+    """Stem, three stacks, average pooling, dense softmax. ``alpha`` scales the filters."""
+    layers = keras.layers
+    width = [max(8, round(filters * alpha)) for filters in (16, 32, 64)]
+    hidden = _convolution(keras, inputs, width[0], name="stem_conv")
+    hidden = layers.BatchNormalization(name="stem_bn")(hidden)
+    hidden = layers.ReLU(name="stem_relu")(hidden)
+    for stack, filters in enumerate(width, start=1):
+        hidden = _block(keras, hidden, filters, strides=1 if stack == 1 else 2, name=f"stack{stack}")
+    pooled = layers.GlobalAveragePooling2D(name="head_pool")(hidden)
+    return layers.Dense(
+        classes, activation="softmax", kernel_initializer="he_normal", dtype="float32", name="head_probabilities"
+    )(pooled)
+
+
+def preprocess(keras: Keras, pixels: Tensor) -> Tensor:
+    """0..255 to [-1, 1]. (MLPerf's own network reads raw pixels; scaled ones train at usual rates.)"""
+    return keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="preprocess_scale")(pixels)
+
+
+BACKBONE = Backbone(
+    name="resnet8",
+    build=build,
+    preprocess=preprocess,
+    alphas=(0.5, 1.0, 2.0),
+    source="Banbury et al. 2021 (MLPerf Tiny), https://arxiv.org/abs/2106.07597",
+    recipes={
+        "default": Recipe(
+            batch_size=128,
+            optimizer="sgd",
+            weight_decay=5e-4,
+            validation_split=0.05,
+            augmentation=Augmentation(flip=True, translation=0.125),
+            phases=(
+                Phase(
+                    name="scratch",
+                    epochs=80,
+                    learning_rate=0.1,
+                    schedule="cosine",
+                    warmup_epochs=2,
+                    reestimate_batch_norm=True,
+                ),
+            ),
+        ),
+        # MLPerf Tiny's own training script: Adam, the rate times 0.99 each epoch, 500 epochs of 32.
+        "report": Recipe(
+            batch_size=32,
+            optimizer="adam",
+            validation_split=0.1,
+            augmentation=Augmentation(flip=True, translation=0.1, rotation=15),
+            phases=(
+                Phase(
+                    name="scratch", epochs=500, learning_rate=1e-3, schedule="exponential", decay=0.99, decay_epochs=1
+                ),
+            ),
+        ),
+    },
+)

@@ -1,0 +1,79 @@
+"""``edge-cifar train``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_cifar.cli._output import Terminal, emit_json
+
+
+class EpochList(click.ParamType):
+    """One whole number, or several separated by commas."""
+
+    name = "N[,N…]"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
+        try:
+            return tuple(int(part) for part in str(value).split(","))
+        except ValueError:
+            self.fail(f"{value!r} is not a whole number, nor several separated by commas", param, ctx)
+
+
+class LayerCount(click.ParamType):
+    """A whole number, or ``all``."""
+
+    name = "N|all"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
+        try:
+            return "all" if value == "all" else int(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is neither a whole number nor all", param, ctx)
+
+
+@click.command()
+@click.argument("backbone")
+@click.option("--data", default="cifar10", show_default=True, metavar="NAME", help="Data set: cifar10, synthetic, …")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data lie; used, or an error.")
+@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/BACKBONE]")
+@click.option("--recipe", default="default", show_default=True, help="default (ours) or report (the source's own).")
+@click.option("--weights", metavar="imagenet|none|FILE", help="What to start from.  [default: imagenet where it exists]")
+@click.option("--alpha", type=float, default=1.0, show_default=True, help="Width multiplier.")
+@click.option("--epochs", type=EpochList(), help="For every phase, or one number each.")
+@click.option("--batch-size", type=int, help="Images per step.")
+@click.option("--learning-rate", type=float, help="Peak rate of the last phase; earlier ones keep their ratio to it.")
+@click.option("--image-size", type=int, help="Side in pixels that the network sees.")
+@click.option("--unfreeze", type=LayerCount(), help="Backbone layers that the last phase trains.")
+@click.option("--validation-split", type=float, help="Share of the training images held out.")
+@click.option(
+    "--mixed-precision",
+    type=click.Choice(["auto", "off", "bfloat16", "float16"]),
+    default="auto",
+    show_default=True,
+    help="Arithmetic of training; what is saved is float32.",
+)
+@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
+@click.option("--deterministic", is_flag=True, help="The same weights every time, at some cost in speed.")
+@click.option("--limit", type=int, metavar="N", help="Train and test on at most N images each.")
+@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
+@click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON.")
+def command(backbone: str, as_json: bool, **options: object) -> None:
+    """Train BACKBONE in phases and evaluate it on the test set.
+
+    \b
+    edge-cifar train mobilenetv2
+    edge-cifar train resnet8 --data synthetic --epochs 5 --out runs/try
+    """
+    from edge_cifar.steps.train import train
+
+    progress = Terminal()
+    run = train(backbone, **options, progress=progress)  # type: ignore[arg-type]
+    if as_json:
+        emit_json(run.record())
+    else:
+        click.echo(f"run: {run.path}")
+        click.echo(f"next: edge-cifar export {run.path}")

@@ -1,0 +1,66 @@
+"""The images a run was trained, validated and tested on, brought back from its record."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_cifar.data import Dataset, Split
+from edge_cifar.data.loading import load
+from edge_cifar.data.splits import validation_split
+from edge_cifar.errors import DataError, RunError
+from edge_cifar.progress import SILENT, Progress
+from edge_cifar.run import Run
+
+
+@dataclass(frozen=True, kw_only=True)
+class RunData:
+    """A run's data, split as its training split them.
+
+    Attributes:
+        dataset: the whole set.
+        train: what was trained on; the validation images are not among them.
+        validation: what the best weights were chosen on.
+        test: what is only ever evaluated on.
+    """
+
+    dataset: Dataset
+    train: Split
+    validation: Split
+
+    @property
+    def test(self) -> Split:
+        return self.dataset.test
+
+
+def split_data(dataset: Dataset, fraction: float, seed: int) -> RunData:
+    """A data set with a validation split held out of its training images."""
+    train, validation = validation_split(dataset.train, fraction, seed)
+    return RunData(dataset=dataset, train=train, validation=validation)
+
+
+def load_run_data(run: Run, *, data_dir: Path | None = None, progress: Progress = SILENT) -> RunData:
+    """Load the data of a finished run, split as then.
+
+    Args:
+        run: a finished run.
+        data_dir: where the data lie; else they are sought as training seeks them.
+        progress: told of a download.
+
+    Raises:
+        DataError: the data are missing, or are not those the run was trained on.
+        RunError: the record is broken.
+    """
+    record = run.record()
+    try:
+        facts = record["data"]
+        seed, fraction = int(record["seed"]), float(record["recipe"]["validation_split"])
+        name, limit, checksum = facts["name"], facts["limit"], facts["checksum"]
+    except (KeyError, TypeError, ValueError) as error:
+        raise RunError(f"{run.record_path} is broken ({error!r}); train again") from error
+    dataset = load(name, data_dir=data_dir, seed=seed, limit=limit, progress=progress)
+    if dataset.checksum != checksum:
+        raise DataError(
+            f"the {name} images found are not those that {run.path} was trained on; point --data-dir at them"
+        )
+    return split_data(dataset, fraction, seed)

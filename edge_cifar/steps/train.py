@@ -1,0 +1,277 @@
+"""``train``: a backbone, through the phases of a recipe, into a run folder."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shlex
+import shutil
+import sys
+from collections.abc import Sequence
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, Literal
+
+from edge_cifar import backbones, files, machine, packages
+from edge_cifar.backbones import Backbone, Model
+from edge_cifar.data.loading import load
+from edge_cifar.errors import RunError, UsageError
+from edge_cifar.evaluation import metrics
+from edge_cifar.progress import SILENT, Progress
+from edge_cifar.recipe import Recipe, customized
+from edge_cifar.run import SCHEMA, Run
+from edge_cifar.steps._run_data import RunData, split_data
+
+if TYPE_CHECKING:
+    from edge_cifar.training.checkpoint import State
+
+MIXED_PRECISIONS = ("auto", "off", "bfloat16", "float16")
+DEVICES = ("auto", "cpu", "gpu")
+
+
+def train(
+    backbone: str,
+    *,
+    data: str = "cifar10",
+    data_dir: Path | None = None,
+    out: Path | str | None = None,
+    recipe: str = "default",
+    weights: str | None = None,
+    alpha: float = 1.0,
+    epochs: Sequence[int] | None = None,
+    batch_size: int | None = None,
+    learning_rate: float | None = None,
+    image_size: int | None = None,
+    unfreeze: int | Literal["all"] | None = None,
+    validation_split: float | None = None,
+    mixed_precision: str = "auto",
+    device: str = "auto",
+    deterministic: bool = False,
+    limit: int | None = None,
+    seed: int = 0,
+    resume: bool = False,
+    overwrite: bool = False,
+    progress: Progress = SILENT,
+) -> Run:
+    """Train a backbone in phases, evaluate it on the test set, and write a run folder.
+
+    Args:
+        backbone: its name.
+        data: a data set's name.
+        data_dir: where the data lie; used or an error.
+        out: the run folder; ``runs/BACKBONE`` when left out.
+        recipe: ``default``, ``report``, or another that the backbone has.
+        weights: ``imagenet``, ``none`` or a weights file; ImageNet where the backbone has it when left out.
+        alpha: width multiplier.
+        epochs: one number for every phase, or one each.
+        batch_size: images per step.
+        learning_rate: peak rate of the last phase; earlier phases keep their ratio to it.
+        image_size: side in pixels that the network sees.
+        unfreeze: what the last phase trains: the last N layers of the backbone, or all.
+        validation_split: share of the training images held out.
+        mixed_precision: ``auto``, ``off``, ``bfloat16`` or ``float16``.
+        device: ``auto``, ``cpu`` or ``gpu``.
+        deterministic: the same weights every time, at some cost in speed.
+        limit: train on at most so many images, and test on at most so many.
+        seed: of everything random.
+        resume: go on with an interrupted training; its settings must be the same.
+        overwrite: replace a run that stands in the folder.
+        progress: told how it goes.
+
+    Returns:
+        The finished run.
+
+    Raises:
+        UsageError: an option is refused.
+        DataError: the data are missing or damaged.
+        RunError: the folder holds a run already, or there is none to resume.
+        TrainingError: training cannot start or go on.
+    """
+    design = backbones.get(backbone)
+    weights = weights or ("imagenet" if design.pretrained else "none")
+    if alpha not in design.alphas:
+        raise UsageError(f"{backbone} is defined for --alpha {', '.join(map(str, design.alphas))}; got {alpha}")
+    chosen = customized(
+        design.recipe(recipe, from_scratch=weights == "none"),
+        epochs=epochs,
+        learning_rate=learning_rate,
+        unfreeze=unfreeze,
+        batch_size=batch_size,
+        image_size=image_size,
+        validation_split=validation_split,
+    )
+    run = Run(Path(out) if out else Path("runs") / backbone)
+    _refuse_occupied(run, resume=resume, overwrite=overwrite)
+    dataset = load(data, data_dir=data_dir, seed=seed, limit=limit, progress=progress)
+    run_data = split_data(dataset, chosen.validation_split, seed)
+    settings = {
+        "backbone": backbone,
+        "recipe_name": recipe,
+        "recipe": asdict(chosen),
+        "weights": weights if weights in ("imagenet", "none") else Path(weights).name,
+        "alpha": alpha,
+        "data": {
+            "name": dataset.name,
+            "checksum": dataset.checksum,
+            "synthetic": dataset.synthetic,
+            "labels": list(dataset.labels),
+            "image_shape": list(dataset.train.images.shape[1:]),
+            "limit": limit,
+            "train_images": len(run_data.train),
+            "validation_images": len(run_data.validation),
+            "test_images": len(run_data.test),
+        },
+        "seed": seed,
+        "deterministic": deterministic,
+        "mixed_precision": mixed_precision,
+    }
+    return _train(run, design, chosen, run_data, settings, weights, device, resume, progress)
+
+
+def _refuse_occupied(run: Run, *, resume: bool, overwrite: bool) -> None:
+    """An existing run is neither lost nor mixed with a new one unless the user says so."""
+    if resume and overwrite:
+        raise UsageError("--resume goes on with a run, --overwrite replaces it; give one of them")
+    if run.finished and resume and not run.checkpoint_path.exists():
+        raise RunError(f"the run in {run.path} is finished; there is nothing to resume")
+    if not resume and not overwrite:
+        if run.finished:
+            raise RunError(f"{run.path} holds a finished run; replace it with --overwrite, or choose another --out")
+        if run.checkpoint_path.exists():
+            raise RunError(f"{run.path} holds an unfinished run; go on with --resume, or replace it with --overwrite")
+    if overwrite and run.checkpoint_path.exists():
+        shutil.rmtree(run.checkpoint_path)
+
+
+def _train(
+    run: Run,
+    design: Backbone,
+    recipe: Recipe,
+    data: RunData,
+    settings: dict[str, Any],
+    weights: str,
+    device: str,
+    resume: bool,
+    progress: Progress,
+) -> Run:
+    keras = packages.require_keras()
+    from edge_cifar.training import backend
+    from edge_cifar.training.assembly import build_model
+    from edge_cifar.training.checkpoint import State
+    from edge_cifar.training.loop import Training
+
+    state = State.read(run.checkpoint_path) if resume else State(settings=settings)
+    _refuse_other_settings(state, settings)
+    device_name = backend.select_device(device)
+    policy = backend.precision_policy(settings["mixed_precision"], device_name)
+    progress.say(f"training {design.name} with Keras on {keras.backend.backend()}, {device_name}, {policy}")
+    keras.utils.set_random_seed(settings["seed"])
+    if settings["deterministic"]:
+        backend.make_deterministic()
+
+    def build(dtype_policy: str, initial_weights: str) -> Model:
+        keras.config.set_dtype_policy(dtype_policy)
+        try:
+            return build_model(
+                keras,
+                design,
+                input_shape=tuple(settings["data"]["image_shape"]),
+                classes=len(settings["data"]["labels"]),
+                image_size=recipe.image_size,
+                alpha=settings["alpha"],
+                weights=initial_weights,
+            )
+        finally:
+            keras.config.set_dtype_policy("float32")
+
+    training = Training(
+        # A resumed model gets all its weights from the checkpoint.
+        build(policy, "none" if state.variables else weights),
+        recipe,
+        data.train,
+        data.validation,
+        seed=settings["seed"],
+        state=state,
+        checkpoint=run.checkpoint_path,
+        progress=progress,
+    )
+    training.run()
+    model = build("float32", "none")
+    model.set_weights(training.model.get_weights())
+    _publish(run, model, state, data, {"device": device_name, "policy": policy}, progress)
+    return run
+
+
+def _refuse_other_settings(state: State, settings: dict[str, Any]) -> None:
+    differing = [name for name in settings if state.settings.get(name) != files.json_normal(settings[name])]
+    if differing:
+        raise RunError(
+            f"the unfinished run was started with another {', '.join(differing)}; "
+            "resume it with the same options, or start anew with --overwrite"
+        )
+
+
+def _publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str, str], progress: Progress) -> None:
+    """Evaluate, then write the run's files, the record last: before it there is no finished run."""
+    from edge_cifar.report import figures
+    from edge_cifar.training.complexity import multiply_adds
+
+    labels = data.dataset.labels
+    probabilities = model.predict(data.test.images, batch_size=250, verbose=0)
+    report = metrics.classification_report(data.test.labels, probabilities, labels)
+    confusion = metrics.confusion_matrix(data.test.labels, probabilities.argmax(1), len(labels))
+    accuracy = metrics.accuracy(data.test.labels, probabilities)
+    record = {
+        "schema": SCHEMA,
+        **state.settings,
+        **facts,
+        "image_size": state.settings["recipe"]["image_size"],
+        "parameters": model.count_params(),
+        "multiply_adds": multiply_adds(model),
+        "versions": packages.versions("edge-cifar", "keras", "tensorflow", "jax", "torch", "numpy"),
+        "machine": machine.facts(),
+        "commit": machine.commit(),
+        "command": shlex.join(["edge-cifar", *sys.argv[1:]]),
+        "history": state.history,
+        "phases": state.phases,
+        "seconds": sum(entry["seconds"] for entry in state.history),
+        "validation": {"accuracy": state.best_accuracy, "images": len(data.validation)},
+        "test": {
+            "accuracy": accuracy.value,
+            "low": accuracy.low,
+            "high": accuracy.high,
+            "images": accuracy.count,
+            "precision": report["precision"],
+            "recall": report["recall"],
+            "f1": report["f1"],
+            "calibration_error": metrics.calibration_error(data.test.labels, probabilities),
+        },
+    }
+    # What an older run in this folder says is no longer true of the model that comes now.
+    for stale in ("record.json", "bench.json", "report.html"):
+        (run.path / stale).unlink(missing_ok=True)
+    shutil.rmtree(run.export_path, ignore_errors=True)
+    with files.appears_whole(run.model_path) as partial:
+        model.save(partial)
+    files.write_json(
+        run.path / "classification.json",
+        {"labels": list(labels), "per_class": report["per_class"], "confusion": confusion.tolist()},
+    )
+    files.write_text(run.path / "history.csv", _csv(state.history))
+    figures.curves(record, run.path / "curves.png")
+    figures.confusion(confusion, labels, run.path / "confusion.png")
+    figures.mistakes(data.test.images, data.test.labels, probabilities, labels, run.path / "mistakes.png")
+    files.write_json(run.record_path, record)
+    shutil.rmtree(run.checkpoint_path, ignore_errors=True)
+    progress.say(
+        f"test accuracy {accuracy.value:.2%} (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) "
+        f"on {accuracy.count} {'synthetic ' if data.dataset.synthetic else ''}images"
+    )
+
+
+def _csv(history: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return text.getvalue()

@@ -1,0 +1,108 @@
+"""What only one Keras backend can do: find its devices, hide its GPU, be deterministic, mix precisions."""
+
+from __future__ import annotations
+
+import keras
+
+from edge_cifar.errors import TrainingError
+
+
+def select_device(choice: str) -> str:
+    """Choose what to train on, before the first tensor is made.
+
+    Args:
+        choice: ``auto`` (a GPU where there is one), ``cpu`` or ``gpu``.
+
+    Returns:
+        The device's name, such as ``cpu`` or ``gpu: NVIDIA H200``.
+
+    Raises:
+        TrainingError: a GPU was asked for and the backend finds none.
+    """
+    backend = keras.backend.backend()
+    gpus = _GPUS[backend]()
+    if choice == "gpu" and not gpus:
+        raise TrainingError(
+            f"no GPU found by Keras on {backend} {keras.__version__}; edge-cifar doctor tells what is missing, "
+            "or train with --device cpu"
+        )
+    if choice != "cpu":
+        return f"gpu: {gpus[0]}" if gpus else "cpu"
+    if gpus:
+        _HIDE[backend]()
+    return "cpu"
+
+
+def make_deterministic() -> None:
+    """Ask the backend for the same result every time, at some cost in speed.
+
+    Raises:
+        TrainingError: the backend offers no such promise.
+    """
+    backend = keras.backend.backend()
+    if backend == "tensorflow":
+        import tensorflow
+
+        tensorflow.config.experimental.enable_op_determinism()
+    elif backend == "torch":
+        import torch
+
+        torch.use_deterministic_algorithms(True)
+    elif _GPUS[backend]():
+        raise TrainingError("--deterministic is not offered by JAX on a GPU; use --device cpu")
+
+
+def precision_policy(choice: str, device: str) -> str:
+    """The Keras dtype policy for ``--mixed-precision``.
+
+    ``auto`` mixes only on a CUDA GPU, where it pays; a CPU trains faster in float32.
+    """
+    if choice == "auto":
+        choice = "bfloat16" if device.startswith("gpu: ") and "metal" not in device.lower() else "off"
+    return "float32" if choice == "off" else f"mixed_{choice}"
+
+
+def _tensorflow_gpus() -> list[str]:
+    import tensorflow
+
+    config = tensorflow.config
+    return [
+        str(config.experimental.get_device_details(gpu).get("device_name", gpu.name))
+        for gpu in config.list_physical_devices("GPU")
+    ]
+
+
+def _jax_gpus() -> list[str]:
+    import jax
+
+    return [device.device_kind for device in jax.devices() if device.platform != "cpu"]
+
+
+def _torch_gpus() -> list[str]:
+    import torch
+
+    if torch.cuda.is_available():
+        return [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return ["Apple Metal (MPS)"] if torch.backends.mps.is_available() else []
+
+
+def _hide_from_tensorflow() -> None:
+    import tensorflow
+
+    tensorflow.config.set_visible_devices([], "GPU")
+
+
+def _hide_from_jax() -> None:
+    import jax
+
+    jax.config.update("jax_default_device", jax.devices("cpu")[0])
+
+
+def _hide_from_torch() -> None:
+    import torch
+
+    torch.set_default_device("cpu")
+
+
+_GPUS = {"tensorflow": _tensorflow_gpus, "jax": _jax_gpus, "torch": _torch_gpus}
+_HIDE = {"tensorflow": _hide_from_tensorflow, "jax": _hide_from_jax, "torch": _hide_from_torch}

@@ -1,0 +1,197 @@
+"""The training loop: phases, epochs, the best weights, and a state to resume from after every epoch."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import keras
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_cifar.backbones import Model
+from edge_cifar.data import Split
+from edge_cifar.errors import TrainingError
+from edge_cifar.progress import Advance, Progress
+from edge_cifar.recipe import Phase, Recipe
+from edge_cifar.training import batch_norm, phases
+from edge_cifar.training.augmentation import augmentation_layers
+from edge_cifar.training.checkpoint import Arrays, State
+
+EVALUATION_BATCH = 250
+
+
+class Training:
+    """A model on its way through a recipe.
+
+    The model that learns is the given one behind the augmentation layers; both share their weights,
+    so what is validated, kept and saved is always the given model.
+    """
+
+    def __init__(
+        self,
+        model: Model,
+        recipe: Recipe,
+        train: Split,
+        validation: Split,
+        *,
+        seed: int,
+        state: State,
+        checkpoint: Path,
+        progress: Progress,
+    ) -> None:
+        """Prepare; ``state`` is fresh, or read from ``checkpoint`` to resume."""
+        self.model = model
+        self.recipe = recipe
+        self.train = train
+        self.validation = validation
+        self.seed = seed
+        self.state = state
+        self.checkpoint = checkpoint
+        self.progress = progress
+        augmentation = augmentation_layers(recipe.augmentation, seed)
+        self.learner = keras.Sequential([keras.Input(model.input_shape[1:]), *augmentation, model], name="learner")
+        self._targets = np.eye(model.output_shape[-1], dtype=np.float32)[train.labels]
+
+    def run(self) -> None:
+        """Train through all phases, from where the state stands; ends with the best weights in the model.
+
+        Raises:
+            TrainingError: the loss is no longer a number; the best weights so far stay in the checkpoint.
+        """
+        batch_norm.set_momentum(self.model, self.recipe.batch_norm_momentum)
+        if self.state.variables:
+            _assign(self.learner.variables, self.state.variables)
+        for index in range(self.state.phase, len(self.recipe.phases)):
+            self._run_phase(index, self.recipe.phases[index])
+
+    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        """Probabilities float32 ``[N, classes]`` of the model as it stands."""
+        predicted = self.model.predict(images, batch_size=EVALUATION_BATCH, verbose=0)
+        return np.asarray(predicted, np.float32)
+
+    def _run_phase(self, index: int, phase: Phase) -> None:
+        state = self.state
+        steps = math.ceil(len(self.train) / self.recipe.batch_size)
+        phases.set_trainable(self.model, phase.trainable)
+        optimizer = phases.optimizer(self.recipe, phase, steps)
+        self.learner.compile(
+            optimizer=optimizer,
+            loss=keras.losses.CategoricalCrossentropy(label_smoothing=self.recipe.label_smoothing),
+            metrics=["accuracy"],
+            jit_compile=keras.backend.backend() == "jax",  # XLA trains several times slower on TensorFlow's CPU.
+        )
+        optimizer.build(self.learner.trainable_variables)
+        if state.optimizer:
+            _assign(optimizer.variables, state.optimizer)
+        for epoch in range(state.epoch, phase.epochs):
+            self._run_epoch(index, phase, epoch, steps)
+        # The next phase, and whoever reads the model, goes on from the best weights, not from the last.
+        if state.best:
+            _assign(self.model.variables, state.best)
+        renewed = self._renew_batch_norm(phase)
+        entries = [entry for entry in state.history if entry["phase_index"] == index]
+        state.phases.append(
+            {
+                "name": phase.name,
+                "epochs": phase.epochs,
+                "trainable_parameters": phases.trainable_parameters(self.model),
+                "seconds": sum(entry["seconds"] for entry in entries),
+                "batch_norm_reestimated": renewed,
+            }
+        )
+        state.phase, state.epoch, state.optimizer = index + 1, 0, []
+        self._save()
+
+    def _run_epoch(self, index: int, phase: Phase, epoch: int, steps: int) -> None:
+        state = self.state
+        start = time.perf_counter()
+        if phase.schedule == "plateau":
+            losses = [entry["val_loss"] for entry in state.history if entry["phase_index"] == index]
+            self.learner.optimizer.learning_rate = phases.plateau_rate(phase, losses)
+        rate = float(keras.ops.convert_to_numpy(self.learner.optimizer.learning_rate))
+        order = np.random.default_rng([self.seed, index, epoch]).permutation(len(self.train))
+        with self.progress.bar(f"{phase.name} {epoch + 1}/{phase.epochs}", steps) as advance:
+            fitted = self.learner.fit(
+                self.train.images[order],
+                self._targets[order],
+                batch_size=self.recipe.batch_size,
+                shuffle=False,
+                verbose=0,
+                callbacks=[_step_callback(advance)],
+            )
+        loss, accuracy = fitted.history["loss"][0], fitted.history["accuracy"][0]
+        if not math.isfinite(loss):
+            raise TrainingError(
+                f"the loss is no longer a number in epoch {epoch + 1} of phase {phase.name!r}; the best weights so far "
+                "stand in the checkpoint; try a lower --learning-rate, or --mixed-precision off"
+            )
+        val_loss, val_accuracy = self._validate()
+        state.history.append(
+            {
+                "epoch": len(state.history) + 1,
+                "phase": phase.name,
+                "phase_index": index,
+                "loss": loss,
+                "accuracy": accuracy,
+                "val_loss": val_loss,
+                "val_accuracy": val_accuracy,
+                "learning_rate": rate,
+                "seconds": time.perf_counter() - start,
+            }
+        )
+        self.progress.say(
+            f"{phase.name} {epoch + 1}/{phase.epochs}: loss {loss:.4f}, accuracy {accuracy:.4f}, "
+            f"validation {val_accuracy:.4f}, {state.history[-1]['seconds']:.0f} s"
+        )
+        self._keep_if_best(val_accuracy)
+        state.epoch, state.optimizer = epoch + 1, _arrays(self.learner.optimizer.variables)
+        self._save()
+
+    def _renew_batch_norm(self, phase: Phase) -> bool | None:
+        if not phase.reestimate_batch_norm:
+            return None
+        order = np.random.default_rng([self.seed, len(self.state.history)]).permutation(len(self.train))
+        kept = batch_norm.reestimate(
+            self.model, self.train.images[order[: batch_norm.IMAGES]], score=lambda: self._validate()[1]
+        )
+        if kept:
+            self._keep_if_best(self._validate()[1])
+        return kept
+
+    def _validate(self) -> tuple[float, float]:
+        """Cross-entropy and accuracy on the validation images."""
+        probabilities = self.predict(self.validation.images)
+        labels = self.validation.labels
+        likelihood = probabilities[np.arange(len(labels)), labels].astype(np.float64)
+        loss = float(-np.log(np.maximum(likelihood, keras.config.epsilon())).mean())
+        return loss, float((probabilities.argmax(1) == labels).mean())
+
+    def _keep_if_best(self, val_accuracy: float) -> None:
+        # On a tie the later weights win: they have seen more.
+        if val_accuracy >= self.state.best_accuracy:
+            self.state.best_accuracy = val_accuracy
+            self.state.best = _arrays(self.model.variables)
+
+    def _save(self) -> None:
+        self.state.variables = _arrays(self.learner.variables)
+        self.state.write(self.checkpoint)
+
+
+def _step_callback(advance: Advance) -> Any:
+    class Step(keras.callbacks.Callback):
+        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
+            advance(1)
+
+    return Step()
+
+
+def _arrays(variables: list[Any]) -> Arrays:
+    return [np.array(keras.ops.convert_to_numpy(variable)) for variable in variables]
+
+
+def _assign(variables: list[Any], arrays: Arrays) -> None:
+    for variable, array in zip(variables, arrays, strict=True):
+        variable.assign(array)

@@ -1,0 +1,94 @@
+"""What a phase means for a model: which layers learn, by which optimizer, at which rate."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+import keras
+
+from edge_cifar.backbones import Model
+from edge_cifar.errors import TrainingError
+from edge_cifar.recipe import Phase, Recipe
+from edge_cifar.training.assembly import trunk_layers
+
+
+def set_trainable(model: Model, trainable: int | str) -> None:
+    """Freeze and unfreeze a model's layers as :attr:`edge_cifar.recipe.Phase.trainable` says.
+
+    Raises:
+        TrainingError: more layers are named than the backbone has.
+    """
+    trunk = trunk_layers(model)
+    if isinstance(trainable, int) and abs(trainable) > len(trunk):
+        raise TrainingError(f"{model.name} has {len(trunk)} layers before its head; got {abs(trainable)}")
+    if trainable == "head":
+        frozen = len(trunk)
+    elif trainable == "all":
+        frozen = 0
+    else:
+        frozen = -int(trainable) if int(trainable) < 0 else len(trunk) - int(trainable)
+    model.trainable = True
+    for layer in trunk[:frozen]:
+        layer.trainable = False
+
+
+def trainable_parameters(model: Model) -> int:
+    """Number of scalars that the optimizer may change."""
+    return sum(math.prod(weight.shape) for weight in model.trainable_weights)
+
+
+def optimizer(recipe: Recipe, phase: Phase, steps_per_epoch: int) -> Any:
+    """The recipe's optimizer with the phase's schedule.
+
+    Weight decay is decoupled (Loshchilov and Hutter 2019) and spares biases and normalization.
+    """
+    rate = schedule(phase, steps_per_epoch)
+    decay = recipe.weight_decay or None
+    if recipe.optimizer == "sgd":
+        made = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay)
+    elif recipe.optimizer == "adamw":
+        made = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
+    else:
+        made = keras.optimizers.Adam(rate, weight_decay=decay)
+    if recipe.weight_decay:
+        made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
+    return made
+
+
+def schedule(phase: Phase, steps_per_epoch: int) -> Any:
+    """The rate by step: a Keras schedule, or a number where the rate changes only between epochs."""
+    schedules = keras.optimizers.schedules
+    if phase.schedule == "cosine":
+        warmup = round(phase.warmup_epochs * steps_per_epoch)
+        return schedules.CosineDecay(
+            0.0 if warmup else phase.learning_rate,
+            decay_steps=max(1, phase.epochs * steps_per_epoch - warmup),
+            warmup_target=phase.learning_rate if warmup else None,
+            warmup_steps=warmup,
+        )
+    if phase.schedule in ("step", "exponential"):
+        return schedules.ExponentialDecay(
+            phase.learning_rate,
+            decay_steps=phase.decay_epochs * steps_per_epoch,
+            decay_rate=phase.decay,
+            staircase=True,
+        )
+    return phase.learning_rate
+
+
+def plateau_rate(phase: Phase, validation_losses: Sequence[float]) -> float:
+    """The rate of the next epoch under ``plateau``: a function of the losses so far, so that a resumed run agrees.
+
+    Args:
+        phase: with schedule ``plateau``.
+        validation_losses: of the phase's epochs so far.
+    """
+    rate, best, waited = phase.learning_rate, math.inf, 0
+    for loss in validation_losses:
+        waited = 0 if loss < best else waited + 1
+        best = min(best, loss)
+        if waited >= phase.decay_epochs:
+            rate, waited = rate * phase.decay, 0
+    return rate
