@@ -6,9 +6,11 @@ import importlib
 import importlib.metadata
 import importlib.util
 import os
+import sys
 from types import ModuleType
 from typing import Any
 
+from edge_cifar import quiet
 from edge_cifar.errors import MissingPackage
 
 
@@ -44,7 +46,6 @@ def require_keras() -> Any:
 
     Returns the ``keras`` namespace, typed ``Any`` because Keras carries no types.
     """
-    _quiet_tensorflow()
     if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
         require_tensorflow()
     return require("keras", "train")
@@ -52,8 +53,20 @@ def require_keras() -> Any:
 
 def require_tensorflow() -> Any:
     """The ``tensorflow`` namespace, without its start-up messages."""
-    _quiet_tensorflow()
-    return require("tensorflow", "train")
+    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    if "tensorflow" in sys.modules:
+        return sys.modules["tensorflow"]
+    # Its libraries print CPU-feature and CUDA-probe lines while they are loaded, before they read their
+    # log level (seen in 2.21).
+    chatter = quiet.Chatter()
+    try:
+        with quiet.captured() as chatter:
+            return require("tensorflow", "train")
+    except MissingPackage:
+        raise
+    except Exception:
+        sys.stderr.write(chatter.text)  # a broken installation: what the libraries said may tell why
+        raise
 
 
 def versions(*distributions: str) -> dict[str, str]:
@@ -65,8 +78,3 @@ def versions(*distributions: str) -> dict[str, str]:
         except importlib.metadata.PackageNotFoundError:
             continue
     return found
-
-
-def _quiet_tensorflow() -> None:
-    # The C++ side prints CPU-feature and CUDA-probe lines before Python can say anything.
-    os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
