@@ -11,7 +11,6 @@ A runtime module defines
 from __future__ import annotations
 
 from collections.abc import Callable
-from pathlib import Path
 from typing import Protocol
 
 import numpy as np

@@ -1,0 +1,177 @@
+"""Raw pixels into whatever number type a model's input has, and its outputs back to probabilities."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import DTypeLike, NDArray
+
+from edge_cifar.errors import BundleError
+
+Range = tuple[float, float]
+
+_PIXEL_MAXIMUM = 255
+# What networks are commonly trained on: raw pixels, [0, 1], [-1, 1], raw pixels minus 128.
+_COMMON_RANGES: tuple[Range, ...] = ((0.0, 255.0), (0.0, 1.0), (-1.0, 1.0), (-128.0, 127.0))
+# A calibrated range falls short of the true one by the rounding of its zero point, or because no
+# calibration image held the extreme value.
+_RANGE_SLACK = 0.02
+
+
+@dataclass(frozen=True, kw_only=True)
+class Quantization:
+    """How a tensor's stored numbers stand for real ones: ``real = scale * (stored - zero_point)``.
+
+    Attributes:
+        dtype: type of the stored numbers; floating point for a tensor that is not quantized.
+        scale: of one step; 1.0 for floating point.
+        zero_point: the stored number that means zero.
+    """
+
+    dtype: np.dtype[Any]
+    scale: float = 1.0
+    zero_point: int = 0
+
+    @property
+    def is_float(self) -> bool:
+        return bool(np.issubdtype(self.dtype, np.floating))
+
+    def dequantize(self, stored: NDArray[Any]) -> NDArray[np.float32]:
+        """The real numbers behind stored ones."""
+        if self.is_float:
+            return stored.astype(np.float32)
+        return (stored.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
+
+    def quantize(self, real: NDArray[np.floating[Any]]) -> NDArray[Any]:
+        """The stored numbers nearest to real ones, saturating at the type's limits."""
+        if self.is_float:
+            return real.astype(self.dtype)
+        limits = np.iinfo(self.dtype)
+        return np.clip(np.rint(real / self.scale) + self.zero_point, limits.min, limits.max).astype(self.dtype)
+
+    def real_range(self) -> Range | None:
+        """The smallest and largest real number that can be stored; None for floating point."""
+        if self.is_float:
+            return None
+        limits = np.iinfo(self.dtype)
+        return self.scale * (limits.min - self.zero_point), self.scale * (limits.max - self.zero_point)
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImageInput:
+    """A model's image input.
+
+    Attributes:
+        height: pixels.
+        width: pixels.
+        channels_first: True for ``[N, 3, H, W]``, False for ``[N, H, W, 3]``.
+        quantization: number type of the input.
+        pixel_range: real values that pixel 0 and pixel 255 are to be given as.
+    """
+
+    height: int
+    width: int
+    channels_first: bool
+    quantization: Quantization
+    pixel_range: Range
+
+    @classmethod
+    def of(
+        cls, shape: tuple[int | None, ...], quantization: Quantization, input_range: Range | None, source: str
+    ) -> ImageInput:
+        """The input described by a model file.
+
+        Args:
+            shape: ``(N, H, W, 3)`` or ``(N, 3, H, W)``; N may be None.
+            quantization: as the file states it.
+            input_range: what pixels 0 and 255 stand for. None derives it from the quantization: of
+                the ranges networks are commonly trained on, the one that the quantized numbers span;
+                raw pixels for a floating-point input, since a file does not say.
+            source: the file's name, for the error message.
+
+        Raises:
+            BundleError: this is no RGB image input.
+        """
+        if len(shape) == 4 and shape[3] == 3:
+            channels_first, (height, width) = False, shape[1:3]
+        elif len(shape) == 4 and shape[1] == 3:
+            channels_first, (height, width) = True, shape[2:4]
+        else:
+            raise BundleError(f"{source} does not take RGB images: its input has shape {_text(shape)}")
+        if height is None or width is None:
+            raise BundleError(f"{source} does not fix its image size: its input has shape {_text(shape)}")
+        return cls(
+            height=height,
+            width=width,
+            channels_first=channels_first,
+            quantization=quantization,
+            pixel_range=input_range or _derived_range(quantization.real_range()),
+        )
+
+    @property
+    def shape(self) -> tuple[int, int, int]:
+        return self.height, self.width, 3
+
+    def encode(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+        """Images as the model's input.
+
+        Args:
+            images: uint8 ``[N, H, W, 3]``, raw RGB in 0..255.
+
+        Returns:
+            the input tensor for N images, contiguous.
+
+        Raises:
+            BundleError: the images have another size than the model takes.
+        """
+        if images.ndim != 4 or images.shape[1:] != self.shape:
+            raise BundleError(
+                f"the model takes images of shape {_text(self.shape)}, got {_text(images.shape[1:])}; resize them first"
+            )
+        ordered = np.ascontiguousarray(images.transpose(0, 3, 1, 2)) if self.channels_first else images
+        return self._lookup()[ordered]
+
+    def _lookup(self) -> NDArray[Any]:
+        # A pixel has 256 values, so the whole conversion is one table.
+        low, high = self.pixel_range
+        pixels = np.arange(_PIXEL_MAXIMUM + 1, dtype=np.float64)
+        return self.quantization.quantize(low + pixels / _PIXEL_MAXIMUM * (high - low))
+
+
+def checked_probabilities(probabilities: NDArray[np.float32], images: int, source: str) -> NDArray[np.float32]:
+    """Probabilities as ``[N, classes]``.
+
+    Raises:
+        BundleError: the model's output is not one vector an image.
+    """
+    if probabilities.ndim != 2 or len(probabilities) != images:
+        raise BundleError(
+            f"{source} gives an output of shape {_text(probabilities.shape)} for {images} images, "
+            "not one vector of probabilities each"
+        )
+    return probabilities
+
+
+def stored_type(dtype: DTypeLike, scale: float, zero_point: int) -> Quantization:
+    """A quantization as model files state it: a scale of 0 there means that there is none."""
+    kind = np.dtype(dtype)
+    if np.issubdtype(kind, np.floating) or scale == 0.0:
+        return Quantization(dtype=kind)
+    return Quantization(dtype=kind, scale=scale, zero_point=zero_point)
+
+
+def _derived_range(real_range: Range | None) -> Range:
+    if real_range is None:
+        return _COMMON_RANGES[0]
+    low, high = real_range
+    for candidate in _COMMON_RANGES:
+        slack = _RANGE_SLACK * (candidate[1] - candidate[0])
+        if abs(low - candidate[0]) <= slack and abs(high - candidate[1]) <= slack:
+            return candidate
+    return _COMMON_RANGES[0]
+
+
+def _text(shape: tuple[int | None, ...]) -> str:
+    return "[" + ", ".join("batch" if size is None else str(size) for size in shape) + "]"

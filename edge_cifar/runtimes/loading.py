@@ -1,0 +1,61 @@
+"""Which runtime runs a file: found by the file's suffix, a device's own before a reference."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import ModuleType
+
+import edge_cifar.runtimes
+from edge_cifar import plugins
+from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
+from edge_cifar.runtimes import Runtime
+
+
+def modules() -> tuple[ModuleType, ...]:
+    """Every runtime there is, those of devices first; none of them has imported its package yet."""
+    names = (name for name in plugins.names(edge_cifar.runtimes) if name != "loading")
+    found = (plugins.load(edge_cifar.runtimes, name, "runtime") for name in names)
+    return tuple(sorted(found, key=lambda module: not module.DEVICE))
+
+
+def suffixes() -> tuple[str, ...]:
+    """File suffixes that some runtime runs, sorted."""
+    return tuple(sorted({module.SUFFIX for module in modules()}))
+
+
+def runtime_for(path: Path) -> ModuleType:
+    """The module that runs a file on this machine.
+
+    Raises:
+        UsageError: no runtime runs files of this suffix.
+        RuntimeUnavailable: those that do cannot run here; the message says why.
+    """
+    candidates = [module for module in modules() if path.suffix == module.SUFFIX]
+    if not candidates:
+        raise UsageError(f"{path} is no model: its name must end in {', '.join(suffixes())}")
+    reasons = []
+    for module in candidates:
+        reason = module.unavailable()
+        if reason is None:
+            return module
+        reasons.append(reason)
+    raise RuntimeUnavailable(f"{path.name} cannot run here: {'; '.join(reasons)}")
+
+
+def load(path: Path, *, threads: int = 1) -> Runtime:
+    """Load a model file with the runtime that runs it here.
+
+    Args:
+        path: a ``.tflite``, ``.onnx`` or ``.keras`` file, or a ``.mlpackage`` folder.
+        threads: CPU threads that one inference may use, where the runtime lets one choose.
+
+    Raises:
+        UsageError: no runtime runs files of this suffix.
+        RuntimeUnavailable: those that do cannot run here.
+        BundleError: the file is missing or damaged, or is no image classifier.
+    """
+    module = runtime_for(path)
+    if not path.exists():
+        raise BundleError(f"no model at {path}")
+    runtime: Runtime = module.load(path, threads=threads)
+    return runtime
