@@ -1,0 +1,222 @@
+"""What this machine can train on, convert to, run and measure, and the command that adds what is missing.
+
+Nothing heavy is imported: packages are looked up by their metadata, so that the answer comes at
+once and a package that is broken cannot take the doctor down with it.
+"""
+
+from __future__ import annotations
+
+import importlib.metadata
+import os
+import platform
+import shutil
+import subprocess
+import sys
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+from edge_cifar import machine
+from edge_cifar.packages import installed
+from edge_cifar.runtimes import loading
+
+Area = Literal["train", "convert", "run", "measure"]
+AREAS: tuple[Area, ...] = ("train", "convert", "run", "measure")
+
+# TensorFlow's plugin for the Mac's GPU, 1.2.0, uses symbols that TensorFlow 2.20 no longer exports.
+_NEWEST_FOR_METAL = (2, 19)
+_PYTHON_TOO_NEW_FOR_TENSORFLOW = (3, 14)
+_BUSY_LOAD_PER_CORE = 0.7
+_TIMEOUT_SECONDS = 5.0
+
+# What each format's converter imports, as (module, distribution).
+_CONVERTERS = {
+    "tflite": (("tensorflow", "tensorflow"), ("ai_edge_litert", "ai-edge-litert")),
+    "onnx": (("tensorflow", "tensorflow"), ("tf2onnx", "tf2onnx"), ("onnx", "onnx"), ("onnxruntime", "onnxruntime")),
+    "coreml": (("tensorflow", "tensorflow"), ("coremltools", "coremltools")),
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Finding:
+    """One thing that the machine can or cannot do.
+
+    Attributes:
+        area: what it belongs to.
+        name: what it is.
+        ready: whether it can be used now.
+        detail: versions where it is ready, the reason where it is not.
+        remedy: the command that adds what is missing; None where there is nothing to add.
+    """
+
+    area: Area
+    name: str
+    ready: bool
+    detail: str
+    remedy: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Diagnosis:
+    """Everything that was found.
+
+    Attributes:
+        version: of edge-cifar.
+        machine: :func:`edge_cifar.machine.facts`.
+        findings: in the order of :data:`AREAS`.
+    """
+
+    version: str
+    machine: dict[str, Any]
+    findings: tuple[Finding, ...]
+
+    def of(self, area: Area) -> list[Finding]:
+        """The findings of one area."""
+        return [finding for finding in self.findings if finding.area == area]
+
+    @property
+    def remedies(self) -> list[str]:
+        """The commands that add what is missing, each once."""
+        return list(dict.fromkeys(finding.remedy for finding in self.findings if finding.remedy))
+
+    def document(self) -> dict[str, Any]:
+        """The diagnosis as JSON."""
+        by_area: dict[str, Any] = {area: [_without_area(finding) for finding in self.of(area)] for area in AREAS}
+        return {"version": self.version, "machine": self.machine, **by_area, "remedies": self.remedies}
+
+
+def doctor() -> Diagnosis:
+    """Examine this machine; takes well under a second and works in the barest installation."""
+    facts = machine.facts()
+    return Diagnosis(
+        version=importlib.metadata.version("edge-cifar"),
+        machine=facts,
+        findings=(*_training(), *_converting(), *_running(), *_measuring(facts)),
+    )
+
+
+def _training() -> Iterator[Finding]:
+    if sys.version_info >= _PYTHON_TOO_NEW_FOR_TENSORFLOW and not installed("tensorflow"):
+        detail = f"TensorFlow has no packages for Python {platform.python_version()}; use Python 3.11 to 3.13"
+        yield Finding(area="train", name="Keras", ready=False, detail=detail)
+    else:
+        yield _packages("train", "Keras", (("keras", "keras"), _backend()), "train")
+    yield _metal() if sys.platform == "darwin" else _cuda()
+
+
+def _converting() -> Iterator[Finding]:
+    for name, needed in _CONVERTERS.items():
+        if name == "coreml" and sys.platform == "linux" and platform.machine() != "x86_64":
+            detail = f"coremltools has no packages for Linux on {platform.machine()}; convert on a Mac or a PC"
+            yield Finding(area="convert", name=name, ready=False, detail=detail)
+        else:
+            yield _packages("convert", name, needed, "convert")
+
+
+def _running() -> Iterator[Finding]:
+    for module in loading.modules():
+        reason = module.unavailable()
+        name = f"{module.SUFFIX} with {module.__name__.rpartition('.')[2].replace('_', '-')}"
+        kind = "" if module.DEVICE else "as a reference, not as a device"
+        _, _, remedy = (reason or "").partition("type: ")
+        yield Finding(area="run", name=name, ready=reason is None, detail=reason or kind, remedy=remedy or None)
+
+
+def _measuring(facts: dict[str, Any]) -> Iterator[Finding]:
+    yield Finding(area="measure", name="bench", **_quietness(facts))
+    yield _packages("measure", "report", (("plotly", "plotly"), ("matplotlib", "matplotlib")), "report")
+    yield _packages("measure", "serve", (("flask", "Flask"), ("waitress", "waitress")), "serve")
+
+
+def _packages(area: Area, name: str, needed: tuple[tuple[str, str], ...], extra: str) -> Finding:
+    missing = [distribution for module, distribution in needed if not installed(module)]
+    if missing:
+        detail = f"{', '.join(missing)} not installed"
+        return Finding(area=area, name=name, ready=False, detail=detail, remedy=_pip(extra))
+    detail = ", ".join(f"{distribution} {_version(distribution)}".strip() for _, distribution in needed)
+    return Finding(area=area, name=name, ready=True, detail=detail)
+
+
+def _backend() -> tuple[str, str]:
+    """Module and distribution of the backend that Keras will use."""
+    name = os.environ.get("KERAS_BACKEND", "tensorflow")
+    return name, name
+
+
+def _cuda() -> Finding:
+    gpus = _nvidia_gpus()
+    if not gpus:
+        return Finding(area="train", name="GPU", ready=False, detail="none found; training runs on the CPU")
+    if _backend()[0] == "tensorflow" and not _version("nvidia-cudnn-cu12"):
+        detail = f"{gpus[0]}, but the CUDA libraries that TensorFlow needs are not installed"
+        return Finding(area="train", name="GPU", ready=False, detail=detail, remedy=_pip("cuda"))
+    return Finding(area="train", name="GPU", ready=True, detail=", ".join(gpus))
+
+
+def _metal() -> Finding:
+    def finding(ready: bool, detail: str, remedy: str | None = None) -> Finding:
+        return Finding(area="train", name="GPU", ready=ready, detail=detail, remedy=remedy)
+
+    if platform.machine() != "arm64":
+        return finding(False, "training on a Mac's GPU needs Apple silicon; training runs on the CPU")
+    if _backend()[0] == "torch":
+        return finding(installed("torch"), "Apple GPU through Keras on PyTorch (MPS)", None)
+    metal, tensorflow = _version("tensorflow-metal"), _version("tensorflow")
+    limit = ".".join(map(str, _NEWEST_FOR_METAL))
+    other_way = "or train with KERAS_BACKEND=torch, which needs no plugin"
+    install = f"{_pip('train,metal')} -c constraints-metal.txt"
+    if tensorflow and _release(tensorflow) > _NEWEST_FOR_METAL:
+        detail = f"tensorflow-metal cannot load with TensorFlow {tensorflow}, only up to {limit}; {other_way}"
+        return finding(False, detail, install)
+    if not metal:
+        return finding(False, f"tensorflow-metal is not installed (it needs TensorFlow {limit}), {other_way}", install)
+    return finding(True, f"Apple GPU, tensorflow-metal {metal}")
+
+
+def _nvidia_gpus() -> list[str]:
+    """Names of the NVIDIA GPUs, as the driver tells them."""
+    if shutil.which("nvidia-smi") is None:
+        return []
+    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
+    try:
+        done = subprocess.run(query, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return []
+    return [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
+
+
+def _quietness(facts: dict[str, Any]) -> dict[str, Any]:
+    """Whether figures measured now can be trusted, and why not."""
+    cores = facts.get("usable_cores", 1)
+    load = facts.get("load_average", [0.0])[0]
+    warnings = {
+        f"the machine is busy (load {load:.1f} on {cores} cores)": load > _BUSY_LOAD_PER_CORE * cores,
+        "it runs on battery": facts.get("power_source") == "battery",
+        f"it reports {', '.join(facts.get('throttling', []))}": bool(facts.get("throttling")),
+        f"its CPU governor is {facts.get('governor')}, not performance": facts.get("governor")
+        in ("ondemand", "powersave", "conservative", "schedutil"),
+        "it is a virtual machine, whose neighbours may disturb": bool(facts.get("virtual")),
+    }
+    doubts = [text for text, applies in warnings.items() if applies]
+    return {"ready": True, "detail": f"works, but {'; '.join(doubts)}" if doubts else "the machine is quiet"}
+
+
+def _without_area(finding: Finding) -> dict[str, Any]:
+    return {key: value for key, value in asdict(finding).items() if key != "area"}
+
+
+def _pip(extra: str) -> str:
+    return f'pip install "edge-cifar[{extra}]"'
+
+
+def _version(distribution: str) -> str:
+    """The version of an installed distribution; empty where its metadata are not there."""
+    try:
+        return importlib.metadata.version(distribution)
+    except importlib.metadata.PackageNotFoundError:
+        return ""
+
+
+def _release(version: str) -> tuple[int, int]:
+    major, minor = version.split(".")[:2]
+    return int(major), int(minor)
