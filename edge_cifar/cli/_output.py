@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import sys
-import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any
@@ -25,9 +24,7 @@ class Terminal:
     @contextmanager
     def bar(self, label: str, total: int) -> Iterator[Advance]:
         if not self._lively:
-            start = time.perf_counter()
             yield lambda units: None
-            click.echo(f"{label}: done in {time.perf_counter() - start:.1f} s", err=True)
             return
         with click.progressbar(length=total, label=label, file=sys.stderr) as bar:
             yield bar.update

@@ -104,27 +104,29 @@ def train(
     _refuse_occupied(run, resume=resume, overwrite=overwrite)
     dataset = load(data, data_dir=data_dir, seed=seed, limit=limit, progress=progress)
     run_data = split_data(dataset, chosen.validation_split, seed)
-    settings = {
-        "backbone": backbone,
-        "recipe_name": recipe,
-        "recipe": asdict(chosen),
-        "weights": weights if weights in ("imagenet", "none") else Path(weights).name,
-        "alpha": alpha,
-        "data": {
-            "name": dataset.name,
-            "checksum": dataset.checksum,
-            "synthetic": dataset.synthetic,
-            "labels": list(dataset.labels),
-            "image_shape": list(dataset.train.images.shape[1:]),
-            "limit": limit,
-            "train_images": len(run_data.train),
-            "validation_images": len(run_data.validation),
-            "test_images": len(run_data.test),
-        },
-        "seed": seed,
-        "deterministic": deterministic,
-        "mixed_precision": mixed_precision,
-    }
+    settings = files.json_normal(
+        {
+            "backbone": backbone,
+            "recipe_name": recipe,
+            "recipe": asdict(chosen),
+            "weights": weights if weights in ("imagenet", "none") else Path(weights).name,
+            "alpha": alpha,
+            "data": {
+                "name": dataset.name,
+                "checksum": dataset.checksum,
+                "synthetic": dataset.synthetic,
+                "labels": list(dataset.labels),
+                "image_shape": list(dataset.train.images.shape[1:]),
+                "limit": limit,
+                "train_images": len(run_data.train),
+                "validation_images": len(run_data.validation),
+                "test_images": len(run_data.test),
+            },
+            "seed": seed,
+            "deterministic": deterministic,
+            "mixed_precision": mixed_precision,
+        }
+    )
     return _train(run, design, chosen, run_data, settings, weights, device, resume, progress)
 
 
@@ -203,7 +205,7 @@ def _train(
 
 
 def _refuse_other_settings(state: State, settings: dict[str, Any]) -> None:
-    differing = [name for name in settings if state.settings.get(name) != files.json_normal(settings[name])]
+    differing = [name for name, value in settings.items() if state.settings.get(name) != value]
     if differing:
         raise RunError(
             f"the unfinished run was started with another {', '.join(differing)}; "
