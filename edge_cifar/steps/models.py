@@ -5,13 +5,11 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
-import edge_cifar.backbones
-from edge_cifar import plugins
+from edge_cifar import backbones
 from edge_cifar.packages import require_keras
 from edge_cifar.progress import SILENT, Progress
 
 if TYPE_CHECKING:
-    from edge_cifar.backbones import Backbone
     from edge_cifar.training.complexity import LayerCost
 
 # Figures are those of ten classes of 32 by 32 pixels, CIFAR-10's, which every backbone is listed with.
@@ -70,17 +68,17 @@ def models(*names: str, progress: Progress = SILENT) -> list[Description]:
         MissingPackage: Keras or its backend is not installed.
     """
     package = edge_cifar.backbones
-    backbones = [plugins.load(package, name, "backbone").BACKBONE for name in names or plugins.names(package)]
+    chosen = [backbones.get(name) for name in names or backbones.names()]
     keras = require_keras()
     described = []
-    with progress.bar("Building the backbones", len(backbones)) as advance:
-        for backbone in backbones:
+    with progress.bar("Building the backbones", len(chosen)) as advance:
+        for backbone in chosen:
             described.append(_describe(keras, backbone))
             advance(1)
     return described
 
 
-def _describe(keras: Any, backbone: Backbone) -> Description:
+def _describe(keras: Any, backbone: backbones.Backbone) -> Description:
     from edge_cifar.training.assembly import build_model
     from edge_cifar.training.complexity import layer_costs
 
