@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.data import Dataset, Split, checksum, pickled, places
+from edge_cifar.data.published import PublishedSet
 from edge_cifar.errors import DataError
 from edge_cifar.progress import SILENT, Progress
 
@@ -18,32 +18,20 @@ _CHANNELS = 3
 
 
 @dataclass(frozen=True, kw_only=True)
-class CifarSet:
+class CifarSet(PublishedSet):
     """A published set of pickled 32x32 RGB images.
 
     Attributes:
-        name: as on the command line.
-        folder: name of the folder that the archive holds.
-        url: address of the archive.
-        archive_md5: published checksum of the archive.
-        archive_bytes: its size.
         train_files: batches with training images, in order.
         test_files: batches with test images.
         meta_file: where the class names stand.
-        md5: checksum of each of those files.
         label_key: the batches' key to the class numbers.
         label_names_key: the meta file's key to the class names.
     """
 
-    name: str
-    folder: str
-    url: str
-    archive_md5: str
-    archive_bytes: int
     train_files: tuple[str, ...]
     test_files: tuple[str, ...]
     meta_file: str
-    md5: Mapping[str, str]
     label_key: bytes
     label_names_key: bytes
 

@@ -51,23 +51,33 @@ def read(path: Path, md5: str) -> dict[bytes, Any]:
     Raises:
         DataError: the file is missing, unreadable, truncated, altered, or holds what no batch holds.
     """
+    data = content(path, md5)
     try:
-        content = path.read_bytes()
-    except FileNotFoundError as error:
-        raise DataError(f"{path} is missing; fetch the data again, or point --data-dir at a whole copy") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
-    if found != md5:
-        raise DataError(
-            f"{path} is truncated or altered: its md5 is {found} ({len(content):,} bytes), the published one is {md5}; "
-            "replace it, or get a whole copy with: edge-cifar data fetch --overwrite"
-        )
-    try:
-        batch = _BatchUnpickler(io.BytesIO(content), encoding="bytes").load()
+        batch = _BatchUnpickler(io.BytesIO(data), encoding="bytes").load()
     except Exception as error:
         # Anything may surface from a pickle that is not one: the message names the file either way.
         raise DataError(f"{path} is not a CIFAR batch: {error}") from error
     if not isinstance(batch, dict):
         raise DataError(f"{path} is not a CIFAR batch: it holds a {type(batch).__name__}, not a dictionary")
     return batch
+
+
+def content(path: Path, md5: str) -> bytes:
+    """The bytes of a file that was held to its checksum.
+
+    Raises:
+        DataError: the file is missing, unreadable, truncated or altered.
+    """
+    try:
+        data = path.read_bytes()
+    except FileNotFoundError as error:
+        raise DataError(f"{path} is missing; fetch the data again, or point --data-dir at a whole copy") from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    found = hashlib.md5(data, usedforsecurity=False).hexdigest()
+    if found != md5:
+        raise DataError(
+            f"{path} is truncated or altered: its md5 is {found} ({len(data):,} bytes), the published one is {md5}; "
+            "replace it, or get a whole copy with: edge-cifar data fetch --overwrite"
+        )
+    return data

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import TypeAlias
 
 import numpy as np
 from numpy.typing import NDArray
@@ -24,10 +25,10 @@ TRAIN_IMAGES = 8_000
 TEST_IMAGES = 2_000
 
 _SIDE = 32
-_SMALLEST_CONTRAST, _LARGEST_CONTRAST = 14.0, 200.0
-_NOISE = 8.0
+_SMALLEST_CONTRAST, _LARGEST_CONTRAST = 24.0, 210.0
+_NOISE = 6.0
 
-_Field = NDArray[np.float32]
+_Field: TypeAlias = NDArray[np.float32]
 _SPLIT_TRAIN, _SPLIT_TEST = 0, 1
 
 
@@ -102,12 +103,12 @@ def _paint(coverage: _Field, generator: np.random.Generator) -> NDArray[np.uint8
 def _coverage(shape: Callable[[_Field, _Field, _Field], _Field], count: int, generator: np.random.Generator) -> _Field:
     """Place ``count`` shapes: ``[N, H, W]`` in 0..1, soft over one pixel at the edges."""
     pixel = np.arange(_SIDE, dtype=np.float32) - np.float32((_SIDE - 1) / 2)
-    x = pixel[None, None, :] - _uniform(generator, (count, 1, 1), -5.0, 5.0)
-    y = pixel[None, :, None] - _uniform(generator, (count, 1, 1), -5.0, 5.0)
-    # Points of the unit circle without sine and cosine: t in -1..1 gives the half turn that flipping completes.
-    t = _uniform(generator, (count, 1, 1), -1.0, 1.0)
+    x = pixel[None, None, :] - _uniform(generator, (count, 1, 1), -4.0, 4.0)
+    y = pixel[None, :, None] - _uniform(generator, (count, 1, 1), -4.0, 4.0)
+    # Points of the unit circle without sine and cosine: t is the tangent of half the turn, up to 28 degrees.
+    t = _uniform(generator, (count, 1, 1), -0.25, 0.25)
     cosine, sine = (1 - t * t) / (1 + t * t), 2 * t / (1 + t * t)
-    radius = _uniform(generator, (count, 1, 1), 5.5, 12.0)
+    radius = _uniform(generator, (count, 1, 1), 7.0, 12.0)
     distance = shape(cosine * x + sine * y, cosine * y - sine * x, radius)
     covered = np.clip(np.float32(0.5) - distance, 0.0, 1.0)
     return covered * (1 - _strip(count, generator))
@@ -117,7 +118,7 @@ def _strip(count: int, generator: np.random.Generator) -> _Field:
     """A strip of ground laid over half of the pictures: 1 where the shape is hidden, ``[N, H, W]``."""
     rows = np.arange(_SIDE, dtype=np.float32)[None, :]
     start = _uniform(generator, (count, 1), 0.0, _SIDE)
-    width = _uniform(generator, (count, 1), -7.0, 7.0)
+    width = _uniform(generator, (count, 1), -6.0, 6.0)
     hidden = ((rows >= start) & (rows < start + width)).astype(np.float32)
     upright = (_uniform(generator, (count, 1, 1)) < np.float32(0.5)).astype(np.float32)
     return hidden[:, :, None] * (1 - upright) + hidden[:, None, :] * upright
@@ -152,8 +153,9 @@ def _cross(u: _Field, v: _Field, radius: _Field) -> _Field:
 
 def _star(u: _Field, v: _Field, radius: _Field) -> _Field:
     # Inside a five-pointed star is what lies beyond at most one of five lines.
-    normals = ((0.0, 1.0), (0.9510565, 0.309017), (0.5877853, -0.809017), (-0.5877853, -0.809017), (-0.9510565, 0.309017))
-    beyond = np.stack([np.float32(a) * u + np.float32(b) * v for a, b in normals])
+    upper, lower = np.float32(0.309017) * v, np.float32(-0.809017) * v
+    wide, near = np.float32(0.9510565) * u, np.float32(0.5877853) * u
+    beyond = np.stack([v, upper + wide, upper - wide, lower + near, lower - near])
     return np.partition(beyond, 3, axis=0)[3] - np.float32(0.36) * radius
 
 
@@ -179,8 +181,7 @@ def _checks(u: _Field, v: _Field, radius: _Field) -> _Field:
 
 def _dots(u: _Field, v: _Field, radius: _Field) -> _Field:
     pitch = np.float32(0.75) * radius
-    across, down = u / pitch, v / pitch
-    across, down = (across - np.floor(across + np.float32(0.5))) * pitch, (down - np.floor(down + np.float32(0.5))) * pitch
+    across, down = (x - pitch * np.floor(x / pitch + np.float32(0.5)) for x in (u, v))
     return _within(_disc(across, down, np.float32(0.33) * pitch), u, v, radius)
 
 
