@@ -72,10 +72,14 @@ def mcnemar(lost: int, won: int) -> float:
         won: images wrong before and right now.
     """
     discordant = lost + won
-    # Whole numbers throughout: exact for any count, and no underflow of 2**-n.
-    tail = sum(math.comb(discordant, number) for number in range(min(lost, won) + 1))
-    doubling: int = 2**discordant
-    return min(1.0, 2 * tail / doubling)
+    # Whole numbers throughout: exact for any count, and no underflow of 2**-n. Each binomial
+    # coefficient follows from the one before; computing each anew takes seconds at 10,000 images.
+    coefficient = tail = 1
+    for number in range(min(lost, won)):
+        coefficient = coefficient * (discordant - number) // (number + 1)
+        tail += coefficient
+    everything: int = 2**discordant
+    return min(1.0, 2 * tail / everything)
 
 
 def tango(lost: int, won: int, count: int) -> tuple[float, float]:

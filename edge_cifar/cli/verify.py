@@ -1,0 +1,81 @@
+"""``edge-cifar verify``."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_cifar.cli._output import Terminal, emit_json, emit_table, status
+from edge_cifar.errors import CheckFailed
+
+if TYPE_CHECKING:
+    from edge_cifar.parity.verification import Verification
+
+_GOOD = {"pass": True, "fail": False, "unverified": None}
+
+
+@click.command("verify")
+@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE]")
+@click.option("--images", type=click.IntRange(min=1), metavar="N", help="Compare on N images.  [default: all it holds]")
+@click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write a JUnit XML file, for CI.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(target: Path | None, images: int | None, junit: Path | None, as_json: bool) -> None:
+    """Prove that every artifact answers as the Keras model does.
+
+    TARGET is a run, a bundle wherever it was copied to, or left out the newest run under ./runs. The
+    bundle brings the images and the Keras model's answers: neither TensorFlow nor the data set is
+    needed. The exit status is 1 when an artifact fails.
+
+    \b
+    Example:
+      edge-cifar verify
+      edge-cifar verify export/ --images 500 --junit parity.xml
+    """
+    from edge_cifar.parity import junit as junit_file
+    from edge_cifar.steps.verify import verify
+
+    outcomes = verify(target, images=images, progress=Terminal())
+    if junit:
+        junit_file.write(junit, outcomes)
+    if as_json:
+        emit_json({"results": [outcome.document() for outcome in outcomes]})
+    else:
+        _print(outcomes)
+    failed = [str(outcome.variant) for outcome in outcomes if outcome.status == "fail"]
+    if failed:
+        raise CheckFailed(
+            f"{len(failed)} of {len(outcomes)} artifacts of {outcomes[0].model} failed: {', '.join(failed)}"
+        )
+    passed = sum(outcome.status == "pass" for outcome in outcomes)
+    if not passed:
+        click.echo("nothing could be verified on this machine; edge-cifar doctor tells what is missing", err=True)
+    elif not as_json:
+        click.echo(f"next: {shlex.join(['edge-cifar', 'bench', *([str(target)] if target else [])])}")
+
+
+def _print(outcomes: Sequence[Verification]) -> None:
+    headers = ("variant", "method", "images", "max diff", "same class", "Keras", "accuracy", "status")
+    emit_table(headers, [_row(outcome) for outcome in outcomes])
+    for outcome in outcomes:
+        if outcome.reason:
+            click.echo(f"{outcome.variant}: {outcome.reason}")
+    if any(outcome.status == "pass" and outcome.method == "coreml-reference" for outcome in outcomes):
+        click.echo("coreml-reference computes the package's program itself; Apple's own kernels answer only on a Mac.")
+
+
+def _row(outcome: Verification) -> tuple[str | None, ...]:
+    comparison = outcome.comparison
+    figures: tuple[str | None, ...] = (None,) * 4
+    if comparison:
+        figures = (
+            f"{comparison.agreement.max_abs_diff:.1e}",
+            f"{comparison.agreement.top1_agreement:.2%}",
+            f"{comparison.reference_accuracy.value:.2%}",
+            f"{comparison.accuracy.value:.2%}",
+        )
+    judgement = status(outcome.status, _GOOD[outcome.status])
+    return (str(outcome.variant), outcome.method, f"{outcome.images:,}", *figures, judgement)

@@ -1,0 +1,145 @@
+"""Every artifact of a bundle held against the Keras model."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_cifar.artifact import Artifact, Bundle
+from edge_cifar.errors import BundleError
+from edge_cifar.parity import processes
+from edge_cifar.parity.comparison import compare, shortfall, unusable
+from edge_cifar.parity.diagnosis import diagnose
+from edge_cifar.parity.processes import Answers, Refusal
+from edge_cifar.parity.tolerances import tolerance_for
+from edge_cifar.parity.verification import Status, Verification
+from edge_cifar.parity.views import MISTAKES, PLAIN
+from edge_cifar.progress import SILENT, Progress
+from edge_cifar.reference import Reference
+from edge_cifar.runtimes import loading
+
+_DIAGNOSIS_IMAGES = 200
+
+
+def verify_bundle(bundle: Bundle, *, images: int | None = None, progress: Progress = SILENT) -> list[Verification]:
+    """Verify every artifact of a bundle; one that fails, crashes or cannot run here costs only itself.
+
+    Args:
+        bundle: an opened bundle.
+        images: how many reference images, from the first; all for None.
+        progress: told of each artifact that is done.
+
+    Raises:
+        BundleError: the bundle holds no artifact, or its reference is missing or damaged.
+    """
+    if not bundle.artifacts:
+        raise BundleError(f"the bundle {bundle.path} lists no artifact; export again")
+    reference = Reference.read(bundle.reference_path).first(images)
+    _check_reference(bundle, reference)
+    claims = [_broken_claim(bundle, artifact, reference) for artifact in bundle.artifacts]
+    sound = [artifact for artifact, claim in zip(bundle.artifacts, claims, strict=True) if claim is None]
+    count = len(reference.labels)
+    with progress.bar(f"Verifying {bundle.model} on {count:,} images", len(sound)) as advance:
+        given = processes.ask(
+            [artifact.path for artifact in sound],
+            bundle.reference_path,
+            count,
+            [PLAIN],
+            answered=lambda: advance(1),
+        )
+    answers = iter(given)
+    return [
+        _judged(bundle, artifact, reference, next(answers))
+        if claim is None
+        else _verification(bundle, artifact, "fail", claim)
+        for artifact, claim in zip(bundle.artifacts, claims, strict=True)
+    ]
+
+
+def _check_reference(bundle: Bundle, reference: Reference) -> None:
+    classes = reference.probabilities.shape[1]
+    labels = reference.labels
+    if not len(labels):
+        raise BundleError(f"the reference {bundle.reference_path} holds no image; export again")
+    if labels.min() < 0 or labels.max() >= classes:
+        raise BundleError(f"the reference {bundle.reference_path} has labels outside its {classes} classes")
+    totals = reference.probabilities.sum(axis=1)
+    # Written so that NaN fails too.
+    if not (abs(totals - 1) < 1e-2).all():
+        raise BundleError(f"the probabilities in {bundle.reference_path} do not sum to 1; export again")
+
+
+def _broken_claim(bundle: Bundle, artifact: Artifact, reference: Reference) -> str | None:
+    """What the manifest claims of an artifact and does not hold, in words."""
+    try:
+        artifact.check()
+    except BundleError as error:
+        return str(error)
+    except OSError as error:
+        return f"{artifact.path} cannot be read: {error.strerror}"
+    classes = reference.probabilities.shape[1]
+    if len(artifact.labels) != classes:
+        return f"the manifest gives it {len(artifact.labels)} labels, the Keras model has {classes} classes"
+    return None
+
+
+def _judged(bundle: Bundle, artifact: Artifact, reference: Reference, given: Answers | Refusal) -> Verification:
+    if isinstance(given, Refusal):
+        status: Status = "unverified" if given.unavailable else "fail"
+        return _verification(bundle, artifact, status, given.reason, seconds=given.seconds)
+    count = len(reference.labels)
+    probabilities = given.views.get(PLAIN, reference.probabilities[:0])
+    reason = unusable(reference, given.input_shape, probabilities)
+    tolerance = tolerance_for(artifact.variant)
+    comparison = None if reason else compare(reference, probabilities, tolerance.margin)
+    if comparison:
+        reason = shortfall(comparison, tolerance)
+        if reason:
+            cause = _cause(bundle, artifact, reference)
+            reason = f"{reason}; {cause}" if cause else reason
+    return Verification(
+        model=bundle.model,
+        variant=artifact.variant,
+        status="fail" if reason else "pass",
+        method=given.runtime,
+        images=count if given.views else 0,
+        tolerance=tolerance,
+        reason=reason,
+        seconds=given.seconds,
+        labels=artifact.labels,
+        comparison=comparison,
+    )
+
+
+def _cause(bundle: Bundle, artifact: Artifact, reference: Reference) -> str | None:
+    """Ask a failed artifact again, with its images changed, to find what is wrong with it."""
+    few = reference.first(_DIAGNOSIS_IMAGES)
+    (given,) = processes.ask([artifact.path], bundle.reference_path, len(few.labels), [PLAIN, *MISTAKES])
+    if isinstance(given, Refusal):
+        return given.reason
+    return diagnose(few.probabilities, given.views, artifact.labels)
+
+
+def _verification(
+    bundle: Bundle, artifact: Artifact, status: Status, reason: str, *, seconds: float = 0.0
+) -> Verification:
+    return Verification(
+        model=bundle.model,
+        variant=artifact.variant,
+        status=status,
+        method=_method(artifact.path),
+        images=0,
+        tolerance=tolerance_for(artifact.variant),
+        reason=reason,
+        seconds=seconds,
+        labels=artifact.labels,
+        comparison=None,
+    )
+
+
+def _method(path: Path) -> str:
+    """The runtime that answers, or would answer, for a file: the first that can run it here."""
+    modules = [module for module in loading.modules() if path.suffix == module.SUFFIX]
+    able = [module for module in modules if module.unavailable() is None]
+    names: Sequence[str] = [module.__name__.rpartition(".")[2].replace("_", "-") for module in able or modules]
+    return names[0] if names else "none"

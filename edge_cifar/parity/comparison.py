@@ -1,0 +1,148 @@
+"""An artifact's answers against the Keras model's: every figure, and whether they meet the tolerance."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_cifar.evaluation.agreement import Agreement, agreement, confident_agreement, margin
+from edge_cifar.evaluation.metrics import Interval, accuracy, calibration_interval
+from edge_cifar.evaluation.paired import PairedDrop, paired_drop
+from edge_cifar.parity.tolerances import Tolerance
+from edge_cifar.reference import Reference
+
+
+@dataclass(frozen=True, kw_only=True)
+class Change:
+    """An image whose most probable class changed.
+
+    Attributes:
+        image: its number in the reference.
+        label: true class.
+        reference: class by the Keras model.
+        artifact: class by the artifact.
+    """
+
+    image: int
+    label: int
+    reference: int
+    artifact: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Comparison:
+    """Everything measured between an artifact and the Keras model on the same images.
+
+    Attributes:
+        agreement: differences of the probabilities and of the classes.
+        confident_images: images whose Keras margin is over the tolerance's.
+        confident_agreement: share of those with the same class.
+        confident_changes: numbers of those without.
+        changes: all images whose class changed.
+        accuracy: of the artifact.
+        reference_accuracy: of the Keras model.
+        calibration_error: of the artifact.
+        reference_calibration_error: of the Keras model.
+        drop: accuracy lost, paired over the images.
+        worst_image: number of the image with the largest difference of a probability.
+    """
+
+    agreement: Agreement
+    confident_images: int
+    confident_agreement: float
+    confident_changes: tuple[int, ...]
+    changes: tuple[Change, ...]
+    accuracy: Interval
+    reference_accuracy: Interval
+    calibration_error: Interval
+    reference_calibration_error: Interval
+    drop: PairedDrop
+    worst_image: int
+
+
+def compare(reference: Reference, probabilities: NDArray[np.float32], over: float) -> Comparison:
+    """Measure an artifact's answers.
+
+    Args:
+        reference: the images' labels and the Keras model's probabilities.
+        probabilities: float32 ``[N, classes]``, finite; the artifact's answers to the same images.
+        over: the Keras margin beyond which an image is confident.
+    """
+    labels, expected = reference.labels, reference.probabilities
+    close = agreement(expected, probabilities)
+    share, flipped = confident_agreement(expected, probabilities, over)
+    before, after = expected.argmax(axis=1), probabilities.argmax(axis=1)
+    return Comparison(
+        agreement=close,
+        confident_images=int(np.count_nonzero(margin(expected) > over)),
+        confident_agreement=share,
+        confident_changes=tuple(int(image) for image in flipped),
+        changes=tuple(
+            Change(image=image, label=int(labels[image]), reference=int(before[image]), artifact=int(after[image]))
+            for image in close.changed
+        ),
+        accuracy=accuracy(labels, probabilities),
+        reference_accuracy=accuracy(labels, expected),
+        calibration_error=calibration_interval(labels, probabilities),
+        reference_calibration_error=calibration_interval(labels, expected),
+        drop=paired_drop(labels, expected, probabilities),
+        worst_image=int(np.abs(expected - probabilities).max(axis=1).argmax()),
+    )
+
+
+def shortfall(comparison: Comparison, tolerance: Tolerance) -> str | None:
+    """The first figure that misses the tolerance, in words; None when all are met."""
+    close, drop = comparison.agreement, comparison.drop
+    if tolerance.max_abs_diff is not None and not close.max_abs_diff <= tolerance.max_abs_diff:
+        return (
+            f"a probability is {close.max_abs_diff:.2g} off (allowed {tolerance.max_abs_diff:g}), "
+            f"most at image {comparison.worst_image}"
+        )
+    if tolerance.top1_agreement is not None and close.top1_agreement < tolerance.top1_agreement:
+        return (
+            f"{len(close.changed)} of {close.images} images changed class ({close.top1_agreement:.2%} agree, "
+            f"at least {tolerance.top1_agreement:.1%} must), the first is image {close.changed[0]}"
+        )
+    if comparison.confident_agreement < tolerance.confident_agreement:
+        return (
+            f"{len(comparison.confident_changes)} of the {comparison.confident_images} images that Keras is sure of "
+            f"(margin over {tolerance.margin:g}) changed class ({comparison.confident_agreement:.1%} agree, at least "
+            f"{tolerance.confident_agreement:.0%} must), the first is image {comparison.confident_changes[0]}"
+        )
+    if tolerance.max_drop is not None and drop.low > tolerance.max_drop:
+        return (
+            f"accuracy fell by {drop.points:.1f} points (95 % interval {drop.low:.1f} to {drop.high:.1f}), "
+            f"significantly more than the {tolerance.max_drop:g} allowed"
+        )
+    return None
+
+
+def unusable(reference: Reference, input_shape: Sequence[int], probabilities: NDArray[np.float32]) -> str | None:
+    """Why answers cannot be compared at all, in words; None when they can.
+
+    Args:
+        reference: what they are to be compared with.
+        input_shape: the artifact's (height, width, 3).
+        probabilities: the artifact's answers.
+    """
+    if tuple(input_shape) != reference.images.shape[1:]:
+        return f"it takes images of {_by(input_shape)}, the reference holds {_by(reference.images.shape[1:])}"
+    if probabilities.shape != reference.probabilities.shape:
+        return (
+            f"it answers with shape {_by(probabilities.shape)} where the Keras model gave "
+            f"{_by(reference.probabilities.shape)} (images by classes)"
+        )
+    broken = np.flatnonzero(~np.all(np.isfinite(probabilities), axis=1))
+    if len(broken):
+        return (
+            f"its answers to {len(broken)} of {len(probabilities)} images are not numbers (NaN or infinite), "
+            f"the first is image {broken[0]}"
+        )
+    return None
+
+
+def _by(shape: Sequence[int]) -> str:
+    return " by ".join(str(side) for side in shape)

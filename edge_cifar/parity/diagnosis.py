@@ -1,0 +1,77 @@
+"""What is likely wrong with an artifact whose answers are wrong: guesses that the answers confirm."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_cifar.parity.views import MISTAKES, PLAIN
+
+Probabilities = NDArray[np.float32]
+
+# A guess is confirmed when acting on it removes at least three quarters of the difference: the right
+# guess removes nearly all of it, even in an int8 artifact, and a wrong one adds to it.
+_REMAINING = 0.25
+
+
+def diagnose(reference: Probabilities, answers: Mapping[str, Probabilities], labels: Sequence[str]) -> str | None:
+    """The mistake that explains the answers, in words; None when no guess is confirmed.
+
+    Args:
+        reference: float32 ``[N, classes]``, the Keras model's probabilities.
+        answers: the artifact's, by view (see :mod:`edge_cifar.parity.views`); ``plain`` is among them.
+        labels: class names.
+    """
+    plain = answers[PLAIN]
+    return (
+        _no_probabilities(reference, plain)
+        or _always_the_same(reference, plain)
+        or _wrong_view(reference, answers)
+        or _wrong_order(reference, plain, labels)
+    )
+
+
+def _no_probabilities(reference: Probabilities, plain: Probabilities) -> str | None:
+    total = float(np.abs(plain.sum(axis=1) - 1).max())
+    # Ten classes in steps of 1/256 may miss 1 by a few hundredths.
+    if total < 0.1 and plain.min() > -0.01:
+        return None
+    shifted = np.exp(plain - plain.max(axis=1, keepdims=True))
+    if _explains(reference, plain, shifted / shifted.sum(axis=1, keepdims=True)):
+        return "it gives logits: its softmax is missing"
+    return "its outputs are no probabilities: they do not sum to 1"
+
+
+def _always_the_same(reference: Probabilities, plain: Probabilities) -> str | None:
+    if len(plain) > 1 and np.ptp(plain, axis=0).max() < 1e-6 < np.ptp(reference, axis=0).max():
+        return "it answers every image alike, so it does not see its input"
+    return None
+
+
+def _wrong_view(reference: Probabilities, answers: Mapping[str, Probabilities]) -> str | None:
+    for view, mistake in MISTAKES.items():
+        if view in answers and _explains(reference, answers[PLAIN], answers[view]):
+            return mistake
+    return None
+
+
+def _wrong_order(reference: Probabilities, plain: Probabilities, labels: Sequence[str]) -> str | None:
+    # [i, j]: how far output j lies from the Keras model's class i, over all images.
+    distance = np.abs(reference[:, :, None] - plain[:, None, :]).mean(axis=0)
+    order = distance.argmin(axis=1)
+    moved = np.flatnonzero(order != np.arange(len(order)))
+    if len(set(order.tolist())) < len(order) or not len(moved) or not _explains(reference, plain, plain[:, order]):
+        return None
+    first = int(moved[0])
+    return (
+        f"its classes stand in another order: output {order[first]} answers for {labels[first]!r}, "
+        f"which is class {first} ({len(moved)} of {len(order)} classes moved)"
+    )
+
+
+def _explains(reference: Probabilities, plain: Probabilities, corrected: Probabilities) -> bool:
+    before = float(np.abs(reference - plain).mean())
+    after = float(np.abs(reference - corrected).mean())
+    return after < _REMAINING * before

@@ -1,0 +1,170 @@
+"""Artifacts' answers, each from a process of its own, a few side by side."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_cifar.parity import worker
+
+_POLL_SECONDS = 0.02
+# A hung runtime is given up after this: thousands of times longer than any supported network needs.
+_START_SECONDS = 120.0
+_SECONDS_PER_IMAGE = 2.0
+# One thread each: as many workers as processors run side by side, and numbers do not depend on threads.
+_ONE_THREAD = dict.fromkeys(
+    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"), "1"
+)
+_MOST_WORKERS = 4
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answers:
+    """What an artifact answered.
+
+    Attributes:
+        runtime: name of the runtime that ran it.
+        input_shape: (height, width, 3) that it takes.
+        views: float32 ``[N, classes]`` by view; empty when the images have another shape.
+        seconds: wall time of its process.
+    """
+
+    runtime: str
+    input_shape: tuple[int, ...]
+    views: dict[str, NDArray[np.float32]]
+    seconds: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Refusal:
+    """Why an artifact gave no answers.
+
+    Attributes:
+        reason: in words.
+        unavailable: True when this machine lacks the runtime, False when the artifact is at fault.
+        seconds: wall time of its process.
+    """
+
+    reason: str
+    unavailable: bool
+    seconds: float
+
+
+def ask(
+    artifacts: Sequence[Path],
+    reference: Path,
+    count: int,
+    views: Sequence[str],
+    *,
+    answered: Callable[[], None] = lambda: None,
+) -> list[Answers | Refusal]:
+    """Run artifacts on the reference images.
+
+    Args:
+        artifacts: files or folders.
+        reference: the bundle's ``reference.npz``.
+        count: how many of its images, from the first.
+        views: what changes are made to them, by name; each gives answers of its own.
+        answered: called each time a process is done.
+
+    Returns:
+        one outcome an artifact, in the same order.
+    """
+    outcomes: dict[int, Answers | Refusal] = {}
+    waiting = list(enumerate(artifacts))
+    running: dict[int, _Worker] = {}
+    with ExitStack() as stack:
+        while waiting or running:
+            while waiting and len(running) < min(os.cpu_count() or 1, _MOST_WORKERS):
+                number, artifact = waiting.pop(0)
+                running[number] = stack.enter_context(_started(artifact, reference, count, views))
+            for number in [number for number, process in running.items() if process.done()]:
+                outcomes[number] = running.pop(number).outcome()
+                answered()
+            time.sleep(_POLL_SECONDS)
+    return [outcomes[number] for number in range(len(artifacts))]
+
+
+class _Worker:
+    """A running worker process and the folder where its outcome appears."""
+
+    def __init__(self, process: subprocess.Popen[bytes], out: Path, limit_seconds: float) -> None:
+        self._process = process
+        self._out = out
+        self._limit_seconds = limit_seconds
+        self._start = time.perf_counter()
+        self._overran = False
+
+    def done(self) -> bool:
+        """Whether the process has ended; one that exceeds its limit is ended here."""
+        if self._process.poll() is None and time.perf_counter() - self._start > self._limit_seconds:
+            self._overran = True
+            self.end()
+        return self._process.poll() is not None
+
+    def end(self) -> None:
+        """Kill the process if it still runs."""
+        self._process.kill()
+        self._process.wait()
+
+    def outcome(self) -> Answers | Refusal:
+        """What the ended process left behind."""
+        seconds = time.perf_counter() - self._start
+        status = self._process.returncode
+        if status == 0 and (self._out / worker.ANSWERS).exists():
+            with np.load(self._out / worker.ANSWERS, allow_pickle=False) as archive:
+                views = {name.partition(":")[2]: archive[name] for name in archive if name.startswith("view:")}
+                shape = tuple(int(side) for side in archive["input_shape"])
+                return Answers(runtime=str(archive["runtime"]), input_shape=shape, views=views, seconds=seconds)
+        if status == 0:
+            refusal = json.loads((self._out / worker.REFUSAL).read_text(encoding="utf-8"))
+            return Refusal(reason=refusal["reason"], unavailable=refusal["unavailable"], seconds=seconds)
+        return Refusal(reason=self._death(status), unavailable=False, seconds=seconds)
+
+    def _death(self, status: int) -> str:
+        if self._overran:
+            return f"it did not answer within {self._limit_seconds:.0f} s"
+        if status < 0:
+            return f"it crashed its runtime ({_signal_name(-status)}); the file is damaged, or memory ran out"
+        lines = (self._out / "stderr").read_text(encoding="utf-8", errors="replace").strip().splitlines()
+        return f"its runtime ended with status {status} ({lines[-1] if lines else 'without a word'})"
+
+
+@contextmanager
+def _started(artifact: Path, reference: Path, count: int, views: Sequence[str]) -> Iterator[_Worker]:
+    with tempfile.TemporaryDirectory(prefix="edge-cifar-verify-") as folder:
+        out = Path(folder)
+        request = [str(artifact), str(reference), str(count), ",".join(views), folder]
+        with (out / "stderr").open("wb") as stderr:
+            process = subprocess.Popen(
+                [sys.executable, "-m", "edge_cifar.parity.worker", *request],
+                stdin=subprocess.DEVNULL,
+                stdout=stderr,
+                stderr=stderr,
+                env={**os.environ, **_ONE_THREAD},
+            )
+        started = _Worker(process, out, _START_SECONDS + _SECONDS_PER_IMAGE * count * len(views))
+        try:
+            yield started
+        finally:
+            # Reached while it still runs only when verify itself is interrupted.
+            started.end()
+
+
+def _signal_name(number: int) -> str:
+    try:
+        return signal.Signals(number).name
+    except ValueError:
+        return f"signal {number}"

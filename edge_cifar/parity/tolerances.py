@@ -1,0 +1,76 @@
+"""How far an artifact may lie from the Keras model: one place, each figure with its reason."""
+
+from __future__ import annotations
+
+import dataclasses
+from dataclasses import dataclass
+
+from edge_cifar.variant import Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tolerance:
+    """What an artifact has to meet; None where a precision is not held to a figure.
+
+    Attributes:
+        max_abs_diff: largest difference of any probability.
+        top1_agreement: smallest share of all images with the same most probable class.
+        margin: an image is confident when Keras' first probability exceeds its second by more.
+        confident_agreement: smallest share of the confident images with the same class.
+        max_drop: loss of accuracy, in percentage points, that the paired 95 % interval must reach
+            down to: the loss fails when it is significantly larger.
+    """
+
+    margin: float
+    confident_agreement: float
+    max_abs_diff: float | None = None
+    top1_agreement: float | None = None
+    max_drop: float | None = None
+
+    def document(self) -> dict[str, float]:
+        """The figures that apply, for JSON."""
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+
+
+FP32 = Tolerance(
+    # The same arithmetic in another order. Rounding adds up with depth: 4e-6 was measured for
+    # MobileNetV2, 2e-4 for ResNet50 and InceptionV3. 1e-3 leaves room for other processors and
+    # is still far below what one wrong weight, stride or activation does.
+    max_abs_diff=1e-3,
+    # Two probabilities that each move by 1e-3 can trade places only within 2e-3 of each other;
+    # beyond that the class must be the same on every image.
+    margin=2e-3,
+    confident_agreement=1.0,
+)
+
+FP16 = Tolerance(
+    # Half precision keeps 11 bits, 5e-4 of each value, rounded again at every layer: 9.9e-3 was
+    # measured for MobileNetV2 with every value rounded, 7e-4 for a small CNN. Twice the worst passes.
+    max_abs_diff=2e-2,
+    # Images on the edge between two classes may tip over: one in two hundred.
+    top1_agreement=0.995,
+    # Follows from max_abs_diff as in FP32; stated so that a flip is reported as what it is.
+    margin=4e-2,
+    confident_agreement=1.0,
+)
+
+QUANTIZED = Tolerance(
+    # Eight bits and fewer move probabilities of unsure images by tenths, so no bound on a single
+    # probability tells a good artifact from a bad one. The class of the images that Keras is sure of
+    # does: 98.8 % was measured for int8 MobileNetV2, 100 % for ResNet8; a wrong scale or channel
+    # order leaves far less.
+    margin=0.2,
+    confident_agreement=0.97,
+    # What quantization is commonly allowed to cost. On the same images, by the lower end of the
+    # paired interval: a loss that chance explains does not fail an artifact.
+    max_drop=1.0,
+)
+
+
+def tolerance_for(variant: Variant) -> Tolerance:
+    """The tolerance of a variant, by its precision.
+
+    Whatever changes the weights (fewer bits, pruning, clusters, training for quantization) is held
+    to :data:`QUANTIZED`; only the plain float precisions must reproduce the probabilities.
+    """
+    return {"fp32": FP32, "fp16": FP16}.get(variant.precision, QUANTIZED)

@@ -1,0 +1,108 @@
+"""The outcome for one artifact, and its JSON."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from edge_cifar.evaluation.metrics import Interval
+from edge_cifar.parity.comparison import Comparison
+from edge_cifar.parity.tolerances import Tolerance
+from edge_cifar.variant import Variant
+
+Status = Literal["pass", "fail", "unverified"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What came of verifying one artifact.
+
+    Attributes:
+        model: name of the run that the bundle was exported from.
+        variant: which artifact.
+        status: ``unverified`` when no runtime for it can run on this machine.
+        method: the runtime that gave, or would have given, its answers.
+        images: number of images it was asked about; 0 when it gave no answers.
+        tolerance: what it was held to.
+        reason: one sentence saying what failed or why it is unverified; None for a pass.
+        seconds: time that its answers took, start of the runtime included.
+        labels: class names.
+        comparison: all figures; None when there were no answers to compare.
+    """
+
+    model: str
+    variant: Variant
+    status: Status
+    method: str
+    images: int
+    tolerance: Tolerance
+    reason: str | None
+    seconds: float
+    labels: Sequence[str]
+    comparison: Comparison | None
+
+    def document(self) -> dict[str, Any]:
+        """This outcome as JSON; figures that could not be measured are null."""
+        figures = _figures(self.comparison, self.tolerance.margin, self.labels) if self.comparison else _NO_FIGURES
+        return {
+            "model": self.model,
+            "variant": str(self.variant),
+            "status": self.status,
+            "method": self.method,
+            "images": self.images,
+            **figures,
+            "tolerance": self.tolerance.document(),
+            "reason": self.reason,
+            "seconds": round(self.seconds, 3),
+        }
+
+
+def _figures(comparison: Comparison, margin: float, labels: Sequence[str]) -> dict[str, Any]:
+    close, drop = comparison.agreement, comparison.drop
+    return {
+        "max_abs_diff": close.max_abs_diff,
+        "mean_abs_diff": close.mean_abs_diff,
+        "top1_agreement": close.top1_agreement,
+        "kl_divergence": close.kl_divergence,
+        "confident": {
+            "margin": margin,
+            "images": comparison.confident_images,
+            "agreement": comparison.confident_agreement,
+        },
+        "changed": [
+            {
+                "image": change.image,
+                "label": labels[change.label],
+                "reference": labels[change.reference],
+                "artifact": labels[change.artifact],
+            }
+            for change in comparison.changes
+        ],
+        "accuracy": _interval(comparison.accuracy),
+        "reference_accuracy": _interval(comparison.reference_accuracy),
+        "calibration_error": _interval(comparison.calibration_error),
+        "reference_calibration_error": _interval(comparison.reference_calibration_error),
+        "accuracy_drop": {"points": drop.points, "low": drop.low, "high": drop.high, "p_value": drop.p_value},
+    }
+
+
+_NO_FIGURES = dict.fromkeys(
+    (
+        "max_abs_diff",
+        "mean_abs_diff",
+        "top1_agreement",
+        "kl_divergence",
+        "confident",
+        "changed",
+        "accuracy",
+        "reference_accuracy",
+        "calibration_error",
+        "reference_calibration_error",
+        "accuracy_drop",
+    )
+)
+
+
+def _interval(interval: Interval) -> dict[str, float]:
+    return {"value": interval.value, "low": interval.low, "high": interval.high}

@@ -1,0 +1,70 @@
+"""The process that runs one artifact: ``python -m edge_cifar.parity.worker``.
+
+A damaged artifact may take its native runtime down with it. Each therefore answers in a process of
+its own, which leaves either its answers or a sentence behind, or is seen to have died.
+"""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_cifar.errors import EdgeCifarError, RuntimeUnavailable
+from edge_cifar.parity.views import show
+from edge_cifar.reference import Reference
+from edge_cifar.runtimes import loading
+
+ANSWERS = "answers.npz"
+REFUSAL = "refusal.json"
+
+
+def answer(artifact: Path, reference: Path, count: int, views: list[str], out: Path) -> None:
+    """Run an artifact on the reference images under each view and write its answers.
+
+    Args:
+        artifact: the file or folder to run.
+        reference: the bundle's ``reference.npz``.
+        count: how many of its images, from the first.
+        views: names from :mod:`edge_cifar.parity.views`.
+        out: an existing folder; ``answers.npz`` appears in it, with the runtime's name, the
+            artifact's input shape, and float32 ``[count, classes]`` under ``view:NAME``. Images of
+            another shape than the artifact's are not fed, and no view is written.
+    """
+    runtime = loading.load(artifact)
+    images = Reference.read(reference).first(count).images
+    arrays: dict[str, Any] = {"runtime": np.array(runtime.name), "input_shape": np.array(runtime.input_shape)}
+    if tuple(runtime.input_shape) == images.shape[1:]:
+        arrays |= {f"view:{view}": runtime.predict(show(images, view)) for view in views}
+    np.savez(out / ANSWERS, **arrays)
+
+
+def main() -> int:
+    """Answer the request in the arguments: artifact, reference, count, views, folder for the outcome."""
+    artifact, reference, count, views, out = sys.argv[1:]
+    try:
+        answer(Path(artifact), Path(reference), int(count), views.split(","), Path(out))
+    except (RuntimeUnavailable, ImportError) as error:
+        _refuse(Path(out), _sentence(error), unavailable=True)
+    except EdgeCifarError as error:
+        _refuse(Path(out), str(error), unavailable=False)
+    except Exception as error:  # a runtime's bindings raise what they like at a damaged artifact
+        _refuse(Path(out), _sentence(error), unavailable=False)
+    return 0
+
+
+def _refuse(out: Path, reason: str, *, unavailable: bool) -> None:
+    (out / REFUSAL).write_text(json.dumps({"reason": reason, "unavailable": unavailable}), encoding="utf-8")
+
+
+def _sentence(error: Exception) -> str:
+    if isinstance(error, RuntimeUnavailable):
+        return str(error)
+    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,43 @@
+"""Where a command finds its bundle: named outright, in a run folder, or in the newest run."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from edge_cifar import run as runs
+from edge_cifar.artifact import MANIFEST, Bundle
+from edge_cifar.errors import BundleError, RunError
+from edge_cifar.run import Run
+
+Target = Bundle | Run | Path | str | None
+
+
+def open_bundle(target: Target = None) -> Bundle:
+    """The bundle that a command is about.
+
+    Args:
+        target: a bundle, its folder, a run, a run's folder (its ``export/`` is taken), or None for
+            the newest run under ``./runs``.
+
+    Raises:
+        RunError: there is no such run, or it was not exported.
+        BundleError: the bundle's manifest is broken, or the target is no folder.
+    """
+    if isinstance(target, Bundle):
+        return target
+    if isinstance(target, Run) or target is None:
+        run = target or runs.newest()
+        if not (run.export_path / MANIFEST).exists():
+            raise RunError(f"the run {run.path} is not exported yet; type: edge-cifar export {run.path}")
+        return Bundle.open(run.export_path)
+    folder = Path(target)
+    if (folder / MANIFEST).exists():
+        return Bundle.open(folder)
+    run = Run(folder)
+    if run.finished or run.export_path.exists():
+        return open_bundle(run)
+    if folder.is_dir():
+        raise BundleError(f"{folder} holds neither a bundle ({MANIFEST}) nor a finished run")
+    if folder.exists():
+        raise BundleError(f"{folder} is a file; give a run folder or a bundle's folder")
+    raise RunError(f"no run or bundle at {folder}; train one with: edge-cifar train mobilenetv2")
