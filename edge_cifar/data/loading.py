@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import dataclasses
+import os
 from pathlib import Path
+from types import ModuleType
 
 import edge_cifar.data.sets
 from edge_cifar import plugins
-from edge_cifar.data import Dataset, Split, checksum
+from edge_cifar.data import Dataset, Split, checksum, image_folder
 from edge_cifar.data.splits import balanced_indices
 from edge_cifar.errors import UsageError
 from edge_cifar.progress import SILENT, Progress
@@ -19,17 +21,25 @@ def load(
     data_dir: Path | None = None,
     seed: int = 0,
     limit: int | None = None,
+    image_size: int | None = None,
+    strict: bool = False,
     progress: Progress = SILENT,
 ) -> Dataset:
     """Load a data set.
 
     Args:
-        name: a registered set (the modules of :mod:`edge_cifar.data.sets`).
-        data_dir: where its files lie; used or an error.
-        seed: of what is made or chosen at random: synthetic images, the subset of ``limit``.
+        name: a registered set (the modules of :mod:`edge_cifar.data.sets`), or the path of a folder
+            of images by class.
+        data_dir: where its files lie; used or an error. For a folder of images: where that folder
+            now lies, if not at ``name``.
+        seed: of what is made or chosen at random: synthetic pictures, the test split of a folder,
+            the subset of ``limit``.
         limit: at most this many training images and at most this many test images, chosen evenly
             over the classes.
-        progress: told of a download.
+        image_size: side in pixels that a folder's pictures are brought to; the registered sets have
+            a size of their own.
+        strict: refuse a folder with unreadable files instead of leaving those out.
+        progress: told of downloads and reading.
 
     Returns:
         The data set; its checksum is that of the images it holds, so of the subset under ``limit``.
@@ -40,9 +50,40 @@ def load(
     """
     if limit is not None and limit < 1:
         raise UsageError(f"the limit must be at least 1 image, not {limit}")
-    module = plugins.load(edge_cifar.data.sets, name, "data set")
-    dataset: Dataset = module.load(data_dir=data_dir, seed=seed, progress=progress)
+    dataset = _load(name, data_dir, seed, image_size, strict, progress)
     return dataset if limit is None else _limited(dataset, limit, seed)
+
+
+def is_folder(name: str) -> bool:
+    """Whether a data set's name is the path of a folder, rather than that of a registered set."""
+    if name in plugins.names(edge_cifar.data.sets):
+        return False
+    return os.sep in name or name in (".", "..") or name.startswith("~") or Path(name).is_dir()
+
+
+def module_of(name: str) -> ModuleType:
+    """The module of a registered set.
+
+    Raises:
+        UsageError: there is none of that name.
+    """
+    return plugins.load(edge_cifar.data.sets, name, "data set")
+
+
+def _load(
+    name: str, data_dir: Path | None, seed: int, image_size: int | None, strict: bool, progress: Progress
+) -> Dataset:
+    if is_folder(name):
+        return image_folder.load(
+            (Path(name) if data_dir is None else data_dir).expanduser(),
+            name=name,
+            image_size=image_size or image_folder.DEFAULT_IMAGE_SIZE,
+            seed=seed,
+            strict=strict,
+            progress=progress,
+        )
+    dataset: Dataset = module_of(name).load(data_dir=data_dir, seed=seed, progress=progress)
+    return dataset
 
 
 def _limited(dataset: Dataset, limit: int, seed: int) -> Dataset:

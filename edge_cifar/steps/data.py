@@ -1,0 +1,184 @@
+"""Getting data sets, looking at them, and writing them out."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_cifar import files
+from edge_cifar.data import Dataset, csv_files, loading, places
+from edge_cifar.data.published import PublishedSet
+from edge_cifar.errors import DataError, EdgeCifarError, UsageError
+from edge_cifar.progress import SILENT, Progress
+
+
+@dataclass(frozen=True, kw_only=True)
+class Overview:
+    """What a data set holds.
+
+    Attributes:
+        dataset: the set.
+        picture: the PNG that shows samples of each class.
+    """
+
+    dataset: Dataset
+    picture: Path
+
+    def counts(self) -> dict[str, dict[str, int]]:
+        """Images of each class by split: ``{"train": {"airplane": 5000, ...}, "test": {...}}``."""
+        dataset = self.dataset
+        return {
+            name: dict(
+                zip(dataset.labels, np.bincount(split.labels, minlength=len(dataset.labels)).tolist(), strict=True)
+            )
+            for name, split in (("train", dataset.train), ("test", dataset.test))
+        }
+
+    def document(self) -> dict[str, Any]:
+        """The overview as JSON."""
+        return {
+            "name": self.dataset.name,
+            "synthetic": self.dataset.synthetic,
+            "checksum": self.dataset.checksum,
+            "image_shape": list(self.dataset.train.images.shape[1:]),
+            "labels": list(self.dataset.labels),
+            "splits": {
+                name: {"images": sum(classes.values()), "classes": classes} for name, classes in self.counts().items()
+            },
+            "picture": str(self.picture),
+        }
+
+
+def fetch(
+    data: str = "cifar10", *, data_dir: Path | None = None, overwrite: bool = False, progress: Progress = SILENT
+) -> Path:
+    """See that a whole, verified copy of a published set is on this machine.
+
+    Args:
+        data: its name.
+        data_dir: where it is or shall be; else ``EDGE_CIFAR_DATA`` or the user's cache.
+        overwrite: download it anew even if it is there.
+        progress: told of the download.
+
+    Returns:
+        The folder with its files.
+
+    Raises:
+        UsageError: the set is unknown, or none that is published.
+        DataError: the download failed, or what is there is damaged.
+    """
+    published = None if loading.is_folder(data) else getattr(loading.module_of(data), "PUBLISHED", None)
+    if not isinstance(published, PublishedSet):
+        raise UsageError(f"there is nothing to fetch for {data!r}; only published sets such as cifar10 are downloaded")
+    return places.fetch(published, data_dir=data_dir, overwrite=overwrite, progress=progress)
+
+
+def show(
+    data: str = "cifar10",
+    *,
+    output: Path | None = None,
+    data_dir: Path | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    image_size: int | None = None,
+    strict: bool = False,
+    progress: Progress = SILENT,
+) -> Overview:
+    """Count a set's images by class and draw samples of each.
+
+    Args:
+        data: a registered set or a folder.
+        output: the PNG to write; by default ``NAME-samples.png`` in the working directory.
+        data_dir: where the data lie.
+        limit: look at a class-balanced subset of at most this many images a split.
+        seed: of synthetic pictures, splits and subsets.
+        image_size: side in pixels that a folder's pictures are brought to.
+        strict: refuse a folder with unreadable files.
+        progress: told of downloads and reading.
+
+    Raises:
+        DataError: the data are missing or damaged.
+        MissingPackage: Matplotlib is not installed.
+        EdgeCifarError: the picture cannot be written.
+    """
+    from edge_cifar.report import figures
+
+    dataset = loading.load(
+        data,
+        data_dir=data_dir,
+        seed=seed,
+        limit=limit,
+        image_size=image_size,
+        strict=strict,
+        progress=progress,
+    )
+    picture = output or Path(f"{_stem(data)}-samples.png")
+    figures.samples(dataset.train, dataset.labels, picture)
+    return Overview(dataset=dataset, picture=picture)
+
+
+def csv(
+    data: str = "cifar10",
+    *,
+    output: Path | None = None,
+    overwrite: bool = False,
+    data_dir: Path | None = None,
+    limit: int | None = None,
+    seed: int = 0,
+    image_size: int | None = None,
+    strict: bool = False,
+    progress: Progress = SILENT,
+) -> Path:
+    """Write a set as CSV: a folder with ``train.csv``, ``test.csv`` and ``labels.txt``.
+
+    :func:`edge_cifar.data.csv_files.read` reads a file back to the same arrays.
+
+    Args:
+        data: a registered set or a folder.
+        output: the folder to write; by default ``NAME-csv`` in the working directory.
+        overwrite: replace that folder if it is there.
+        data_dir: where the data lie.
+        limit: write a class-balanced subset of at most this many images a split.
+        seed: of synthetic pictures, splits and subsets.
+        image_size: side in pixels that a folder's pictures are brought to.
+        strict: refuse a folder with unreadable files.
+        progress: told of downloads, reading and writing.
+
+    Returns:
+        The folder.
+
+    Raises:
+        DataError: the data are missing or damaged.
+        EdgeCifarError: the folder exists and ``overwrite`` was not given, or cannot be written.
+    """
+    folder = output or Path(f"{_stem(data)}-csv")
+    if folder.exists() and not overwrite:
+        raise EdgeCifarError(f"{folder} exists; replace it with --overwrite, or choose another place with --out")
+    if overwrite:
+        _refuse_to_replace_strangers(folder)
+    dataset = loading.load(
+        data,
+        data_dir=data_dir,
+        seed=seed,
+        limit=limit,
+        image_size=image_size,
+        strict=strict,
+        progress=progress,
+    )
+    with files.appears_whole(folder) as partial:
+        csv_files.write(dataset, partial, progress)
+    return folder
+
+
+def _refuse_to_replace_strangers(folder: Path) -> None:
+    """--overwrite replaces an export, not a folder that happens to have the name given."""
+    ours = {"train.csv", "test.csv", "labels.txt"}
+    if folder.exists() and not (folder.is_dir() and {entry.name for entry in folder.iterdir()} <= ours):
+        raise DataError(f"{folder} holds other things than an export; choose another place with --out")
+
+
+def _stem(data: str) -> str:
+    return Path(data).resolve().name if loading.is_folder(data) else data
