@@ -16,7 +16,8 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-from edge_cifar import machine
+import edge_cifar.converters
+from edge_cifar import machine, plugins
 from edge_cifar.packages import installed
 from edge_cifar.runtimes import loading
 
@@ -28,13 +29,6 @@ _NEWEST_FOR_METAL = (2, 19)
 _PYTHON_TOO_NEW_FOR_TENSORFLOW = (3, 14)
 _BUSY_LOAD_PER_CORE = 0.7
 _TIMEOUT_SECONDS = 5.0
-
-# What each format's converter imports, as (module, distribution).
-_CONVERTERS = {
-    "tflite": (("tensorflow", "tensorflow"), ("ai_edge_litert", "ai-edge-litert")),
-    "onnx": (("tensorflow", "tensorflow"), ("tf2onnx", "tf2onnx"), ("onnx", "onnx"), ("onnxruntime", "onnxruntime")),
-    "coreml": (("tensorflow", "tensorflow"), ("coremltools", "coremltools")),
-}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,13 +94,14 @@ def _training() -> Iterator[Finding]:
         detail = f"TensorFlow has no packages for Python {platform.python_version()}; use Python 3.11 to 3.13"
         yield Finding(area="train", name="Keras", ready=False, detail=detail)
     else:
-        yield _packages("train", "Keras", (("keras", "keras"), _backend()), "train")
+        yield _packages("train", "Keras", ("keras", _backend()), "train")
     yield _metal() if sys.platform == "darwin" else _cuda()
 
 
 def _converting() -> Iterator[Finding]:
-    for name, needed in _CONVERTERS.items():
-        if name == "coreml" and sys.platform == "linux" and platform.machine() != "x86_64":
+    for name in plugins.names(edge_cifar.converters):
+        needed = ("tensorflow", "keras", *plugins.load(edge_cifar.converters, name, "format").PACKAGES)
+        if "coremltools" in needed and sys.platform == "linux" and platform.machine() != "x86_64":
             detail = f"coremltools has no packages for Linux on {platform.machine()}; convert on a Mac or a PC"
             yield Finding(area="convert", name=name, ready=False, detail=detail)
         else:
@@ -124,30 +119,29 @@ def _running() -> Iterator[Finding]:
 
 def _measuring(facts: dict[str, Any]) -> Iterator[Finding]:
     yield Finding(area="measure", name="bench", **_quietness(facts))
-    yield _packages("measure", "report", (("plotly", "plotly"), ("matplotlib", "matplotlib")), "report")
-    yield _packages("measure", "serve", (("flask", "Flask"), ("waitress", "waitress")), "serve")
+    yield _packages("measure", "report", ("plotly", "matplotlib"), "report")
+    yield _packages("measure", "serve", ("flask", "waitress"), "serve")
 
 
-def _packages(area: Area, name: str, needed: tuple[tuple[str, str], ...], extra: str) -> Finding:
-    missing = [distribution for module, distribution in needed if not installed(module)]
+def _packages(area: Area, name: str, modules: tuple[str, ...], extra: str) -> Finding:
+    missing = [module for module in modules if not installed(module)]
     if missing:
-        detail = f"{', '.join(missing)} not installed"
+        detail = f"{', '.join(map(_distribution, missing))} not installed"
         return Finding(area=area, name=name, ready=False, detail=detail, remedy=_pip(extra))
-    detail = ", ".join(f"{distribution} {_version(distribution)}".strip() for _, distribution in needed)
-    return Finding(area=area, name=name, ready=True, detail=detail)
+    found = (f"{_distribution(module)} {_version(module)}".strip() for module in modules)
+    return Finding(area=area, name=name, ready=True, detail=", ".join(found))
 
 
-def _backend() -> tuple[str, str]:
-    """Module and distribution of the backend that Keras will use."""
-    name = os.environ.get("KERAS_BACKEND", "tensorflow")
-    return name, name
+def _backend() -> str:
+    """The backend that Keras will use."""
+    return os.environ.get("KERAS_BACKEND", "tensorflow")
 
 
 def _cuda() -> Finding:
     gpus = _nvidia_gpus()
     if not gpus:
         return Finding(area="train", name="GPU", ready=False, detail="none found; training runs on the CPU")
-    if _backend()[0] == "tensorflow" and not _version("nvidia-cudnn-cu12"):
+    if _backend() == "tensorflow" and not _version("nvidia-cudnn-cu12"):
         detail = f"{gpus[0]}, but the CUDA libraries that TensorFlow needs are not installed"
         return Finding(area="train", name="GPU", ready=False, detail=detail, remedy=_pip("cuda"))
     return Finding(area="train", name="GPU", ready=True, detail=", ".join(gpus))
@@ -159,7 +153,7 @@ def _metal() -> Finding:
 
     if platform.machine() != "arm64":
         return finding(False, "training on a Mac's GPU needs Apple silicon; training runs on the CPU")
-    if _backend()[0] == "torch":
+    if _backend() == "torch":
         return finding(installed("torch"), "Apple GPU through Keras on PyTorch (MPS)", None)
     metal, tensorflow = _version("tensorflow-metal"), _version("tensorflow")
     limit = ".".join(map(str, _NEWEST_FOR_METAL))
@@ -209,10 +203,15 @@ def _pip(extra: str) -> str:
     return f'pip install "edge-cifar[{extra}]"'
 
 
-def _version(distribution: str) -> str:
-    """The version of an installed distribution; empty where its metadata are not there."""
+def _distribution(module: str) -> str:
+    # Every package named here is distributed under its module's name, with dashes.
+    return module.replace("_", "-")
+
+
+def _version(module: str) -> str:
+    """The version of an installed package; empty where its metadata are not there."""
     try:
-        return importlib.metadata.version(distribution)
+        return importlib.metadata.version(_distribution(module))
     except importlib.metadata.PackageNotFoundError:
         return ""
 

@@ -67,7 +67,6 @@ def models(*names: str, progress: Progress = SILENT) -> list[Description]:
         UsageError: a name is unknown.
         MissingPackage: Keras or its backend is not installed.
     """
-    package = edge_cifar.backbones
     chosen = [backbones.get(name) for name in names or backbones.names()]
     keras = require_keras()
     described = []
