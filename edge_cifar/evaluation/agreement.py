@@ -61,13 +61,16 @@ def agreement(reference: Probabilities, candidate: Probabilities) -> Agreement:
 
 
 def kl_divergence(reference: Probabilities, candidate: Probabilities) -> float:
-    """Mean over the images of the sum over the classes of ``p log(p / q)``, in nats.
+    """Mean over the images of the sum over the classes of ``p log(p / q) - p + q``, in nats.
 
-    Where the candidate's ``q`` is exactly 0 it counts as ``p``, but at most 1/512: no artifact is
-    charged for digits that its output cannot hold, and a class it denies costs a bounded amount.
+    For probabilities that sum to 1 the last two terms cancel; with them the figure is never negative
+    for those that do so only but for rounding, as 8-bit ones do. Where the candidate's ``q`` is
+    exactly 0 it counts as ``p``, but at most 1/512: no artifact is charged for digits that its output
+    cannot hold, and a class it denies costs a bounded amount.
 
     Source: S. Kullback, R. A. Leibler, "On information and sufficiency", Annals of Mathematical
-    Statistics 22 (1951), 79-86.
+    Statistics 22 (1951), 79-86; the form for sums other than 1 is I. Csiszár's, "Why least squares
+    and maximum entropy?", Annals of Statistics 19 (1991), 2032-2066.
 
     Args:
         reference: ``[N, classes]``, ``p``.
@@ -76,9 +79,9 @@ def kl_divergence(reference: Probabilities, candidate: Probabilities) -> float:
     p = reference.astype(np.float64)
     q = candidate.astype(np.float64)
     q = np.where(q == 0, np.minimum(p, _HALF_STEP), q)
-    terms = np.zeros_like(p)
+    terms = q - p
     positive = p > 0
-    terms[positive] = p[positive] * np.log(p[positive] / q[positive])
+    terms[positive] += p[positive] * np.log(p[positive] / q[positive])
     return float(terms.sum(axis=1).mean())
 
 
