@@ -84,6 +84,8 @@ class Training:
             jit_compile=keras.backend.backend() == "jax",  # XLA trains several times slower on TensorFlow's CPU.
         )
         optimizer.build(self.learner.trainable_variables)
+        learning, all_parameters = phases.trainable_parameters(self.model), self.model.count_params()
+        self.progress.say(f"phase {phase.name}: {learning:,} of {all_parameters:,} parameters learn")
         if state.optimizer:
             _assign(optimizer.variables, state.optimizer)
         for epoch in range(state.epoch, phase.epochs):

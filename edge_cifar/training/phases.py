@@ -29,7 +29,8 @@ def set_trainable(model: Model, trainable: int | str) -> None:
         frozen = 0
     else:
         frozen = -int(trainable) if int(trainable) < 0 else len(trunk) - int(trainable)
-    model.trainable = True
+    for layer in model.layers:
+        layer.trainable = True
     for layer in trunk[:frozen]:
         layer.trainable = False
 
