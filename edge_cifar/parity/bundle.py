@@ -10,6 +10,7 @@ from edge_cifar.errors import BundleError
 from edge_cifar.parity import processes
 from edge_cifar.parity.comparison import compare, shortfall, unusable
 from edge_cifar.parity.diagnosis import diagnose
+from edge_cifar.parity.labels import wrong_labels
 from edge_cifar.parity.processes import Answers, Refusal
 from edge_cifar.parity.tolerances import tolerance_for
 from edge_cifar.parity.verification import Status, Verification
@@ -77,10 +78,7 @@ def _broken_claim(bundle: Bundle, artifact: Artifact, reference: Reference) -> s
         return str(error)
     except OSError as error:
         return f"{artifact.path} cannot be read: {error.strerror}"
-    classes = reference.probabilities.shape[1]
-    if len(artifact.labels) != classes:
-        return f"the manifest gives it {len(artifact.labels)} labels, the Keras model has {classes} classes"
-    return None
+    return wrong_labels(bundle, artifact, reference.probabilities.shape[1])
 
 
 def _judged(bundle: Bundle, artifact: Artifact, reference: Reference, given: Answers | Refusal) -> Verification:

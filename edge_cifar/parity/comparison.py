@@ -114,7 +114,7 @@ def shortfall(comparison: Comparison, tolerance: Tolerance) -> str | None:
         )
     if tolerance.max_drop is not None and drop.low > tolerance.max_drop:
         return (
-            f"accuracy fell by {drop.points:.1f} points (95 % interval {drop.low:.1f} to {drop.high:.1f}), "
+            f"accuracy fell by {drop.points:.1f} points (95 % interval {drop.low:.2f} to {drop.high:.2f}), "
             f"significantly more than the {tolerance.max_drop:g} allowed"
         )
     return None

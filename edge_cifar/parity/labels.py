@@ -1,0 +1,51 @@
+"""Whether an artifact's class names are the same wherever they stand."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from edge_cifar.artifact import Artifact, Bundle
+
+LABELS = "labels.txt"
+
+
+def wrong_labels(bundle: Bundle, artifact: Artifact, classes: int) -> str | None:
+    """What is wrong with an artifact's labels in the manifest, in words; None when nothing is.
+
+    They are held to the number of classes, to the labels of the whole bundle, and to ``labels.txt``,
+    which is what an application ships.
+
+    Args:
+        bundle: the artifact's bundle.
+        artifact: one of its artifacts.
+        classes: how many probabilities the Keras model gives.
+    """
+    labels = artifact.labels
+    if len(labels) != classes:
+        return f"the manifest gives it {len(labels)} labels, the Keras model has {classes} classes"
+    whole = bundle.facts.get("labels")
+    if isinstance(whole, list) and (difference := _difference(labels, whole, "the bundle")):
+        return difference
+    file = bundle.path / LABELS
+    if file.is_file():
+        return _difference(labels, file.read_text(encoding="utf-8", errors="replace").splitlines(), LABELS)
+    return None
+
+
+def wrong_embedded_labels(artifact: Artifact, embedded: Sequence[str] | None) -> str | None:
+    """How the labels inside the file differ from the manifest's, in words; None when they do not.
+
+    Args:
+        artifact: with the manifest's labels.
+        embedded: those that the file itself holds; None where it holds none.
+    """
+    return None if embedded is None else _difference(artifact.labels, embedded, "the file itself")
+
+
+def _difference(labels: Sequence[str], others: Sequence[str], place: str) -> str | None:
+    for number, (label, other) in enumerate(zip(labels, others, strict=False)):
+        if label != other:
+            return f"the manifest calls its class {number} {label!r}, {place} {other!r}"
+    if len(labels) != len(others):
+        return f"the manifest gives it {len(labels)} labels, {place} has {len(others)}"
+    return None

@@ -1,0 +1,61 @@
+"""Which mistake a failed artifact's answers point at."""
+
+from __future__ import annotations
+
+import numpy as np
+import pytest
+
+from edge_cifar.parity.diagnosis import diagnose
+from edge_cifar.parity.views import MISTAKES, PLAIN, VIEWS, show
+
+NAMES = [f"class {number}" for number in range(10)]
+RANDOM = np.random.default_rng(0)
+IMAGES = RANDOM.integers(0, 256, (40, 8, 8, 3), np.uint8)
+WEIGHTS = RANDOM.normal(0, 0.5, (8 * 8 * 3, 10))
+
+
+def softmax(logits: np.ndarray) -> np.ndarray:
+    shifted = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return (shifted / shifted.sum(axis=1, keepdims=True)).astype(np.float32)
+
+
+def logits(images: np.ndarray) -> np.ndarray:
+    return (images.reshape(len(images), -1) / 127.5 - 1) @ WEIGHTS
+
+
+def classifier(images: np.ndarray) -> np.ndarray:
+    return softmax(logits(images))
+
+
+REFERENCE = classifier(IMAGES)
+
+
+@pytest.mark.parametrize("mistake", MISTAKES)
+def test_an_artifact_that_sees_its_images_wrongly_is_found_out(mistake):
+    answers = {view: classifier(show(show(IMAGES, view), mistake)) for view in VIEWS}
+    assert diagnose(REFERENCE, answers, NAMES) == MISTAKES[mistake]
+
+
+def test_reordered_classes_are_found_out():
+    order = [3, 1, 2, 0, 4, 5, 6, 7, 8, 9]
+    told = diagnose(REFERENCE, {PLAIN: REFERENCE[:, order]}, NAMES)
+    assert "output 3 answers for 'class 0'" in str(told)
+    assert "2 of 10 classes moved" in str(told)
+
+
+def test_a_missing_softmax_is_found_out():
+    assert "softmax is missing" in str(diagnose(REFERENCE, {PLAIN: logits(IMAGES).astype(np.float32)}, NAMES))
+
+
+def test_outputs_that_are_no_probabilities_are_found_out():
+    assert "do not sum to 1" in str(diagnose(REFERENCE, {PLAIN: REFERENCE * 3}, NAMES))
+
+
+def test_an_artifact_that_ignores_its_input_is_found_out():
+    assert "every image alike" in str(diagnose(REFERENCE, {PLAIN: np.repeat(REFERENCE[:1], 40, axis=0)}, NAMES))
+
+
+def test_nothing_is_claimed_where_no_guess_is_confirmed():
+    noise = softmax(logits(IMAGES) + RANDOM.normal(0, 2, (40, 10)))
+    answers = dict.fromkeys(VIEWS, noise)
+    assert diagnose(REFERENCE, answers, NAMES) is None

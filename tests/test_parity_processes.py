@@ -1,0 +1,196 @@
+"""Workers that crash, hang, refuse or lack their runtime, by a stand-in for the runtime's package."""
+
+from __future__ import annotations
+
+import json
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_cifar import files
+from edge_cifar.artifact import Artifact, Bundle
+from edge_cifar.parity import processes
+from edge_cifar.parity.bundle import verify_bundle
+from edge_cifar.reference import Reference
+from edge_cifar.variant import Variant
+
+# A `.tflite` file for the stand-in holds one line of Python, run when it is loaded or invoked.
+STAND_IN = """
+import os, signal, time, pathlib
+import numpy as np
+
+class Interpreter:
+    def __init__(self, model_path, num_threads):
+        self._text = pathlib.Path(model_path).read_text()
+        if self._text.startswith("load:"):
+            exec(self._text[5:])
+
+    def allocate_tensors(self):
+        pass
+
+    def get_input_details(self):
+        return [{"index": 0, "shape": np.array([1, 2, 2, 3]), "dtype": np.uint8, "quantization": (1.0, 0)}]
+
+    def get_output_details(self):
+        return [{"index": 1, "shape": np.array([1, 3]), "dtype": np.float32, "quantization": (0.0, 0)}]
+
+    def set_tensor(self, index, value):
+        self._image = value
+
+    def invoke(self):
+        if self._text.startswith("invoke:"):
+            exec(self._text[7:])
+
+    def get_tensor(self, index):
+        first = self._image[0, 0, 0].astype(np.float32) + 1
+        return (first / first.sum())[None]
+"""
+
+IMAGES = np.random.default_rng(0).integers(0, 256, (20, 2, 2, 3), np.uint8)
+PIXEL = IMAGES[:, 0, 0].astype(np.float32) + 1
+PROBABILITIES = PIXEL / PIXEL.sum(axis=1, keepdims=True)
+
+
+@pytest.fixture
+def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder on the workers' path, with a stand-in for LiteRT."""
+    package = tmp_path / "packages" / "ai_edge_litert"
+    package.mkdir(parents=True)
+    (package / "__init__.py").touch()
+    (package / "interpreter.py").write_text(STAND_IN)
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    return package
+
+
+def bundle_of(folder: Path, **contents: str) -> Bundle:
+    """A bundle with one file an argument, all called ``tflite-...``."""
+    folder.mkdir(exist_ok=True)
+    Reference(images=IMAGES, labels=PROBABILITIES.argmax(axis=1), probabilities=PROBABILITIES).write(
+        folder / "reference.npz"
+    )
+    artifacts = []
+    for precision, text in contents.items():
+        path = folder / f"tflite-{precision}.tflite"
+        path.write_text(text)
+        artifacts.append(
+            Artifact(
+                path=path,
+                variant=Variant("tflite", precision),
+                sha256=files.sha256(path),
+                size_bytes=files.size_bytes(path),
+                labels=("bird", "cat", "dog"),
+            )
+        )
+    bundle = Bundle(path=folder, model="tiny", artifacts=tuple(artifacts), facts={"labels": ["bird", "cat", "dog"]})
+    bundle.write_manifest()
+    return bundle
+
+
+def test_an_artifact_that_crashes_its_runtime_costs_only_itself(stand_in, tmp_path):
+    bundle = bundle_of(
+        tmp_path / "export",
+        fp32="fine",
+        w8="load:os.kill(os.getpid(), signal.SIGSEGV)",
+        w6="invoke:os.kill(os.getpid(), signal.SIGKILL)",
+        w4="invoke:os._exit(7)",
+        int8="load:raise ValueError('no such\\nop')",
+        dynamic="invoke:raise SystemError('odd')",
+        fp16="fine too",
+    )
+    done = []
+
+    class Count:
+        def bar(self, label, total):
+            from contextlib import nullcontext
+
+            assert total == 7
+            return nullcontext(done.append)
+
+        def say(self, text):
+            raise AssertionError(text)
+
+    outcomes = {str(outcome.variant): outcome for outcome in verify_bundle(bundle, progress=Count())}
+    assert sum(done) == 7
+    assert list(outcomes) == [f"tflite-{name}" for name in ("fp32", "w8", "w6", "w4", "int8", "dynamic", "fp16")]
+    assert [outcome.status for outcome in outcomes.values()] == ["pass", *["fail"] * 5, "pass"]
+    assert "crashed its runtime (SIGSEGV)" in outcomes["tflite-w8"].reason
+    assert "crashed its runtime (SIGKILL)" in outcomes["tflite-w6"].reason
+    assert "ended with status 7" in outcomes["tflite-w4"].reason
+    assert "no such" in outcomes["tflite-int8"].reason
+    assert outcomes["tflite-dynamic"].reason == "SystemError: odd"
+    assert all("\n" not in (outcome.reason or "") for outcome in outcomes.values())
+    assert {outcome.method for outcome in outcomes.values()} == {"litert"}
+
+
+def test_a_runtime_that_hangs_is_given_up(stand_in, tmp_path, monkeypatch):
+    monkeypatch.setattr(processes, "_START_SECONDS", 2.0)
+    monkeypatch.setattr(processes, "_SECONDS_PER_IMAGE", 0.0)
+    bundle = bundle_of(tmp_path / "export", fp32="load:time.sleep(60)")
+    start = time.perf_counter()
+    (outcome,) = verify_bundle(bundle)
+    assert time.perf_counter() - start < 20
+    assert (outcome.status, outcome.reason) == ("fail", "it did not answer within 2 s")
+
+
+def test_a_missing_runtime_leaves_an_artifact_unverified(stand_in, tmp_path):
+    (stand_in / "interpreter.py").write_text("raise ModuleNotFoundError(name='ai_edge_litert')")
+    (outcome,) = verify_bundle(bundle_of(tmp_path / "export", fp32="fine"))
+    assert (outcome.status, outcome.method, outcome.images) == ("unverified", "litert", 0)
+    assert "pip install" in outcome.reason
+
+
+def test_a_broken_installation_is_not_held_against_the_artifact(stand_in, tmp_path):
+    (stand_in / "interpreter.py").write_text("raise ImportError('libfoo.so.1: cannot open shared object file')")
+    (outcome,) = verify_bundle(bundle_of(tmp_path / "export", fp32="fine"))
+    assert outcome.status == "unverified"
+    assert "libfoo.so.1" in outcome.reason
+
+
+def test_an_interrupted_verification_leaves_no_worker_and_no_folder(stand_in, tmp_path, monkeypatch):
+    scratch = tmp_path / "scratch"
+    scratch.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(scratch))
+    bundle = bundle_of(tmp_path / "export", fp32="load:open('started', 'w').close(); time.sleep(60)", fp16="fine")
+    started = []
+    popen = processes.subprocess.Popen
+
+    def remember(*arguments, **options):
+        started.append(popen(*arguments, **options))
+        return started[-1]
+
+    def interrupt():
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(processes.subprocess, "Popen", remember)
+    monkeypatch.setattr(processes.os, "cpu_count", lambda: 2)
+    with pytest.raises(KeyboardInterrupt):
+        processes.ask(
+            [artifact.path for artifact in bundle.artifacts], bundle.reference_path, 20, ["plain"], answered=interrupt
+        )
+    assert [process.poll() is not None for process in started] == [True, True]
+    assert list(scratch.iterdir()) == []
+
+
+def test_an_artifact_that_is_not_what_the_manifest_lists_is_not_even_loaded(stand_in, tmp_path):
+    bundle = bundle_of(tmp_path / "export", fp32="fine", fp16="fine", int8="fine")
+    bundle.artifacts[0].path.write_text("load:os._exit(7)")
+    bundle.artifacts[1].path.unlink()
+    outcomes = verify_bundle(Bundle.open(bundle.path))
+    assert [outcome.status for outcome in outcomes] == ["fail", "fail", "pass"]
+    assert "checksum differs" in outcomes[0].reason
+    assert "missing" in outcomes[1].reason
+
+
+def test_labels_are_held_to_the_bundle_and_to_the_classes(stand_in, tmp_path):
+    bundle = bundle_of(tmp_path / "export", fp32="fine", fp16="fine", int8="fine")
+    manifest = json.loads((bundle.path / "manifest.json").read_text())
+    manifest["artifacts"][0]["labels"] = ["cat", "bird", "dog"]
+    manifest["artifacts"][1]["labels"] = ["bird", "cat"]
+    (bundle.path / "manifest.json").write_text(json.dumps(manifest))
+    outcomes = verify_bundle(Bundle.open(bundle.path))
+    assert [outcome.status for outcome in outcomes] == ["fail", "fail", "pass"]
+    assert "its class 0 'cat'" in outcomes[0].reason
+    assert "'bird'" in outcomes[0].reason
+    assert "2 labels" in outcomes[1].reason
