@@ -6,9 +6,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_cifar.artifact import MANIFEST, Artifact, Bundle
-from edge_cifar.errors import BundleError, RunError, RuntimeUnavailable
-from edge_cifar.run import RECORD, Run
+from edge_cifar.errors import RunError, RuntimeUnavailable
+from edge_cifar.run import Run
 from edge_cifar.runtimes import loading
+from edge_cifar.steps._bundles import open_bundle
 
 # The most faithful first: who names no precision wants the model's answer, not its speed.
 _PREFERENCE = ("fp32", "fp16", "int8")
@@ -38,35 +39,38 @@ def choose(model: Bundle | Run | Path | str) -> Choice:
     Keras model where nothing was exported yet.
 
     Raises:
-        BundleError: there is nothing, or an artifact is not the file that its manifest lists.
+        RunError: there is nothing.
+        BundleError: an artifact is not the file that its manifest lists, or there is no manifest.
         RuntimeUnavailable: no artifact of the bundle can run here.
     """
-    if isinstance(model, Bundle):
-        return _of_bundle(model)
-    path = model.path if isinstance(model, Run) else Path(model)
-    if path.suffix in loading.suffixes() or path.is_file():
-        return _of_file(path)
-    if (path / MANIFEST).exists():
-        return _of_bundle(Bundle.open(path))
-    if (path / RECORD).exists():
-        run = Run.open(path)
-        if (run.export_path / MANIFEST).exists():
-            return _of_bundle(Bundle.open(run.export_path))
-        return Choice(path=run.model_path, labels=_labels_of(run), chosen=True)
-    if not path.exists():
-        raise BundleError(f"no model, bundle or run at {path}")
-    raise BundleError(f"{path} is neither a model file nor a folder with a bundle or a finished run")
+    if isinstance(model, Path | str) and (Path(model).suffix in loading.suffixes() or Path(model).is_file()):
+        return _of_file(Path(model))
+    if not isinstance(model, Bundle):
+        run = model if isinstance(model, Run) else Run(Path(model))
+        if run.finished and not (run.export_path / MANIFEST).exists():
+            return Choice(path=run.model_path, labels=_labels_of(run), chosen=True)
+    return _of_bundle(open_bundle(model))
 
 
 def _of_bundle(bundle: Bundle) -> Choice:
-    ranked = sorted(bundle.artifacts, key=lambda artifact: _rank(artifact.variant.precision))
-    for artifact in ranked:
-        if _runs_here(artifact.path):
-            return _of_artifact(artifact, chosen=True)
+    ranked = [(rank, artifact) for artifact in bundle.artifacts if (rank := _rank(artifact)) is not None]
+    if ranked:
+        return _of_artifact(min(ranked, key=lambda pair: pair[0])[1], chosen=True)
     variants = ", ".join(str(artifact.variant) for artifact in bundle.artifacts) or "none"
     raise RuntimeUnavailable(
         f'nothing in {bundle.path} can run here (it holds {variants}); type: pip install "edge-cifar[device]"'
     )
+
+
+def _rank(artifact: Artifact) -> tuple[bool, int] | None:
+    """Smaller is better: a device's runtime before a reference, then by precision; None where nothing runs it."""
+    try:
+        runtime = loading.runtime_for(artifact.path)
+    except RuntimeUnavailable:
+        return None
+    precision = artifact.variant.precision
+    order = _PREFERENCE.index(precision) if precision in _PREFERENCE else len(_PREFERENCE)
+    return not runtime.DEVICE, order
 
 
 def _of_file(path: Path) -> Choice:
@@ -88,15 +92,3 @@ def _labels_of(run: Run) -> tuple[str, ...]:
         return tuple(str(label) for label in run.record()["data"]["labels"])
     except (KeyError, TypeError) as error:
         raise RunError(f"{run.record_path} does not name the classes ({error!r}); train again") from error
-
-
-def _rank(precision: str) -> int:
-    return _PREFERENCE.index(precision) if precision in _PREFERENCE else len(_PREFERENCE)
-
-
-def _runs_here(path: Path) -> bool:
-    try:
-        loading.runtime_for(path)
-    except RuntimeUnavailable:
-        return False
-    return True
