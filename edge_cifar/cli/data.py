@@ -68,7 +68,7 @@ def command() -> None:
 @_data_dir
 @click.option("--overwrite", is_flag=True, help="Download anew what is there.")
 def fetch(data: str, data_dir: Path | None, overwrite: bool) -> None:
-    """Download a published set and check every file of it.
+    """Download a published set and check it.
 
     What is already there is only checked. A download that was cut off goes on where it stopped.
 
@@ -113,7 +113,10 @@ def show(out: Path | None, as_json: bool, **selection: Any) -> None:
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR", help="The folder to write.")
 @click.option("--overwrite", is_flag=True, help="Replace an earlier export.")
 def csv(out: Path | None, overwrite: bool, **selection: Any) -> None:
-    """Write train.csv, test.csv and labels.txt: a label and the pixels of one image a row.
+    """Write the images as CSV.
+
+    The folder gets train.csv and test.csv, with a label and the pixels of one image a row, and
+    labels.txt with the classes' names.
 
     \b
     Example:

@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.data import Dataset, Split, checksum, pickled, places
-from edge_cifar.data.published import PublishedSet
-from edge_cifar.errors import DataError
+from edge_cifar.data.published import PublishedSet, missing
 from edge_cifar.progress import SILENT, Progress
 
 _SIDE = 32
@@ -64,7 +63,7 @@ def read(published: CifarSet, folder: Path) -> Dataset:
     # Cheap and first: a missing file is named at once, not after the others were read.
     for name in published.md5:
         if not (folder / name).is_file():
-            raise DataError(f"{folder / name} is missing; fetch the data again, or point --data-dir at a whole copy")
+            raise missing(folder / name)
     train = _split(published, folder, published.train_files)
     test = _split(published, folder, published.test_files)
     meta = pickled.read(folder / published.meta_file, published.md5[published.meta_file])

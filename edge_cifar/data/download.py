@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import http.client
 import io
-import os
 import time
 import urllib.error
 import urllib.request
@@ -20,7 +19,7 @@ _TIMEOUT_SECONDS = 15.0
 _PAUSES_SECONDS: tuple[float, ...] = (1.0, 3.0, 10.0)
 _CHUNK_BYTES = 1 << 16
 
-_NetworkError = (OSError, http.client.HTTPException)
+_NETWORK_ERRORS = (OSError, http.client.HTTPException)
 
 
 class _DiskError(Exception):
@@ -49,35 +48,35 @@ def download(url: str, partial: BinaryIO, *, size_bytes: int, progress: Progress
     furthest = _size(partial)
     with progress.bar(f"Downloading {url.rpartition('/')[2]}", size_bytes) as advance:
         advance(furthest)
-        while True:
-            try:
-                _receive(url, partial, size_bytes, advance)
-                problem = "the connection was cut off"
-            except _DiskError as disk:
-                raise disk.cause from disk
-            except _NetworkError as error:
-                problem = _reason(error)
+        while _size(partial) < size_bytes:
+            problem = _attempt(url, partial, size_bytes, advance)
             have = _size(partial)
-            if have >= size_bytes:
-                return
             if have > furthest:
                 furthest, pauses = have, iter(_PAUSES_SECONDS)
-            pause = next(pauses, None)
-            if pause is None:
-                raise DataError(f"{url} cannot be fetched ({problem})")
-            time.sleep(pause)
+            if have < size_bytes:
+                pause = next(pauses, None)
+                if pause is None:
+                    raise DataError(f"{url} cannot be fetched ({problem})")
+                time.sleep(pause)
+
+
+def _attempt(url: str, partial: BinaryIO, size_bytes: int, advance: Advance) -> str:
+    """Take what one connection gives; returns why it ended, should that have been too early."""
+    try:
+        _receive(url, partial, size_bytes, advance)
+    except _DiskError as error:
+        raise error.cause from error
+    except _NETWORK_ERRORS as error:
+        return _reason(error)
+    return "the connection was cut off"
 
 
 def _receive(url: str, partial: BinaryIO, size_bytes: int, advance: Advance) -> None:
     """Append what one connection gives, from where ``partial`` ends."""
     have = _size(partial)
-    request = urllib.request.Request(url, headers={"User-Agent": "edge-cifar", "Accept-Encoding": "identity"})
-    if have:
-        request.add_header("Range", f"bytes={have}-")
-    with urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS) as response:
-        resumed = response.status == http.HTTPStatus.PARTIAL_CONTENT
-        if have and not (resumed and response.headers.get("Content-Range", "").startswith(f"bytes {have}-")):
-            # The server knows no ranges, or gave another one: begin again.
+    response, start = _open(url, have)
+    with response:
+        if start != have:
             partial.truncate(0)
             advance(-have)
             have = 0
@@ -92,6 +91,32 @@ def _receive(url: str, partial: BinaryIO, size_bytes: int, advance: Advance) -> 
             advance(len(chunk))
 
 
+def _open(url: str, first_byte: int) -> tuple[http.client.HTTPResponse, int]:
+    """Ask for a file from a byte on.
+
+    Returns:
+        The open response, and the byte it begins with: the one asked for, or 0 where the server knows
+        no ranges, gave another one, or has no such byte.
+    """
+    request = urllib.request.Request(url, headers={"User-Agent": "edge-cifar", "Accept-Encoding": "identity"})
+    if first_byte:
+        request.add_header("Range", f"bytes={first_byte}-")
+    try:
+        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
+    except urllib.error.HTTPError as error:
+        if first_byte and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
+            return _open(url, 0)
+        raise
+    if response.status != http.HTTPStatus.PARTIAL_CONTENT:
+        return response, 0
+    if first_byte and response.headers.get("Content-Range", "").startswith(f"bytes {first_byte}-"):
+        return response, first_byte
+    response.close()
+    if not first_byte:
+        raise http.client.HTTPException("the server sent a part where the whole was asked for")
+    return _open(url, 0)
+
+
 def _size(stream: BinaryIO) -> int:
     return stream.seek(0, io.SEEK_END)
 
@@ -104,6 +129,6 @@ def _reason(error: BaseException) -> str:
         return _reason(error.reason)
     if isinstance(error, TimeoutError):
         return "no answer in time"
-    if isinstance(error, OSError) and error.errno and error.errno > 0:
-        return os.strerror(error.errno)
+    if isinstance(error, OSError) and error.strerror:
+        return error.strerror
     return str(error) or type(error).__name__

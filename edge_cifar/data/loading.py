@@ -36,8 +36,8 @@ def load(
             the subset of ``limit``.
         limit: at most this many training images and at most this many test images, chosen evenly
             over the classes.
-        image_size: side in pixels that a folder's pictures are brought to; the registered sets have
-            a size of their own.
+        image_size: side in pixels that a folder's pictures are brought to; None for the registered
+            sets, which have a size of their own.
         strict: refuse a folder with unreadable files instead of leaving those out.
         progress: told of downloads and reading.
 
@@ -45,11 +45,14 @@ def load(
         The data set; its checksum is that of the images it holds, so of the subset under ``limit``.
 
     Raises:
-        UsageError: unknown name, or a limit that is not positive.
+        UsageError: unknown name, a limit that is not positive, a negative seed, or an image size for
+            a registered set.
         DataError: the data are missing or damaged.
     """
     if limit is not None and limit < 1:
         raise UsageError(f"the limit must be at least 1 image, not {limit}")
+    if seed < 0:
+        raise UsageError(f"the seed must not be negative, and is {seed}")
     dataset = _load(name, data_dir, seed, image_size, strict, progress)
     return dataset if limit is None else _limited(dataset, limit, seed)
 
@@ -82,6 +85,8 @@ def _load(
             strict=strict,
             progress=progress,
         )
+    if image_size is not None:
+        raise UsageError(f"the images of {name} have a size of their own; --image-size is for a folder of pictures")
     dataset: Dataset = module_of(name).load(data_dir=data_dir, seed=seed, progress=progress)
     return dataset
 

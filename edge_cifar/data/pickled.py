@@ -6,7 +6,6 @@ set with checksums of their own, is an unpickler that knows three names and noth
 
 from __future__ import annotations
 
-import hashlib
 import io
 import pickle
 from pathlib import Path
@@ -14,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_cifar.data import published
 from edge_cifar.errors import DataError
 
 # What rebuilds an array, taken from an array so that it need not be imported from NumPy's private
@@ -51,7 +51,7 @@ def read(path: Path, md5: str) -> dict[bytes, Any]:
     Raises:
         DataError: the file is missing, unreadable, truncated, altered, or holds what no batch holds.
     """
-    data = content(path, md5)
+    data = published.checked_content(path, md5)
     try:
         batch = _BatchUnpickler(io.BytesIO(data), encoding="bytes").load()
     except Exception as error:
@@ -60,24 +60,3 @@ def read(path: Path, md5: str) -> dict[bytes, Any]:
     if not isinstance(batch, dict):
         raise DataError(f"{path} is not a CIFAR batch: it holds a {type(batch).__name__}, not a dictionary")
     return batch
-
-
-def content(path: Path, md5: str) -> bytes:
-    """The bytes of a file that was held to its checksum.
-
-    Raises:
-        DataError: the file is missing, unreadable, truncated or altered.
-    """
-    try:
-        data = path.read_bytes()
-    except FileNotFoundError as error:
-        raise DataError(f"{path} is missing; fetch the data again, or point --data-dir at a whole copy") from error
-    except OSError as error:
-        raise DataError(f"{path} cannot be read: {error.strerror}") from error
-    found = hashlib.md5(data, usedforsecurity=False).hexdigest()
-    if found != md5:
-        raise DataError(
-            f"{path} is truncated or altered: its md5 is {found} ({len(data):,} bytes), the published one is {md5}; "
-            "replace it, or get a whole copy with: edge-cifar data fetch --overwrite"
-        )
-    return data

@@ -2,8 +2,12 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from pathlib import Path
+
+from edge_cifar.errors import DataError
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -30,3 +34,38 @@ class PublishedSet:
     def archive(self) -> str:
         """File name of the archive."""
         return self.url.rpartition("/")[2]
+
+    def verify(self, folder: Path) -> None:
+        """Hold every file in ``folder`` to its checksum.
+
+        Raises:
+            DataError: one is missing, truncated or altered; the message names it.
+        """
+        for name, md5 in self.md5.items():
+            checked_content(folder / name, md5)
+
+
+def checked_content(path: Path, md5: str) -> bytes:
+    """The bytes of a file, held to its published checksum.
+
+    Raises:
+        DataError: the file is missing, unreadable, truncated or altered.
+    """
+    try:
+        content = path.read_bytes()
+    except FileNotFoundError as error:
+        raise missing(path) from error
+    except OSError as error:
+        raise DataError(f"{path} cannot be read: {error.strerror}") from error
+    found = hashlib.md5(content, usedforsecurity=False).hexdigest()
+    if found != md5:
+        raise DataError(
+            f"{path} is truncated or altered: its md5 is {found} ({len(content):,} bytes), the published one is {md5}; "
+            "replace it, or get a whole copy with: edge-cifar data fetch --overwrite"
+        )
+    return content
+
+
+def missing(path: Path) -> DataError:
+    """The error for a file that is not there."""
+    return DataError(f"{path} is missing; get a whole copy with: edge-cifar data fetch --overwrite")

@@ -25,8 +25,9 @@ TRAIN_IMAGES = 8_000
 TEST_IMAGES = 2_000
 
 _SIDE = 32
-_SMALLEST_CONTRAST, _LARGEST_CONTRAST = 24.0, 210.0
-_NOISE = 6.0
+_SMALLEST_CONTRAST, _LARGEST_CONTRAST = 24.0, 150.0
+_BRIGHTNESS = (35.0, 220.0)
+_NOISE = 5.0
 
 _Field: TypeAlias = NDArray[np.float32]
 _SPLIT_TRAIN, _SPLIT_TEST = 0, 1
@@ -87,13 +88,16 @@ def _paint(coverage: _Field, generator: np.random.Generator) -> NDArray[np.uint8
         uint8 ``[N, H, W, 3]``.
     """
     count = len(coverage)
-    contrast = _SMALLEST_CONTRAST + (_LARGEST_CONTRAST - _SMALLEST_CONTRAST) * _uniform(generator, (count, 1)) ** 3
+    rare = _uniform(generator, (count, 1))
+    contrast = _SMALLEST_CONTRAST + (_LARGEST_CONTRAST - _SMALLEST_CONTRAST) * rare * rare
     tint = _uniform(generator, (count, 3), -1.0, 1.0)
     # The channel that differs most differs by the whole contrast.
     difference = contrast * tint / np.abs(tint).max(axis=1, keepdims=True)
-    ground = _uniform(generator, (count, 3), 40.0, 215.0)
+    ground = _uniform(generator, (count, 1), *_BRIGHTNESS) + _uniform(generator, (count, 3), -25.0, 25.0)
+    # A shape that would be brighter than white or darker than black differs the other way.
+    difference = np.where(np.abs(ground + difference - np.float32(127.5)) > 117.5, -difference, difference)
     along = (np.arange(_SIDE, dtype=np.float32) / np.float32(_SIDE - 1) - np.float32(0.5))[None, :]
-    down, across = (_uniform(generator, (count, 1), -30.0, 30.0) * along for _ in range(2))
+    down, across = (_uniform(generator, (count, 1), -20.0, 20.0) * along for _ in range(2))
     shade = down[:, :, None] + across[:, None, :]
     pixels = ground[:, None, None, :] + shade[..., None] + coverage[..., None] * difference[:, None, None, :]
     pixels += np.float32(_NOISE) * _bell(generator, (*coverage.shape, 3))
@@ -118,7 +122,7 @@ def _strip(count: int, generator: np.random.Generator) -> _Field:
     """A strip of ground laid over half of the pictures: 1 where the shape is hidden, ``[N, H, W]``."""
     rows = np.arange(_SIDE, dtype=np.float32)[None, :]
     start = _uniform(generator, (count, 1), 0.0, _SIDE)
-    width = _uniform(generator, (count, 1), -6.0, 6.0)
+    width = _uniform(generator, (count, 1), -5.0, 5.0)
     hidden = ((rows >= start) & (rows < start + width)).astype(np.float32)
     upright = (_uniform(generator, (count, 1, 1)) < np.float32(0.5)).astype(np.float32)
     return hidden[:, :, None] * (1 - upright) + hidden[:, None, :] * upright
