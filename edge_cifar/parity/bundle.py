@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 
 from edge_cifar.artifact import Artifact, Bundle
@@ -37,24 +37,23 @@ def verify_bundle(bundle: Bundle, *, images: int | None = None, progress: Progre
         raise BundleError(f"the bundle {bundle.path} lists no artifact; export again")
     reference = Reference.read(bundle.reference_path).first(images)
     _check_reference(bundle, reference)
-    claims = [_broken_claim(bundle, artifact, reference) for artifact in bundle.artifacts]
-    sound = [artifact for artifact, claim in zip(bundle.artifacts, claims, strict=True) if claim is None]
     count = len(reference.labels)
+    outcomes: dict[int, Verification] = {}
+    for number, artifact in enumerate(bundle.artifacts):
+        if claim := _broken_claim(bundle, artifact, reference):
+            outcomes[number] = _unanswered(bundle, artifact, "fail", claim)
+    sound = {number: item for number, item in enumerate(bundle.artifacts) if number not in outcomes}
     with progress.bar(f"Verifying {bundle.model} on {count:,} images", len(sound)) as advance:
-        given = processes.ask(
-            [artifact.path for artifact in sound],
+        answers = processes.ask(
+            [artifact.path for artifact in sound.values()],
             bundle.reference_path,
             count,
             [PLAIN],
             answered=lambda: advance(1),
         )
-    answers = iter(given)
-    return [
-        _judged(bundle, artifact, reference, next(answers))
-        if claim is None
-        else _verification(bundle, artifact, "fail", claim)
-        for artifact, claim in zip(bundle.artifacts, claims, strict=True)
-    ]
+    for (number, artifact), given in zip(sound.items(), answers, strict=True):
+        outcomes[number] = _judged(bundle, artifact, reference, given)
+    return _explained(bundle, reference, [outcomes[number] for number in sorted(outcomes)])
 
 
 def _check_reference(bundle: Bundle, reference: Reference) -> None:
@@ -82,25 +81,22 @@ def _broken_claim(bundle: Bundle, artifact: Artifact, reference: Reference) -> s
 
 
 def _judged(bundle: Bundle, artifact: Artifact, reference: Reference, given: Answers | Refusal) -> Verification:
+    """An artifact's outcome by its answers."""
     if isinstance(given, Refusal):
         status: Status = "unverified" if given.unavailable else "fail"
-        return _verification(bundle, artifact, status, given.reason, seconds=given.seconds)
-    count = len(reference.labels)
+        return _unanswered(bundle, artifact, status, given.reason, seconds=given.seconds)
+    tolerance = tolerance_for(artifact.variant)
     probabilities = given.views.get(PLAIN, reference.probabilities[:0])
     reason = unusable(reference, given.input_shape, probabilities)
-    tolerance = tolerance_for(artifact.variant)
     comparison = None if reason else compare(reference, probabilities, tolerance.margin)
     if comparison:
         reason = shortfall(comparison, tolerance)
-        if reason:
-            cause = _cause(bundle, artifact, reference)
-            reason = f"{reason}; {cause}" if cause else reason
     return Verification(
         model=bundle.model,
         variant=artifact.variant,
         status="fail" if reason else "pass",
         method=given.runtime,
-        images=count if given.views else 0,
+        images=len(probabilities),
         tolerance=tolerance,
         reason=reason,
         seconds=given.seconds,
@@ -109,18 +105,10 @@ def _judged(bundle: Bundle, artifact: Artifact, reference: Reference, given: Ans
     )
 
 
-def _cause(bundle: Bundle, artifact: Artifact, reference: Reference) -> str | None:
-    """Ask a failed artifact again, with its images changed, to find what is wrong with it."""
-    few = reference.first(_DIAGNOSIS_IMAGES)
-    (given,) = processes.ask([artifact.path], bundle.reference_path, len(few.labels), [PLAIN, *MISTAKES])
-    if isinstance(given, Refusal):
-        return given.reason
-    return diagnose(few.probabilities, given.views, artifact.labels)
-
-
-def _verification(
+def _unanswered(
     bundle: Bundle, artifact: Artifact, status: Status, reason: str, *, seconds: float = 0.0
 ) -> Verification:
+    """The outcome for an artifact that gave no answers."""
     return Verification(
         model=bundle.model,
         variant=artifact.variant,
@@ -135,9 +123,23 @@ def _verification(
     )
 
 
+def _explained(bundle: Bundle, reference: Reference, outcomes: list[Verification]) -> list[Verification]:
+    """Ask those that answered wrongly again, with their images changed, to find what is wrong with them."""
+    few = reference.first(_DIAGNOSIS_IMAGES)
+    wrong = [number for number, outcome in enumerate(outcomes) if outcome.status == "fail" and outcome.comparison]
+    paths = [bundle.artifacts[number].path for number in wrong]
+    answers = processes.ask(paths, bundle.reference_path, len(few.labels), [PLAIN, *MISTAKES])
+    for number, given in zip(wrong, answers, strict=True):
+        # A runtime that dies at the second asking has nothing to add to the reason already found.
+        cause = isinstance(given, Answers) and diagnose(few.probabilities, given.views, outcomes[number].labels)
+        if cause:
+            outcomes[number] = replace(outcomes[number], reason=f"{outcomes[number].reason}; {cause}")
+    return outcomes
+
+
 def _method(path: Path) -> str:
     """The runtime that answers, or would answer, for a file: the first that can run it here."""
     modules = [module for module in loading.modules() if path.suffix == module.SUFFIX]
     able = [module for module in modules if module.unavailable() is None]
-    names: Sequence[str] = [module.__name__.rpartition(".")[2].replace("_", "-") for module in able or modules]
+    names = [module.__name__.rpartition(".")[2].replace("_", "-") for module in able or modules]
     return names[0] if names else "none"
