@@ -10,7 +10,6 @@ import platform
 import re
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -80,7 +79,7 @@ def identity() -> dict[str, Any]:
         ``logical_cores``, ``usable_cores`` (this process may run on), ``cpu_features``,
         ``virtual`` (True in a virtual machine), ``memory_bytes``, ``os``, ``kernel``, ``python``.
     """
-    cpu = _cpu_macos() if sys.platform == "darwin" else _cpu_linux()
+    cpu = _cpu_macos() if platform.system() == "Darwin" else _cpu_linux()
     return _known(
         {
             **cpu,
@@ -184,7 +183,7 @@ def _features(flags: list[str]) -> list[str] | None:
 
 
 def _os_name() -> str:
-    if sys.platform == "darwin":
+    if platform.system() == "Darwin":
         return f"macOS {platform.mac_ver()[0]}"
     try:
         return platform.freedesktop_os_release()["PRETTY_NAME"]
@@ -228,7 +227,7 @@ def _throttling() -> list[str] | None:
 
 
 def _speed_limit() -> int | None:
-    if sys.platform != "darwin":
+    if platform.system() != "Darwin":
         return None
     told = re.search(r"CPU_Speed_Limit\s*=\s*(\d+)", _run("pmset", "-g", "therm"))
     return int(told.group(1)) if told else None

@@ -1,0 +1,84 @@
+"""What a subject is asked, and how its answers are judged."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_cifar.evaluation.agreement import Agreement, agreement
+from edge_cifar.evaluation.metrics import Interval, accuracy, calibration_error
+from edge_cifar.evaluation.paired import PairedDrop, paired_drop
+
+Probabilities = NDArray[np.float32]
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Examination:
+    """Images with their true classes and, where they are known, the Keras model's answers.
+
+    Attributes:
+        images: uint8 ``[N, H, W, 3]``, raw RGB in 0..255, N at least 1.
+        labels: int64 ``[N]``, true classes.
+        classes: number of classes.
+        reference: float32 ``[N, classes]``, the Keras model's probabilities.
+        facts: where the images come from: ``name``, ``checksum``, ``synthetic``.
+    """
+
+    images: NDArray[np.uint8]
+    labels: NDArray[np.int64]
+    classes: int
+    reference: Probabilities | None = None
+    facts: Mapping[str, Any]
+
+    def refusal(self, input_shape: tuple[int, ...], classes: int) -> str | None:
+        """Why a model cannot be asked these images; None when it can."""
+        if tuple(self.images.shape[1:]) != input_shape:
+            return f"it takes images of {_sides(input_shape)}, {self.facts['name']} has {_sides(self.images.shape[1:])}"
+        if classes != self.classes:
+            return f"it knows {classes} classes, {self.facts['name']} has {self.classes}"
+        return None
+
+    def judge(self, answers: Probabilities) -> Judgement:
+        """What the answers are worth.
+
+        Args:
+            answers: float32 ``[N, classes]``.
+        """
+        reference = self.reference
+        return Judgement(
+            accuracy=accuracy(self.labels, answers),
+            calibration_error=calibration_error(self.labels, answers),
+            correct=answers.argmax(axis=1) == self.labels,
+            agreement=None if reference is None else agreement(reference, answers),
+            drop=None if reference is None else paired_drop(self.labels, reference, answers),
+            facts=self.facts,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Judgement:
+    """A subject's answers, judged.
+
+    Attributes:
+        accuracy: share of images whose most probable class is the true one, with its interval.
+        calibration_error: expected calibration error, 0..1.
+        correct: bool ``[N]``, image by image, so that later results can be compared in pairs.
+        agreement: with the Keras model, where its answers are known.
+        drop: accuracy lost against the Keras model, likewise.
+        facts: where the images came from.
+    """
+
+    accuracy: Interval
+    calibration_error: float
+    correct: NDArray[np.bool_]
+    agreement: Agreement | None
+    drop: PairedDrop | None
+    facts: Mapping[str, Any]
+
+
+def _sides(shape: tuple[int, ...]) -> str:
+    return "×".join(str(side) for side in shape)

@@ -1,0 +1,107 @@
+"""The coordinator's end of a worker: starts it, asks it, and turns its death into a sentence."""
+
+from __future__ import annotations
+
+import json
+import os
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+import time
+from collections.abc import Sequence
+from typing import Any
+
+from edge_cifar.errors import MeasurementError
+
+WORKER = (sys.executable, "-m", "edge_cifar.bench.worker")
+
+
+class WorkerError(MeasurementError):
+    """A worker crashed, hung or refused a request; the message is the reason of its row."""
+
+
+class WorkerProcess:
+    """A running worker. Use it as a context manager, or close it."""
+
+    def __init__(self, command: Sequence[str] = WORKER) -> None:
+        # A file, not a pipe: a runtime that chatters must not block on a pipe that nobody reads.
+        self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
+        self._process = subprocess.Popen(
+            command,
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            stderr=self._complaints,
+            bufsize=0,
+            # Ctrl-C reaches the coordinator alone, which then ends its workers in good order.
+            start_new_session=True,
+        )
+        self._unread = b""
+
+    def ask(self, action: str, *, timeout: float, **arguments: Any) -> dict[str, Any]:
+        """Send a request and wait for its answer.
+
+        Args:
+            action: what to do, see :mod:`edge_cifar.bench.worker`.
+            timeout: seconds to wait; a worker that takes longer is ended.
+            **arguments: of the action, JSON-safe.
+
+        Raises:
+            WorkerError: the worker died, did not answer in time, or answered with an error.
+        """
+        assert self._process.stdin is not None
+        try:
+            self._process.stdin.write(json.dumps({"do": action, **arguments}).encode() + b"\n")
+            answer = json.loads(self._line(timeout))
+        except (BrokenPipeError, EOFError):
+            raise WorkerError(self._cause_of_death()) from None
+        except TimeoutError:
+            self.close()
+            raise WorkerError(f"it hung: no answer to {action!r} within {timeout:.0f} s") from None
+        if "error" in answer:
+            raise WorkerError(str(answer["error"]))
+        assert isinstance(answer, dict)
+        return answer
+
+    def close(self) -> None:
+        """End the worker, if it is still there."""
+        self._process.kill()
+        self._process.wait()
+        for stream in (self._process.stdin, self._process.stdout, self._complaints):
+            if stream is not None:
+                stream.close()
+
+    def __enter__(self) -> WorkerProcess:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        self.close()
+
+    def _line(self, timeout: float) -> bytes:
+        assert self._process.stdout is not None
+        output = self._process.stdout.fileno()
+        end = time.monotonic() + timeout
+        while b"\n" not in self._unread:
+            ready, _, _ = select.select([output], [], [], max(0.0, end - time.monotonic()))
+            if not ready:
+                raise TimeoutError
+            piece = os.read(output, 1 << 16)
+            if not piece:
+                raise EOFError
+            self._unread += piece
+        line, _, self._unread = self._unread.partition(b"\n")
+        return line
+
+    def _cause_of_death(self) -> str:
+        status = self._process.wait()
+        self._complaints.seek(0)
+        lines = self._complaints.read().decode("utf-8", errors="replace").strip().splitlines()
+        said = f": {lines[-1].strip()}" if lines else ""
+        if "bad_alloc" in said or "MemoryError" in said:
+            return f"its process ran out of memory{said}"
+        if status == -signal.SIGKILL:
+            return "its process was killed from outside, most likely for want of memory"
+        if status < 0:
+            return f"its process crashed with {signal.Signals(-status).name}{said}"
+        return f"its process ended with status {status}{said}"

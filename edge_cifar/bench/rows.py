@@ -1,0 +1,144 @@
+"""From what a session measured to the rows of its report."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+
+from edge_cifar.bench.result import BenchmarkResult, Ratio, Status
+from edge_cifar.bench.session import Lane
+from edge_cifar.bench.statistics import latency, paired_ratio, window_medians
+from edge_cifar.bench.subject import Subject, gzip_bytes, stored
+from edge_cifar.errors import EdgeCifarError
+from edge_cifar.evaluation.pareto import pareto_front
+
+INTERRUPTED = "interrupted before it was measured"
+
+
+def planned(subject: Subject, threads: int) -> BenchmarkResult:
+    """The row before anything ran: the file, its size and checksum."""
+    size_bytes, sha256 = stored(subject.path)
+    return BenchmarkResult(
+        model=subject.model,
+        variant=subject.variant,
+        path=shown(subject.path),
+        sha256=sha256,
+        status="ok",
+        threads=threads,
+        size_bytes=size_bytes,
+        gzip_bytes=None if size_bytes is None else gzip_bytes(subject.path),
+    )
+
+
+def not_measured(row: BenchmarkResult, status: Status, error: EdgeCifarError) -> BenchmarkResult:
+    """The row of a file that is not what its manifest says, or that cannot run on this machine."""
+    return replace(row, status=status, reason=str(error))
+
+
+def measured(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> BenchmarkResult:
+    """The row with the figures of its lane.
+
+    Args:
+        row: as planned.
+        lane: what was measured.
+        relative_to: the baseline's lane; None leaves the ratio out.
+    """
+    if lane.failure is not None:
+        return replace(row, status="failed", reason=lane.failure)
+    if not lane.windows_ns:
+        return replace(row, status="failed", reason=INTERRUPTED)
+    subject = lane.subject
+    above = [peak - base for peak, base in zip(lane.peak_bytes, lane.base_bytes, strict=False)]
+    row = replace(
+        row,
+        runtime=lane.runtime,
+        judged=lane.judgements.get(subject.accuracy_on) if subject.accuracy_on else None,
+        compared=lane.judgements.get(subject.agreement_on) if subject.agreement_on else None,
+        latency=latency(lane.windows_ns, lane.first_ms),
+        ratio=_ratio(lane, relative_to) if relative_to else None,
+        import_ms=_median(lane.import_ms),
+        load_ms=_median(lane.load_ms),
+        load_warm_ms=_median(lane.load_warm_ms),
+        peak_rss_bytes=max(lane.peak_bytes, default=None),
+        memory_bytes=max(above, default=None),
+    )
+    return replace(row, notes=tuple(_notes(row, lane, relative_to)))
+
+
+def with_pareto(rows: Sequence[BenchmarkResult]) -> list[BenchmarkResult]:
+    """Mark the rows that no other row of as many threads beats in error, latency and size."""
+    marked = list(rows)
+    for threads in {row.threads for row in rows}:
+        numbers = [number for number, row in enumerate(rows) if row.threads == threads]
+        front = pareto_front(np.array([_costs(rows[number]) for number in numbers]))
+        for number, on_front in zip(numbers, front, strict=True):
+            marked[number] = replace(rows[number], pareto=bool(on_front))
+    return marked
+
+
+def baseline_of(lane: Lane, lanes: Sequence[Lane], relative_to: str | None) -> Lane | None:
+    """The lane that another is held against, of as many threads.
+
+    Without a choice it is fp32 of the same model, in the same format where there is one. A choice
+    is sought in the same model first, and among all subjects then.
+    """
+    others = [other for other in lanes if other.threads == lane.threads]
+    family = [other for other in others if other.subject.model == lane.subject.model]
+    if relative_to is not None:
+        return next((other for other in [*family, *others] if other.subject.goes_by(relative_to)), None)
+    if lane.subject.variant is None:
+        return None
+    full = [other for other in family if other.subject.variant and other.subject.variant.precision == "fp32"]
+    same_format = [other for other in full if _format(other) == _format(lane)]
+    return next(iter([*same_format, *full]), None)
+
+
+def _ratio(lane: Lane, relative_to: Lane) -> Ratio | None:
+    """From the windows of rounds that both have: those are pairs."""
+    mine = dict(zip(lane.rounds, window_medians(lane.windows_ns), strict=True))
+    its = dict(zip(relative_to.rounds, window_medians(relative_to.windows_ns), strict=True))
+    shared = sorted(mine.keys() & its.keys())
+    if relative_to.failure is not None or not shared:
+        return None
+    subject = relative_to.subject
+    interval = paired_ratio([mine[number] for number in shared], [its[number] for number in shared])
+    return Ratio(to=str(subject.variant or subject.path.name), interval=interval)
+
+
+def _notes(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> list[str]:
+    notes = [f"accuracy was not measured: {refusal}" for refusal in lane.refusals]
+    if lane.subject.accuracy_on is None:
+        notes.append("accuracy was not measured: no labelled images for it; give --data")
+    if not all(lane.stable):
+        notes.append("its latency was still moving at the end of the warm-up")
+    if row.ratio and relative_to and row.ratio.interval.low > 1 and _is_full(relative_to) and not _is_full(lane):
+        times = row.ratio.interval.value
+        notes.append(f"{row.name} is slower than {row.ratio.to} on this machine ({times:.2f} times as long)")
+    return notes
+
+
+def _is_full(lane: Lane) -> bool:
+    return lane.subject.variant is not None and lane.subject.variant.precision == "fp32"
+
+
+def _format(lane: Lane) -> str | None:
+    return lane.subject.variant.format if lane.subject.variant else None
+
+
+def _costs(row: BenchmarkResult) -> list[float]:
+    if row.judged is None or row.latency is None or row.size_bytes is None:
+        return [np.nan] * 3
+    return [1 - row.judged.accuracy.value, row.latency.median, float(row.size_bytes)]
+
+
+def _median(values: Sequence[float]) -> float | None:
+    return float(np.median(values)) if values else None
+
+
+def shown(path: Path) -> Path:
+    """A path as results show it: from the working directory where it lies below it."""
+    here, there = Path.cwd(), path.resolve()
+    return there.relative_to(here) if there.is_relative_to(here) else path

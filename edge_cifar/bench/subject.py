@@ -1,0 +1,103 @@
+"""What is measured: an artifact of a bundle, or a model file that someone else made."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_cifar import files
+from edge_cifar.artifact import Artifact
+from edge_cifar.bench.examination import Examination
+from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
+from edge_cifar.runtimes import loading
+from edge_cifar.variant import Variant
+
+_CHUNK_BYTES = 1 << 20
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Subject:
+    """One file (or ``.mlpackage`` folder) to be measured.
+
+    Attributes:
+        model: what tables call the network.
+        path: where the file lies.
+        artifact: its manifest entry; None for a bare file.
+        accuracy_on: the images that accuracy is measured on; None leaves it out.
+        agreement_on: the images with the Keras model's answers; None leaves agreement out. The
+            same object as ``accuracy_on`` where one set of images serves both.
+    """
+
+    model: str
+    path: Path
+    artifact: Artifact | None = None
+    accuracy_on: Examination | None = None
+    agreement_on: Examination | None = None
+
+    @property
+    def variant(self) -> Variant | None:
+        return self.artifact.variant if self.artifact else None
+
+    @property
+    def name(self) -> str:
+        """What messages call it."""
+        return f"{self.model} {self.variant}" if self.variant else self.path.name
+
+    @property
+    def examinations(self) -> tuple[Examination, ...]:
+        """Each set of images once."""
+        named = [examination for examination in (self.accuracy_on, self.agreement_on) if examination is not None]
+        return tuple(dict.fromkeys(named))
+
+    def goes_by(self, name: str) -> bool:
+        """Whether a user who says ``name`` may mean this subject."""
+        return name in (str(self.variant), self.name, self.path.name, str(self.path))
+
+    def check(self) -> None:
+        """Hold the file to its manifest entry; a bare file must only exist.
+
+        Raises:
+            BundleError: it is missing or another.
+        """
+        if self.artifact is not None:
+            self.artifact.check()
+        elif not self.path.exists():
+            raise BundleError(f"no model at {self.path}")
+
+
+def device_runtime(path: Path) -> str:
+    """Name of the runtime module whose latency on this machine is that of a device.
+
+    Raises:
+        UsageError: no runtime runs files of this suffix.
+        RuntimeUnavailable: none can here; a reference evaluator does not count, its speed says nothing.
+    """
+    candidates = [module for module in loading.modules() if path.suffix == module.SUFFIX and module.DEVICE]
+    if not candidates:
+        raise UsageError(f"{path} is no model: its name must end in {', '.join(loading.suffixes())}")
+    reasons = [module.unavailable() for module in candidates]
+    for module, reason in zip(candidates, reasons, strict=True):
+        if reason is None:
+            return module.__name__.rpartition(".")[2].replace("_", "-")
+    raise RuntimeUnavailable("; ".join(reason for reason in reasons if reason))
+
+
+def gzip_bytes(path: Path) -> int:
+    """What a file, or the files of a folder, take up in a download: compressed as gzip does by default."""
+    squeezer = zlib.compressobj(wbits=31)
+    return sum(len(squeezer.compress(piece)) for piece in _pieces(path)) + len(squeezer.flush())
+
+
+def _pieces(path: Path) -> Iterator[bytes]:
+    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
+        if file.is_file():
+            with file.open("rb") as stream:
+                while piece := stream.read(_CHUNK_BYTES):
+                    yield piece
+
+
+def stored(path: Path) -> tuple[int | None, str | None]:
+    """Size in bytes and checksum of what lies at ``path``; None for each where there is nothing."""
+    return (files.size_bytes(path), files.sha256(path)) if path.exists() else (None, None)

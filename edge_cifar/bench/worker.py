@@ -1,0 +1,153 @@
+"""The process that measures one artifact: ``python -m edge_cifar.bench.worker``.
+
+It imports NumPy and its runtime and nothing else of weight, so that memory and time are the
+artifact's. Requests and answers are JSON objects, one a line, on standard input and output:
+
+    {"do": "start", "runtime": NAME}                 -> import_ms, resident_bytes, own_cost_ns
+    {"do": "load", "path": P, "threads": N}          -> load_ms, input_shape, classes
+    {"do": "first", "images": NPY or null}           -> first_ms
+    {"do": "warm_up", "seconds": X}                  -> inferences, stable
+    {"do": "window", "seconds": X, "minimum": N}     -> samples_ns, cpu_seconds
+    {"do": "memory"}                                 -> peak_bytes
+    {"do": "reload", "times": N}                     -> load_ms (a list)
+    {"do": "predict", "images": NPY, "start": A, "stop": B, "answers": NPY}   -> images
+
+A request that cannot be met is answered {"error": SENTENCE}. The end of standard input ends the
+worker: none outlives its coordinator.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from types import ModuleType
+from typing import Any, TextIO
+
+import numpy as np
+
+import edge_cifar.runtimes
+from edge_cifar import packages, plugins
+from edge_cifar.bench import memory, timing
+from edge_cifar.errors import EdgeCifarError
+from edge_cifar.runtimes import Images, Runtime
+
+Answer = dict[str, Any]
+
+
+class Worker:
+    """One artifact in one runtime, from import to predictions."""
+
+    _module: ModuleType
+    _path: Path
+    _threads: int
+    _runtime: Runtime
+    _infer: Callable[[], object]
+
+    def answer(self, request: Mapping[str, Any]) -> Answer:
+        """Do what one request says."""
+        actions: dict[str, Callable[..., Answer]] = {
+            "start": self._start,
+            "load": self._load,
+            "first": self._first,
+            "warm_up": self._warm_up,
+            "window": self._window,
+            "memory": self._memory,
+            "reload": self._reload,
+            "predict": self._predict,
+        }
+        arguments = dict(request)
+        return actions[arguments.pop("do")](**arguments)
+
+    def _start(self, runtime: str) -> Answer:
+        own_cost_ns = timing.own_cost()
+        start = time.perf_counter()
+        self._module = plugins.load(edge_cifar.runtimes, runtime, "runtime")
+        # The library behind the runtime, so that neither load time nor the artifact's memory counts its import.
+        library = getattr(self._module, "LIBRARY", None)
+        if library is not None:
+            packages.require(library, "device")
+        import_ms = _milliseconds_since(start)
+        return {"import_ms": import_ms, "resident_bytes": memory.resident_bytes(), "own_cost_ns": own_cost_ns}
+
+    def _load(self, path: str, threads: int) -> Answer:
+        self._path, self._threads = Path(path), threads
+        start = time.perf_counter()
+        self._runtime = self._module.load(self._path, threads=threads)
+        load_ms = _milliseconds_since(start)
+        shape = [int(side) for side in self._runtime.input_shape]
+        return {"load_ms": load_ms, "input_shape": shape, "classes": int(self._runtime.classes)}
+
+    def _first(self, images: str | None) -> Answer:
+        self._infer = self._runtime.single(self._image(images))
+        return {"first_ms": timing.once(self._infer) / 1e6}
+
+    def _warm_up(self, seconds: float) -> Answer:
+        done = timing.warm_up(self._infer, seconds)
+        return {"inferences": done.inferences, "stable": done.stable}
+
+    def _window(self, seconds: float, minimum: int) -> Answer:
+        cpu = time.process_time()
+        samples = timing.window(self._infer, seconds, minimum)
+        return {"samples_ns": samples, "cpu_seconds": time.process_time() - cpu}
+
+    def _memory(self) -> Answer:
+        return {"peak_bytes": memory.peak_bytes()}
+
+    def _reload(self, times: int) -> Answer:
+        durations = []
+        for _ in range(times):
+            start = time.perf_counter()
+            self._module.load(self._path, threads=self._threads)
+            durations.append(_milliseconds_since(start))
+        return {"load_ms": durations}
+
+    def _predict(self, images: str, start: int, stop: int, answers: str) -> Answer:
+        part: Images = np.load(images, mmap_mode="r", allow_pickle=False)[start:stop]
+        probabilities = self._runtime.predict(np.ascontiguousarray(part))
+        np.save(answers, probabilities, allow_pickle=False)
+        return {"images": len(probabilities)}
+
+    def _image(self, images: str | None) -> Images:
+        """The first image of the data where it fits the artifact, otherwise a fixed one of noise."""
+        shape = tuple(self._runtime.input_shape)
+        if images is not None:
+            first: Images = np.array(np.load(images, mmap_mode="r", allow_pickle=False)[0])
+            if first.shape == shape:
+                return first
+        return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
+
+
+def main() -> None:
+    """Answer requests until standard input ends."""
+    answers = _take_standard_output()
+    worker = Worker()
+    for line in sys.stdin:
+        try:
+            answer = worker.answer(json.loads(line))
+        except EdgeCifarError as error:
+            answer = {"error": str(error)}
+        except MemoryError:
+            answer = {"error": "it ran out of memory"}
+        except Exception as error:  # whatever a runtime raises becomes the reason of its row
+            answer = {"error": f"{type(error).__name__}: {error}"}
+        answers.write(json.dumps(answer) + "\n")
+        answers.flush()
+
+
+def _take_standard_output() -> TextIO:
+    """Keep standard output for answers; what libraries print there goes to standard error."""
+    kept = os.fdopen(os.dup(1), "w", encoding="utf-8")
+    os.dup2(2, 1)
+    return kept
+
+
+def _milliseconds_since(start: float) -> float:
+    return (time.perf_counter() - start) * 1e3
+
+
+if __name__ == "__main__":
+    main()

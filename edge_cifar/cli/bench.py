@@ -1,0 +1,165 @@
+"""``edge-cifar bench``."""
+
+from __future__ import annotations
+
+import shlex
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from edge_cifar.cli._output import Terminal, emit_json, emit_table, status
+from edge_cifar.errors import CheckFailed, UsageError
+
+if TYPE_CHECKING:
+    from edge_cifar.bench.result import BenchmarkResult, BenchReport
+
+_MAX_REGRESSION = 10.0
+_GOOD = {"ok": True, "failed": False, "skipped": None}
+
+
+def _image_count(context: click.Context, option: click.Parameter, value: str | None) -> int | str | None:
+    """A positive whole number, or ``all``."""
+    if value is None or value == "all":
+        return value
+    if not (value.isdecimal() and int(value) > 0):
+        raise click.BadParameter(f"{value!r} is neither a positive whole number nor all", context, option)
+    return int(value)
+
+
+def _thread_counts(context: click.Context, option: click.Parameter, value: str) -> tuple[int, ...]:
+    """One positive whole number, or several separated by commas."""
+    parts = value.split(",")
+    if not all(part.isdecimal() and int(part) > 0 for part in parts):
+        raise click.BadParameter(f"{value!r} is not a positive number, nor several as in 1,2,4", context, option)
+    return tuple(int(part) for part in parts)
+
+
+@click.command()
+@click.argument("targets", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE|MODEL_FILE]…")
+@click.option(
+    "--images", callback=_image_count, metavar="N|all", help="Images for accuracy.  [default: those in the bundle]"
+)
+@click.option("--data", metavar="NAME|FOLDER", help="Take the images from another data set.")
+@click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where its files lie.")
+@click.option(
+    "--threads",
+    default="1",
+    show_default=True,
+    callback=_thread_counts,
+    metavar="N[,N…]",
+    help="CPU threads an inference may use; a row for each.",
+)
+@click.option("--seconds", type=float, default=2.0, show_default=True, metavar="X", help="Measuring time of each row.")
+@click.option("--rest", type=float, default=0.0, metavar="X", help="Seconds to cool down before each round.")
+@click.option("--relative-to", metavar="VARIANT|FILE", help="Baseline of the ratios.  [default: the model's fp32]")
+@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the result as JSON.")
+@click.option("--baseline", type=click.Path(path_type=Path), metavar="FILE", help="An earlier result to compare with.")
+@click.option(
+    "--max-regression", type=float, metavar="PERCENT", help="Growth put up with against --baseline.  [default: 10]"
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(
+    targets: tuple[Path, ...], baseline: Path | None, max_regression: float | None, as_json: bool, **options: Any
+) -> None:
+    """Measure accuracy, latency, size, memory and load time of every artifact.
+
+    A target is a run, a bundle wherever it was copied to, or a .tflite, .onnx or .mlpackage that
+    someone else made; left out, the newest run under ./runs. All are measured in turn, window by
+    window, each in a process of its own.
+
+    \b
+    Example:
+      edge-cifar bench
+      edge-cifar bench export/ other.tflite --data cifar10 --threads 1,4 --output bench.json
+    """
+    if max_regression is not None and baseline is None:
+        raise UsageError("--max-regression needs --baseline FILE to compare with")
+    if max_regression is not None and not max_regression >= 0:
+        raise UsageError(f"--max-regression must be zero or a positive percentage, got {max_regression}")
+    from edge_cifar.bench import regression
+    from edge_cifar.steps.bench import BenchInterrupted, bench
+
+    earlier = regression.read(baseline) if baseline else None
+    try:
+        report = bench(*targets, **options, progress=Terminal())
+    except BenchInterrupted as stopped:
+        _print(stopped.report, as_json)
+        raise
+    _print(report, as_json)
+    if earlier is not None:
+        allowed = _MAX_REGRESSION if max_regression is None else max_regression
+        found = regression.regressions(report.document(), earlier, allowed)
+        if found:
+            raise CheckFailed(f"worse than {baseline}: {'; '.join(found)}")
+        click.echo(f"nothing is worse than {baseline} by more than {allowed:g} %", err=True)
+    if all(row.status == "failed" for row in report.results):
+        raise CheckFailed("nothing could be measured; the reasons stand in the table")
+    if not as_json:
+        click.echo(f"next: {shlex.join(['edge-cifar', 'report', *_report_targets(targets, options['output'])])}")
+
+
+def _report_targets(targets: Sequence[Path], output: Path | None) -> list[str]:
+    if output is not None:
+        return [str(output)]
+    return [str(target) for target in targets if (target / "record.json").is_file()]
+
+
+def _print(report: BenchReport, as_json: bool) -> None:
+    for warning in report.warnings:
+        click.echo(f"warning: {warning}", err=True)
+    if as_json:
+        emit_json(report.document())
+        return
+    headers = (
+        *("model", "variant", "accuracy (95 %)", "median", "p90", "p99 ms"),
+        *("size", "load ms", "memory", "of fp32", "best"),
+    )
+    several = len({row.threads for row in report.results}) > 1
+    emit_table(headers, [_row(row, several) for row in report.results])
+    for line in _remarks(report.results):
+        click.echo(line)
+
+
+def _row(row: BenchmarkResult, several_threads: bool) -> list[str | None]:
+    name = f"{row.name} ×{row.threads}" if several_threads else row.name
+    size = _megabytes(row.size_bytes)
+    if row.latency is None:
+        return [row.model, name, status(row.status, _GOOD[row.status]), *[None] * 3, size, *[None] * 4]
+    return [
+        row.model,
+        name,
+        _accuracy(row),
+        f"{row.latency.median:.3f}",
+        f"{row.latency.p90:.3f}",
+        f"{row.latency.p99:.3f}",
+        size,
+        None if row.load_ms is None else f"{row.load_ms:.1f}",
+        _megabytes(row.memory_bytes),
+        f"{row.ratio.interval.value:.2f}×" if row.ratio else None,
+        "★" if row.pareto else "",
+    ]
+
+
+def _accuracy(row: BenchmarkResult) -> str | None:
+    if row.judged is None:
+        return None
+    interval = row.judged.accuracy
+    synthetic = " synthetic" if row.judged.facts.get("synthetic") else ""
+    return f"{interval.value:.2%} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]{synthetic}"
+
+
+def _megabytes(size_bytes: int | None) -> str | None:
+    return None if size_bytes is None else f"{size_bytes / 1e6:.2f} MB"
+
+
+def _remarks(results: Sequence[BenchmarkResult]) -> Iterator[str]:
+    reasons: dict[str, list[str]] = {}
+    for row in results:
+        for remark in [row.reason] if row.reason else row.notes:
+            reasons.setdefault(remark, []).append(f"{row.model} {row.name}")
+    for remark, names in reasons.items():
+        yield f"{', '.join(dict.fromkeys(names))}: {remark}"
+    if any(row.pareto for row in results):
+        yield "★ no other row is better in accuracy, latency or size without being worse in another."

@@ -1,0 +1,175 @@
+"""``bench``: what every artifact costs in time, memory and size, and what it gets right."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from statistics import median
+from typing import Any, Literal
+
+from edge_cifar import files, machine, packages
+from edge_cifar.artifact import Bundle
+from edge_cifar.bench import conditions, rows
+from edge_cifar.bench.protocol import Protocol
+from edge_cifar.bench.result import BenchmarkResult, BenchReport
+from edge_cifar.bench.session import Lane, Session
+from edge_cifar.bench.subject import Subject, device_runtime
+from edge_cifar.errors import BundleError, MeasurementError, RuntimeUnavailable
+from edge_cifar.progress import SILENT, Progress
+from edge_cifar.run import RECORD, Run
+from edge_cifar.steps._bench_subjects import Target, find_subjects
+
+RESULT = "bench.json"
+
+_PACKAGES = ("edge-cifar", "numpy", "ai-edge-litert", "onnxruntime", "coremltools")
+# Workers may fill half of the memory that is free: the system's cache of the files is memory too.
+_MEMORY_SHARE = 0.5
+
+
+class BenchInterrupted(KeyboardInterrupt):
+    """Ctrl-C during a benchmark; what was measured by then is in ``report``."""
+
+    def __init__(self, report: BenchReport) -> None:
+        super().__init__()
+        self.report = report
+
+
+def bench(
+    *targets: Target,
+    images: int | Literal["all"] | None = None,
+    data: str | None = None,
+    data_dir: Path | None = None,
+    threads: Sequence[int] = (1,),
+    seconds: float = Protocol.seconds,
+    rest: float = 0.0,
+    relative_to: str | None = None,
+    output: Path | str | None = None,
+    protocol: Protocol | None = None,
+    progress: Progress = SILENT,
+) -> BenchReport:
+    """Measure every artifact of the targets on this machine, all of them in turn, window by window.
+
+    Needs neither TensorFlow nor, for a bundle, the data set. A run's result is also written into the
+    run's folder as ``bench.json``.
+
+    Args:
+        *targets: bundles, runs, their folders, and model files that someone else made; none means
+            the newest run under ``./runs``.
+        images: how many images accuracy is measured on; ``"all"`` takes the whole test set. Left
+            out, a bundle is asked the images it brings, and a bare file the test set of ``data``.
+        data: the data set to take the images from instead: a registered name, or a folder of images
+            by class.
+        data_dir: where its files lie; CIFAR-10's when ``data`` is left out.
+        threads: CPU threads an inference may use; each count is a row of its own.
+        seconds: measuring time of each row.
+        rest: seconds of pause before each round, for a machine that grows hot.
+        relative_to: what latencies are held against: a variant, or a file's name; fp32 of the same
+            model and format when left out.
+        output: a file to write the result to.
+        protocol: all settings at once; overrides ``threads``, ``seconds`` and ``rest``.
+        progress: told how it goes.
+
+    Returns:
+        One row an artifact and thread count. An artifact that fails or cannot run here costs its own row.
+
+    Raises:
+        UsageError: an option is refused, or a target is no model.
+        RunError: there is no such run, or it was not exported.
+        BundleError: a bundle's manifest or reference is broken.
+        DataError: the data set is missing or damaged.
+        MeasurementError: nothing goes by the name ``relative_to``.
+        BenchInterrupted: Ctrl-C; the report so far is in it, and in ``output``.
+    """
+    protocol = protocol or Protocol(seconds=seconds, rest_seconds=rest, threads=tuple(threads))
+    subjects, homes = find_subjects(targets, images=images, data=data, data_dir=data_dir, progress=progress)
+    if relative_to is not None and not any(subject.goes_by(relative_to) for subject in subjects):
+        known = ", ".join(subject.name for subject in subjects)
+        raise MeasurementError(f"nothing to measure goes by {relative_to!r}; there are {known}")
+    report = _measure(subjects, protocol, relative_to, progress)
+    if output is not None:
+        files.write_json(Path(output), report.document())
+    if report.interrupted:
+        raise BenchInterrupted(report)
+    for bundle in homes:
+        _write_beside_run(bundle, report, progress)
+    return report
+
+
+def _measure(
+    subjects: Sequence[Subject], protocol: Protocol, relative_to: str | None, progress: Progress
+) -> BenchReport:
+    lanes, results = _plan(subjects, protocol, progress)
+    before = machine.facts()
+    session = Session(lanes=[lane for lane in lanes if lane is not None], protocol=protocol, progress=progress)
+    session.run(available_bytes=int(before["available_memory_bytes"] * _MEMORY_SHARE))
+    after = machine.condition()
+    finished: list[BenchmarkResult] = []
+    for row, lane in zip(results, lanes, strict=True):
+        if lane is None:
+            finished.append(row)
+        else:
+            finished.append(rows.measured(row, lane, rows.baseline_of(lane, session.lanes, relative_to)))
+    own_costs = [cost for lane in session.lanes for cost in lane.own_cost_ns]
+    return BenchReport(
+        machine={**before, "after": after},
+        protocol=protocol.document(median(own_costs) if own_costs else None),
+        results=rows.with_pareto(finished),
+        warnings=conditions.warnings(before, after, session.bystanders.cores),
+        facts=_facts(),
+        interrupted=session.interrupted,
+    )
+
+
+def _plan(
+    subjects: Sequence[Subject], protocol: Protocol, progress: Progress
+) -> tuple[list[Lane | None], list[BenchmarkResult]]:
+    """A lane and a row for every subject and thread count; no lane where there is nothing to measure."""
+    lanes: list[Lane | None] = []
+    results: list[BenchmarkResult] = []
+    for subject in subjects:
+        for threads in protocol.threads:
+            lane, row = _plan_one(subject, threads)
+            if row.reason is not None:
+                progress.say(f"{subject.name} {row.status}: {row.reason}")
+            lanes.append(lane)
+            results.append(row)
+    return lanes, results
+
+
+def _plan_one(subject: Subject, threads: int) -> tuple[Lane | None, BenchmarkResult]:
+    row = rows.planned(subject, threads)
+    try:
+        subject.check()
+        runtime = device_runtime(subject.path)
+    except BundleError as error:
+        return None, rows.not_measured(row, "failed", error)
+    except RuntimeUnavailable as error:
+        return None, rows.not_measured(row, "skipped", error)
+    return Lane(subject=subject, runtime=runtime, threads=threads), row
+
+
+def _facts() -> dict[str, Any]:
+    return {
+        "commit": machine.commit(),
+        "command": shlex.join(["edge-cifar", *sys.argv[1:]]),
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": packages.versions(*_PACKAGES),
+    }
+
+
+def _write_beside_run(bundle: Bundle, report: BenchReport, progress: Progress) -> None:
+    """The rows of one bundle, into the folder of the run it stands in; a travelling bundle stands in none."""
+    run = Run(bundle.path.resolve().parent)
+    if run.export_path != bundle.path.resolve() or not (run.path / RECORD).is_file():
+        return
+    paths = {rows.shown(artifact.path) for artifact in bundle.artifacts}
+    document = report.document()
+    document["results"] = [
+        entry for entry, row in zip(document["results"], report.results, strict=True) if row.path in paths
+    ]
+    path = run.path / RESULT
+    files.write_json(path, document)
+    progress.say(f"written: {path}")
