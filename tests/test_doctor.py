@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import importlib.metadata
 import json
+import os
 import subprocess
 import sys
-import time
 from collections.abc import Callable
 
 import pytest
@@ -17,7 +17,7 @@ from edge_cifar.cli._main import main
 from edge_cifar.steps import doctor as step
 from edge_cifar.steps.doctor import AREAS, Finding, doctor
 
-SECONDS = 3.0
+CPU_SECONDS = 1.5
 
 
 def finding(name: str) -> Finding:
@@ -62,10 +62,12 @@ def test_answers_quickly_and_imports_no_framework() -> None:
         "import sys; from edge_cifar.cli._main import main; main(['doctor']); "
         "sys.exit(bool({'tensorflow', 'keras', 'coremltools', 'onnx', 'onnxruntime'} & set(sys.modules)))"
     )
-    start = time.perf_counter()
+    before = os.times()
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    after = os.times()
     assert done.returncode == 0, done.stderr
-    assert time.perf_counter() - start < SECONDS
+    # The work done, not the time passed: what else the machine does is no fault of the doctor's.
+    assert after.children_user + after.children_system - before.children_user - before.children_system < CPU_SECONDS
 
 
 def test_bare_installation_is_told_what_to_add(packages: Callable[..., None]) -> None:
