@@ -4,6 +4,7 @@ A runtime module defines
 
     SUFFIX              file suffix it runs: ".tflite", ".onnx", ".mlpackage", ".keras"
     DEVICE              True when its latency is that of a device, False for a reference
+    LIBRARY             where DEVICE: the module that load() imports, so that a benchmark can import it beforehand
     unavailable()       why it cannot run on this machine, or None; imports nothing heavy
     load(path, *, threads=1)   the file as a :class:`Runtime`
 """

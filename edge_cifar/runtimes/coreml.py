@@ -17,6 +17,7 @@ from edge_cifar.runtimes import Images, Probabilities, Runtime
 
 SUFFIX = ".mlpackage"
 DEVICE = True
+LIBRARY = "coremltools"
 
 ComputeUnits = Literal["ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE"]
 
@@ -47,7 +48,7 @@ def load(path: Path, *, threads: int = 1, compute_units: ComputeUnits = "ALL") -
     if reason:
         raise RuntimeUnavailable(reason)
     with quiet.captured():
-        coremltools = packages.require("coremltools", _EXTRA)
+        coremltools = packages.require(LIBRARY, _EXTRA)
     try:
         with quiet.captured():
             model = coremltools.models.MLModel(str(path), compute_units=coremltools.ComputeUnit[compute_units])

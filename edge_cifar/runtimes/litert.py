@@ -15,6 +15,7 @@ from edge_cifar.runtimes._pixels import ImageInput, Quantization, Range, checked
 
 SUFFIX = ".tflite"
 DEVICE = True
+LIBRARY = "ai_edge_litert.interpreter"
 
 _EXTRA = "device"
 
@@ -37,7 +38,7 @@ def load(path: Path, *, threads: int = 1, input_range: Range | None = None) -> R
         MissingPackage: LiteRT is not installed.
         BundleError: the file is damaged, or is no image classifier.
     """
-    interpreter_module = packages.require("ai_edge_litert.interpreter", _EXTRA)
+    interpreter_module = packages.require(LIBRARY, _EXTRA)
     try:
         with quiet.captured():
             interpreter = interpreter_module.Interpreter(model_path=str(path), num_threads=threads)

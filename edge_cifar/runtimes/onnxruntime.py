@@ -16,6 +16,7 @@ from edge_cifar.runtimes._pixels import ImageInput, Quantization, Range, checked
 
 SUFFIX = ".onnx"
 DEVICE = True
+LIBRARY = "onnxruntime"
 
 _EXTRA = "device"
 _BATCH = 64
@@ -45,7 +46,7 @@ def load(path: Path, *, threads: int = 1, input_range: Range | None = None) -> R
         MissingPackage: ONNX Runtime is not installed.
         BundleError: the file is damaged, or is no image classifier.
     """
-    onnxruntime = packages.require("onnxruntime", _EXTRA)
+    onnxruntime = packages.require(LIBRARY, _EXTRA)
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
