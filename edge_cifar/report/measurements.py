@@ -1,0 +1,265 @@
+"""What benchmarks and parity checks found out about artifacts, read from their JSON."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import PurePath
+from typing import Any, Literal
+
+from edge_cifar.errors import EdgeCifarError
+from edge_cifar.report.fields import Fields
+
+SCHEMA = 1
+
+ParityStatus = Literal["proven", "failed", "unverified", "unknown"]
+_PARITY: Mapping[str, ParityStatus] = {"pass": "proven", "fail": "failed", "unverified": "unverified"}
+_FORMATS = {".tflite": "tflite", ".onnx": "onnx", ".mlpackage": "coreml", ".keras": "keras"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """Whether an artifact was shown to answer as the Keras model does.
+
+    Attributes:
+        status: ``unverified`` when no runtime could answer for it, ``unknown`` when nobody asked.
+        detail: the figures, or the reason, in words; empty when there is nothing to say.
+    """
+
+    status: ParityStatus = "unknown"
+    detail: str = ""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Data:
+    """What accuracy was measured on.
+
+    Attributes:
+        name: as on the command line.
+        synthetic: True for pictures made by code.
+        checksum: sha256 over images and labels; None where it was not told.
+    """
+
+    name: str
+    synthetic: bool = False
+    checksum: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """One artifact on one machine with one number of threads. What was not measured is None.
+
+    Attributes:
+        model: name of the run it was exported from, or the stem of a bare file.
+        variant: such as ``tflite-int8``; None for a bare file.
+        format: ``tflite``, ``onnx``, ``coreml``, or a bare file's suffix.
+        precision: such as ``int8``; ``as given`` for a bare file.
+        machine: the label of the machine it ran on; empty for an artifact that was not benched.
+        data: what accuracy was measured on; None where that is not known.
+        status: ``ok``, ``failed``, ``skipped``, or ``not benched``.
+        accuracy, low, high: share of ``images`` classified right, with its 95 % interval, in 0..1.
+        agreement: share of images with the Keras model's class, in 0..1.
+        drop_points, drop_low, drop_high: accuracy lost against the Keras model on the same images,
+            in percentage points, with its 95 % interval.
+        median_ms, p90_ms, p99_ms, first_ms: latency of one image.
+        memory_bytes: peak memory above the bare runtime.
+        notes: what a reader of the row should know.
+        on_front: the benchmark's own Pareto mark.
+    """
+
+    model: str
+    variant: str | None
+    format: str
+    precision: str
+    status: str
+    machine: str = ""
+    data: Data | None = None
+    reason: str | None = None
+    runtime: str | None = None
+    threads: int | None = None
+    sha256: str | None = None
+    size_bytes: float | None = None
+    accuracy: float | None = None
+    low: float | None = None
+    high: float | None = None
+    images: int | None = None
+    agreement: float | None = None
+    drop_points: float | None = None
+    drop_low: float | None = None
+    drop_high: float | None = None
+    median_ms: float | None = None
+    p90_ms: float | None = None
+    p99_ms: float | None = None
+    first_ms: float | None = None
+    load_ms: float | None = None
+    memory_bytes: float | None = None
+    peak_rss_bytes: float | None = None
+    throughput_per_s: float | None = None
+    on_front: bool = False
+    notes: tuple[str, ...] = ()
+    parity: Parity = Parity()
+
+    @property
+    def name(self) -> str:
+        """How a sentence calls it: ``resnet8 tflite-int8``."""
+        return f"{self.model} {self.variant}" if self.variant else self.model
+
+    @property
+    def synthetic(self) -> bool:
+        return self.data is not None and self.data.synthetic
+
+
+@dataclass(frozen=True, kw_only=True)
+class Benchmark:
+    """One bench JSON.
+
+    Attributes:
+        file: where it came from, for people.
+        label: what the page calls its machine.
+        machine: the machine's facts as they were recorded.
+        protocol: how it was measured, as recorded.
+        provenance: commit, command and the like, as recorded.
+        warnings: what makes the figures doubtful.
+        measurements: one an artifact, in the file's order.
+    """
+
+    file: str
+    label: str
+    machine: Mapping[str, Any]
+    protocol: Mapping[str, Any]
+    provenance: Mapping[str, Any]
+    warnings: tuple[str, ...]
+    measurements: tuple[Measurement, ...]
+
+
+def read_benchmark(document: Any, file: str, data: Mapping[str, Data] | None = None) -> Benchmark:
+    """Read what ``edge-cifar bench --json`` wrote.
+
+    Args:
+        document: the parsed JSON.
+        file: what to call the file in an error and on the page.
+        data: by model name, what accuracy was measured on, where the document does not tell.
+
+    Raises:
+        EdgeCifarError: it is not such a document, or a value in it has the wrong type.
+    """
+    fields = Fields(document, file)
+    if fields.whole("schema") != SCHEMA or "results" not in fields.plain():
+        raise EdgeCifarError(f"{file} is not a bench result of schema {SCHEMA}; make one with: edge-cifar bench --json")
+    machine = fields.child("machine").plain()
+    label = machine_label(machine)
+    measurements = []
+    for row in fields.children("results"):
+        known = (data or {}).get(row.text("model") or "")
+        measurements.append(_measurement(row, label, read_data(row.child("data")) or known))
+    rest = {
+        key: value
+        for key, value in fields.plain().items()
+        if key not in ("schema", "machine", "protocol", "results", "warnings")
+    }
+    return Benchmark(
+        file=file,
+        label=label,
+        machine=machine,
+        protocol=fields.child("protocol").plain(),
+        provenance=rest,
+        warnings=tuple(str(warning) for warning in fields.items("warnings")),
+        measurements=tuple(measurements),
+    )
+
+
+def read_parity(fields: Fields) -> Parity:
+    """The parity mark of one result of ``verify --json``, or of a manifest's entry."""
+    word = fields.text("status")
+    if word is None:
+        return Parity()
+    if word not in _PARITY:
+        raise fields.refuse("status", "pass, fail or unverified")
+    status = _PARITY[word]
+    said = [fields.text("reason")] if fields.text("reason") else []
+    images, agreement, difference = (fields.number(key) for key in ("images", "top1_agreement", "max_abs_diff"))
+    if agreement is not None and difference is not None:
+        said.append(f"top-1 agrees on {100 * agreement:.2f} %, largest difference {difference:.1g}")
+    if images:
+        said.append(f"{images:,.0f} images by {fields.text('method') or 'an unnamed runtime'}")
+    return Parity(status=status, detail="; ".join(str(words) for words in said))
+
+
+def read_data(fields: Fields) -> Data | None:
+    """What figures were measured on; None where it is not told."""
+    name = fields.text("name")
+    if name is None:
+        return None
+    return Data(name=name, synthetic=bool(fields.flag("synthetic")), checksum=fields.text("checksum"))
+
+
+def with_parity(rows: Iterable[Measurement], marks: Mapping[tuple[str, str], Parity]) -> list[Measurement]:
+    """The rows, each with its mark by model and variant where there is one."""
+    return [dataclasses.replace(row, parity=marks.get((row.model, row.variant or ""), row.parity)) for row in rows]
+
+
+def machine_label(machine: Mapping[str, Any]) -> str:
+    """A short name for a machine: its board, or its processor, and its operating system."""
+    model = str(machine.get("board") or machine.get("cpu_model") or machine.get("architecture") or "unnamed machine")
+    system = machine.get("os")
+    return f"{model}, {system}" if system else model
+
+
+def distinct(values: Iterable[Any]) -> list[Any]:
+    """The values that are there, each once, in order of first appearance; None and "" are left out."""
+    return [value for value in dict.fromkeys(values) if value not in (None, "")]
+
+
+def by_machine_and_data(rows: Sequence[Measurement]) -> dict[tuple[str, str], list[Measurement]]:
+    """Rows that may be ranked against each other: same machine, same data."""
+    groups: dict[tuple[str, str], list[Measurement]] = {}
+    for row in rows:
+        groups.setdefault((row.machine, row.data.name if row.data else ""), []).append(row)
+    return groups
+
+
+def _measurement(row: Fields, machine: str, data: Data | None) -> Measurement:
+    accuracy, latency, drop = row.child("accuracy"), row.child("latency_ms"), row.child("paired_drop")
+    variant = row.text("variant")
+    path = row.text("path") or ""
+    model = row.text("model") or PurePath(path).stem
+    if not model:
+        raise row.refuse("model", "the name of a model")
+    status = row.text("status")
+    if status not in ("ok", "failed", "skipped"):
+        raise row.refuse("status", "ok, failed or skipped")
+    format_, _, precision = (variant or "").partition("-")
+    return Measurement(
+        model=model,
+        variant=variant,
+        format=format_ or _FORMATS.get(PurePath(path).suffix.lower(), "other"),
+        precision=precision or "as given",
+        machine=machine,
+        data=data,
+        status=status,
+        reason=row.text("reason"),
+        runtime=row.text("runtime"),
+        threads=row.whole("threads"),
+        sha256=row.text("sha256"),
+        size_bytes=row.number("size_bytes"),
+        accuracy=accuracy.number("top1"),
+        low=accuracy.number("low"),
+        high=accuracy.number("high"),
+        images=accuracy.whole("images"),
+        agreement=row.child("agreement").number("top1"),
+        drop_points=drop.number("points"),
+        drop_low=drop.number("low"),
+        drop_high=drop.number("high"),
+        median_ms=latency.number("median"),
+        p90_ms=latency.number("p90"),
+        p99_ms=latency.number("p99"),
+        first_ms=latency.number("first"),
+        load_ms=row.number("load_ms"),
+        memory_bytes=row.number("memory_bytes"),
+        peak_rss_bytes=row.number("peak_rss_bytes"),
+        throughput_per_s=row.number("throughput_per_s"),
+        on_front=bool(row.flag("pareto")),
+        notes=tuple(str(note) for note in row.items("notes")),
+        parity=read_parity(row.child("parity")),
+    )

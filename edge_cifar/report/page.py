@@ -1,0 +1,184 @@
+"""The page: one self-contained HTML file that reaches for nothing on any network."""
+
+from __future__ import annotations
+
+import base64
+import gzip
+import hashlib
+import importlib.metadata
+import json
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from functools import cache
+from importlib import resources
+
+from edge_cifar import packages
+from edge_cifar.report import palette, view
+from edge_cifar.report.advice import Limits, advise
+from edge_cifar.report.measurements import Benchmark, Measurement, distinct
+from edge_cifar.report.trained import Trained
+
+
+@dataclass(frozen=True, kw_only=True)
+class Document:
+    """All that goes on one page.
+
+    Attributes:
+        measurements: of all benchmarks, and artifacts that were exported but not benched.
+        benchmarks: where they come from.
+        runs: the trainings behind them.
+        limits: for the advice.
+    """
+
+    measurements: Sequence[Measurement] = ()
+    benchmarks: Sequence[Benchmark] = ()
+    runs: Sequence[Trained] = ()
+    limits: Limits = field(default_factory=Limits)
+
+
+def render(document: Document) -> str:
+    """The page as HTML; equal documents give equal pages.
+
+    Raises:
+        MissingPackage: Jinja2 or Plotly is not installed.
+    """
+    jinja2 = packages.require("jinja2", "report")
+    # StrictUndefined: a name misspelt in the template is an error, not an empty cell.
+    environment = jinja2.Environment(
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+    )
+    template = environment.from_string(_asset("page.html"))
+    # What is inserted unescaped is ours alone: the style, the scripts, and JSON made safe by _json.
+    safe = jinja2.utils.markupsafe.Markup
+    packed, library_digest = _library()
+    script = _asset("page.js")
+    rows = document.measurements
+    models = distinct([row.model for row in rows] + [run.name for run in document.runs])
+    colours = palette.colours(models)
+    several_machines = len(distinct(row.machine for row in rows)) > 1
+    synthetic = _synthetic(document)
+    tag = " (synthetic data)" if synthetic else ""
+    data = {
+        "rows": view.chart_rows(rows),
+        "runs": [view.chart_run(run) for run in document.runs],
+        "colours": colours,
+        "scales": view.SCALES,
+    }
+    shown = {
+        "title": _title(models, document),
+        "subtitle": _subtitle(document),
+        "tag": tag,
+        "synthetic": synthetic,
+        "advice": advise(rows, document.limits),
+        "hint": _hint(document),
+        "charts": view.charts(rows, tag),
+        "facets": view.facets(rows, colours),
+        "rows": view.rows(rows, colours),
+        "columns": view.columns(several_machines),
+        "several_machines": several_machines,
+        "across": view.across_machines(rows),
+        "compared": view.compared(document.runs, colours),
+        "runs": [view.trained(run, number) for number, run in enumerate(document.runs)],
+        "benchmarks": [view.benchmark(bench) for bench in document.benchmarks],
+        "checksums": [(row.name, row.sha256) for row in rows if row.sha256],
+    }
+    html: str = template.render(
+        **shown,
+        sections=_sections(shown),
+        version=importlib.metadata.version("edge-cifar"),
+        policy=_policy(script, library_digest),
+        css=safe(_asset("page.css")),
+        script=safe(script),
+        library=safe(packed),
+        data=safe(_json(data)),
+    )
+    return html
+
+
+def _title(models: Sequence[str], document: Document) -> str:
+    names = f"{', '.join(models[:-1])} and {models[-1]}" if 1 < len(models) <= 4 else f"{len(models)} models"
+    if len(models) == 1:
+        names = models[0]
+    sets = distinct(
+        [row.data.name for row in document.measurements if row.data] + [run.data.name for run in document.runs]
+    )
+    return f"{names} on {' and '.join(sets)}" if sets else names
+
+
+def _subtitle(document: Document) -> str:
+    rows = document.measurements
+    benched = [row for row in rows if row.status == "ok"]
+    words = []
+    if benched:
+        words.append(f"{len(benched)} of {len(rows)} artifacts measured")
+    elif rows:
+        words.append(f"{len(rows)} artifacts, none measured yet")
+    if document.runs:
+        words.append(f"{len(document.runs)} training run" + ("s" if len(document.runs) > 1 else ""))
+    return "; ".join([*words, *distinct(row.machine for row in rows)])
+
+
+def _synthetic(document: Document) -> str | None:
+    """What the banner says, when any figure comes from pictures made by code."""
+    flags = [row.synthetic for row in document.measurements if row.accuracy is not None]
+    flags += [run.data.synthetic for run in document.runs]
+    if not any(flags):
+        return None
+    which = "Every accuracy" if all(flags) else "The accuracy of what is marked synthetic"
+    return f"{which} on this page was measured on pictures made by code; it says nothing about real photographs."
+
+
+def _hint(document: Document) -> str | None:
+    if any(row.median_ms is not None for row in document.measurements):
+        return None
+    if document.measurements:
+        return "Nothing was measured yet; type: edge-cifar bench"
+    return "Nothing was exported or measured yet; type: edge-cifar export, then: edge-cifar bench"
+
+
+def _sections(shown: Mapping[str, object]) -> list[tuple[str, str]]:
+    runs = shown["runs"]
+    assert isinstance(runs, list)
+    optional = (
+        ("charts", "trade-off", "Trade-off"),
+        ("rows", "artifacts", "Artifacts"),
+        ("across", "machines-compared", "Machines"),
+        ("compared", "runs-compared", "Runs"),
+    )
+    links = [(anchor, name) for key, anchor, name in optional if shown[key]]
+    links += [(f"run-{number}", f"Training of {run['name']}") for number, run in enumerate(runs, 1)]
+    return [*links, ("provenance", "Provenance")]
+
+
+def _asset(name: str) -> str:
+    return resources.files("edge_cifar.report").joinpath(name).read_text(encoding="utf-8")
+
+
+@cache
+def _library() -> tuple[str, str]:
+    """Plotly.js, gzipped and in base64, and the digest by which the page's policy admits it."""
+    source: str = packages.require("plotly.offline", "report").get_plotlyjs()
+    # mtime=0: equal pages are equal files.
+    packed = base64.b64encode(gzip.compress(source.encode(), compresslevel=9, mtime=0)).decode("ascii")
+    return packed, _digest(source)
+
+
+def _policy(script: str, library_digest: str) -> str:
+    """The page's own content security policy: no network at all, and no script but these two.
+
+    Styles are admitted inline because Plotly sets them so; images because the sheets are embedded.
+    """
+    return (
+        f"default-src 'none'; script-src {_digest(script)} {library_digest}; "
+        "style-src 'unsafe-inline'; img-src data:; base-uri 'none'; form-action 'none'"
+    )
+
+
+def _digest(source: str) -> str:
+    return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
+
+
+def _json(value: object) -> str:
+    """JSON that cannot end the script element it stands in."""
+    text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

@@ -1,0 +1,164 @@
+"""From what a user names (run folders, bundles, JSON files) to the document that the page shows."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable, Sequence
+from pathlib import Path
+from typing import Any
+
+from edge_cifar import files
+from edge_cifar.artifact import MANIFEST, Bundle
+from edge_cifar.report.advice import Limits
+from edge_cifar.report.fields import Fields
+from edge_cifar.report.measurements import (
+    Benchmark,
+    Data,
+    Measurement,
+    Parity,
+    read_benchmark,
+    read_data,
+    read_parity,
+    with_parity,
+)
+from edge_cifar.report.page import Document
+from edge_cifar.report.trained import Trained, read_run
+from edge_cifar.run import RECORD, Run
+
+RESULT = "bench.json"
+
+Marks = dict[tuple[str, str], Parity]
+
+
+def gather(sources: Sequence[Path], limits: Limits) -> Document:
+    """Read everything the sources hold.
+
+    Args:
+        sources: run folders (their record, pictures, ``bench.json`` and ``export/manifest.json`` are
+            read, where there), bundle folders, and JSON files as ``bench --json`` and ``verify --json``
+            write them.
+        limits: for the advice.
+
+    Raises:
+        RunError: a folder holds no run.
+        BundleError: a manifest is missing or broken.
+        EdgeCifarError: a file is missing, or is not what it should be.
+    """
+    found = _Found()
+    for source in sources:
+        if (source / RECORD).is_file():
+            found.add_run(Run(source))
+        elif (source / MANIFEST).is_file():
+            found.add_bundle(source)
+        elif source.is_dir():
+            Run.open(source)  # says what is wrong with it: no run, or an unfinished one
+        else:
+            found.add_json(source)
+    return found.document(limits)
+
+
+class _Found:
+    """What the sources gave so far."""
+
+    def __init__(self) -> None:
+        self._runs: dict[Path, Trained] = {}
+        self._bundles: dict[Path, Bundle] = {}
+        self._documents: dict[Path, Any] = {}
+        self._marks: Marks = {}
+
+    def add_run(self, run: Run) -> None:
+        self._runs[run.path.resolve()] = read_run(run)
+        if (run.path / RESULT).is_file():
+            self.add_json(run.path / RESULT)
+        if (run.export_path / MANIFEST).is_file():
+            self.add_bundle(run.export_path)
+
+    def add_bundle(self, folder: Path) -> None:
+        self._bundles[folder.resolve()] = Bundle.open(folder)
+
+    def add_json(self, path: Path) -> None:
+        document = files.read_json(path, "bench result")
+        if isinstance(document, dict) and "schema" not in document and "results" in document:
+            self._marks.update(_verified(Fields(document, str(path))))
+        else:
+            self._documents[path.resolve()] = (str(path), document)
+
+    def document(self, limits: Limits) -> Document:
+        data = {run.name: run.data for run in self._runs.values()}
+        for bundle in self._bundles.values():
+            known = _bundle_data(bundle)
+            if known is not None:
+                data.setdefault(bundle.model, known)
+        read = [read_benchmark(document, file, data) for file, document in self._documents.values()]
+        benchmarks = _told_apart(read)
+        measured = list(dict.fromkeys(row for benchmark in benchmarks for row in benchmark.measurements))
+        exported = list(_not_benched(self._bundles.values(), measured))
+        marks = _manifest_marks(self._bundles.values()) | self._marks
+        return Document(
+            measurements=with_parity([*measured, *exported], marks),
+            benchmarks=benchmarks,
+            runs=list(self._runs.values()),
+            limits=limits,
+        )
+
+
+def _told_apart(benchmarks: Sequence[Benchmark]) -> list[Benchmark]:
+    """Benchmarks of one machine that measured the same artifact twice get their file's name into the label.
+
+    Those that measured different artifacts on one machine keep one label: their rows belong together.
+    """
+    return [
+        _relabelled(one) if any(_contradict(one, other) for other in benchmarks if other is not one) else one
+        for one in benchmarks
+    ]
+
+
+def _contradict(one: Benchmark, other: Benchmark) -> bool:
+    if one.label != other.label:
+        return False
+    rows = {(row.model, row.variant, row.threads): row for row in one.measurements}
+    return any(rows.get((row.model, row.variant, row.threads), row) != row for row in other.measurements)
+
+
+def _relabelled(benchmark: Benchmark) -> Benchmark:
+    label = f"{benchmark.label} ({benchmark.file})"
+    rows = tuple(dataclasses.replace(row, machine=label) for row in benchmark.measurements)
+    return dataclasses.replace(benchmark, label=label, measurements=rows)
+
+
+def _verified(document: Fields) -> Marks:
+    """The marks of a ``verify --json`` document."""
+    return {
+        (row.text("model") or "", row.text("variant") or ""): read_parity(row) for row in document.children("results")
+    }
+
+
+def _manifest_marks(bundles: Iterable[Bundle]) -> Marks:
+    marks = {}
+    for bundle in bundles:
+        for artifact in bundle.artifacts:
+            entry = Fields(dict(artifact.facts), str(bundle.path / MANIFEST), f"artifacts[{artifact.variant}]")
+            marks[bundle.model, str(artifact.variant)] = read_parity(entry.child("parity"))
+    return marks
+
+
+def _not_benched(bundles: Iterable[Bundle], measured: Iterable[Measurement]) -> Iterable[Measurement]:
+    """A row without figures for each artifact that no benchmark looked at."""
+    seen = {(row.model, row.variant) for row in measured}
+    for bundle in bundles:
+        for artifact in bundle.artifacts:
+            if (bundle.model, str(artifact.variant)) not in seen:
+                yield Measurement(
+                    model=bundle.model,
+                    variant=str(artifact.variant),
+                    format=artifact.variant.format,
+                    precision=artifact.variant.precision,
+                    status="not benched",
+                    sha256=artifact.sha256,
+                    size_bytes=float(artifact.size_bytes),
+                    data=_bundle_data(bundle),
+                )
+
+
+def _bundle_data(bundle: Bundle) -> Data | None:
+    return read_data(Fields(bundle.facts.get("data") or {}, str(bundle.path / MANIFEST), "data"))

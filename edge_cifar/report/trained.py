@@ -1,0 +1,202 @@
+"""What a training left behind, read from its record, its class report and its pictures."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from edge_cifar import files
+from edge_cifar.errors import EdgeCifarError
+from edge_cifar.report.fields import Fields
+from edge_cifar.report.measurements import Data
+from edge_cifar.run import Run
+
+_LARGEST_PICTURE_BYTES = 1_000_000
+
+
+@dataclass(frozen=True, kw_only=True)
+class Epoch:
+    """One line of the history; accuracies in 0..1. What was not recorded is None."""
+
+    epoch: int
+    phase: str
+    loss: float | None
+    accuracy: float | None
+    val_loss: float | None
+    val_accuracy: float | None
+    learning_rate: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class PhaseFacts:
+    """What one phase cost and reached.
+
+    Attributes:
+        trainable_parameters: how many it trained.
+        batch_norm: ``kept`` or ``re-estimated`` where its end looked at that; empty otherwise.
+        best: the best validation accuracy of its epochs, in 0..1.
+    """
+
+    name: str
+    epochs: int | None
+    trainable_parameters: int | None
+    seconds: float | None
+    batch_norm: str
+    best: float | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassFigures:
+    """Precision, recall and F1 of one class, in 0..1, and how many test images it has."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    images: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Trained:
+    """One finished training.
+
+    Attributes:
+        name: the run's name: that of its folder.
+        accuracy, low, high: on the test images, in 0..1, with the 95 % interval.
+        confusion: ``[C][C]`` counts, rows true; empty where the run has none.
+        mistakes: the sheet of mistakes, a PNG; None where the run has none.
+        facts: what else the record tells, for people: (name, value).
+        record: the whole record, for its provenance.
+    """
+
+    name: str
+    backbone: str
+    data: Data
+    recipe: str | None
+    weights: str | None
+    parameters: int | None
+    multiply_adds: int | None
+    image_size: int | None
+    seconds: float | None
+    accuracy: float | None
+    low: float | None
+    high: float | None
+    images: int | None
+    f1: float | None
+    calibration_error: float | None
+    history: tuple[Epoch, ...]
+    phases: tuple[PhaseFacts, ...]
+    per_class: tuple[ClassFigures, ...]
+    labels: tuple[str, ...]
+    confusion: tuple[tuple[int, ...], ...]
+    mistakes: bytes | None
+    record: Mapping[str, Any]
+
+
+def read_run(run: Run) -> Trained:
+    """Read a run folder; only its record must be there.
+
+    Raises:
+        RunError: there is no record, or it is not of this schema.
+        EdgeCifarError: a value in it has the wrong type.
+    """
+    record = run.record()
+    fields = Fields(record, str(run.record_path))
+    data, test = fields.child("data"), fields.child("test")
+    history = tuple(_epoch(row) for row in fields.children("history"))
+    labels, per_class, confusion = _classification(run)
+    return Trained(
+        name=run.name,
+        backbone=fields.text("backbone") or run.name,
+        data=Data(
+            name=data.text("name") or "unnamed data",
+            synthetic=bool(data.flag("synthetic")),
+            checksum=data.text("checksum"),
+        ),
+        recipe=fields.text("recipe_name"),
+        weights=fields.text("weights"),
+        parameters=fields.whole("parameters"),
+        multiply_adds=fields.whole("multiply_adds"),
+        image_size=fields.whole("image_size"),
+        seconds=fields.number("seconds"),
+        accuracy=test.number("accuracy"),
+        low=test.number("low"),
+        high=test.number("high"),
+        images=test.whole("images"),
+        f1=test.number("f1"),
+        calibration_error=test.number("calibration_error"),
+        history=history,
+        phases=tuple(_phase(phase, history) for phase in fields.children("phases")),
+        per_class=per_class,
+        labels=labels,
+        confusion=confusion,
+        mistakes=_picture(run),
+        record=record,
+    )
+
+
+def _epoch(row: Fields) -> Epoch:
+    epoch = row.whole("epoch")
+    if epoch is None:
+        raise row.refuse("epoch", "a number")
+    return Epoch(
+        epoch=epoch,
+        phase=row.text("phase") or "",
+        loss=row.number("loss"),
+        accuracy=row.number("accuracy"),
+        val_loss=row.number("val_loss"),
+        val_accuracy=row.number("val_accuracy"),
+        learning_rate=row.number("learning_rate"),
+    )
+
+
+def _phase(phase: Fields, history: tuple[Epoch, ...]) -> PhaseFacts:
+    name = phase.text("name") or "unnamed"
+    reached = [row.val_accuracy for row in history if row.phase == name and row.val_accuracy is not None]
+    renewed = phase.flag("batch_norm_reestimated")
+    return PhaseFacts(
+        name=name,
+        epochs=phase.whole("epochs"),
+        trainable_parameters=phase.whole("trainable_parameters"),
+        seconds=phase.number("seconds"),
+        batch_norm={None: "", True: "re-estimated", False: "kept"}[renewed],
+        best=max(reached, default=None),
+    )
+
+
+def _classification(
+    run: Run,
+) -> tuple[tuple[str, ...], tuple[ClassFigures, ...], tuple[tuple[int, ...], ...]]:
+    path = run.path / "classification.json"
+    if not path.exists():
+        return (), (), ()
+    fields = Fields(files.read_json(path, "class report"), str(path))
+    per_class = tuple(
+        ClassFigures(
+            label=row.text("label") or "",
+            precision=row.number("precision") or 0.0,
+            recall=row.number("recall") or 0.0,
+            f1=row.number("f1") or 0.0,
+            images=row.whole("images") or 0,
+        )
+        for row in fields.children("per_class")
+    )
+    labels = tuple(str(label) for label in fields.items("labels"))
+    confusion = fields.items("confusion")
+    square = all(
+        isinstance(row, list) and len(row) == len(confusion) and all(isinstance(cell, int) for cell in row)
+        for row in confusion
+    )
+    if not square or (confusion and len(confusion) != len(labels)):
+        raise EdgeCifarError(f"{path} is broken: its confusion matrix is not {len(labels)} by {len(labels)} counts")
+    return labels, per_class, tuple(tuple(row) for row in confusion)
+
+
+def _picture(run: Run) -> bytes | None:
+    """The sheet of mistakes, when it is a PNG of reasonable size: it is put into the page."""
+    path = run.path / "mistakes.png"
+    if not path.is_file() or path.stat().st_size > _LARGEST_PICTURE_BYTES:
+        return None
+    content = path.read_bytes()
+    return content if content.startswith(b"\x89PNG\r\n\x1a\n") else None
