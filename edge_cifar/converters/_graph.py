@@ -1,0 +1,54 @@
+"""A Keras model as a TensorFlow function, the form that every converter starts from."""
+
+from __future__ import annotations
+
+import re
+from typing import Any
+
+from edge_cifar import packages, quiet
+from edge_cifar.errors import ConversionError
+
+INPUT = "image"
+OUTPUT = "probabilities"
+
+
+def frozen(model: Any, batch: int | None) -> Any:
+    """The model's inference as a concrete TensorFlow function whose weights are constants.
+
+    Constants, because TFLite's converter loses the variables of a Keras 3 model that reaches it as a
+    function, and then writes a file that answers NaN.
+
+    The model is called with ``training=False``: without it Keras 3's ``Resizing`` leaks
+    ``training=True`` to the layers after it, and the exported network would normalize by the
+    batch's own statistics.
+
+    Args:
+        model: a Keras model.
+        batch: images a call; None leaves it open.
+    """
+    tensorflow = packages.require_tensorflow()
+    constants = packages.require("tensorflow.python.framework.convert_to_constants", "train")
+    signature = tensorflow.TensorSpec((batch, *model.input_shape[1:]), tensorflow.float32, name=INPUT)
+
+    @tensorflow.function(input_signature=[signature], autograph=False)
+    def probabilities(image: Any) -> Any:
+        return tensorflow.identity(model(image, training=False), name=OUTPUT)
+
+    return constants.convert_variables_to_constants_v2(probabilities.get_concrete_function())
+
+
+def failed(format_: str, precision: str, error: Exception, chatter: quiet.Chatter) -> ConversionError:
+    """The error for a converter that gave up: names the operation it met, keeps what it printed.
+
+    The whole of it stands in the chained exception, which ``--debug`` shows.
+    """
+    message = _first_line(str(error)) or type(error).__name__
+    if chatter.text:
+        error.add_note("The converter printed:\n" + chatter.text.strip())
+    operations = sorted(set(re.findall(r"tf\.\w+|(?<=Unsupported ops: )\w+", str(error))))
+    named = f" (operations it lacks: {', '.join(operations)})" if operations else ""
+    return ConversionError(f"{format_} cannot hold this model as {precision}{named}: {message}")
+
+
+def _first_line(text: str) -> str:
+    return next((line.strip() for line in text.splitlines() if line.strip()), "")

@@ -1,0 +1,111 @@
+"""TensorFlow Lite (LiteRT): flatbuffers for phones and Raspberry Pis."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from edge_cifar import files, packages, quiet
+from edge_cifar.converters import Calibration, _graph
+from edge_cifar.runtimes import litert
+
+SUFFIX = litert.SUFFIX
+PACKAGES = ()
+PRECISIONS: Mapping[str, str] = {
+    "fp32": "weights and activations in 32-bit floats",
+    "fp16": "weights in 16-bit floats, half the size; computed in 32 bits on CPUs",
+    "dynamic": "weights in 8 bits, activations quantized as they come; slow on depthwise networks",
+    "int8": "weights in 8 bits per channel, activations in 8 bits, calibrated; takes and gives bytes",
+    "int16x8": "weights in 8 bits, activations in 16 bits, calibrated; for DSPs, slow on CPUs",
+}
+DEFAULT = ("fp32", "fp16", "int8")
+
+_CALIBRATED = ("int8", "int16x8")
+
+
+def convert(
+    model: Any,
+    precision: str,
+    *,
+    labels: Sequence[str],
+    calibration: Calibration,
+    metadata: Mapping[str, str],
+    path: Path,
+) -> dict[str, Any]:
+    """Write a ``.tflite`` file for batches of one.
+
+    Args:
+        model: a Keras model in float32.
+        precision: one of :data:`PRECISIONS`.
+        labels: class names, kept in the file's metadata.
+        calibration: training images for ``int8`` and ``int16x8``; the others need none.
+        metadata: kept in the file beside the labels.
+        path: where to write.
+
+    Returns:
+        facts for the manifest: input, output, calibration.
+
+    Raises:
+        ConversionError: the converter cannot carry the model.
+        MissingPackage: TensorFlow is not installed.
+    """
+    tensorflow = packages.require_tensorflow()
+    chatter = quiet.Chatter()
+    try:
+        with quiet.captured() as chatter:
+            flatbuffer = _converter(tensorflow, model, precision, calibration).convert()
+    except Exception as error:
+        # TensorFlow's converter raises whatever its passes raise, down to bare Exception.
+        raise _graph.failed("tflite", precision, error, chatter) from error
+    with files.appears_whole(path) as partial:
+        partial.write_bytes(_with_metadata(flatbuffer, labels, metadata))
+    byte = {"type": "uint8", "scale": 1 / 256, "zero_point": 0}
+    image: dict[str, Any] = {"type": "float32"} if precision != "int8" else {**byte, "scale": 1.0}
+    answer: dict[str, Any] = {"type": "float32"} if precision != "int8" else byte
+    return {
+        "input": {"name": _graph.INPUT, "shape": [1, *model.input_shape[1:]], "range": [0, 255], **image},
+        "output": {"name": _graph.OUTPUT, "shape": [1, len(labels)], **answer},
+        "calibration": calibration.facts() if precision in _CALIBRATED else None,
+    }
+
+
+def _converter(tensorflow: Any, model: Any, precision: str, calibration: Calibration) -> Any:
+    lite = tensorflow.lite
+    converter = lite.TFLiteConverter.from_concrete_functions([_graph.frozen(model, batch=1)])
+    if precision == "fp32":
+        return converter
+    converter.optimizations = [lite.Optimize.DEFAULT]
+    if precision == "fp16":
+        converter.target_spec.supported_types = [tensorflow.float16]
+    if precision in _CALIBRATED:
+        converter.representative_dataset = lambda: _samples(calibration)
+    if precision == "int8":
+        converter.target_spec.supported_ops = [lite.OpsSet.TFLITE_BUILTINS_INT8]
+        converter.inference_input_type = tensorflow.uint8
+        converter.inference_output_type = tensorflow.uint8
+    if precision == "int16x8":
+        converter.target_spec.supported_ops = [lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
+    return converter
+
+
+def _samples(calibration: Calibration) -> Iterator[list[Any]]:
+    for image in calibration.batches():
+        yield [image]
+
+
+def _with_metadata(flatbuffer: bytes, labels: Sequence[str], metadata: Mapping[str, str]) -> bytes:
+    """The file with its labels and metadata in the flatbuffer's own table of named buffers."""
+    utils = packages.require("tensorflow.lite.tools.flatbuffer_utils", "train")
+    schema = packages.require("tensorflow.lite.python.schema_py_generated", "train")
+    model = utils.convert_bytearray_to_object(flatbuffer)
+    model.metadata = model.metadata or []
+    for name, text in {"labels": json.dumps(list(labels)), **metadata}.items():
+        buffer = schema.BufferT()
+        buffer.data = text.encode("utf-8")
+        entry = schema.MetadataT()
+        entry.name, entry.buffer = name, len(model.buffers)
+        model.buffers.append(buffer)
+        model.metadata.append(entry)
+    return bytes(utils.convert_object_to_bytearray(model))
