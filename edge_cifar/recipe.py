@@ -9,7 +9,8 @@ from typing import Literal
 from edge_cifar.errors import UsageError
 
 Schedule = Literal["constant", "cosine", "step", "exponential", "plateau"]
-Trainable = int | Literal["head", "all"]
+# "head", "all", a number of layers, or how the name of a layer begins; see Phase.trainable.
+Trainable = int | str
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,7 +22,9 @@ class Phase:
         epochs: passes over the training images.
         trainable: ``"head"`` trains only the layers behind the backbone, ``"all"`` everything, a
             number N the head and the last N layers of the backbone; a negative number everything
-            but the first -N. Frozen batch normalization runs in inference mode.
+            but the first -N; any other text, such as ``"block5"``, the head and the backbone from
+            its first layer on whose name begins so. Frozen batch normalization runs in inference
+            mode.
         learning_rate: peak rate of the schedule.
         schedule: ``cosine`` decays to zero after ``warmup_epochs``; ``step`` multiplies by
             ``decay`` every ``decay_epochs``; ``exponential`` multiplies by ``decay`` each epoch;
@@ -30,6 +33,8 @@ class Phase:
         warmup_epochs: epochs of linear warm-up from zero.
         decay: factor of ``step``, ``exponential`` and ``plateau``.
         decay_epochs: epochs between steps, or patience of ``plateau``.
+        step_epochs: for ``step``, the epochs after which a step comes, ascending; empty: one every
+            ``decay_epochs``.
         reestimate_batch_norm: afterwards compute the moving statistics of the trained batch
             normalizations anew on training images, and keep them where validation accuracy does
             not fall.
@@ -43,6 +48,7 @@ class Phase:
     warmup_epochs: float = 0.0
     decay: float = 0.1
     decay_epochs: int = 10
+    step_epochs: tuple[int, ...] = ()
     reestimate_batch_norm: bool = False
 
 

@@ -1,7 +1,10 @@
-"""Pretrained weights: read from a file, carried over to the same architecture at another image size."""
+"""Pretrained weights: downloaded or read from a file, carried over to the same architecture at another image size."""
 
 from __future__ import annotations
 
+import contextlib
+import sys
+from collections.abc import Callable
 from pathlib import Path
 
 from edge_cifar.backbones import Model
@@ -9,6 +12,29 @@ from edge_cifar.errors import TrainingError
 
 # ImageNet weights are published for this image side; convolutions do not care which size they see.
 WEIGHTS_SIZE = 224
+
+
+def pretrained_trunk(application: Callable[..., Model], weights: str) -> Model:
+    """An architecture of ``keras.applications`` without its top, at its weights' own size, holding weights.
+
+    Args:
+        application: its constructor; a width multiplier is bound to it already.
+        weights: ``"imagenet"``, or the path of a weights file.
+
+    Raises:
+        TrainingError: the ImageNet weights cannot be had, or the file's do not fit.
+    """
+    shape = (WEIGHTS_SIZE, WEIGHTS_SIZE, 3)
+    if weights != "imagenet":
+        return read_weights(application(input_shape=shape, include_top=False, weights=None), weights)
+    try:
+        # Keras reports its download on standard output, which belongs to results.
+        with contextlib.redirect_stdout(sys.stderr):
+            return application(input_shape=shape, include_top=False, weights="imagenet")
+    except Exception as error:  # Keras raises nothing narrower when a download fails.
+        raise TrainingError(
+            f"the ImageNet weights cannot be had ({_first_line(error)}); give a weights file or none to --weights"
+        ) from error
 
 
 def read_weights(trunk: Model, file: str) -> Model:
@@ -22,8 +48,7 @@ def read_weights(trunk: Model, file: str) -> Model:
     try:
         trunk.load_weights(file)
     except (OSError, ValueError, KeyError) as error:
-        reason = str(error).strip().splitlines()[0] if str(error).strip() else type(error).__name__
-        raise TrainingError(f"the weights in {file} do not fit {trunk.name} (no top): {reason}") from error
+        raise TrainingError(f"the weights in {file} do not fit {trunk.name} (no top): {_first_line(error)}") from error
     return trunk
 
 
@@ -50,3 +75,8 @@ def carry_over(donor: Model, model: Model) -> int:
             )
         taker.set_weights(giver.get_weights())
     return len(givers)
+
+
+def _first_line(error: Exception) -> str:
+    text = str(error).strip()
+    return text.splitlines()[0] if text else type(error).__name__

@@ -10,29 +10,38 @@ import keras
 
 from edge_cifar.backbones import Model
 from edge_cifar.errors import TrainingError
-from edge_cifar.recipe import Phase, Recipe
+from edge_cifar.recipe import Phase, Recipe, Trainable
 from edge_cifar.training.assembly import trunk_layers
 
 
-def set_trainable(model: Model, trainable: int | str) -> None:
+def set_trainable(model: Model, trainable: Trainable) -> None:
     """Freeze and unfreeze a model's layers as :attr:`edge_cifar.recipe.Phase.trainable` says.
 
     Raises:
-        TrainingError: more layers are named than the backbone has.
+        TrainingError: more layers are named than the backbone has, or one that it has not.
     """
     trunk = trunk_layers(model)
-    if isinstance(trainable, int) and abs(trainable) > len(trunk):
-        raise TrainingError(f"{model.name} has {len(trunk)} layers before its head; got {abs(trainable)}")
-    if trainable == "head":
-        frozen = len(trunk)
-    elif trainable == "all":
-        frozen = 0
-    else:
-        frozen = -int(trainable) if int(trainable) < 0 else len(trunk) - int(trainable)
+    frozen = _frozen(model.name, trunk, trainable)
     for layer in model.layers:
         layer.trainable = True
     for layer in trunk[:frozen]:
         layer.trainable = False
+
+
+def _frozen(backbone: str, trunk: Sequence[Model], trainable: Trainable) -> int:
+    """How many layers of the trunk stay as they are, counted from the first."""
+    if trainable == "head":
+        return len(trunk)
+    if trainable == "all":
+        return 0
+    if isinstance(trainable, str):
+        for index, layer in enumerate(trunk):
+            if layer.name.startswith(trainable):
+                return index
+        raise TrainingError(f"{backbone} has no layer whose name begins with {trainable!r} before its head")
+    if abs(trainable) > len(trunk):
+        raise TrainingError(f"{backbone} has {len(trunk)} layers before its head; got {abs(trainable)}")
+    return -trainable if trainable < 0 else len(trunk) - trainable
 
 
 def trainable_parameters(model: Model) -> int:
@@ -69,6 +78,10 @@ def schedule(phase: Phase, steps_per_epoch: int) -> Any:
             warmup_target=phase.learning_rate if warmup else None,
             warmup_steps=warmup,
         )
+    if phase.schedule == "step" and phase.step_epochs:
+        rates = [phase.learning_rate * phase.decay**count for count in range(len(phase.step_epochs) + 1)]
+        # Keras changes the rate behind the boundary; the first step of the next epoch must have it already.
+        return schedules.PiecewiseConstantDecay([epoch * steps_per_epoch - 1 for epoch in phase.step_epochs], rates)
     if phase.schedule in ("step", "exponential"):
         return schedules.ExponentialDecay(
             phase.learning_rate,

@@ -1,0 +1,60 @@
+"""Blocks of one convolution, batch normalization, max pooling and dropout: a source report's baseline.
+
+The report: convolution 32 3x3 with ReLU, batch normalization, max pooling, dropout, deeper ones
+likewise, flatten, dense. The deeper filters and the dropout rates are not given: 64, 128 and 256,
+and 0.2 here.
+"""
+
+from __future__ import annotations
+
+from edge_cifar.backbones import Backbone, Keras, Tensor
+from edge_cifar.backbones._convolutions import convolution, halved, normalized, width
+from edge_cifar.backbones._heads import probabilities
+from edge_cifar.backbones._preprocessing import unit_range
+from edge_cifar.recipe import Augmentation, Phase, Recipe
+
+
+def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
+    """The network; ``alpha`` scales the filters of the convolutions."""
+    hidden = inputs
+    for block, filters in enumerate((32, 64, 128, 256), start=1):
+        hidden = convolution(keras, hidden, width(filters, alpha), relu=True, name=f"block{block}_conv")
+        hidden = normalized(keras, hidden, name=f"block{block}_bn")
+        hidden = halved(keras, hidden, dropout=0.2, name=f"block{block}")
+    return probabilities(keras, keras.layers.Flatten(name="head_flatten")(hidden), classes)
+
+
+BACKBONE = Backbone(
+    name="baseline-cnn",
+    build=build,
+    preprocess=unit_range,
+    alphas=(0.25, 0.5, 1.0),
+    minimum_size=16,
+    source="source report: a baseline CNN, 82.0 % of the validation images after 10 epochs",
+    recipes={
+        "default": Recipe(
+            batch_size=64,
+            optimizer="adamw",
+            weight_decay=0.02,
+            validation_split=0.05,
+            augmentation=Augmentation(flip=True, translation=0.125),
+            batch_norm_momentum=0.9,
+            phases=(
+                Phase(
+                    name="scratch",
+                    epochs=20,
+                    learning_rate=2e-3,
+                    schedule="cosine",
+                    warmup_epochs=1,
+                    reestimate_batch_norm=True,
+                ),
+            ),
+        ),
+        # The validation split is not given.
+        "report": Recipe(
+            batch_size=64,
+            validation_split=0.2,
+            phases=(Phase(name="scratch", epochs=10, learning_rate=1e-3),),
+        ),
+    },
+)

@@ -1,0 +1,88 @@
+"""InceptionV3, with ImageNet weights as Keras has them.
+
+Architecture: Szegedy et al., "Rethinking the Inception Architecture for Computer Vision", CVPR 2016,
+in the form of ``keras.applications.InceptionV3``, which takes images of 75 pixels or more.
+"""
+
+from __future__ import annotations
+
+from edge_cifar.backbones import Backbone, Keras, Model, Tensor
+from edge_cifar.backbones._heads import pooled
+from edge_cifar.backbones._preprocessing import signed_range
+from edge_cifar.backbones._pretrained import pretrained_trunk
+from edge_cifar.recipe import Augmentation, Phase, Recipe
+
+_AUGMENTATION = Augmentation(flip=True, translation=0.125)
+_MINIMUM_SIZE = 75
+
+
+def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
+    """The trunk without its ImageNet top, then average pooling, dropout and a dense softmax."""
+    trunk = keras.applications.InceptionV3(input_tensor=inputs, include_top=False, weights=None)
+    return pooled(keras, trunk.output, classes, dropout=0.2)
+
+
+def pretrained(keras: Keras, alpha: float, weights: str) -> Model:
+    """The trunk with ImageNet weights or those of a file."""
+    return pretrained_trunk(keras.applications.InceptionV3, weights)
+
+
+BACKBONE = Backbone(
+    name="inceptionv3",
+    build=build,
+    preprocess=signed_range,
+    pretrained=pretrained,
+    minimum_size=_MINIMUM_SIZE,
+    source="Szegedy et al. 2016, https://arxiv.org/abs/1512.00567; source report: given up, 48 hours for 10 epochs",
+    recipes={
+        "default": Recipe(
+            image_size=_MINIMUM_SIZE,
+            batch_size=64,
+            optimizer="adamw",
+            weight_decay=0.02,
+            label_smoothing=0.1,
+            validation_split=0.05,
+            augmentation=_AUGMENTATION,
+            batch_norm_momentum=0.9,
+            phases=(
+                Phase(name="frozen", epochs=1, trainable="head", learning_rate=1e-3),
+                Phase(
+                    name="fine-tune",
+                    epochs=6,
+                    learning_rate=3e-4,
+                    schedule="cosine",
+                    warmup_epochs=0.5,
+                    reestimate_batch_norm=True,
+                ),
+            ),
+        ),
+        # As many epochs as the report had planned.
+        "scratch": Recipe(
+            image_size=_MINIMUM_SIZE,
+            batch_size=64,
+            optimizer="adamw",
+            weight_decay=0.05,
+            validation_split=0.05,
+            augmentation=_AUGMENTATION,
+            batch_norm_momentum=0.9,
+            phases=(
+                Phase(
+                    name="scratch",
+                    epochs=10,
+                    learning_rate=1e-3,
+                    schedule="cosine",
+                    warmup_epochs=0.5,
+                    reestimate_batch_norm=True,
+                ),
+            ),
+        ),
+        # The report gives neither rate nor image size: Keras' rate, the architecture's own 299 pixels, which
+        # alone explain its two days.
+        "report": Recipe(
+            image_size=299,
+            batch_size=32,
+            validation_split=0.2,
+            phases=(Phase(name="fine-tune", epochs=10, learning_rate=1e-3),),
+        ),
+    },
+)

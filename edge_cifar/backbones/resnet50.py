@@ -1,0 +1,86 @@
+"""ResNet50, with ImageNet weights as Keras has them.
+
+Architecture: He et al., "Deep Residual Learning for Image Recognition", CVPR 2016, in the form of
+``keras.applications.ResNet50``.
+"""
+
+from __future__ import annotations
+
+from edge_cifar.backbones import Backbone, Keras, Model, Tensor
+from edge_cifar.backbones._heads import pooled
+from edge_cifar.backbones._preprocessing import blue_green_red_minus_mean
+from edge_cifar.backbones._pretrained import pretrained_trunk
+from edge_cifar.recipe import Augmentation, Phase, Recipe
+
+_AUGMENTATION = Augmentation(flip=True, translation=0.125)
+
+
+def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
+    """The trunk without its ImageNet top, then average pooling, dropout and a dense softmax."""
+    trunk = keras.applications.ResNet50(input_tensor=inputs, include_top=False, weights=None)
+    return pooled(keras, trunk.output, classes, dropout=0.2)
+
+
+def pretrained(keras: Keras, alpha: float, weights: str) -> Model:
+    """The trunk at the weights' own size, holding ImageNet weights or those of a file."""
+    return pretrained_trunk(keras.applications.ResNet50, weights)
+
+
+BACKBONE = Backbone(
+    name="resnet50",
+    build=build,
+    preprocess=blue_green_red_minus_mean,
+    pretrained=pretrained,
+    source="He et al. 2016, https://arxiv.org/abs/1512.03385; source report: 95 %",
+    recipes={
+        "default": Recipe(
+            image_size=96,
+            batch_size=64,
+            optimizer="adamw",
+            weight_decay=0.02,
+            label_smoothing=0.1,
+            validation_split=0.05,
+            augmentation=_AUGMENTATION,
+            batch_norm_momentum=0.9,
+            phases=(
+                Phase(name="frozen", epochs=1, trainable="head", learning_rate=1e-3),
+                Phase(
+                    name="fine-tune",
+                    epochs=4,
+                    learning_rate=2e-4,
+                    schedule="cosine",
+                    warmup_epochs=0.5,
+                    reestimate_batch_norm=True,
+                ),
+            ),
+        ),
+        "scratch": Recipe(
+            image_size=64,
+            optimizer="adamw",
+            weight_decay=0.05,
+            validation_split=0.05,
+            augmentation=_AUGMENTATION,
+            batch_norm_momentum=0.9,
+            phases=(
+                Phase(
+                    name="scratch",
+                    epochs=40,
+                    learning_rate=1e-3,
+                    schedule="cosine",
+                    warmup_epochs=2,
+                    reestimate_batch_norm=True,
+                ),
+            ),
+        ),
+        # The report says fine-tuned and gives no settings: a frozen phase, then all layers at a low rate.
+        "report": Recipe(
+            image_size=224,
+            batch_size=32,
+            validation_split=0.2,
+            phases=(
+                Phase(name="frozen", epochs=5, trainable="head", learning_rate=1e-3),
+                Phase(name="fine-tune", epochs=10, learning_rate=1e-5),
+            ),
+        ),
+    },
+)

@@ -1,0 +1,62 @@
+"""Three convolutions and one wide dense layer, the simplest network of the source reports.
+
+Convolutions of 32, 64 and 128 filters, each with batch normalization and ReLU; max pooling after the
+first and the second; dense 512, dropout 0.5, dense softmax. The report gives no kernel size and no
+padding: 3x3 and zero padding here.
+"""
+
+from __future__ import annotations
+
+from edge_cifar.backbones import Backbone, Keras, Tensor
+from edge_cifar.backbones._convolutions import convolution, halved, normalized, width
+from edge_cifar.backbones._heads import hidden_dense, probabilities
+from edge_cifar.backbones._preprocessing import unit_range
+from edge_cifar.recipe import Augmentation, Phase, Recipe
+
+
+def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
+    """The network; ``alpha`` scales the filters of the convolutions."""
+    hidden = inputs
+    for block, filters in enumerate((32, 64, 128), start=1):
+        hidden = convolution(keras, hidden, width(filters, alpha), name=f"block{block}_conv")
+        hidden = normalized(keras, hidden, relu=True, name=f"block{block}_bn")
+        if block < 3:
+            hidden = halved(keras, hidden, name=f"block{block}")
+    flat = keras.layers.Flatten(name="head_flatten")(hidden)
+    return probabilities(keras, hidden_dense(keras, flat, 512, dropout=0.5, name="dense"), classes)
+
+
+BACKBONE = Backbone(
+    name="simple-cnn",
+    build=build,
+    preprocess=unit_range,
+    alphas=(0.25, 0.5, 1.0),
+    minimum_size=4,
+    source="source report: a simple CNN, 74.5 % after 10 epochs",
+    recipes={
+        # As many epochs as the report's.
+        "default": Recipe(
+            batch_size=64,
+            optimizer="adamw",
+            weight_decay=0.02,
+            validation_split=0.05,
+            augmentation=Augmentation(flip=True, translation=0.125),
+            batch_norm_momentum=0.9,
+            phases=(
+                Phase(
+                    name="scratch",
+                    epochs=10,
+                    learning_rate=1e-3,
+                    schedule="cosine",
+                    warmup_epochs=0.5,
+                    reestimate_batch_norm=True,
+                ),
+            ),
+        ),
+        "report": Recipe(
+            batch_size=32,
+            validation_split=0.2,
+            phases=(Phase(name="scratch", epochs=10, learning_rate=1e-3),),
+        ),
+    },
+)
