@@ -48,25 +48,10 @@ def build_model(
     outputs = backbone.build(keras, backbone.preprocess(keras, pixels), classes=classes, alpha=alpha)
     model = keras.Model(inputs, outputs, name=backbone.name)
     if weights != "none":
-        carry_over(_donor(keras, backbone, alpha, weights), model)
+        if backbone.pretrained is None:
+            raise TrainingError(f"{backbone.name} has no pretrained weights; use --weights none")
+        carry_over(backbone.pretrained(keras, alpha, weights), model)
     return model
-
-
-def _donor(keras: Keras, backbone: Backbone, alpha: float, weights: str) -> Model:
-    """A model that holds the pretrained weights, downloaded by Keras where they are not at hand."""
-    if backbone.pretrained is None:
-        raise TrainingError(f"{backbone.name} has no pretrained weights; use --weights none")
-    try:
-        return backbone.pretrained(keras, alpha, weights)
-    except Exception as error:
-        # Keras reports a failed download with a bare Exception; nothing else of it is meant here.
-        if type(error) is not Exception and not isinstance(error, OSError):
-            raise
-        reason = str(error).strip().splitlines()[0]
-        raise TrainingError(
-            f"cannot get the {weights} weights of {backbone.name} ({reason}); "
-            "give a file with --weights FILE, or train from scratch with --weights none"
-        ) from error
 
 
 def trunk_layers(model: Model) -> list[Model]:

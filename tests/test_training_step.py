@@ -1,0 +1,143 @@
+"""The ``train`` step: what it leaves behind, and what it refuses."""
+
+from __future__ import annotations
+
+import csv
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from edge_cifar.errors import RunError, TrainingError, UsageError
+from edge_cifar.run import Run, newest
+from edge_cifar.steps._run_data import load_run_data
+from edge_cifar.steps.train import train
+
+keras = pytest.importorskip("keras", reason="training needs Keras")
+
+
+def test_a_run_holds_every_file_that_is_promised(tiny_run: Run) -> None:
+    promised = {"model.keras", "record.json", "history.csv", "classification.json"}
+    pictures = {"curves.png", "confusion.png", "mistakes.png"}
+    assert {path.name for path in tiny_run.path.iterdir()} == promised | pictures
+    assert all((tiny_run.path / picture).read_bytes().startswith(b"\x89PNG") for picture in pictures)
+
+
+def test_the_record_tells_what_was_trained_on_what_and_how_well(tiny_run: Run) -> None:
+    record = tiny_run.record()
+    assert record["backbone"] == "resnet8"
+    assert record["parameters"] == 78_666
+    assert record["data"]["synthetic"] is True
+    assert record["data"]["train_images"] + record["data"]["validation_images"] == 1000
+    assert [entry["epoch"] for entry in record["history"]] == [1, 2, 3]
+    assert record["phases"][0]["name"] == "scratch"
+    assert 0 <= record["test"]["low"] <= record["test"]["accuracy"] <= record["test"]["high"] <= 1
+    rows = list(csv.DictReader((tiny_run.path / "history.csv").open()))
+    assert [float(row["val_loss"]) for row in rows] == [entry["val_loss"] for entry in record["history"]]
+    confusion = np.array(json.loads((tiny_run.path / "classification.json").read_text())["confusion"])
+    assert confusion.trace() / confusion.sum() == pytest.approx(record["test"]["accuracy"])
+
+
+def test_the_saved_model_scores_what_the_record_says(tiny_run: Run) -> None:
+    model = keras.saving.load_model(tiny_run.model_path, compile=False)
+    assert not model.compiled
+    data = load_run_data(tiny_run)
+    predicted = model.predict(data.test.images, verbose=0).argmax(1)
+    assert (predicted == data.test.labels).mean() == pytest.approx(tiny_run.record()["test"]["accuracy"])
+    predicted = model.predict(data.validation.images, verbose=0).argmax(1)
+    assert (predicted == data.validation.labels).mean() == pytest.approx(tiny_run.record()["validation"]["accuracy"])
+
+
+def test_a_finished_run_is_not_trained_over_by_accident(tiny_run: Run) -> None:
+    with pytest.raises(RunError, match="--overwrite"):
+        train("resnet8", data="synthetic", out=tiny_run.path)
+    with pytest.raises(RunError, match="nothing to resume"):
+        train("resnet8", data="synthetic", out=tiny_run.path, resume=True)
+
+
+@pytest.mark.parametrize(
+    ("options", "message"),
+    [
+        ({"backbone": "resnet9"}, "did you mean 'resnet8'"),
+        ({"data": "synthetik"}, "did you mean 'synthetic'"),
+        ({"recipe": "fast"}, "unknown recipe"),
+        ({"alpha": 3.0}, "defined for --alpha"),
+        ({"limit": 0}, "at least 1 image"),
+        ({"resume": True, "overwrite": True}, "give one of them"),
+    ],
+)
+def test_nonsense_is_refused_before_anything_is_done(
+    options: dict[str, object], message: str, in_folder: Path
+) -> None:
+    with pytest.raises(UsageError, match=message):
+        train(**{"backbone": "resnet8", "data": "synthetic", **options})  # type: ignore[arg-type]
+    assert list(in_folder.iterdir()) == []
+
+
+def test_a_gpu_that_is_not_there_is_an_error(tmp_path: Path) -> None:
+    from edge_cifar.training import backend
+
+    if backend._GPUS[keras.backend.backend()]():
+        pytest.skip("this machine has a GPU")
+    with pytest.raises(TrainingError, match="no GPU found by Keras"):
+        train("resnet8", data="synthetic", limit=100, out=tmp_path / "run", device="gpu")
+
+
+def test_a_loss_that_is_no_number_stops_and_says_where(tmp_path: Path) -> None:
+    with pytest.raises(TrainingError, match="phase 'scratch'.*--learning-rate"):
+        train("resnet8", data="synthetic", limit=200, epochs=(4,), learning_rate=900.0, out=tmp_path / "run")
+    assert not Run(tmp_path / "run").finished
+
+
+def test_a_run_is_resumed_only_with_the_options_it_was_started_with(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    options = {"data": "synthetic", "limit": 100, "epochs": (2,), "out": run.path}
+
+    class StopAfterOneEpoch:
+        from edge_cifar.progress import SILENT
+
+        bar = staticmethod(SILENT.bar)
+
+        def say(self, text: str) -> None:
+            if "validation" in text:
+                self.epochs = getattr(self, "epochs", 0) + 1
+            if getattr(self, "epochs", 0) == 2:
+                raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        train("resnet8", **options, progress=StopAfterOneEpoch())  # type: ignore[arg-type]
+    assert not run.finished
+    with pytest.raises(RunError, match="not finished; go on with --resume"):
+        Run.open(run.path)
+    with pytest.raises(RunError, match="unfinished run"):
+        train("resnet8", **options)  # type: ignore[arg-type]
+    with pytest.raises(RunError, match="another recipe"):
+        train("resnet8", **{**options, "batch_size": 7}, resume=True)  # type: ignore[arg-type]
+    assert train("resnet8", **options, resume=True).finished  # type: ignore[arg-type]
+    assert not run.checkpoint_path.exists()
+
+
+def test_weights_of_another_architecture_are_refused(tiny_run: Run, tmp_path: Path) -> None:
+    model = keras.saving.load_model(tiny_run.model_path, compile=False)
+    weights = tmp_path / "other.weights.h5"
+    model.save_weights(weights)
+    with pytest.raises(TrainingError, match="do not fit"):
+        train("mobilenetv2", data="synthetic", limit=100, weights=str(weights), out=tmp_path / "run")
+    with pytest.raises(TrainingError, match="no weights file"):
+        train("mobilenetv2", data="synthetic", limit=100, weights="absent.h5", out=tmp_path / "run")
+
+
+def test_bfloat16_training_is_saved_as_float32(tmp_path: Path) -> None:
+    run = train(
+        "resnet8", data="synthetic", limit=100, epochs=(1,), mixed_precision="bfloat16", out=tmp_path / "run"
+    )
+    model = keras.saving.load_model(run.model_path, compile=False)
+    assert {str(weight.dtype) for weight in model.weights} == {"float32"}
+    assert {layer.compute_dtype for layer in model.layers} == {"float32"}
+    assert run.record()["policy"] == "mixed_bfloat16"
+
+
+def test_the_newest_run_is_the_one_finished_last(tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="no finished run"):
+        newest(tmp_path)
