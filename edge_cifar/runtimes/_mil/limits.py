@@ -1,0 +1,30 @@
+"""What a package may ask for. All are far above any image classifier; what exceeds one is refused."""
+
+from __future__ import annotations
+
+MANIFEST_BYTES = 1 << 20
+"""Size of ``Manifest.json``; real ones have under 2 kB."""
+
+SPEC_BYTES = 32 << 20
+"""Size of ``model.mlmodel`` without the weights; that of ResNet50 is under 1 MB."""
+
+SPEC_FIELDS = 1_000_000
+"""Protobuf fields in ``model.mlmodel``: each costs a Python object, so this bounds the reader's memory."""
+
+RANK = 8
+"""Axes of a tensor."""
+
+CONSTANT_BYTES = 1 << 30
+"""All constants together, decompressed, as float32. VGG16 with its ImageNet head has 553 MB."""
+
+IMAGE_BYTES = 1 << 29
+"""Values alive at once while one image is computed. VGG16 at 224 pixels needs 26 MB."""
+
+IMAGE_MULTIPLY_ADDS = 200_000_000_000
+"""Work on one image. VGG16 at 224 pixels takes 15.5 billion."""
+
+CHUNK_BYTES = 192 << 20
+"""Values alive at once in one thread: images are computed in chunks of as many as fit."""
+
+CHUNK_IMAGES = 32
+"""Images computed at once: more make the rows of a matrix product no faster."""

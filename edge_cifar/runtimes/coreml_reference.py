@@ -1,0 +1,89 @@
+"""Core ML programs, computed by a reference evaluator in NumPy, on any machine.
+
+It proves what a ``.mlpackage`` says, not what Apple's kernels make of it, and is never timed as if it were a
+device. See :mod:`edge_cifar.runtimes._mil`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from pathlib import Path
+
+from edge_cifar.errors import BundleError
+from edge_cifar.runtimes import Images, Probabilities
+from edge_cifar.runtimes._mil import package, planner
+from edge_cifar.runtimes._mil.evaluate import Evaluator, Observer
+
+SUFFIX = ".mlpackage"
+DEVICE = False
+
+
+def unavailable() -> str | None:
+    """Nothing keeps it from running anywhere."""
+    return None
+
+
+def load(path: Path, *, threads: int = 1) -> ReferenceRuntime:
+    """Open a package and make its program ready to run.
+
+    Args:
+        path: a ``.mlpackage`` folder.
+        threads: how many chunks of images to compute at once.
+
+    Raises:
+        BundleError: the package is missing, broken, hostile, or holds what cannot be evaluated.
+    """
+    return ReferenceRuntime(path, threads)
+
+
+class ReferenceRuntime:
+    """A loaded Core ML program.
+
+    Attributes:
+        name: ``coreml-reference``.
+        input_shape: (height, width, 3) of one image.
+        classes: number of classes.
+        labels: their names in the order of the probabilities, where the program holds them.
+        metadata: the texts that the package carries: ``author``, ``license``, ``description``, ``version`` and
+            the user's own.
+    """
+
+    name = "coreml-reference"
+
+    def __init__(self, path: Path, threads: int) -> None:
+        with package.opened(path) as opened:
+            plan = planner.make(opened)
+            self._evaluate = Evaluator(plan, threads)
+            self.metadata: Mapping[str, str] = opened.program.metadata
+        self.input_shape = self._evaluate.input_shape
+        self.classes = plan.classes
+        self.labels = plan.labels
+
+    def predict(self, images: Images) -> Probabilities:
+        """Class probabilities of uint8 images ``[N, H, W, 3]``: float32 ``[N, classes]``."""
+        self._check(images)
+        return self._evaluate(images)
+
+    def single(self, image: Images) -> Callable[[], Probabilities]:
+        """One inference of a uint8 image ``[H, W, 3]``, ready to be called."""
+        batch = image[None]
+        self._check(batch)
+        return lambda: self._evaluate(batch)
+
+    def observe(self, images: Images, observer: Observer) -> None:
+        """Tell an observer the name and the value of everything that the program computes, in order.
+
+        Args:
+            images: uint8 ``[N, H, W, 3]``.
+            observer: called with a name and an array ``[n, *declared shape]``, chunk of images by chunk; half
+                precision comes as float32. It must not change or keep the array.
+        """
+        self._check(images)
+        self._evaluate.observe(images, observer)
+
+    def _check(self, images: Images) -> None:
+        if images.ndim != 4 or images.shape[1:] != self.input_shape or images.dtype != "uint8":
+            raise BundleError(
+                f"the program takes uint8 images of shape {list(self.input_shape)}; "
+                f"got {images.dtype} {list(images.shape)}"
+            )
