@@ -80,7 +80,7 @@ def _load(
         return image_folder.load(
             (Path(name) if data_dir is None else data_dir).expanduser(),
             name=name,
-            image_size=image_size or image_folder.DEFAULT_IMAGE_SIZE,
+            image_size=image_folder.DEFAULT_IMAGE_SIZE if image_size is None else image_size,
             seed=seed,
             strict=strict,
             progress=progress,

@@ -1,0 +1,170 @@
+"""A folder of pictures by class: any size, upright, in a fixed order; what is no picture is named."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from edge_cifar.data import image_folder, loading
+from edge_cifar.errors import DataError, UsageError
+from edge_cifar.progress import Silent
+
+COLOURS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
+
+
+class Listener(Silent):
+    """Keeps what was said."""
+
+    def __init__(self) -> None:
+        self.said: list[str] = []
+
+    def bar(self, label: str, total: int) -> AbstractContextManager[Callable[[int], None]]:
+        return super().bar(label, total)
+
+    def say(self, text: str) -> None:
+        self.said.append(text)
+
+
+def _fill(folder: Path, count: int = 10, size: tuple[int, int] = (40, 30), suffix: str = "png") -> Path:
+    for name, colour in COLOURS.items():
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            shade = tuple(max(value - number, 0) for value in colour)
+            Image.new("RGB", size, shade).save(folder / name / f"{number:02}.{suffix}")
+    return folder
+
+
+def test_subfolders_are_classes_and_a_fifth_of_each_is_held_out(tmp_path: Path) -> None:
+    dataset = loading.load(str(_fill(tmp_path / "photos")), image_size=16)
+    assert dataset.labels == ("blue", "green", "red")
+    assert dataset.train.images.shape == (24, 16, 16, 3)
+    assert np.bincount(dataset.train.labels).tolist() == [8, 8, 8]
+    assert np.bincount(dataset.test.labels).tolist() == [2, 2, 2]
+    # The brightest channel tells the class.
+    assert dataset.train.images[:, 0, 0].argmax(axis=1).tolist() == [2 - label for label in dataset.train.labels]
+    assert not dataset.synthetic
+
+
+def test_the_split_follows_the_seed_and_nothing_else(tmp_path: Path) -> None:
+    _fill(tmp_path / "photos")
+    first, again, other = (
+        image_folder.load(tmp_path / "photos", name="photos", image_size=8, seed=seed) for seed in (1, 1, 2)
+    )
+    assert first.checksum == again.checksum
+    assert first.checksum != other.checksum
+    everything = np.concatenate([first.train.images, first.test.images])
+    assert len(np.unique(everything[:, 0, 0], axis=0)) == 30, "no picture is in both splits"
+
+
+def test_train_and_test_subfolders_are_the_splits(tmp_path: Path) -> None:
+    _fill(tmp_path / "train", count=3)
+    _fill(tmp_path / "test", count=1)
+    dataset = image_folder.load(tmp_path, name="photos", image_size=8)
+    assert (len(dataset.train), len(dataset.test)) == (9, 3)
+    assert dataset.labels == ("blue", "green", "red")
+
+
+def test_a_test_class_that_training_lacks_is_refused(tmp_path: Path) -> None:
+    _fill(tmp_path / "train", count=1)
+    _fill(tmp_path / "test", count=1)
+    (tmp_path / "test" / "violet").mkdir()
+    with pytest.raises(DataError, match="classes that train/ has not: violet"):
+        image_folder.load(tmp_path, name="photos", image_size=8)
+
+
+def test_a_wide_picture_is_cropped_about_its_centre(tmp_path: Path) -> None:
+    picture = np.zeros((20, 60, 3), dtype=np.uint8)
+    picture[:, 20:40] = 200
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+        for number in range(2):
+            Image.fromarray(picture).save(tmp_path / name / f"{number}.png")
+    dataset = image_folder.load(tmp_path, name="photos", image_size=10)
+    # Resampling rings a little at the edges that were cut off; what lay outside was black.
+    assert (dataset.train.images > 180).all()
+
+
+def test_a_picture_is_turned_as_its_camera_meant_it(tmp_path: Path) -> None:
+    picture = np.zeros((8, 8, 3), dtype=np.uint8)
+    picture[0, 0] = 255
+    exif = Image.Exif()
+    exif[0x0112] = 6  # the camera was turned: rotate by 90 degrees clockwise to see it upright
+    Image.fromarray(picture).save(tmp_path / "turned.png", exif=exif)
+    read = image_folder._picture(tmp_path / "turned.png", 8)
+    assert read[0, 7].tolist() == [255, 255, 255]
+
+
+@pytest.mark.parametrize("mode", ["L", "RGBA", "P", "CMYK", "1", "I;16"])
+def test_any_kind_of_picture_becomes_rgb(tmp_path: Path, mode: str) -> None:
+    path = tmp_path / ("picture.tif" if mode in ("CMYK", "I;16") else "picture.png")
+    Image.new(mode, (9, 7)).save(path)
+    assert image_folder._picture(path, 5).shape == (5, 5, 3)
+
+
+def test_unreadable_files_are_named_counted_and_left_out(tmp_path: Path) -> None:
+    _fill(tmp_path)
+    (tmp_path / "red" / "notes.txt").write_text("not a picture")
+    (tmp_path / "blue" / "cut.png").write_bytes((tmp_path / "blue" / "00.png").read_bytes()[:60])
+    (tmp_path / "blue" / ".DS_Store").write_bytes(b"hidden files are no pictures and no trouble")
+    listener = Listener()
+    dataset = image_folder.load(tmp_path, name="photos", image_size=8, progress=listener)
+    assert len(dataset.train) + len(dataset.test) == 30
+    (said,) = listener.said
+    assert "left out 2 of 32 files that are no readable pictures: blue/cut.png, red/notes.txt" in said
+
+
+def test_strict_refuses_the_first_unreadable_file(tmp_path: Path) -> None:
+    _fill(tmp_path)
+    (tmp_path / "red" / "notes.txt").write_text("not a picture")
+    with pytest.raises(DataError, match=r"notes\.txt is not a picture that can be read"):
+        loading.load(str(tmp_path), image_size=8, strict=True)
+
+
+def test_a_bomb_is_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    _fill(tmp_path)
+    monkeypatch.setattr(Image, "MAX_IMAGE_PIXELS", 1000)
+    with pytest.raises(DataError, match=r"00.png is not a picture that can be read .*exceeds limit"):
+        loading.load(str(tmp_path), image_size=8, strict=True)
+
+
+@pytest.mark.parametrize(("classes", "found"), [(["only"], "one, 'only'"), ([], "none")])
+def test_fewer_than_two_classes_are_refused(tmp_path: Path, classes: list[str], found: str) -> None:
+    for name in classes:
+        (tmp_path / name).mkdir()
+    with pytest.raises(DataError, match=rf"needs two classes, and .* has {found}"):
+        loading.load(str(tmp_path))
+
+
+def test_a_class_without_pictures_is_named(tmp_path: Path) -> None:
+    _fill(tmp_path)
+    (tmp_path / "violet").mkdir()
+    with pytest.raises(DataError, match="no readable picture of violet"):
+        loading.load(str(tmp_path))
+
+
+def test_one_picture_a_class_is_too_few(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match="too few pictures to hold any out"):
+        loading.load(str(_fill(tmp_path / "photos", count=1)))
+
+
+def test_a_missing_folder_is_one_sentence(tmp_path: Path) -> None:
+    with pytest.raises(DataError, match=r"no folder at .*nowhere"):
+        loading.load(str(tmp_path / "nowhere"))
+
+
+def test_a_folder_that_was_moved_is_found_by_data_dir(tmp_path: Path) -> None:
+    before = loading.load(str(_fill(tmp_path / "photos")), image_size=8)
+    moved = (tmp_path / "photos").rename(tmp_path / "moved")
+    after = loading.load(str(tmp_path / "photos"), data_dir=moved, image_size=8)
+    assert after.checksum == before.checksum
+
+
+@pytest.mark.parametrize("size", [0, -3])
+def test_an_impossible_image_size_is_refused(tmp_path: Path, size: int) -> None:
+    with pytest.raises(UsageError, match="at least 1 pixel"):
+        loading.load(str(_fill(tmp_path / "photos", count=2)), image_size=size)
