@@ -98,15 +98,18 @@ class Bundle:
         facts = {key: value for key, value in manifest.items() if key not in ("schema", "model", "artifacts")}
         return cls(path=path, model=model, artifacts=artifacts, facts=facts)
 
-    def write_manifest(self) -> None:
-        """Write the manifest, whole."""
-        document = {
+    def document(self) -> dict[str, Any]:
+        """The manifest."""
+        return {
             "schema": SCHEMA,
             "model": self.model,
             **self.facts,
             "artifacts": [artifact.entry() for artifact in self.artifacts],
         }
-        files.write_json(self.path / MANIFEST, document)
+
+    def write_manifest(self) -> None:
+        """Write the manifest, whole."""
+        files.write_json(self.path / MANIFEST, self.document())
 
 
 def _artifact(folder: Path, entry: Mapping[str, Any]) -> Artifact:

@@ -38,10 +38,10 @@ class Calibration:
     indices: NDArray[np.int64]
     seed: int
 
-    def batches(self) -> Iterator[NDArray[np.float32]]:
-        """Each image as float32 ``[1, H, W, 3]`` in 0..255, as the model takes it."""
-        for image in self.images:
-            yield image[np.newaxis].astype(np.float32)
+    def batches(self, size: int) -> Iterator[NDArray[np.float32]]:
+        """The images as float32 ``[size or fewer, H, W, 3]`` in 0..255, as the model takes them."""
+        for start in range(0, len(self.images), size):
+            yield self.images[start : start + size].astype(np.float32)
 
     def facts(self) -> dict[str, Any]:
         """What the manifest says of the calibration."""

@@ -30,7 +30,7 @@ def frozen(model: Any, batch: int | None) -> Any:
     constants = packages.require("tensorflow.python.framework.convert_to_constants", "train")
     signature = tensorflow.TensorSpec((batch, *model.input_shape[1:]), tensorflow.float32, name=INPUT)
 
-    @tensorflow.function(input_signature=[signature], autograph=False)
+    @tensorflow.function(input_signature=[signature], autograph=False)  # type: ignore[untyped-decorator]
     def probabilities(image: Any) -> Any:
         return tensorflow.identity(model(image, training=False), name=OUTPUT)
 

@@ -85,7 +85,7 @@ def _program(coremltools: Any, model: Any, precision: str, labels: Sequence[str]
         name=_graph.INPUT, shape=(1, *model.input_shape[1:]), color_layout=coremltools.colorlayout.RGB
     )
     compute = coremltools.precision.FLOAT32 if precision == "fp32" else coremltools.precision.FLOAT16
-    program = coremltools.convert(
+    return coremltools.convert(
         [_graph.frozen(model, batch=1)],
         source="tensorflow",
         convert_to="mlprogram",
@@ -95,7 +95,6 @@ def _program(coremltools: Any, model: Any, precision: str, labels: Sequence[str]
         minimum_deployment_target=coremltools.target[_TARGET],
         skip_model_load=True,
     )
-    return program
 
 
 def _keep(coremltools: Any, program: Any) -> Any:

@@ -27,6 +27,7 @@ OPSET = 17
 
 _EXTRA = "convert"
 _BATCH_DIMENSION = "batch"
+_CALIBRATION_BATCH = 25
 
 
 def convert(
@@ -149,7 +150,7 @@ class _Reader:
     """Calibration images in the form that ONNX Runtime's quantizer asks for."""
 
     def __init__(self, calibration: Calibration) -> None:
-        self._batches: Iterator[Any] = calibration.batches()
+        self._batches: Iterator[Any] = calibration.batches(_CALIBRATION_BATCH)
 
     def get_next(self) -> dict[str, Any] | None:
         batch = next(self._batches, None)

@@ -91,7 +91,7 @@ def _converter(tensorflow: Any, model: Any, precision: str, calibration: Calibra
 
 
 def _samples(calibration: Calibration) -> Iterator[list[Any]]:
-    for image in calibration.batches():
+    for image in calibration.batches(1):
         yield [image]
 
 

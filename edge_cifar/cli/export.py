@@ -1,0 +1,142 @@
+"""``edge-cifar export``."""
+
+from __future__ import annotations
+
+import shlex
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_cifar.cli._output import Terminal, emit_json, emit_table
+
+if TYPE_CHECKING:
+    from edge_cifar.artifact import Artifact, Bundle
+
+
+class ImageCount(click.ParamType):
+    """A whole number of images, or ``all``."""
+
+    name = "N|all"
+
+    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
+        if value == "all" or value is None:
+            return None
+        try:
+            return int(str(value))
+        except ValueError:
+            self.fail(f"{value!r} is neither a whole number nor all", param, ctx)
+
+
+class MatrixCommand(click.Command):
+    """A command whose help ends with the table of formats and precisions, taken from the converters."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        from edge_cifar.steps import _export_plan
+
+        for name in _export_plan.formats():
+            module = _export_plan.converter(name)
+            with formatter.section(f"{name} (default: {', '.join(module.DEFAULT)})"):
+                formatter.write_dl(list(module.PRECISIONS.items()))
+
+
+@click.command(cls=MatrixCommand)
+@click.argument("run", required=False, type=click.Path(path_type=Path), metavar="[RUN]")
+@click.option("--format", "formats", multiple=True, metavar="NAME|all", help="tflite, onnx, coreml; may be repeated.")
+@click.option("--precision", "precisions", multiple=True, metavar="NAME|all", help="Listed below; may be repeated.")
+@click.option(
+    "--calibration-images",
+    type=int,
+    default=500,
+    show_default=True,
+    help="Training images that set the ranges of quantized activations.",
+)
+@click.option(
+    "--max-drop",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="POINTS",
+    help="Percentage points of validation accuracy that an artifact may lose.",
+)
+@click.option(
+    "--reference-images",
+    type=ImageCount(),
+    default="2000",
+    show_default=True,
+    help="Test images that the bundle carries to be verified with.",
+)
+@click.option("--out", type=click.Path(path_type=Path), help="The bundle's folder.  [default: RUN/export]")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the run's data lie; used, or an error.")
+@click.option("--overwrite", is_flag=True, help="Replace the bundle in the folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
+def command(
+    run: Path | None,
+    formats: tuple[str, ...],
+    precisions: tuple[str, ...],
+    calibration_images: int,
+    max_drop: float,
+    reference_images: int | None,
+    out: Path | None,
+    data_dir: Path | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Quantize and convert a run's model, check every artifact, write the bundle.
+
+    RUN is a run folder; left out, the newest under ./runs. Every artifact is compared with the Keras
+    model on validation images; one whose loss of accuracy is certainly above --max-drop is not kept,
+    and the exit status is 1.
+
+    \b
+    Example:
+      edge-cifar export
+      edge-cifar export runs/resnet8 --format tflite --precision int8 --precision fp16
+      edge-cifar export --format all --precision all --overwrite
+    """
+    from edge_cifar.steps import export as step
+
+    bundle = step.write_bundle(
+        run,
+        formats=formats or None,
+        precisions=precisions or None,
+        calibration_images=calibration_images,
+        max_drop=max_drop,
+        reference_images=reference_images,
+        out=out,
+        overwrite=overwrite,
+        data_dir=data_dir,
+        progress=Terminal(),
+    )
+    if as_json:
+        emit_json({"bundle": str(bundle.path), **bundle.document()})
+    else:
+        _print(bundle)
+    step.demand_all(bundle)
+    if not as_json:
+        click.echo(f"next: {shlex.join(['edge-cifar', 'verify', str(bundle.path)])}")
+
+
+def _print(bundle: Bundle) -> None:
+    headers = ("variant", "bytes", "max diff", "same class", "points lost", "interval")
+    emit_table(headers, [_row(artifact) for artifact in bundle.artifacts])
+    for artifact in bundle.artifacts:
+        if reason := artifact.facts["parity"].get("reason"):
+            click.echo(f"{artifact.variant}: not checked, {reason}")
+    click.echo(f"bundle: {bundle.path}")
+
+
+def _row(artifact: Artifact) -> tuple[str | None, ...]:
+    parity = artifact.facts["parity"]
+    size = f"{artifact.size_bytes:,}"
+    if parity["status"] != "checked":
+        return str(artifact.variant), size, None, None, None, None
+    drop = parity["drop"]
+    return (
+        str(artifact.variant),
+        size,
+        f"{parity['max_abs_diff']:.1e}",
+        f"{parity['top1_agreement']:.2%}",
+        f"{drop['points']:+.2f}",
+        f"{drop['low']:+.2f} to {drop['high']:+.2f}",
+    )

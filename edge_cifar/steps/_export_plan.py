@@ -1,0 +1,92 @@
+"""Which variants an export writes, from the formats and precisions that were asked for."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from types import ModuleType
+
+import edge_cifar.converters
+from edge_cifar import packages, plugins
+from edge_cifar.errors import MissingPackage, UsageError, unknown
+from edge_cifar.progress import Progress
+from edge_cifar.variant import Variant
+
+ALL = "all"
+
+
+def formats() -> tuple[str, ...]:
+    """Every format there is a converter for."""
+    return plugins.names(edge_cifar.converters)
+
+
+def converter(format_: str) -> ModuleType:
+    """A format's converter; its heavy packages are not imported yet.
+
+    Raises:
+        UsageError: there is no such format; the nearest is suggested.
+    """
+    return plugins.load(edge_cifar.converters, format_, "format")
+
+
+def choose(formats_: Sequence[str] | None, precisions: Sequence[str] | None, progress: Progress) -> tuple[Variant, ...]:
+    """The variants to write, in the order of formats and of each format's own precisions.
+
+    Args:
+        formats_: names; None or ``all`` for those whose packages are installed here.
+        precisions: names; None for each format's default ones, ``all`` for all it has. With several
+            formats each writes those of the named precisions that it has.
+        progress: told of formats that were not named and cannot be written here.
+
+    Raises:
+        UsageError: a format or precision is unknown, a named precision is in none of the chosen
+            formats, or a named format has none of the named precisions.
+        MissingPackage: a named format lacks a package, or none can be written.
+    """
+    named = formats_ is not None and ALL not in formats_
+    chosen = tuple(dict.fromkeys(formats_)) if formats_ is not None and named else formats()
+    converters = {name: converter(name) for name in chosen}
+    variants = tuple(
+        Variant(name, precision)
+        for name, module in converters.items()
+        for precision in _precisions(name, module, precisions, named)
+    )
+    _refuse_unheld(converters, precisions)
+    missing = {name: absent for name, module in converters.items() if (absent := _missing(module))}
+    if missing and (named or len(missing) == len(converters)):
+        raise next(iter(missing.values()))
+    for name, absent in missing.items():
+        progress.say(f"{name} is left out: {absent}")
+    return tuple(variant for variant in variants if variant.format not in missing)
+
+
+def _precisions(format_: str, module: ModuleType, named: Sequence[str] | None, format_named: bool) -> tuple[str, ...]:
+    if named is None:
+        return tuple(module.DEFAULT)
+    found = tuple(precision for precision in module.PRECISIONS if ALL in named or precision in named)
+    if not found and format_named and not _unknown(named):
+        raise UsageError(f"{format_} has no {' or '.join(named)}; it has {', '.join(module.PRECISIONS)}")
+    return found
+
+
+def _refuse_unheld(converters: dict[str, ModuleType], named: Sequence[str] | None) -> None:
+    """Refuse a precision that no chosen format has."""
+    held = {precision for module in converters.values() for precision in module.PRECISIONS}
+    for precision in _unknown(named or ()):
+        everywhere = {known for name in formats() for known in converter(name).PRECISIONS}
+        raise unknown("precision", precision, {*everywhere, ALL})
+    for precision in named or ():
+        if precision != ALL and precision not in held:
+            lacking = "; ".join(f"{name} has {', '.join(module.PRECISIONS)}" for name, module in converters.items())
+            raise UsageError(f"no chosen format has {precision}: {lacking}")
+
+
+def _unknown(named: Sequence[str]) -> list[str]:
+    everywhere = {known for name in formats() for known in converter(name).PRECISIONS}
+    return [precision for precision in named if precision != ALL and precision not in everywhere]
+
+
+def _missing(module: ModuleType) -> MissingPackage | None:
+    for package in module.PACKAGES:
+        if not packages.installed(package):
+            return MissingPackage(package, "convert")
+    return None
