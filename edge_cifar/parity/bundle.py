@@ -5,12 +5,13 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+from edge_cifar import files
 from edge_cifar.artifact import Artifact, Bundle
 from edge_cifar.errors import BundleError
 from edge_cifar.parity import processes
 from edge_cifar.parity.comparison import compare, shortfall, unusable
 from edge_cifar.parity.diagnosis import diagnose
-from edge_cifar.parity.labels import wrong_labels
+from edge_cifar.parity.labels import wrong_embedded_labels, wrong_labels
 from edge_cifar.parity.processes import Answers, Refusal
 from edge_cifar.parity.tolerances import tolerance_for
 from edge_cifar.parity.verification import Status, Verification
@@ -57,6 +58,9 @@ def verify_bundle(bundle: Bundle, *, images: int | None = None, progress: Progre
 
 
 def _check_reference(bundle: Bundle, reference: Reference) -> None:
+    claim = bundle.facts.get("reference")
+    if isinstance(claim, dict) and claim.get("sha256") != files.sha256(bundle.reference_path):
+        raise BundleError(f"{bundle.reference_path} is not the reference that the manifest lists; export again")
     classes = reference.probabilities.shape[1]
     labels = reference.labels
     if not len(labels):
@@ -90,7 +94,7 @@ def _judged(bundle: Bundle, artifact: Artifact, reference: Reference, given: Ans
     reason = unusable(reference, given.input_shape, probabilities)
     comparison = None if reason else compare(reference, probabilities, tolerance.margin)
     if comparison:
-        reason = shortfall(comparison, tolerance)
+        reason = shortfall(comparison, tolerance) or wrong_embedded_labels(artifact, given.labels)
     return Verification(
         model=bundle.model,
         variant=artifact.variant,

@@ -37,12 +37,14 @@ class Answers:
     Attributes:
         runtime: name of the runtime that ran it.
         input_shape: (height, width, 3) that it takes.
+        labels: class names that the artifact itself holds; None where it holds none.
         views: float32 ``[N, classes]`` by view; empty when the images have another shape.
         seconds: wall time of its process.
     """
 
     runtime: str
     input_shape: tuple[int, ...]
+    labels: tuple[str, ...] | None
     views: dict[str, NDArray[np.float32]]
     seconds: float
 
@@ -127,7 +129,10 @@ class _Worker:
             with np.load(self._out / worker.ANSWERS, allow_pickle=False) as archive:
                 views = {name.partition(":")[2]: archive[name] for name in archive if name.startswith("view:")}
                 shape = tuple(int(side) for side in archive["input_shape"])
-                return Answers(runtime=str(archive["runtime"]), input_shape=shape, views=views, seconds=seconds)
+                labels = tuple(archive["labels"].tolist()) if "labels" in archive else None
+                return Answers(
+                    runtime=str(archive["runtime"]), input_shape=shape, labels=labels, views=views, seconds=seconds
+                )
         if status == 0:
             refusal = json.loads((self._out / worker.REFUSAL).read_text(encoding="utf-8"))
             return Refusal(reason=refusal["reason"], unavailable=refusal["unavailable"], seconds=seconds)

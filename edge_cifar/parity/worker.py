@@ -31,12 +31,14 @@ def answer(artifact: Path, reference: Path, count: int, views: list[str], out: P
         count: how many of its images, from the first.
         views: names from :mod:`edge_cifar.parity.views`.
         out: an existing folder; ``answers.npz`` appears in it, with the runtime's name, the
-            artifact's input shape, and float32 ``[count, classes]`` under ``view:NAME``. Images of
-            another shape than the artifact's are not fed, and no view is written.
+            artifact's input shape, the labels that it holds, and float32 ``[count, classes]`` under
+            ``view:NAME``. Images of another shape than the artifact's are not fed, and no view is written.
     """
     runtime = loading.load(artifact)
     images = Reference.read(reference).first(count).images
     arrays: dict[str, Any] = {"runtime": np.array(runtime.name), "input_shape": np.array(runtime.input_shape)}
+    if runtime.labels is not None:
+        arrays["labels"] = np.array(runtime.labels, dtype=np.str_)
     if tuple(runtime.input_shape) == images.shape[1:]:
         arrays |= {f"view:{view}": runtime.predict(show(images, view)) for view in views}
     np.savez(out / ANSWERS, **arrays)

@@ -28,11 +28,16 @@ class Runtime(Protocol):
         name: the runtime's own: ``litert``, ``onnxruntime``, ``coreml``, ``coreml-reference``, ``keras``.
         input_shape: (height, width, 3) of one image.
         classes: number of classes.
+        labels: names of the classes in the order of the probabilities, where the file itself holds
+            them; a damaged file's raise BundleError.
     """
 
     name: str
     input_shape: tuple[int, int, int]
     classes: int
+
+    @property
+    def labels(self) -> tuple[str, ...] | None: ...
 
     def predict(self, images: Images) -> Probabilities:
         """Class probabilities.

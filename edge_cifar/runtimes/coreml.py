@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import platform
 from collections.abc import Callable
 from pathlib import Path
@@ -13,7 +12,7 @@ from PIL import Image
 
 from edge_cifar import packages, quiet
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable
-from edge_cifar.runtimes import Images, Probabilities, Runtime
+from edge_cifar.runtimes import Images, Probabilities, Runtime, _labels
 
 SUFFIX = ".mlpackage"
 DEVICE = True
@@ -75,8 +74,8 @@ class CoreML:
         self.input_shape = _image_shape(feature, source)
         self._channels_first = not self._takes_image and feature.type.multiArrayType.shape[-1] != 3
         self._output_name = description.predictedProbabilitiesName or description.output[0].name
-        labels = model.user_defined_metadata.get("labels")
-        self._labels: list[str] | None = json.loads(labels) if labels else None
+        labels = model.user_defined_metadata.get(_labels.LABELS)
+        self.labels = _labels.parsed(labels, source) if labels else None
         self.classes = len(self._answer(np.zeros(self.input_shape, np.uint8)))
 
     def predict(self, images: Images) -> Probabilities:
@@ -110,7 +109,7 @@ class CoreML:
         if not isinstance(output, dict):
             return np.asarray(output, np.float32).reshape(-1)
         # A classifier answers by label and in no order; another's model without our metadata keeps Core ML's.
-        labels = self._labels or list(output)
+        labels = self.labels or tuple(output)
         return np.array([output[label] for label in labels], np.float32)
 
 

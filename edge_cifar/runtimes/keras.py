@@ -75,6 +75,7 @@ class KerasRuntime:
     """A Keras model behind the compiled function of its backend."""
 
     name = "keras"
+    labels = None
 
     def __init__(self, model: Any) -> None:
         shape, output = model.input_shape, model.output_shape

@@ -10,7 +10,7 @@ import numpy as np
 
 from edge_cifar import packages, quiet
 from edge_cifar.errors import BundleError, MissingPackage
-from edge_cifar.runtimes import Images, Probabilities, Runtime
+from edge_cifar.runtimes import Images, Probabilities, Runtime, _labels
 from edge_cifar.runtimes._pixels import ImageInput, Quantization, Range, checked_probabilities, stored_type
 
 SUFFIX = ".tflite"
@@ -46,7 +46,7 @@ def load(path: Path, *, threads: int = 1, input_range: Range | None = None) -> R
     except (ValueError, RuntimeError, OSError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise BundleError(f"{path} is not a TFLite model that LiteRT can run ({reason}); export it again") from error
-    return LiteRT(interpreter, path.name, input_range)
+    return LiteRT(interpreter, path, input_range)
 
 
 class LiteRT:
@@ -58,13 +58,15 @@ class LiteRT:
 
     name = "litert"
 
-    def __init__(self, interpreter: Any, source: str, input_range: Range | None) -> None:
+    def __init__(self, interpreter: Any, path: Path, input_range: Range | None) -> None:
+        source = path.name
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
             raise BundleError(
                 f"{source} has {len(inputs)} inputs and {len(outputs)} outputs; an image classifier has one of each"
             )
         self._interpreter = interpreter
+        self._path = path
         self._source = source
         self._input_index = inputs[0]["index"]
         self._output_index = outputs[0]["index"]
@@ -72,6 +74,10 @@ class LiteRT:
         self._output = _quantization(outputs[0])
         self.input_shape = self._input.shape
         self.classes = int(outputs[0]["shape"][-1])
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        return _labels.of_tflite(self._path)
 
     def predict(self, images: Images) -> Probabilities:
         encoded = self._input.encode(images)

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge_cifar import packages, quiet
 from edge_cifar.errors import BundleError, MissingPackage
-from edge_cifar.runtimes import Images, Probabilities, Runtime
+from edge_cifar.runtimes import Images, Probabilities, Runtime, _labels
 from edge_cifar.runtimes._pixels import ImageInput, Quantization, Range, checked_probabilities
 
 SUFFIX = ".onnx"
@@ -89,6 +89,11 @@ class OnnxRuntime:
         self._fixed_batch = shape[0]
         self.input_shape = self._input.shape
         self.classes = self._answers(np.zeros((1, *self.input_shape), np.uint8)).shape[1]
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        text = self._session.get_modelmeta().custom_metadata_map.get(_labels.LABELS)
+        return None if text is None else _labels.parsed(text, self._source)
 
     def predict(self, images: Images) -> Probabilities:
         batch = self._fixed_batch or _BATCH
