@@ -6,7 +6,6 @@ import json
 import os
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -45,19 +44,18 @@ def test_help_answers_at_once_and_imports_nothing_heavy(command: tuple[str, ...]
         "json.dump([status, sorted(sys.modules)], sys.stderr)"
     )
     seconds = []
-    for _ in range(5):
-        start = time.perf_counter()
+    for _ in range(3):
+        before = os.times()
         done = subprocess.run(
             [sys.executable, "-c", program, *command, "--help"], capture_output=True, text=True, check=True
         )
-        seconds.append(time.perf_counter() - start)
-        if seconds[-1] < HELP_SECONDS:
-            break
+        after = os.times()
+        seconds.append(after.children_user + after.children_system - before.children_user - before.children_system)
     status, modules = json.loads(done.stderr)
     assert status == 0
     assert "edge-cifar" in done.stdout
     assert not set(HEAVY) & set(modules)
-    # The best of a few: a neighbour's load makes a run slower, never faster.
+    # Processor time: it is the time a user waits on a quiet machine, and the same on a busy one.
     assert min(seconds) < HELP_SECONDS
 
 

@@ -1,0 +1,47 @@
+# make demo      the whole way on built-in data: train, export, verify, bench, report
+# make test      linters, types, import rules and every test that is quick (under 15 minutes on 2 cores)
+# make test-all  the full matrix of backbones, formats and precisions (may take hours)
+# make lint      linters, types and import rules alone
+#
+# Each makes .venv from nothing and installs what it needs, at the versions of constraints.txt, and
+# installs again only when setup.cfg, pyproject.toml or constraints.txt changed.
+
+VENV := .venv
+BIN := $(VENV)/bin
+INSTALLED := $(VENV)/.installed
+
+# The first interpreter that fits. TensorFlow has no packages for Python 3.14 yet.
+PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
+	if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
+	then echo $$name; break; fi; done)
+
+.PHONY: help demo test test-all lint clean
+
+help:
+	@sed -n 's/^# //p' Makefile | head -n 4
+
+demo: $(INSTALLED)
+	@$(BIN)/edge-cifar demo
+
+test: lint
+	@$(BIN)/python -m pytest --quiet
+
+test-all: lint
+	@$(BIN)/python -m pytest -m "slow or not slow"
+
+lint: $(INSTALLED)
+	@$(BIN)/ruff check --quiet .
+	@$(BIN)/ruff format --quiet --check . || { echo "make lint: run .venv/bin/ruff format ."; exit 1; }
+	@$(BIN)/mypy --no-error-summary
+	@$(BIN)/lint-imports --no-cache > $(VENV)/lint-imports.log || { cat $(VENV)/lint-imports.log; exit 1; }
+	@echo "ruff, mypy and import-linter: clean"
+
+$(INSTALLED): setup.cfg pyproject.toml constraints.txt
+	@test -n "$(PYTHON)" || { echo "edge-cifar needs Python 3.11 to 3.13; name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	@echo "Installing into $(VENV) with $(PYTHON): about 3 GB, a few minutes"
+	@$(PYTHON) -m venv $(VENV)
+	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all]'
+	@touch $@
+
+clean:
+	@rm -rf $(VENV) build demo *.egg-info .mypy_cache .pytest_cache .ruff_cache .import_linter_cache
