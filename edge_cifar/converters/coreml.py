@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import uuid
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -25,6 +26,9 @@ DEFAULT = ("fp32", "fp16", "w8")
 _EXTRA = "convert"
 # The first target whose programs may hold palettes and quantized weights (macOS 13).
 _TARGET = "iOS16"
+_CONVERSION_DATE = "com.github.apple.coremltools.conversion_date"
+# Any fixed name space will do; items are told apart by their paths.
+_NAMESPACE = uuid.UUID("7d0c1c5e-3f1b-5c0e-9f57-6f3b3a2c9b11")
 
 
 def convert(
@@ -67,14 +71,17 @@ def convert(
         # coremltools raises whatever its passes raise, down to bare Exception.
         raise _graph.failed("coreml", precision, error, chatter) from error
     program.short_description = metadata.get("description", "")
+    program.user_defined_metadata.pop(_CONVERSION_DATE, None)
     program.user_defined_metadata["labels"] = json.dumps(list(labels))
     for name, text in metadata.items():
         program.user_defined_metadata[name] = text
     with files.appears_whole(path) as partial, quiet.captured():
         program.save(str(partial))
+        _reproducible(coremltools, partial)
+    description = program.get_spec().description
     return {
         "input": {"name": _graph.INPUT, "shape": list(model.input_shape[1:]), "range": [0, 255], "type": "image"},
-        "output": {"name": _graph.OUTPUT, "shape": [len(labels)], "type": "dictionary"},
+        "output": {"name": description.predictedProbabilitiesName, "shape": [len(labels)], "type": "dictionary"},
         "calibration": None,
         "deployment_target": _TARGET,
     }
@@ -116,6 +123,25 @@ def _palettes(bits: int) -> Callable[[Any, Any], Any]:
         return optimize.palettize_weights(program, config)
 
     return palettize
+
+
+def _reproducible(coremltools: Any, package: Path) -> None:
+    """Take out of a package what differs from one conversion to the next.
+
+    coremltools gives its items random identifiers, and writes maps in whatever order they have in memory.
+    """
+    manifest_path = package / "Manifest.json"
+    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    items: dict[str, Any] = manifest["itemInfoEntries"]
+    identifiers = {old: str(uuid.uuid5(_NAMESPACE, item["path"])) for old, item in items.items()}
+    manifest["itemInfoEntries"] = dict(sorted((identifiers[old], item) for old, item in items.items()))
+    manifest["rootModelIdentifier"] = identifiers[manifest["rootModelIdentifier"]]
+    manifest_path.write_text(json.dumps(manifest, indent=4) + "\n", encoding="utf-8")
+    root = manifest["itemInfoEntries"][manifest["rootModelIdentifier"]]
+    specification = package / "Data" / root["path"]
+    message = coremltools.proto.Model_pb2.Model()
+    message.ParseFromString(specification.read_bytes())
+    specification.write_bytes(message.SerializeToString(deterministic=True))
 
 
 _COMPRESSIONS: Mapping[str, Callable[[Any, Any], Any]] = {

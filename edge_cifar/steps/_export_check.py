@@ -12,7 +12,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.data import Split
-from edge_cifar.errors import RuntimeUnavailable
+from edge_cifar.errors import BundleError, RuntimeUnavailable
 from edge_cifar.evaluation import metrics
 from edge_cifar.evaluation.agreement import agreement
 from edge_cifar.evaluation.paired import paired_drop
@@ -22,7 +22,7 @@ from edge_cifar.runtimes import Runtime, loading
 GATE_MINIMUM = 500
 
 # Enough that a loss of one point stands out: at 3 % of changed answers the interval is +-0.75 points.
-_IMAGES = 2000
+MAXIMUM_IMAGES = 2000
 # A reference evaluator takes tens of times as long as a runtime.
 _IMAGES_ON_REFERENCE = 500
 _TIMED_RUNS = 30
@@ -73,22 +73,20 @@ class Outcome:
     latency_ms: float | None = None
 
 
-def gate_images(validation: Split) -> int:
-    """How many validation images are compared on."""
-    return min(len(validation), _IMAGES)
-
-
 def check(path: Path, yardstick: Yardstick) -> Outcome:
     """Run an artifact on validation images and compare its answers with the Keras model's.
 
-    Raises:
-        BundleError: the artifact cannot be loaded by the runtime that should.
+    An artifact that its own runtime refuses to load is rejected; one whose runtime cannot run on
+    this machine stays unverified.
     """
     try:
         module = loading.runtime_for(path)
     except RuntimeUnavailable as error:
         return Outcome(parity={"status": "unverified", "reason": str(error)})
-    runtime: Runtime = module.load(path)
+    try:
+        runtime: Runtime = module.load(path)
+    except BundleError as error:
+        return Outcome(parity={"status": "checked", "reason": str(error)}, rejection=str(error))
     count = len(yardstick.split) if module.DEVICE else min(len(yardstick.split), _IMAGES_ON_REFERENCE)
     candidate = runtime.predict(yardstick.split.images[:count])
     facts: dict[str, Any] = {"status": "checked", "runtime": runtime.name, "split": "validation", "images": count}

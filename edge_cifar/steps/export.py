@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -13,14 +12,14 @@ import numpy as np
 from edge_cifar import files, packages
 from edge_cifar import run as runs
 from edge_cifar.artifact import MANIFEST, REFERENCE, Artifact, Bundle
-from edge_cifar.converters import Calibration
 from edge_cifar.data import calibration as calibration_sample
-from edge_cifar.errors import BundleError, CheckFailed, ConversionError, RunError, UsageError
+from edge_cifar.errors import BundleError, CheckFailed, ConversionError, UsageError
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.reference import Reference
 from edge_cifar.run import Run
 from edge_cifar.steps import _export_card, _export_check, _export_plan
-from edge_cifar.steps._export_check import Yardstick
+from edge_cifar.steps._export_check import Outcome
+from edge_cifar.steps._export_source import Source
 from edge_cifar.steps._run_data import RunData, load_run_data
 from edge_cifar.variant import Variant
 
@@ -120,7 +119,7 @@ def write_bundle(
         with files.appears_whole(place) as folder:
             folder.mkdir()
             data = load_run_data(opened, data_dir=data_dir, progress=progress)
-            source = _Source.load(opened, data, calibration_images, max_drop)
+            source = Source.load(opened, data, calibration_images, max_drop)
             if not source.yardstick.gated:
                 progress.say(
                     f"nothing is gated: {len(source.yardstick.split)} validation images, "
@@ -131,84 +130,25 @@ def write_bundle(
     return Bundle.open(place)
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Source:
-    """What every conversion starts from."""
-
-    run: Run
-    record: Mapping[str, Any]
-    model: Any
-    predict: Any
-    labels: tuple[str, ...]
-    calibration: Calibration
-    yardstick: Yardstick
-
-    @classmethod
-    def load(cls, run: Run, data: RunData, calibration_images: int, max_drop: float) -> _Source:
-        from edge_cifar.runtimes import keras as keras_runtime
-
-        record = run.record()
-        seed = int(record["seed"])
-        model = keras_runtime.load_model(packages.require_keras(), run.model_path)
-        runtime = keras_runtime.of_model(model)
-        labels = tuple(data.dataset.labels)
-        if runtime.classes != len(labels):
-            raise RunError(f"{run.model_path} tells {runtime.classes} classes apart, its data have {len(labels)}")
-        chosen = calibration_sample.sample(data.train, calibration_images, seed)
-        compared = data.validation.take(
-            calibration_sample.sample(data.validation, _export_check.gate_images(data.validation), seed)
-        )
-        return cls(
-            run=run,
-            record=record,
-            model=model,
-            predict=runtime.predict,
-            labels=labels,
-            calibration=Calibration(images=data.train.images[chosen], indices=chosen, seed=seed),
-            yardstick=Yardstick(split=compared, probabilities=runtime.predict(compared.images), max_drop=max_drop),
-        )
-
-    def metadata(self, variant: Variant) -> dict[str, str]:
-        """What is written into the artifact itself, beside the labels."""
-        return {
-            "description": f"{self.record['backbone']} trained on {self.record['data']['name']}: raw RGB pixels in, "
-            "class probabilities out",
-            "model": self.run.name,
-            "variant": str(variant),
-        }
-
-
 def _write_artifacts(
-    source: _Source, variants: Sequence[Variant], folder: Path, progress: Progress
+    source: Source, variants: Sequence[Variant], folder: Path, progress: Progress
 ) -> tuple[list[Artifact], list[dict[str, Any]]]:
     artifacts: list[Artifact] = []
     rejected: list[dict[str, Any]] = []
     latencies: dict[Variant, float] = {}
     with progress.bar("export", len(variants)) as advance:
         for variant in variants:
-            converter = _export_plan.converter(variant.format)
-            path = folder / f"{variant}{converter.SUFFIX}"
             try:
-                facts = converter.convert(
-                    source.model,
-                    variant.precision,
-                    labels=source.labels,
-                    calibration=source.calibration,
-                    metadata=source.metadata(variant),
-                    path=path,
-                )
+                artifact, outcome = _write_artifact(source, variant, folder)
             except ConversionError as error:
+                # Said with the rejected ones when all others are written.
                 rejected.append({"variant": str(variant), "reason": str(error), "parity": None})
-                advance(1)
-                continue
-            outcome = _export_check.check(path, source.yardstick)
-            if outcome.rejection:
-                files.remove(path)
-                rejected.append({"variant": str(variant), "reason": outcome.rejection, "parity": outcome.parity})
             else:
-                facts["parity"] = outcome.parity
-                facts["tool_versions"] = packages.versions("keras", "tensorflow", *converter.PACKAGES)
-                artifacts.append(_artifact(path, variant, source.labels, facts))
+                if outcome.rejection:
+                    files.remove(artifact.path)
+                    rejected.append({"variant": str(variant), "reason": outcome.rejection, "parity": outcome.parity})
+                else:
+                    artifacts.append(artifact)
                 if outcome.latency_ms is not None:
                     latencies[variant] = outcome.latency_ms
             advance(1)
@@ -216,15 +156,28 @@ def _write_artifacts(
     return artifacts, rejected
 
 
-def _artifact(path: Path, variant: Variant, labels: tuple[str, ...], facts: Mapping[str, Any]) -> Artifact:
-    return Artifact(
+def _write_artifact(source: Source, variant: Variant, folder: Path) -> tuple[Artifact, Outcome]:
+    converter = _export_plan.converter(variant.format)
+    path = folder / f"{variant}{converter.SUFFIX}"
+    facts = converter.convert(
+        source.model,
+        variant.precision,
+        labels=source.labels,
+        calibration=source.calibration,
+        metadata=source.metadata(variant),
+        path=path,
+    )
+    outcome = _export_check.check(path, source.yardstick)
+    versions = packages.versions("keras", "tensorflow", *converter.PACKAGES)
+    artifact = Artifact(
         path=path,
         variant=variant,
         sha256=files.sha256(path),
         size_bytes=files.size_bytes(path),
-        labels=labels,
-        facts=facts,
+        labels=source.labels,
+        facts={**facts, "parity": outcome.parity, "tool_versions": versions},
     )
+    return artifact, outcome
 
 
 def _name_slow(latencies: Mapping[Variant, float], progress: Progress) -> None:
@@ -238,7 +191,7 @@ def _name_slow(latencies: Mapping[Variant, float], progress: Progress) -> None:
 
 
 def _write_rest(
-    source: _Source,
+    source: Source,
     data: RunData,
     folder: Path,
     artifacts: Sequence[Artifact],

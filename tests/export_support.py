@@ -1,0 +1,97 @@
+"""A small network and a run around it, for tests that convert and export."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_cifar import files, packages
+from edge_cifar.converters import Calibration
+from edge_cifar.data.loading import load
+from edge_cifar.run import SCHEMA, Run
+
+LABELS = tuple(f"class {number}" for number in range(10))
+SIZE = 24
+
+
+def network() -> Any:
+    """Resizing, rescaling, a convolution, a depthwise one and batch norms: what converters trip over.
+
+    Untrained, but with statistics that batch normalization notices, so that a network exported in
+    training mode gives other answers.
+    """
+    keras = packages.require_keras()
+    layers = keras.layers
+    keras.utils.set_random_seed(7)
+    image = keras.Input((32, 32, 3), name="image")
+    x = layers.Resizing(SIZE, SIZE)(image)
+    x = layers.Rescaling(1 / 127.5, offset=-1.0)(x)
+    x = layers.Conv2D(8, 3, strides=2, padding="same", use_bias=False)(x)
+    x = layers.BatchNormalization()(x)
+    x = layers.ReLU(6.0)(x)
+    x = layers.DepthwiseConv2D(3, padding="same", use_bias=False)(x)
+    x = layers.BatchNormalization()(x)
+    x = layers.ReLU(6.0)(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dense(10, activation="softmax", kernel_initializer=keras.initializers.RandomNormal(stddev=4.0))(x)
+    model = keras.Model(image, x)
+    generator = np.random.default_rng(7)
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization):
+            gamma, beta, mean, variance = layer.get_weights()
+            layer.set_weights(
+                [
+                    generator.uniform(0.5, 1.5, gamma.shape),
+                    generator.uniform(0.5, 1.0, beta.shape),
+                    generator.uniform(-0.2, 0.2, mean.shape),
+                    generator.uniform(0.2, 0.8, variance.shape),
+                ]
+            )
+    return model
+
+
+def pictures(count: int, seed: int = 0) -> NDArray[np.uint8]:
+    """Smooth random images, uint8 ``[count, 32, 32, 3]``, of very different colours."""
+    generator = np.random.default_rng(seed)
+    coarse = generator.integers(0, 256, (count, 4, 4, 3), dtype=np.uint8)
+    return coarse.repeat(8, axis=1).repeat(8, axis=2)
+
+
+def calibration(count: int = 32) -> Calibration:
+    return Calibration(images=pictures(count, seed=1), indices=np.arange(count), seed=1)
+
+
+def stand_in_run(folder: Path, *, limit: int = 1200, validation_split: float = 0.5) -> Run:
+    """A run folder as ``train`` leaves it, around the untrained network; 600 validation images."""
+    dataset = load("synthetic", limit=limit, seed=0)
+    run = Run(folder)
+    folder.mkdir(parents=True)
+    network().save(run.model_path)
+    validation = int(limit * validation_split)
+    files.write_json(
+        run.record_path,
+        {
+            "schema": SCHEMA,
+            "backbone": "stand-in",
+            "recipe_name": "default",
+            "recipe": {"validation_split": validation_split},
+            "weights": "none",
+            "seed": 0,
+            "data": {
+                "name": "synthetic",
+                "checksum": dataset.checksum,
+                "synthetic": True,
+                "labels": list(dataset.labels),
+                "image_shape": [32, 32, 3],
+                "limit": limit,
+                "train_images": limit - validation,
+                "validation_images": validation,
+                "test_images": len(dataset.test),
+            },
+            "test": {"accuracy": 0.1, "low": 0.05, "high": 0.15, "images": len(dataset.test)},
+        },
+    )
+    return run
