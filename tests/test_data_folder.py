@@ -147,6 +147,23 @@ def test_a_class_without_pictures_is_named(tmp_path: Path) -> None:
         loading.load(str(tmp_path))
 
 
+def test_a_class_name_that_would_break_the_list_of_labels_is_refused(tmp_path: Path) -> None:
+    _fill(tmp_path)
+    (tmp_path / "two\nlines").mkdir()
+    with pytest.raises(DataError, match="cannot be written on one line"):
+        loading.load(str(tmp_path))
+
+
+def test_a_large_photograph_keeps_its_content(tmp_path: Path) -> None:
+    picture = np.zeros((1200, 1600, 3), dtype=np.uint8)
+    picture[:, :800] = (200, 40, 40)
+    picture[:, 800:] = (40, 40, 200)
+    Image.fromarray(picture).save(tmp_path / "photo.jpg", quality=95)
+    read = image_folder._picture(tmp_path / "photo.jpg", 32).astype(int)
+    assert np.abs(read[:, :15] - [200, 40, 40]).max() < 12
+    assert np.abs(read[:, 17:] - [40, 40, 200]).max() < 12
+
+
 def test_one_picture_a_class_is_too_few(tmp_path: Path) -> None:
     with pytest.raises(DataError, match="too few pictures to hold any out"):
         loading.load(str(_fill(tmp_path / "photos", count=1)))
@@ -164,7 +181,7 @@ def test_a_folder_that_was_moved_is_found_by_data_dir(tmp_path: Path) -> None:
     assert after.checksum == before.checksum
 
 
-@pytest.mark.parametrize("size", [0, -3])
+@pytest.mark.parametrize("size", [0, -3, 10**6])
 def test_an_impossible_image_size_is_refused(tmp_path: Path, size: int) -> None:
-    with pytest.raises(UsageError, match="at least 1 pixel"):
+    with pytest.raises(UsageError, match="between 1 and 1024 pixels"):
         loading.load(str(_fill(tmp_path / "photos", count=2)), image_size=size)
