@@ -10,7 +10,6 @@ import subprocess
 import sys
 import tempfile
 import time
-from collections.abc import Sequence
 from typing import Any
 
 from edge_cifar.errors import MeasurementError
@@ -25,11 +24,11 @@ class WorkerError(MeasurementError):
 class WorkerProcess:
     """A running worker. Use it as a context manager, or close it."""
 
-    def __init__(self, command: Sequence[str] = WORKER) -> None:
+    def __init__(self) -> None:
         # A file, not a pipe: a runtime that chatters must not block on a pipe that nobody reads.
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
         self._process = subprocess.Popen(
-            command,
+            WORKER,
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,

@@ -85,8 +85,8 @@ class BenchmarkResult:
 
     @property
     def name(self) -> str:
-        """What a table calls it within its model."""
-        return str(self.variant) if self.variant else self.path.name
+        """What messages call it."""
+        return f"{self.model} {self.variant}" if self.variant else self.path.name
 
     def document(self) -> dict[str, Any]:
         """The row as JSON holds it."""

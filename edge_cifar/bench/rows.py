@@ -112,11 +112,11 @@ def _notes(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> list[s
     notes = [f"accuracy was not measured: {refusal}" for refusal in lane.refusals]
     if lane.subject.accuracy_on is None:
         notes.append("accuracy was not measured: no labelled images for it; give --data")
-    if not all(lane.stable):
+    if not any(lane.stable):
         notes.append("its latency was still moving at the end of the warm-up")
     if row.ratio and relative_to and row.ratio.interval.low > 1 and _is_full(relative_to) and not _is_full(lane):
         times = row.ratio.interval.value
-        notes.append(f"{row.name} is slower than {row.ratio.to} on this machine ({times:.2f} times as long)")
+        notes.append(f"slower than {row.ratio.to} on this machine: {times:.2f} times as long")
     return notes
 
 

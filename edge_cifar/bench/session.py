@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -84,7 +84,6 @@ class Session:
     lanes: Sequence[Lane]
     protocol: Protocol
     progress: Progress
-    new_worker: Callable[[], WorkerProcess] = WorkerProcess
     bystanders: Bystanders = field(default_factory=Bystanders)
     interrupted: bool = False
 
@@ -130,7 +129,7 @@ class Session:
         if lane.failure is not None:
             return
         with self._giving_up(lane, "while loading"):
-            lane.worker = self.new_worker()
+            lane.worker = WorkerProcess()
             started = self._ask(lane, "start", runtime=lane.runtime)
             loaded = self._ask(lane, "load", path=str(lane.subject.path), threads=lane.threads)
             first = self._ask(lane, "first", images=self._images_path(lane.subject))

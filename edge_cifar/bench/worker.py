@@ -66,10 +66,8 @@ class Worker:
         own_cost_ns = timing.own_cost()
         start = time.perf_counter()
         self._module = plugins.load(edge_cifar.runtimes, runtime, "runtime")
-        # The library behind the runtime, so that neither load time nor the artifact's memory counts its import.
-        library = getattr(self._module, "LIBRARY", None)
-        if library is not None:
-            packages.require(library, "device")
+        # Imported here, so that neither load time nor the artifact's memory counts it.
+        packages.require(self._module.LIBRARY, "device")
         import_ms = _milliseconds_since(start)
         return {"import_ms": import_ms, "resident_bytes": memory.resident_bytes(), "own_cost_ns": own_cost_ns}
 

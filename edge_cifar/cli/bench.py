@@ -96,14 +96,17 @@ def command(
         click.echo(f"nothing is worse than {baseline} by more than {allowed:g} %", err=True)
     if all(row.status == "failed" for row in report.results):
         raise CheckFailed("nothing could be measured; the reasons stand in the table")
-    if not as_json:
-        click.echo(f"next: {shlex.join(['edge-cifar', 'report', *_report_targets(targets, options['output'])])}")
+    sources = _report_sources(targets, options["output"])
+    if sources is not None and not as_json:
+        click.echo(f"next: {shlex.join(['edge-cifar', 'report', *sources])}")
 
 
-def _report_targets(targets: Sequence[Path], output: Path | None) -> list[str]:
+def _report_sources(targets: Sequence[Path], output: Path | None) -> list[str] | None:
+    """What ``report`` can make a page of; None when the result was written nowhere."""
     if output is not None:
         return [str(output)]
-    return [str(target) for target in targets if (target / "record.json").is_file()]
+    runs = [folder for target in targets for folder in (target, target.parent) if (folder / "record.json").is_file()]
+    return [str(run) for run in runs] if runs or not targets else None
 
 
 def _print(report: BenchReport, as_json: bool) -> None:
@@ -114,7 +117,7 @@ def _print(report: BenchReport, as_json: bool) -> None:
         return
     headers = (
         *("model", "variant", "accuracy (95 %)", "median", "p90", "p99 ms"),
-        *("size", "load ms", "memory", "of fp32", "best"),
+        *("size", "load ms", "memory", "of fp32", "front"),
     )
     several = len({row.threads for row in report.results}) > 1
     emit_table(headers, [_row(row, several) for row in report.results])
@@ -123,7 +126,8 @@ def _print(report: BenchReport, as_json: bool) -> None:
 
 
 def _row(row: BenchmarkResult, several_threads: bool) -> list[str | None]:
-    name = f"{row.name} ×{row.threads}" if several_threads else row.name
+    name = str(row.variant) if row.variant else row.path.suffix.lstrip(".")
+    name = f"{name} ×{row.threads}" if several_threads else name
     size = _megabytes(row.size_bytes)
     if row.latency is None:
         return [row.model, name, status(row.status, _GOOD[row.status]), *[None] * 3, size, *[None] * 4]
@@ -158,7 +162,7 @@ def _remarks(results: Sequence[BenchmarkResult]) -> Iterator[str]:
     reasons: dict[str, list[str]] = {}
     for row in results:
         for remark in [row.reason] if row.reason else row.notes:
-            reasons.setdefault(remark, []).append(f"{row.model} {row.name}")
+            reasons.setdefault(remark, []).append(row.name)
     for remark, names in reasons.items():
         yield f"{', '.join(dict.fromkeys(names))}: {remark}"
     if any(row.pareto for row in results):

@@ -1,0 +1,82 @@
+"""What the tests of the benchmark share: subjects in the fake runtime, and quick settings."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+
+import edge_cifar.runtimes
+from edge_cifar import files
+from edge_cifar.artifact import Artifact, Bundle
+from edge_cifar.bench import process
+from edge_cifar.bench.protocol import Protocol
+from edge_cifar.reference import Reference
+from edge_cifar.variant import Variant
+
+FAKE_RUNTIME = Path(__file__).parent / "fake_runtime"
+
+QUICK = Protocol(
+    seconds=0.12, processes=2, windows=6, minimum_inferences=2, warm_up_seconds=0.3, reloads=1, answer_seconds=20.0
+)
+
+# The fake runtime calls an image by its first byte: 18 of these 20 labels are what it answers.
+IMAGES = np.zeros((20, 4, 4, 3), np.uint8)
+IMAGES[:, 0, 0, 0] = np.arange(20) % 3
+LABELS = (np.arange(20) % 3).astype(np.int64)
+LABELS[:2] = 2
+
+
+# The worker with the fake runtime among its own.
+_WORKER = """
+import sys
+import edge_cifar.runtimes
+edge_cifar.runtimes.__path__.append(sys.argv[1])
+from edge_cifar.bench.worker import main
+main()
+"""
+
+
+def install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the fake runtime one of the runtimes, here and in workers."""
+    monkeypatch.setattr(edge_cifar.runtimes, "__path__", [*edge_cifar.runtimes.__path__, str(FAKE_RUNTIME)])
+    monkeypatch.setattr(process, "WORKER", (sys.executable, "-c", _WORKER, str(FAKE_RUNTIME)))
+
+
+def fake_file(path: Path, **settings: Any) -> Path:
+    """A file of the fake runtime."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_text(json.dumps(settings))
+    return path
+
+
+def fake_bundle(folder: Path, settings: dict[str, dict[str, Any]], model: str = "toy") -> Bundle:
+    """A bundle with one artifact a precision, and its reference.
+
+    Args:
+        folder: the bundle's folder.
+        settings: of each artifact's file, by precision.
+        model: name of the run.
+    """
+    artifacts = []
+    for precision, one in settings.items():
+        path = fake_file(folder / f"fake-{precision}.fake", **one)
+        artifacts.append(
+            Artifact(
+                path=path,
+                variant=Variant("fake", precision),
+                sha256=files.sha256(path),
+                size_bytes=files.size_bytes(path),
+                labels=("a", "b", "c"),
+            )
+        )
+    answers = np.eye(3, dtype=np.float32)[IMAGES[:, 0, 0, 0]]
+    Reference(images=IMAGES, labels=LABELS, probabilities=answers).write(folder / "reference.npz")
+    facts = {"data": {"name": "toys", "checksum": "c0ffee", "synthetic": True, "test_images": 20}}
+    bundle = Bundle(path=folder, model=model, artifacts=tuple(artifacts), facts=facts)
+    bundle.write_manifest()
+    return bundle
