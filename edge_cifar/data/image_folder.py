@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import os
-import warnings
 from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
-from numpy.typing import NDArray
-from PIL import Image, ImageOps
 
-from edge_cifar.data import Dataset, Split, checksum
+from edge_cifar.data import Dataset, Split, checksum, pictures
 from edge_cifar.data.splits import stratified_mask
 from edge_cifar.errors import DataError, UsageError
 from edge_cifar.progress import SILENT, Progress
@@ -42,8 +39,8 @@ def load(
     Args:
         folder: where the pictures lie.
         name: what the data set is called.
-        image_size: side in pixels; each picture is scaled until its shorter side fits and cropped
-            about its centre.
+        image_size: side in pixels; each picture is cropped about its centre and resized, just as
+            :mod:`edge_cifar.data.pictures` does it when a model is asked about one.
         seed: of the test split.
         strict: refuse a folder with a file that cannot be read, rather than leave that file out.
         progress: told of the files read, and of those left out.
@@ -119,11 +116,11 @@ def _read(folder: Path, labels: Sequence[str], image_size: int, strict: bool, pr
     with progress.bar(f"Reading {folder}", len(listed)) as advance:
         for label, path in listed:
             try:
-                images[len(numbers)] = _picture(path, image_size)
+                images[len(numbers)] = pictures.read(path, height=image_size, width=image_size).pixels
                 numbers.append(label)
-            except _NO_PICTURE as error:
+            except DataError as error:
                 if strict:
-                    raise DataError(f"{path} is not a picture that can be read ({error}); remove it") from error
+                    raise DataError(f"{error}; remove it, or do without --strict") from error
                 unreadable.append(os.fspath(path.relative_to(folder)))
             advance(1)
     if unreadable:
@@ -137,19 +134,3 @@ def _read(folder: Path, labels: Sequence[str], image_size: int, strict: bool, pr
     if empty:
         raise DataError(f"{folder} has no readable picture of {', '.join(empty)}; add some or remove the class")
     return Split(images=images[: len(numbers)], labels=np.array(numbers, dtype=np.int64))
-
-
-# What Pillow raises for a file that is no picture, is cut off, or would fill the memory.
-_NO_PICTURE = (OSError, SyntaxError, ValueError, EOFError, Image.DecompressionBombError, Image.DecompressionBombWarning)
-
-
-def _picture(path: Path, image_size: int) -> NDArray[np.uint8]:
-    """One picture as uint8 ``[image_size, image_size, 3]``, upright as its camera meant it."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("error", Image.DecompressionBombWarning)
-        with Image.open(path) as picture:
-            # Lets a JPEG decode at a fraction of its size, while still twice what is needed.
-            picture.draft("RGB", (2 * image_size, 2 * image_size))
-            upright = ImageOps.exif_transpose(picture).convert("RGB")
-    side = (image_size, image_size)
-    return np.asarray(ImageOps.fit(upright, side, method=Image.Resampling.BICUBIC), dtype=np.uint8)
