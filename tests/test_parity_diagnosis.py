@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_cifar.parity.diagnosis import diagnose
+from edge_cifar.parity.diagnosis import diagnose, no_probabilities
 from edge_cifar.parity.views import MISTAKES, PLAIN, VIEWS, show
 
 NAMES = [f"class {number}" for number in range(10)]
@@ -44,11 +44,18 @@ def test_reordered_classes_are_found_out():
 
 
 def test_a_missing_softmax_is_found_out():
-    assert "softmax is missing" in str(diagnose(REFERENCE, {PLAIN: logits(IMAGES).astype(np.float32)}, NAMES))
+    assert "softmax is missing" in str(no_probabilities(REFERENCE, logits(IMAGES).astype(np.float32)))
 
 
 def test_outputs_that_are_no_probabilities_are_found_out():
-    assert "do not sum to 1" in str(diagnose(REFERENCE, {PLAIN: REFERENCE * 3}, NAMES))
+    assert "do not sum to 1" in str(no_probabilities(REFERENCE, REFERENCE * 3))
+    assert "negative" in str(no_probabilities(REFERENCE, REFERENCE * 2 - REFERENCE[:, ::-1]))
+
+
+def test_probabilities_rounded_to_eight_bits_are_probabilities():
+    many = RANDOM.dirichlet(np.ones(100), 50).astype(np.float32)
+    for probabilities in (REFERENCE, many):
+        assert no_probabilities(probabilities, np.floor(probabilities * 256 + 0.5) / 256) is None
 
 
 def test_an_artifact_that_ignores_its_input_is_found_out():

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edge_cifar.evaluation.agreement import Agreement, agreement, confident_agreement, margin
 from edge_cifar.evaluation.metrics import Interval, accuracy, calibration_interval
 from edge_cifar.evaluation.paired import PairedDrop, paired_drop
+from edge_cifar.parity.diagnosis import no_probabilities
 from edge_cifar.parity.tolerances import Tolerance
 from edge_cifar.reference import Reference
 
@@ -68,7 +69,8 @@ def compare(reference: Reference, probabilities: NDArray[np.float32], over: floa
 
     Args:
         reference: the images' labels and the Keras model's probabilities.
-        probabilities: float32 ``[N, classes]``, finite; the artifact's answers to the same images.
+        probabilities: float32 ``[N, classes]``, the artifact's answers to the same images, which
+            :func:`unusable` found nothing wrong with.
         over: the Keras margin beyond which an image is confident.
     """
     labels, expected = reference.labels, reference.probabilities
@@ -141,7 +143,7 @@ def unusable(reference: Reference, input_shape: Sequence[int], probabilities: ND
             f"its answers to {len(broken)} of {len(probabilities)} images are not numbers (NaN or infinite), "
             f"the first is image {broken[0]}"
         )
-    return None
+    return no_probabilities(reference.probabilities, probabilities)
 
 
 def _by(shape: Sequence[int]) -> str:
