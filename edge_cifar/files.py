@@ -153,8 +153,12 @@ def inside(folder: Path, name: str) -> Path:
         BundleError: the name is absolute, climbs out of the folder, or leads out through a link.
     """
     path = folder / name
-    root = folder.resolve()
-    if not name or "\0" in name or Path(name).is_absolute() or root not in path.resolve().parents:
+    try:
+        within = bool(name) and not Path(name).is_absolute() and folder.resolve() in path.resolve().parents
+    except (OSError, RuntimeError, ValueError):
+        # A loop of links, a zero byte, or text that no file system can encode.
+        within = False
+    if not within:
         raise BundleError(f"{name!r} points outside {folder}; the bundle was tampered with or is broken")
     return path
 

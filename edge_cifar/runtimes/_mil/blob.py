@@ -38,19 +38,19 @@ class WeightFile:
         """Open a file and look at its header.
 
         Raises:
-            BundleError: it cannot be read, or is no weight file.
+            BundleError: it is missing, or no weight file.
+            OSError: it cannot be read.
         """
         if not path.is_file():
             raise BundleError(f"the weight file {path.name} is missing")
         self._name = path.name
+        self._stream: BinaryIO = path.open("rb")
+        self._size = os.fstat(self._stream.fileno()).st_size
         try:
-            self._stream: BinaryIO = path.open("rb")
-            self._size = os.fstat(self._stream.fileno()).st_size
-        except OSError as error:
-            raise BundleError(f"the weight file {path.name} cannot be read: {error.strerror}") from error
-        _, version = _FILE_HEADER.unpack(self._read(0, _FILE_HEADER.size))
-        if version != _VERSION:
-            raise BundleError(f"{path.name} is no weight file of version {_VERSION} (it says {version})")
+            self._check_header()
+        except BaseException:
+            self._stream.close()
+            raise
 
     def close(self) -> None:
         """Close the file."""
@@ -85,6 +85,11 @@ class WeightFile:
             )
         return element.decode(self._read(start, size), claimed.shape)
 
+    def _check_header(self) -> None:
+        _, version = _FILE_HEADER.unpack(self._read(0, _FILE_HEADER.size))
+        if version != _VERSION:
+            raise BundleError(f"{self._name} is no weight file of version {_VERSION} (it says {version})")
+
     def _read(self, start: int, size: int) -> bytes:
         # Compared before reading: neither number is trusted, and their sum cannot overflow in Python.
         if start + size > self._size:
@@ -92,11 +97,8 @@ class WeightFile:
                 f"{self._name} has {self._size} bytes, but a weight is said to end at {start + size}; "
                 "the file is truncated or broken"
             )
-        try:
-            self._stream.seek(start)
-            content = self._stream.read(size)
-        except OSError as error:
-            raise BundleError(f"the weight file {self._name} cannot be read: {error.strerror}") from error
+        self._stream.seek(start)
+        content = self._stream.read(size)
         if len(content) != size:
             raise BundleError(f"{self._name} became shorter while it was read")
         return content

@@ -107,6 +107,9 @@ BY_CODE = {
 BY_NAME = {element.name: element for element in BY_CODE.values()}
 
 
+_BLOCK = 1 << 16
+
+
 def count_of(shape: tuple[int, ...]) -> int:
     """Elements of a tensor, in Python's integers, which do not overflow."""
     count = 1
@@ -132,10 +135,14 @@ def unpack(
     if bits == 8:
         values = packed[:count].copy()
     else:
-        digits = np.unpackbits(packed, count=count * bits, bitorder="little").reshape(count, bits)
         values = np.zeros(count, np.uint8)
-        for place in range(bits):
-            values |= digits[:, place] << np.uint8(place)
+        # One bit becomes a byte on the way, so this goes block by block; each starts at a whole byte.
+        for start in range(0, count, _BLOCK):
+            block = values[start : start + _BLOCK]
+            content = packed[start * bits // 8 :]
+            digits = np.unpackbits(content[: block.size], count=block.size * bits, bitorder="little")
+            for place in range(bits):
+                block |= digits[place::bits] << np.uint8(place)
     if not signed:
         return values
     # Lift the sign bit to the top of the byte and shift back, which copies it downwards.

@@ -14,14 +14,23 @@ SPEC_FIELDS = 1_000_000
 RANK = 8
 """Axes of a tensor."""
 
-CONSTANT_BYTES = 1 << 30
-"""All constants together, decompressed, as float32. VGG16 with its ImageNet head has 553 MB."""
+ELEMENTS = 1 << 32
+"""Elements of a tensor, axes of length 0 counted as 1: a tensor of more is refused as soon as it is read of."""
+
+CONSTANT_BYTES = 1 << 31
+"""All constants together, as stored and again where decompressed or widened. VGG16 with its ImageNet head: 830 MB."""
 
 IMAGE_BYTES = 1 << 29
 """Values alive at once while one image is computed. VGG16 at 224 pixels needs 26 MB."""
 
-IMAGE_MULTIPLY_ADDS = 200_000_000_000
-"""Work on one image. VGG16 at 224 pixels takes 15.5 billion."""
+IMAGE_WORK = 200_000_000_000
+"""Multiplications for one image, and what takes as long: some twenty seconds. VGG16 at 224 pixels: 15.5 billion."""
+
+STEP_WORK = 100_000
+"""What one call into NumPy counts for, however few elements it touches."""
+
+ELEMENT_WORK = 16
+"""What computing one element counts for, where an operation does not say."""
 
 CHUNK_BYTES = 192 << 20
 """Values alive at once in one thread: images are computed in chunks of as many as fit."""

@@ -62,7 +62,7 @@ class Package:
         Raises:
             BundleError: all constants together exceed the limit.
         """
-        self._constant_bytes += type_.count * max(4, np.dtype(type_.element.storage).itemsize)
+        self._constant_bytes += type_.count * np.dtype(type_.element.storage).itemsize
         if self._constant_bytes > limits.CONSTANT_BYTES:
             raise BundleError(f"its constants take more than {limits.CONSTANT_BYTES >> 20} MiB")
 
@@ -90,6 +90,8 @@ def opened(path: Path) -> Iterator[Package]:
         yield package
     except BundleError as error:
         raise BundleError(f"{path} cannot be evaluated: {error}") from error
+    except OSError as error:
+        raise BundleError(f"{path} cannot be read: {error.strerror}") from error
     finally:
         if package is not None:
             package.close()
@@ -110,11 +112,8 @@ def _spec_name(manifest: Path) -> str:
 def _content(path: Path, most: int) -> bytes:
     if not path.is_file():
         raise BundleError(f"{path.name} is missing")
-    try:
-        with path.open("rb") as stream:
-            content = stream.read(most + 1)
-    except OSError as error:
-        raise BundleError(f"{path.name} cannot be read: {error.strerror}") from error
+    with path.open("rb") as stream:
+        content = stream.read(most + 1)
     if len(content) > most:
         raise BundleError(f"{path.name} has more than {most >> 20} MiB")
     return content

@@ -63,9 +63,10 @@ def _input_of(program: Program) -> tuple[Output, ImageInput | None]:
     source = program.inputs[0]
     if source.type is None or source.type.element not in _FLOATING:
         raise BundleError(f"the input {source.name!r} is no tensor of floating-point numbers")
-    if source.type.count * 4 > limits.IMAGE_BYTES:
+    if not 1 <= source.type.count <= limits.IMAGE_BYTES // 4:
         raise BundleError(
-            f"the input {source.name!r} is {source.type}, which takes more than {limits.IMAGE_BYTES >> 20} MiB"
+            f"the input {source.name!r} is {source.type}, "
+            f"which is empty or takes more than {limits.IMAGE_BYTES >> 20} MiB"
         )
     image = program.images.get(source.name)
     if image and source.type.shape != (1, 3, image.height, image.width):
@@ -107,7 +108,7 @@ class _Planner:
         self.steps: list[Step] = []
         self._package = package
         self._values: dict[str, _Value] = {source.name: _Computed(source.name, source.type)}
-        self._multiply_adds = 0
+        self._work = 0
         self._classifier: tuple[str, tuple[str, ...]] | None = None
 
     def add(self, operation: Operation) -> None:
@@ -167,11 +168,9 @@ class _Planner:
             )
         if kernel.type != declared:
             raise BundleError(f"it yields {kernel.type}, where the program declares {declared}")
-        self._multiply_adds += max(kernel.multiply_adds, declared.count)
-        if self._multiply_adds > limits.IMAGE_MULTIPLY_ADDS:
-            raise BundleError(
-                f"with it, one image takes more than {limits.IMAGE_MULTIPLY_ADDS / 1e9:g} billion multiplications"
-            )
+        self._work += limits.STEP_WORK + max(kernel.work, limits.ELEMENT_WORK * declared.count)
+        if self._work > limits.IMAGE_WORK:
+            raise BundleError(f"with it, one image takes more than {limits.IMAGE_WORK / 1e9:g} billion multiplications")
         if all(operand.constant is not None for operand in inputs.operands):
             return self._folded(kernel, inputs.operands)
         # Every value has a leading axis of samples; a constant is one sample, good for all.
@@ -235,9 +234,10 @@ class _Planner:
             return value.values
         if isinstance(value, _Computed):
             return Operand(value.type, name=value.name)
-        return Operand(
-            value.type, constant=value.array.astype(np.float32) if value.type.element == FP16 else value.array
-        )
+        if value.type.element != FP16:
+            return Operand(value.type, constant=value.array)
+        self._package.claim(TensorType(FP32, value.type.shape))
+        return Operand(value.type, constant=value.array.astype(np.float32))
 
     def _resolved(self, argument: Argument) -> _Value:
         if not isinstance(argument, Reference):

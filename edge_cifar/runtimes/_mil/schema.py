@@ -10,7 +10,7 @@ import numpy as np
 
 from edge_cifar.errors import BundleError
 from edge_cifar.runtimes._mil import dtypes, limits
-from edge_cifar.runtimes._mil.dtypes import Array, ElementType
+from edge_cifar.runtimes._mil.dtypes import Array, ElementType, count_of
 from edge_cifar.runtimes._mil.program import (
     Argument,
     Blob,
@@ -206,6 +206,8 @@ def _tensor_type(message: Message, name: str) -> tuple[int, tuple[int, ...]]:
             shape.append(_size(field.message(), name))
             if len(shape) > limits.RANK:
                 raise BundleError(f"{name!r} has more than {limits.RANK} axes")
+            if count_of(tuple(max(1, size) for size in shape)) > limits.ELEMENTS:
+                raise BundleError(f"{name!r} is declared with the shape {shape}, which no image classifier has")
     return code, tuple(shape)
 
 
@@ -222,7 +224,7 @@ def _element(code: int, name: str) -> ElementType:
     return dtypes.BY_CODE[code]
 
 
-def _literal(message: Message) -> Literal:
+def _literal(message: Message, *, within_list: bool = False) -> Literal:
     type_message: Message | None = None
     immediate: Message | None = None
     blob: Message | None = None
@@ -245,7 +247,7 @@ def _literal(message: Message) -> Literal:
             return _text(field.message(), shape)
         if field.number == 1:
             return _tensor(TensorType(_element(code, "a literal"), shape), field.message())
-        if field.number == 3:
+        if field.number == 3 and not within_list:
             return TextList(tuple(_label(part.message()) for part in field.message() if part.number == 1))
     # Dictionaries and tuples appear in notes about the build only.
     return TextList(())
@@ -274,7 +276,8 @@ def _text(tensor: Message, shape: tuple[int, ...]) -> Text | TextList:
 
 def _label(literal: Message) -> str:
     """An element of a list: a class label, text or a whole number."""
-    value = _literal(literal)
+    # Lists do not nest, or a file of brackets could exhaust the stack.
+    value = _literal(literal, within_list=True)
     if isinstance(value, Text):
         return value.value
     if isinstance(value, Tensor) and value.type.shape == () and not value.type.element.floating:

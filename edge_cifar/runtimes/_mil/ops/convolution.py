@@ -8,6 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.errors import BundleError
+from edge_cifar.runtimes._mil import limits
 from edge_cifar.runtimes._mil.dtypes import Array
 from edge_cifar.runtimes._mil.ops.kernel import Builder, Inputs, Kernel, samples_inside, samples_outside
 from edge_cifar.runtimes._mil.ops.windows import Windows, windows_of
@@ -47,7 +48,8 @@ def conv(inputs: Inputs) -> Kernel:
         run=partial(
             _run, compute=partial(compute, weight=weight, groups=groups, windows=windows), bias=bias.reshape(-1)
         ),
-        multiply_adds=batch * weight.size * windows.size[0] * windows.size[1],
+        work=batch * weight.size * windows.size[0] * windows.size[1]
+        + limits.STEP_WORK * groups * windows.kernel[0] * windows.kernel[1],
     )
 
 

@@ -51,16 +51,16 @@ class Kernel:
             precision is held and computed as float32.
         exact: whether each output element is an element of an operand or a constant of the program, so that
             there is nothing to round. Only then may the output share memory with an operand.
-        multiply_adds: products summed for one sample.
+        work: multiplications for one sample, and what takes as long as them.
     """
 
     type: TensorType
     run: Callable[..., Array]
     exact: bool = False
-    multiply_adds: int = 0
+    work: int = 0
 
     def __post_init__(self) -> None:
-        if any(size < 0 for size in self.type.shape) or len(self.type.shape) > limits.RANK:
+        if any(size < 1 for size in self.type.shape) or len(self.type.shape) > limits.RANK:
             raise BundleError(f"it yields a tensor of the impossible shape {list(self.type.shape)}")
         if count_of(self.type.shape) * 4 > limits.IMAGE_BYTES:
             raise BundleError(f"it yields {self.type}, which takes more than {limits.IMAGE_BYTES >> 20} MiB")
@@ -90,6 +90,8 @@ class Inputs:
         operand = self._tensor(name)
         if rank is not None and len(operand.shape) != rank:
             raise BundleError(f"its {name} has the shape {list(operand.shape)} where {rank} axes belong")
+        if 0 in operand.shape:
+            raise BundleError(f"its {name} is empty")
         self.operands.append(operand)
         return operand
 

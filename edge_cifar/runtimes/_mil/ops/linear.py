@@ -24,7 +24,7 @@ def linear(inputs: Inputs) -> Kernel:
     return Kernel(
         type=TensorType(x.type.element, (*x.shape[:-1], len(weight))),
         run=partial(_times_matrix, matrix=weight.T, bias=bias),
-        multiply_adds=count_of(x.shape) * len(weight),
+        work=count_of(x.shape) * len(weight),
     )
 
 
@@ -46,7 +46,7 @@ def matmul(inputs: Inputs) -> Kernel:
         run = partial(_times_constant, matrix=matrix)
     else:
         run = partial(_product, transposed=transposed, rank=len(shape))
-    return Kernel(type=TensorType(x.type.element, shape), run=run, multiply_adds=count_of(shape) * inner)
+    return Kernel(type=TensorType(x.type.element, shape), run=run, work=count_of(shape) * inner)
 
 
 def _times_matrix(x: Array, *, matrix: Array, bias: Array) -> Array:
@@ -62,7 +62,8 @@ def _times_constant(x: Array, y: Array, *, matrix: Array) -> Array:
 
 def _product(x: Array, y: Array, *, transposed: tuple[bool, bool], rank: int) -> Array:
     x, y = aligned(x, rank), aligned(y, rank)
-    return np.matmul(np.swapaxes(x, -1, -2) if transposed[0] else x, np.swapaxes(y, -1, -2) if transposed[1] else y)
+    product: Array = (np.swapaxes(x, -1, -2) if transposed[0] else x) @ (np.swapaxes(y, -1, -2) if transposed[1] else y)
+    return product
 
 
 OPS: dict[str, Builder] = {"linear": linear, "matmul": matmul}

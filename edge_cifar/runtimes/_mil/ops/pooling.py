@@ -7,7 +7,8 @@ from functools import partial
 import numpy as np
 
 from edge_cifar.errors import BundleError
-from edge_cifar.runtimes._mil.dtypes import Array
+from edge_cifar.runtimes._mil import limits
+from edge_cifar.runtimes._mil.dtypes import Array, count_of
 from edge_cifar.runtimes._mil.ops.kernel import Builder, Inputs, Kernel, Operand, samples_inside, samples_outside
 from edge_cifar.runtimes._mil.ops.windows import Windows, windows_of
 from edge_cifar.runtimes._mil.program import TensorType
@@ -45,7 +46,7 @@ def _kernel(x: Operand, windows: Windows, run: partial[Array], *, exact: bool) -
         type=TensorType(x.type.element, (*x.shape[:2], *windows.size)),
         run=run,
         exact=exact,
-        multiply_adds=x.shape[0] * x.shape[1] * int(np.prod(windows.size)) * int(np.prod(windows.kernel)),
+        work=(limits.STEP_WORK + count_of(x.shape[:2]) * count_of(windows.size)) * count_of(windows.kernel),
     )
 
 

@@ -11,7 +11,6 @@ from edge_cifar.runtimes._mil.dtypes import FP16, FP32, INT8, UINT8, Array
 from edge_cifar.runtimes._mil.ops.kernel import Builder, Inputs, Kernel, Operand, along, axis_of
 from edge_cifar.runtimes._mil.program import TensorType
 
-
 _LEVELS = {"int8": INT8, "uint8": UINT8}
 
 

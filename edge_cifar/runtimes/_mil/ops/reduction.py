@@ -27,7 +27,7 @@ def reduction(function: Callable[..., Array], *, exact: bool = False) -> Builder
             type=TensorType(x.type.element, tuple(sizes)),
             run=partial(function, axis=axes, keepdims=keep),
             exact=exact,
-            multiply_adds=count_of(x.shape),
+            work=count_of(x.shape),
         )
 
     return build

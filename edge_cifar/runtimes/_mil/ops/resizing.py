@@ -110,7 +110,7 @@ def _kernel(
     def run(x: Array) -> Array:
         return interpolate(interpolate(x, sizes[0], -2), sizes[1], -1)
 
-    return Kernel(type=TensorType(x.type.element, shape), run=run, exact=exact, multiply_adds=4 * count_of(shape))
+    return Kernel(type=TensorType(x.type.element, shape), run=run, exact=exact, work=4 * count_of(shape))
 
 
 def _bilinear(x: Array, wanted: int, axis: int, *, sampling: Sampling) -> Array:
