@@ -97,7 +97,7 @@ def advise(rows: Sequence[Measurement], limits: Limits) -> list[Advice]:
         if several_sets and data and not opening:
             opening = f"On {data}: "
         if several_machines:
-            opening += f"on {machine}: "
+            opening = f"On {machine}: " if not opening else f"{opening}on {machine}: "
         advice.append(_advise(candidates, limits, opening))
     return advice
 
@@ -107,7 +107,7 @@ def _advise(candidates: Sequence[_Eligible], limits: Limits, opening: str) -> Ad
     floor, aim, rule = _rule(limits, best)
     fitting = [one for one in candidates if _fits(one, limits, floor)]
     if not fitting:
-        return Advice(sentence=opening + _nothing(candidates, limits), rule=rule, chosen=None)
+        return Advice(sentence=_begin(opening + _nothing(candidates, limits)), rule=rule, chosen=None)
     keys = {
         "smallest": lambda one: (one.size, one.latency, -one.accuracy),
         "fastest": lambda one: (one.latency, one.size, -one.accuracy),
@@ -115,7 +115,7 @@ def _advise(candidates: Sequence[_Eligible], limits: Limits, opening: str) -> Ad
     }
     chosen = min(fitting, key=keys[aim])
     return Advice(
-        sentence=f"{opening}{_ship(chosen, best, aim, limits, len(candidates))}", rule=rule, chosen=chosen.row
+        sentence=_begin(opening + _ship(chosen, best, aim, limits, len(candidates))), rule=rule, chosen=chosen.row
     )
 
 
@@ -153,7 +153,11 @@ def _ship(chosen: _Eligible, best: _Eligible, aim: str, limits: Limits, count: i
     else:
         lost = quantities.significant(max(0.0, 100 * (best.accuracy - chosen.accuracy)), 2)
         why = f"the smallest of {count} that loses less than one point against the best ({lost} points)"
-    return f"Ship {what}: {why}; {figures}."
+    return f"ship {what}: {why}; {figures}."
+
+
+def _begin(sentence: str) -> str:
+    return sentence[:1].upper() + sentence[1:]
 
 
 def _threads(row: Measurement) -> str:
@@ -166,7 +170,7 @@ def _nothing(candidates: Sequence[_Eligible], limits: Limits) -> str:
         f"the smallest has {quantities.size(min(one.size for one in candidates))}",
         f"the fastest takes {quantities.milliseconds(min(one.latency for one in candidates))}",
     ]
-    return f"None of {len(candidates)} has {limits.words()}: {', '.join(near)}."
+    return f"none of {len(candidates)} has {limits.words()}: {', '.join(near)}."
 
 
 def _eligible(rows: Sequence[Measurement]) -> list[_Eligible]:

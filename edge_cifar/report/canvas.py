@@ -31,8 +31,14 @@ def new_figure(width: float, height: float) -> Figure:
     return figure
 
 
-def save(figure: Figure, path: Path) -> None:
-    """Write the figure as PNG or SVG, by the path's suffix, so that it appears whole."""
+def save(figure: Figure, path: Path, description: str | None = None) -> None:
+    """Write the figure as PNG or SVG, by the path's suffix, so that it appears whole.
+
+    Args:
+        figure: what to write.
+        path: its suffix is ``.png`` or ``.svg``.
+        description: kept in the file's metadata.
+    """
     matplotlib = packages.require("matplotlib", "report")
     suffix = path.suffix.lower()
     # A fixed salt makes the ids inside an SVG the same in every process.
@@ -40,7 +46,7 @@ def save(figure: Figure, path: Path) -> None:
         matplotlib.rc_context({"svg.hashsalt": "edge-cifar", "svg.fonttype": "path"}),
         files.appears_whole(path) as whole,
     ):
-        figure.savefig(whole, format=suffix[1:], metadata=_METADATA[suffix])
+        figure.savefig(whole, format=suffix[1:], metadata={**_METADATA[suffix], "Description": description})
 
 
 def plain(axes: Axes) -> None:

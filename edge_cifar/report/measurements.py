@@ -115,7 +115,7 @@ class Benchmark:
     """One bench JSON.
 
     Attributes:
-        file: where it came from, for people.
+        file: the last two parts of its path: enough to tell it by, and no folder of a user's is named.
         label: what the page calls its machine.
         machine: the machine's facts as they were recorded.
         protocol: how it was measured, as recorded.
@@ -159,7 +159,7 @@ def read_benchmark(document: Any, file: str, data: Mapping[str, Data] | None = N
         if key not in ("schema", "machine", "protocol", "results", "warnings")
     }
     return Benchmark(
-        file=file,
+        file="/".join(PurePath(file).parts[-2:]),
         label=label,
         machine=machine,
         protocol=fields.child("protocol").plain(),

@@ -31,6 +31,17 @@ function front(points) {
   return sorted.filter((point) => point.row.accuracy > best && ((best = point.row.accuracy), true));
 }
 
+// Which points of the front get their name written: those that stand clear of one written before.
+function labelled(line, position) {
+  const written = [];
+  return new Set(line.filter((point) => {
+    const [x, y] = position(point);
+    const clear = written.every(([otherX, otherY]) => Math.abs(x - otherX) > 0.16 || Math.abs(y - otherY) > 0.06);
+    if (clear) written.push([x, y]);
+    return clear;
+  }));
+}
+
 function tradeOff(plot, rows) {
   const scale = Number(page.scales[plot.dataset.cost]);
   const points = rows
@@ -41,6 +52,13 @@ function tradeOff(plot, rows) {
   const logarithmic = low > 0 && high / low > 4;
   const line = front(points);
   const winners = new Set(line);
+  const worst = Math.min(...points.map((point) => point.row.low ?? point.row.accuracy));
+  const best = Math.max(...points.map((point) => point.row.high ?? point.row.accuracy));
+  const share = (value, from, to) => (to > from ? (value - from) / (to - from) : 0);
+  const named = labelled(line, (point) => [
+    logarithmic ? share(Math.log(point.cost), Math.log(low), Math.log(high)) : share(point.cost, low, high),
+    share(point.row.accuracy, worst, best),
+  ]);
   const traces = [{
     x: line.map((point) => point.cost), y: line.map((point) => 100 * point.row.accuracy), mode: "lines",
     line: { dash: "dash", width: 1.5, shape: "hv", color: "#6b7280" }, hoverinfo: "skip",
@@ -51,7 +69,7 @@ function tradeOff(plot, rows) {
     traces.push({
       x: own.map((point) => point.cost), y: own.map((point) => 100 * point.row.accuracy),
       mode: "markers+text", cliponaxis: false, name: escaped(model),
-      text: own.map((point) => (winners.has(point) ? escaped(point.row.short) : "")),
+      text: own.map((point) => (named.has(point) ? escaped(point.row.short) : "")),
       textposition: "top left", textfont: { size: 11 },
       hovertext: own.map((point) => point.row.hover.map(escaped).join("<br>")), hoverinfo: "text",
       error_y: {
@@ -61,7 +79,7 @@ function tradeOff(plot, rows) {
       },
       marker: {
         color: colour, symbol: own.map((point) => point.row.symbol),
-        size: own.map((point) => (winners.has(point) ? 12 : 8)), opacity: 0.9,
+        size: own.map((point) => (winners.has(point) ? 12 : 8)), opacity: 0.9, line: { width: 0 },
       },
     });
   }

@@ -102,7 +102,8 @@ def _title(models: Sequence[str], document: Document) -> str:
     sets = distinct(
         [row.data.name for row in document.measurements if row.data] + [run.data.name for run in document.runs]
     )
-    return f"{names} on {' and '.join(sets)}" if sets else names
+    words = [f"{name} data" if name == "synthetic" else name for name in sets]
+    return f"{names} on {' and '.join(words)}" if words else names
 
 
 def _subtitle(document: Document) -> str:

@@ -8,6 +8,8 @@ import re
 from edge_cifar.errors import UsageError
 
 MISSING = "—"
+# No line ends between a figure and its unit.
+SPACE = "\u00a0"
 _UNITS = {"": 1, "b": 1, "k": 1e3, "kb": 1e3, "m": 1e6, "mb": 1e6, "g": 1e9, "gb": 1e9, "kib": 2**10, "mib": 2**20}
 
 
@@ -23,7 +25,7 @@ def significant(value: float | None, digits: int = 3) -> str:
 
 def size(count: float | None) -> str:
     """Bytes in decimal units, as shops and phones count them: 98.5 kB, 2.74 MB."""
-    return _scaled(count, ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")), " B")
+    return _scaled(count, ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")), f"{SPACE}B")
 
 
 def amount(count: float | None) -> str:
@@ -33,12 +35,12 @@ def amount(count: float | None) -> str:
 
 def milliseconds(value: float | None) -> str:
     """A latency: 0.0423 ms, 12.5 ms."""
-    return MISSING if value is None else f"{significant(value)} ms"
+    return MISSING if value is None else f"{significant(value)}{SPACE}ms"
 
 
 def percent(fraction: float | None, decimals: int = 2) -> str:
     """A share in 0..1 as per cent: 93.15 %."""
-    return MISSING if fraction is None else f"{100.0 * fraction:.{decimals}f} %"
+    return MISSING if fraction is None else f"{100.0 * fraction:.{decimals}f}{SPACE}%"
 
 
 def duration(seconds: float | None) -> str:
@@ -46,9 +48,9 @@ def duration(seconds: float | None) -> str:
     if seconds is None:
         return MISSING
     if seconds < 90:
-        return f"{seconds:.0f} s"
+        return f"{seconds:.0f}{SPACE}s"
     minutes = round(seconds / 60)
-    return f"{minutes} min" if minutes < 90 else f"{minutes // 60} h {minutes % 60:02d} min"
+    return f"{minutes}{SPACE}min" if minutes < 90 else f"{minutes // 60}{SPACE}h {minutes % 60:02d}{SPACE}min"
 
 
 def parse_size(text: str) -> float:
@@ -68,5 +70,5 @@ def _scaled(count: float | None, units: tuple[tuple[float, str], ...], bare: str
         return MISSING
     for factor, unit in units:
         if abs(count) >= factor:
-            return f"{significant(count / factor)} {unit}"
+            return f"{significant(count / factor)}{SPACE}{unit}"
     return f"{count:,.0f}{bare}"

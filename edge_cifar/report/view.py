@@ -41,16 +41,14 @@ def columns(several_machines: bool) -> list[View]:
         ("Artifact", "format and precision", False),
         *machine,
         ("Accuracy", "share of the test images classified right", True),
-        ("As Keras", "share of images with the Keras model's class; below it the accuracy lost, in points", True),
-        ("Latency", "median of one image", True),
-        ("p90", "nine of ten inferences are faster", True),
-        ("p99", "ninety-nine of a hundred inferences are faster", True),
-        ("Load", "time to load the artifact", True),
+        ("Latency", "median of one image; below it what nine of ten and 99 of 100 inferences stay under", True),
         ("Size", "on disk", True),
         ("Memory", "peak above the bare runtime", True),
-        ("Images/s", "throughput", True),
         ("Parity", "whether it was shown to answer as the Keras model", False),
         ("Front", "on the Pareto front of the benchmark", False),
+        ("As Keras", "share of images with the Keras model's class; below it the accuracy lost, in points", True),
+        ("Load", "time to load the artifact", True),
+        ("Images/s", "throughput", True),
     ]
     return [{"name": name, "title": title, "number": number} for name, title, number in headings]
 
@@ -61,14 +59,16 @@ def rows(measurements: Sequence[Measurement], colours: Mapping[str, str]) -> lis
 
 
 def _row(number: int, row: Measurement, colour: str) -> View:
-    cells = [
-        (row.median_ms, quantities.milliseconds(row.median_ms)),
-        (row.p90_ms, quantities.milliseconds(row.p90_ms)),
-        (row.p99_ms, quantities.milliseconds(row.p99_ms)),
-        (row.load_ms, quantities.milliseconds(row.load_ms)),
-        (row.size_bytes, quantities.size(row.size_bytes)),
-        (row.memory_bytes, quantities.size(row.memory_bytes)),
-        (row.throughput_per_s, quantities.significant(row.throughput_per_s)),
+    front = [
+        _cell(row.accuracy, quantities.percent, _interval(row), "synthetic" if row.synthetic else None),
+        _cell(row.median_ms, quantities.milliseconds, _tail(row)),
+        _cell(row.size_bytes, quantities.size),
+        _cell(row.memory_bytes, quantities.size),
+    ]
+    back = [
+        _cell(row.agreement, quantities.percent, _loss(row)),
+        _cell(row.load_ms, quantities.milliseconds),
+        _cell(row.throughput_per_s, quantities.significant),
     ]
     return {
         "id": number,
@@ -77,16 +77,11 @@ def _row(number: int, row: Measurement, colour: str) -> View:
         "machine": row.machine,
         "colour": colour,
         "symbol": palette.plotly_symbol(row.format),
-        "how": _how(row),
+        "how": _how(row) if row.status == "ok" else "",
         "reason": row.status if row.reason is None and row.status != "ok" else _reason(row),
-        "accuracy": None if row.accuracy is None else quantities.percent(row.accuracy),
-        "interval": None if row.low is None or row.high is None else f"{100 * row.low:.2f} to {100 * row.high:.2f}",
-        "synthetic": row.synthetic and row.accuracy is not None,
-        "raw": {"accuracy": _value(row.accuracy), "agreement": _value(row.agreement)},
-        "agreement": None if row.agreement is None else quantities.percent(row.agreement),
-        "loss": _loss(row),
         "notes": row.notes,
-        "cells": [{"value": _value(value), "text": None if value is None else text} for value, text in cells],
+        "front": front,
+        "back": back,
         "parity": {
             "status": row.parity.status,
             "word": _MARKS[row.parity.status],
@@ -309,7 +304,7 @@ def _reason(row: Measurement) -> str | None:
 
 
 def _hover(row: Measurement) -> list[str]:
-    interval = "" if row.low is None or row.high is None else f" ({100 * row.low:.2f} to {100 * row.high:.2f})"
+    interval = f" ({_interval(row)})" if _interval(row) else ""
     data = "" if row.data is None else f" on {row.data.name}"
     if row.synthetic and row.data is not None and row.data.name != "synthetic":
         data += ", synthetic"
@@ -323,15 +318,27 @@ def _hover(row: Measurement) -> list[str]:
     return lines + [words for words in (_how(row), row.machine) if words]
 
 
+def _cell(value: float | None, phrase: Callable[[float | None], str], *below: str | None) -> View:
+    """A figure of the table: what it sorts by, its words, and what stands below it in small."""
+    if value is None:
+        return {"value": "", "text": None, "below": []}
+    return {"value": repr(value), "text": phrase(value), "below": [words for words in below if words]}
+
+
+def _interval(row: Measurement) -> str | None:
+    return None if row.low is None or row.high is None else f"{100 * row.low:.2f} to {100 * row.high:.2f}"
+
+
+def _tail(row: Measurement) -> str | None:
+    tail = ((name, value) for name, value in (("p90", row.p90_ms), ("p99", row.p99_ms)) if value is not None)
+    return ", ".join(f"{name} {quantities.significant(value)}" for name, value in tail) or None
+
+
 def _loss(row: Measurement) -> str | None:
     if row.drop_points is None:
         return None
     interval = "" if row.drop_low is None or row.drop_high is None else f" ({row.drop_low:.2f} to {row.drop_high:.2f})"
     return f"loses {row.drop_points:.2f}{interval}"
-
-
-def _value(value: float | None) -> str:
-    return "" if value is None else repr(value)
 
 
 def _recipe(run: Trained) -> str:

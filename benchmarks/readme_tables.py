@@ -1,0 +1,122 @@
+"""Write the tables and pictures of README.md and docs/ from benchmarks/results/.
+
+A document marks what is generated:
+
+    <!-- generated: NAME table -->      the artifacts of benchmarks/results/NAME.json
+    <!-- generated: NAME advice -->     what to ship, by the report's rule
+    <!-- generated: NAME picture -->    accuracy against latency and size, drawn to docs/pictures/NAME.svg
+    <!-- generated: NAME source -->     machine, commit, command and data behind the figures
+    ...
+    <!-- end -->
+
+What stands between the marks is replaced. NAME may be several names joined by "+".
+
+    python benchmarks/readme_tables.py            rewrite
+    python benchmarks/readme_tables.py --check    exit 1 when something is out of date; nothing is written
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import re
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+from edge_cifar import files
+from edge_cifar.errors import EdgeCifarError
+from edge_cifar.report import scatter, tables
+from edge_cifar.report.advice import Limits, advise
+from edge_cifar.report.measurements import Data, distinct
+from edge_cifar.report.page import Document
+from edge_cifar.report.sources import gather
+
+_REGION = re.compile(r"(<!-- generated: (?P<name>\S+) (?P<kind>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
+
+
+def main() -> int:
+    """Rewrite or check every marked region; the exit status."""
+    parser = argparse.ArgumentParser(description="Write README's and docs' tables from benchmarks/results.")
+    parser.add_argument("--check", action="store_true", help="only say what is out of date")
+    parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent, help=argparse.SUPPRESS)
+    arguments = parser.parse_args()
+    try:
+        stale = Tables(arguments.root, check=arguments.check).update()
+    except EdgeCifarError as error:
+        print(f"readme_tables: {error}", file=sys.stderr)
+        return 1
+    for path in stale:
+        print(f"{'out of date' if arguments.check else 'written'}: {path.relative_to(arguments.root)}")
+    return 1 if stale and arguments.check else 0
+
+
+class Tables:
+    """The marked regions of a source tree's documents."""
+
+    def __init__(self, root: Path, *, check: bool) -> None:
+        self._root = root
+        self._check = check
+        self._stale: list[Path] = []
+
+    def update(self) -> list[Path]:
+        """Bring everything up to date, or only look.
+
+        Returns:
+            The documents and pictures that were, or would be, written.
+
+        Raises:
+            EdgeCifarError: a result is missing or broken, or a mark names no kind of ours.
+        """
+        for document in [self._root / "README.md", *sorted((self._root / "docs").glob("**/*.md"))]:
+            if not document.is_file():
+                continue
+            before = document.read_text(encoding="utf-8")
+            after = _REGION.sub(lambda region: self._region(document, region), before)  # noqa: B023
+            if after != before:
+                self._stale.append(document)
+                if not self._check:
+                    files.write_text(document, after)
+        return self._stale
+
+    def _region(self, document: Path, region: re.Match[str]) -> str:
+        name, kind = region["name"], region["kind"]
+        kinds: dict[str, Callable[[Document], str]] = {
+            "table": lambda found: tables.markdown(found.measurements),
+            "advice": lambda found: "\n".join(f"> {one.sentence}" for one in advise(found.measurements, found.limits)),
+            "picture": lambda found: self._picture(document, name, found),
+            "source": _source,
+        }
+        if kind not in kinds:
+            raise EdgeCifarError(f"{document.name} marks {name} {kind}; it is one of {', '.join(kinds)}")
+        results = [files.inside(self._root / "benchmarks" / "results", f"{part}.json") for part in name.split("+")]
+        return f"{region[1]}{kinds[kind](gather(results, Limits()))}\n{region[4]}"
+
+    def _picture(self, document: Path, name: str, found: Document) -> str:
+        path = self._root / "docs" / "pictures" / f"{name.replace('+', '-')}.svg"
+        if not (path.is_file() and scatter.digest(found.measurements) in path.read_text(encoding="utf-8")):
+            if path not in self._stale:
+                self._stale.append(path)
+            if not self._check:
+                scatter.trade_off(found.measurements, path)
+        link = Path(os.path.relpath(path, document.parent)).as_posix()
+        return f"![Accuracy against latency and against size, with the Pareto front]({link})"
+
+
+def _source(found: Document) -> str:
+    """One paragraph for each result: where its figures come from."""
+    paragraphs = []
+    for benchmark in found.benchmarks:
+        commit = str(benchmark.provenance.get("commit") or "not told")[:12]
+        command = str(benchmark.provenance.get("command")).replace("`", "")
+        data = "; ".join(_data(one) for one in distinct(row.data for row in benchmark.measurements))
+        paragraphs.append(f"Measured on {benchmark.label}, commit {commit}, by `{command}`; data: {data}.")
+    return "\n\n".join(paragraphs)
+
+
+def _data(data: Data) -> str:
+    return f"{data.name}{' (synthetic)' if data.synthetic else ''}, sha256 {(data.checksum or 'not told')[:12]}"
+
+
+if __name__ == "__main__":
+    sys.exit(main())

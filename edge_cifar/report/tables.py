@@ -1,0 +1,73 @@
+"""The table of artifacts in Markdown, for README and documentation."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+
+from edge_cifar.report import quantities
+from edge_cifar.report.measurements import Measurement, distinct
+
+_MARKS = {"proven": "✓", "failed": "✗ failed", "unverified": "unverified", "unknown": ""}
+
+
+def markdown(measurements: Sequence[Measurement]) -> str:
+    """A table of what was measured, in the given order; what was not measured is a dash.
+
+    A machine's column is there when there are several, parity's when any is known. Accuracy on
+    synthetic data is called that in its cell. Rows that failed or were skipped say so, with their
+    reasons below the table.
+    """
+    several = len(distinct(row.machine for row in measurements)) > 1
+    proven = any(row.parity.status != "unknown" for row in measurements)
+    headings = ["model", "artifact", *(["machine"] if several else []), "accuracy (95 % interval)", "latency", "p90"]
+    headings += ["size", "memory", "load", *(["parity"] if proven else []), "front"]
+    right = {"accuracy (95 % interval)", "latency", "p90", "size", "memory", "load"}
+    lines = [_line(headings), _line(["---:" if name in right else "---" for name in headings])]
+    for row in measurements:
+        cells = [
+            row.model,
+            row.variant or "as given",
+            *([row.machine] if several else []),
+            _accuracy(row),
+            quantities.milliseconds(row.median_ms),
+            quantities.milliseconds(row.p90_ms),
+            quantities.size(row.size_bytes),
+            quantities.size(row.memory_bytes),
+            quantities.milliseconds(row.load_ms),
+            *([_MARKS[row.parity.status]] if proven else []),
+            "★" if row.on_front else "",
+        ]
+        lines.append(_line(cells))
+    return "\n".join(lines + _reasons(measurements))
+
+
+def _line(cells: Sequence[str]) -> str:
+    return "| " + " | ".join(_escaped(cell) for cell in cells) + " |"
+
+
+def _accuracy(row: Measurement) -> str:
+    if row.accuracy is None:
+        return quantities.MISSING if row.status == "ok" else row.status
+    words = quantities.percent(row.accuracy)
+    if row.low is not None and row.high is not None:
+        words += f" ({100 * row.low:.1f} to {100 * row.high:.1f})"
+    return words + " synthetic" if row.synthetic else words
+
+
+def _reasons(measurements: Sequence[Measurement]) -> list[str]:
+    """Each reason once, with how many rows it holds for."""
+    reasons: dict[str, list[str]] = {}
+    for row in measurements:
+        if row.status != "ok" and row.reason:
+            reasons.setdefault(f"{row.status}: {row.reason}", []).append(row.name)
+    return [
+        line
+        for reason, names in reasons.items()
+        for line in ("", f"{_escaped(', '.join(names))} {_escaped(reason)}.".replace("..", "."))
+    ]
+
+
+def _escaped(text: str) -> str:
+    """Text from files as Markdown text: nothing in it may end the cell or become markup."""
+    return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", text).replace("\n", " ")

@@ -1,0 +1,70 @@
+"""The page in a real browser: charts are drawn, nothing is complained about, nothing is fetched."""
+
+from __future__ import annotations
+
+import re
+import shutil
+import subprocess
+
+import pytest
+from report_samples import write_run
+
+from edge_cifar.steps.report import report
+
+CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+
+pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+
+
+@pytest.fixture(scope="module")
+def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
+    """The page's elements after its scripts ran, and what the browser wrote to its log."""
+    folder = tmp_path_factory.mktemp("browser")
+    runs = [write_run(folder / model, model) for model in ("mobilenetv2", "resnet8")]
+    # A name that would run if anything took it for markup, also through Plotly's texts.
+    hostile = write_run(folder / "<img src=x onerror=console.error('broken-out')>", "resnet8")
+    page = report(*runs, hostile, output=folder / "page.html")
+    assert CHROMIUM is not None
+    done = subprocess.run(
+        [
+            CHROMIUM,
+            "--headless",
+            "--no-sandbox",
+            "--disable-gpu",
+            "--disable-dev-shm-usage",
+            f"--user-data-dir={folder / 'profile'}",
+            "--window-size=390,2000",
+            "--enable-logging=stderr",
+            "--virtual-time-budget=60000",
+            "--dump-dom",
+            page.as_uri(),
+        ],
+        capture_output=True,
+        text=True,
+        timeout=240,
+        check=True,
+    )
+    return done.stdout, done.stderr
+
+
+def test_every_chart_is_drawn(opened: tuple[str, str]) -> None:
+    elements, _ = opened
+    assert 'data-charts="drawn"' in elements
+    plots = re.findall(r'<div class="plot[^"]*"', elements)
+    # Three trade-offs, runs compared, and two curves for each of three runs.
+    assert len(plots) == 10
+    assert len(re.findall(r'class="plot[^"]*js-plotly-plot', elements)) == 10
+    # Nine artifacts were measured in each trade-off chart and run.
+    assert elements.count('class="point"') >= 3 * 18
+
+
+def test_the_browser_has_nothing_to_complain_about(opened: tuple[str, str]) -> None:
+    _, log = opened
+    assert [line for line in log.splitlines() if "CONSOLE" in line] == []
+
+
+def test_hostile_names_stay_text(opened: tuple[str, str]) -> None:
+    elements, log = opened
+    assert "broken-out" not in log
+    assert '<img src="x"' not in elements
+    assert "&lt;img src=x" in elements
