@@ -5,6 +5,7 @@ from __future__ import annotations
 import ast
 import configparser
 import re
+import shlex
 import subprocess
 import sys
 from collections.abc import Iterator
@@ -172,28 +173,26 @@ def test_every_requirement_is_pinned() -> None:
 # ---- documents
 
 
-def _commands() -> list[str]:
-    """Lines of the documents' code blocks that call edge-cifar."""
-    lines = []
+def _documented_calls() -> set[str]:
+    """What the documents' code blocks type after ``edge-cifar``."""
+    calls = set()
     for path in DOCUMENTS:
-        for block in re.findall(
-            r"^```(?:sh|console|bash)\n(.*?)^```", path.read_text("utf-8"), re.DOTALL | re.MULTILINE
-        ):
-            joined = block.replace("\\\n", " ")
-            lines += [line.strip().removeprefix("$ ") for line in joined.splitlines() if "edge-cifar " in line]
-    return [line[line.index("edge-cifar ") :] for line in lines if "pip install" not in line]
+        text = path.read_text(encoding="utf-8")
+        for block in re.findall(r"^```(?:sh|console)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            calls |= set(re.findall(r"\bedge-cifar ([a-z][^#\n]*)", block.replace("\\\n", " ")))
+    return calls
 
 
-@pytest.mark.parametrize("line", sorted(set(_commands())))
-def test_documented_command_and_its_options_exist(line: str) -> None:
-    name = line.split()[1]
-    if name.startswith("-"):
-        return
+@pytest.mark.parametrize("call", sorted(_documented_calls()))
+def test_documented_command_and_its_options_exist(call: str) -> None:
+    name, *words = shlex.split(call)
     command = cli.get_command(click.Context(cli), name)
     assert command is not None, name
-    options = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
-    used = set(re.findall(r"(?<=\s)--?[a-z][a-z-]*", line.split("#")[0]))
-    assert used <= options | {"--help", "--debug"}
+    if isinstance(command, click.Group):
+        command = command.get_command(click.Context(command), words[0])
+        assert command is not None, words[0]
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    assert {word for word in words if word.startswith("-")} <= known | {"--help", "--debug"}
 
 
 def test_every_command_is_in_the_readme() -> None:

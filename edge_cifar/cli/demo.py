@@ -1,0 +1,34 @@
+"""``edge-cifar demo``."""
+
+from __future__ import annotations
+
+import shlex
+import time
+from pathlib import Path
+
+import click
+
+
+@click.command("demo")
+@click.option(
+    "--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, metavar="DIR", help="Its folder."
+)
+def command(out: Path) -> None:
+    """Go the whole way on built-in synthetic data, offline, in minutes.
+
+    Trains two backbones, exports, verifies and benches them, and writes the report: each by the
+    command you would type, shown before it runs. Run again, it starts anew in the same folder.
+
+    \b
+    Example:
+      edge-cifar demo
+    """
+    from edge_cifar.cli._main import cli
+    from edge_cifar.steps.demo import commands, prepare
+
+    start = time.perf_counter()
+    prepare(out)
+    for arguments in commands(out):
+        click.secho(f"\n$ edge-cifar {shlex.join(arguments)}", bold=True, err=True)
+        cli.main(arguments, prog_name="edge-cifar", standalone_mode=False)
+    click.echo(f"\ndemo finished in {time.perf_counter() - start:.0f} s", err=True)
