@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from numpy.typing import NDArray
 
 import edge_cifar.runtimes
 from edge_cifar import files
@@ -74,9 +75,14 @@ def fake_bundle(folder: Path, settings: dict[str, dict[str, Any]], model: str = 
                 labels=("a", "b", "c"),
             )
         )
-    answers = np.eye(3, dtype=np.float32)[IMAGES[:, 0, 0, 0]]
-    Reference(images=IMAGES, labels=LABELS, probabilities=answers).write(folder / "reference.npz")
     facts = {"data": {"name": "toys", "checksum": "c0ffee", "synthetic": True, "test_images": 20}}
     bundle = Bundle(path=folder, model=model, artifacts=tuple(artifacts), facts=facts)
     bundle.write_manifest()
+    write_reference(bundle)
     return bundle
+
+
+def write_reference(bundle: Bundle, labels: NDArray[np.int64] = LABELS) -> None:
+    """The bundle's images, with the answers that the fake runtime gives."""
+    answers = np.eye(3, dtype=np.float32)[IMAGES[:, 0, 0, 0]]
+    Reference(images=IMAGES, labels=labels, probabilities=answers).write(bundle.reference_path)

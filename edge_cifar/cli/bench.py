@@ -85,9 +85,9 @@ def command(
     try:
         report = bench(*targets, **options, progress=Terminal())
     except BenchInterrupted as stopped:
-        _print(stopped.report, as_json)
+        _print(stopped.report, as_json, options["relative_to"])
         raise
-    _print(report, as_json)
+    _print(report, as_json, options["relative_to"])
     if earlier is not None:
         allowed = _MAX_REGRESSION if max_regression is None else max_regression
         found = regression.regressions(report.document(), earlier, allowed)
@@ -109,7 +109,7 @@ def _report_sources(targets: Sequence[Path], output: Path | None) -> list[str] |
     return [str(run) for run in runs] if runs or not targets else None
 
 
-def _print(report: BenchReport, as_json: bool) -> None:
+def _print(report: BenchReport, as_json: bool, relative_to: str | None) -> None:
     for warning in report.warnings:
         click.echo(f"warning: {warning}", err=True)
     if as_json:
@@ -117,7 +117,7 @@ def _print(report: BenchReport, as_json: bool) -> None:
         return
     headers = (
         *("model", "variant", "accuracy (95 %)", "median", "p90", "p99 ms"),
-        *("size", "load ms", "memory", "of fp32", "front"),
+        *("size", "load ms", "memory", f"of {relative_to or 'fp32'}", "front"),
     )
     several = len({row.threads for row in report.results}) > 1
     emit_table(headers, [_row(row, several) for row in report.results])

@@ -6,10 +6,13 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
+import numpy as np
+
+from edge_cifar import files
 from edge_cifar.artifact import Bundle
 from edge_cifar.bench.examination import Examination
 from edge_cifar.bench.subject import Subject
-from edge_cifar.data import Dataset
+from edge_cifar.data import Dataset, calibration
 from edge_cifar.data.loading import load
 from edge_cifar.errors import BundleError, DataError, UsageError
 from edge_cifar.progress import Progress
@@ -79,13 +82,17 @@ def _reference(bundle: Bundle, images: Count) -> Examination | None:
     if not bundle.reference_path.exists():
         return None
     reference = Reference.read(bundle.reference_path).first(images if isinstance(images, int) else None)
-    if not len(reference.labels):
-        raise BundleError(f"{bundle.reference_path} holds no image; export again")
-    facts = _data_facts(bundle)
+    classes = reference.probabilities.shape[1]
+    if not len(reference.labels) or not np.all((reference.labels >= 0) & (reference.labels < classes)):
+        raise BundleError(f"{bundle.reference_path} holds no image, or labels outside its classes; export again")
+    claim = _facts(bundle, "reference")
+    if claim.get("sha256", files.sha256(bundle.reference_path)) != files.sha256(bundle.reference_path):
+        raise BundleError(f"{bundle.reference_path} is not the reference that the manifest lists; export again")
+    facts = _facts(bundle, "data")
     return Examination(
         images=reference.images,
         labels=reference.labels,
-        classes=reference.probabilities.shape[1],
+        classes=classes,
         reference=reference.probabilities,
         facts={
             "name": facts.get("name"),
@@ -101,12 +108,13 @@ def _whole_test_set(
     """The test set of the bundle's own data, where more images are wanted than it brings."""
     if images is None or (brought is not None and isinstance(images, int) and images <= len(brought.images)):
         return None
-    facts = _data_facts(bundle)
+    facts = _facts(bundle, "data")
     if brought is not None and facts.get("test_images") == len(brought.images):
         return None
     if "name" not in facts:
         raise BundleError(f"{bundle.path} does not tell which data it was made from; name them with --data")
-    dataset = load(facts["name"], seed=int(facts.get("seed", 0)), limit=facts.get("limit"), progress=progress)
+    seed = _facts(bundle, "reference").get("seed", 0)
+    dataset = load(str(facts["name"]), seed=seed, limit=facts.get("limit"), progress=progress)
     if dataset.checksum != facts.get("checksum"):
         raise DataError(
             f"the {dataset.name} images found are not those that {bundle.model} was made from; "
@@ -119,8 +127,6 @@ def _of_dataset(dataset: Dataset, images: Count) -> Examination:
     """The test images of a data set, or a class-balanced part of them."""
     test = dataset.test
     if isinstance(images, int) and images < len(test):
-        from edge_cifar.data import calibration
-
         test = test.take(calibration.sample(test, images, seed=0))
     return Examination(
         images=test.images,
@@ -130,6 +136,7 @@ def _of_dataset(dataset: Dataset, images: Count) -> Examination:
     )
 
 
-def _data_facts(bundle: Bundle) -> Mapping[str, Any]:
-    facts = bundle.facts.get("data", {})
+def _facts(bundle: Bundle, kind: str) -> Mapping[str, Any]:
+    """A part of the manifest that an older or foreign bundle may lack."""
+    facts = bundle.facts.get(kind, {})
     return facts if isinstance(facts, dict) else {}

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import shlex
 import sys
+import tempfile
 from collections.abc import Sequence
 from datetime import UTC, datetime
 from pathlib import Path
@@ -88,6 +90,8 @@ def bench(
     if relative_to is not None and not any(subject.goes_by(relative_to) for subject in subjects):
         known = ", ".join(subject.name for subject in subjects)
         raise MeasurementError(f"nothing to measure goes by {relative_to!r}; there are {known}")
+    if output is not None:
+        _demand_writable(Path(output))
     report = _measure(subjects, protocol, relative_to, progress)
     if output is not None:
         files.write_json(Path(output), report.document())
@@ -96,6 +100,17 @@ def bench(
     for bundle in homes:
         _write_beside_run(bundle, report, progress)
     return report
+
+
+def _demand_writable(path: Path) -> None:
+    """Refuse a place for the result now rather than after minutes of measuring."""
+    try:
+        if path.is_dir():
+            raise IsADirectoryError(errno.EISDIR, "it is a folder")
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise files.cannot_write(path, error) from error
 
 
 def _measure(

@@ -3,7 +3,8 @@
     {"milliseconds": 0.2, "shape": [4, 4, 3], "classes": 3, "fails": {STAGE: FAULT}}
 
 Stages are ``load``, ``first`` (the first inference), ``later`` (every other) and ``predict``; faults are
-``crash``, ``exit``, ``kill``, ``hang``, ``memory``, ``error`` and ``bug``. An image's class is its first byte.
+``crash``, ``exit``, ``kill``, ``hang``, ``memory``, ``error``, ``bug`` and ``interrupt``, which is Ctrl-C for the
+coordinator. An image's class is its first byte.
 """
 
 from __future__ import annotations
@@ -71,6 +72,8 @@ def _go_wrong(settings: dict, stage: str) -> None:
         os._exit(3)
     if fault == "kill":
         os.kill(os.getpid(), 9)
+    if fault == "interrupt":
+        os.kill(os.getppid(), 2)
     if fault == "hang":
         time.sleep(60)
     if fault == "memory":
