@@ -46,7 +46,8 @@ class Reference:
             BundleError: the file is missing, damaged, or its arrays do not belong together.
         """
         try:
-            with np.load(path, allow_pickle=False) as archive:
+            # Opened here: NumPy leaves a file that it opened and cannot read for the collector to close.
+            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 reference = cls(
                     images=archive["images"], labels=archive["labels"], probabilities=archive["probabilities"]
                 )

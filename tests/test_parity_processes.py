@@ -6,86 +6,17 @@ import json
 import time
 from pathlib import Path
 
-import numpy as np
 import pytest
+from stand_in_litert import bundle_of, install
 
-from edge_cifar import files
-from edge_cifar.artifact import Artifact, Bundle
+from edge_cifar.artifact import Bundle
 from edge_cifar.parity import processes
 from edge_cifar.parity.bundle import verify_bundle
-from edge_cifar.reference import Reference
-from edge_cifar.variant import Variant
-
-# A `.tflite` file for the stand-in holds one line of Python, run when it is loaded or invoked.
-STAND_IN = """
-import os, signal, time, pathlib
-import numpy as np
-
-class Interpreter:
-    def __init__(self, model_path, num_threads):
-        self._text = pathlib.Path(model_path).read_text()
-        if self._text.startswith("load:"):
-            exec(self._text[5:])
-
-    def allocate_tensors(self):
-        pass
-
-    def get_input_details(self):
-        return [{"index": 0, "shape": np.array([1, 2, 2, 3]), "dtype": np.uint8, "quantization": (1.0, 0)}]
-
-    def get_output_details(self):
-        return [{"index": 1, "shape": np.array([1, 3]), "dtype": np.float32, "quantization": (0.0, 0)}]
-
-    def set_tensor(self, index, value):
-        self._image = value
-
-    def invoke(self):
-        if self._text.startswith("invoke:"):
-            exec(self._text[7:])
-
-    def get_tensor(self, index):
-        first = self._image[0, 0, 0].astype(np.float32) + 1
-        return (first / first.sum())[None]
-"""
-
-IMAGES = np.random.default_rng(0).integers(0, 256, (20, 2, 2, 3), np.uint8)
-PIXEL = IMAGES[:, 0, 0].astype(np.float32) + 1
-PROBABILITIES = PIXEL / PIXEL.sum(axis=1, keepdims=True)
 
 
 @pytest.fixture
 def stand_in(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder on the workers' path, with a stand-in for LiteRT."""
-    package = tmp_path / "packages" / "ai_edge_litert"
-    package.mkdir(parents=True)
-    (package / "__init__.py").touch()
-    (package / "interpreter.py").write_text(STAND_IN)
-    monkeypatch.setenv("PYTHONPATH", str(package.parent))
-    return package
-
-
-def bundle_of(folder: Path, **contents: str) -> Bundle:
-    """A bundle with one file an argument, all called ``tflite-...``."""
-    folder.mkdir(exist_ok=True)
-    Reference(images=IMAGES, labels=PROBABILITIES.argmax(axis=1), probabilities=PROBABILITIES).write(
-        folder / "reference.npz"
-    )
-    artifacts = []
-    for precision, text in contents.items():
-        path = folder / f"tflite-{precision}.tflite"
-        path.write_text(text)
-        artifacts.append(
-            Artifact(
-                path=path,
-                variant=Variant("tflite", precision),
-                sha256=files.sha256(path),
-                size_bytes=files.size_bytes(path),
-                labels=("bird", "cat", "dog"),
-            )
-        )
-    bundle = Bundle(path=folder, model="tiny", artifacts=tuple(artifacts), facts={"labels": ["bird", "cat", "dog"]})
-    bundle.write_manifest()
-    return bundle
+    return install(tmp_path, monkeypatch)
 
 
 def test_an_artifact_that_crashes_its_runtime_costs_only_itself(stand_in, tmp_path):
