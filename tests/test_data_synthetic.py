@@ -21,7 +21,7 @@ def dataset() -> Dataset:
 def test_a_seed_gives_the_same_bytes_on_every_machine_and_release() -> None:
     # A run's record holds the checksum of its data: when this changes, older runs cannot be exported again.
     checksum = pictures.load(seed=7, train_images=50, test_images=20).checksum
-    assert checksum == "393469141c4eba6b9ba3b62cfbe398821ea3473c9af183774a221a67e9f12950"
+    assert checksum == "0ed7b9d0f5662750762d6991107a2acc4a0f273ef8958dc91dc7add691c3747d"
 
 
 def test_seeds_and_splits_share_no_pictures(dataset: Dataset) -> None:
@@ -66,8 +66,8 @@ def test_one_picture_covers_only_a_part_of_the_range_of_all(dataset: Dataset) ->
     images = dataset.train.images.reshape(3000, -1)
     assert (int(images.min()), int(images.max())) == (0, 255)
     ranges = np.ptp(images, axis=1)
-    assert np.median(ranges) < 140
-    assert np.quantile(ranges, 0.95) < 220
+    assert np.median(ranges) < 100
+    assert np.quantile(ranges, 0.99) < 190
 
 
 @pytest.mark.slow

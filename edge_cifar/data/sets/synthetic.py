@@ -25,9 +25,9 @@ TRAIN_IMAGES = 8_000
 TEST_IMAGES = 2_000
 
 _SIDE = 32
-_SMALLEST_CONTRAST, _LARGEST_CONTRAST = 24.0, 150.0
-_BRIGHTNESS = (35.0, 220.0)
-_NOISE = 5.0
+_SMALLEST_CONTRAST, _LARGEST_CONTRAST = 24.0, 100.0
+_BRIGHTNESS = (25.0, 230.0)
+_NOISE = 4.5
 
 _SPLIT_TRAIN, _SPLIT_TEST = 0, 1
 
@@ -92,11 +92,11 @@ def _paint(coverage: Field, generator: np.random.Generator) -> NDArray[np.uint8]
     tint = _uniform(generator, (count, 3), -1.0, 1.0)
     # The channel that differs most differs by the whole contrast.
     difference = contrast * tint / np.abs(tint).max(axis=1, keepdims=True)
-    ground = _uniform(generator, (count, 1), *_BRIGHTNESS) + _uniform(generator, (count, 3), -25.0, 25.0)
+    ground = _uniform(generator, (count, 1), *_BRIGHTNESS) + _uniform(generator, (count, 3), -15.0, 15.0)
     # A shape that would be brighter than white or darker than black differs the other way.
     difference = np.where(np.abs(ground + difference - np.float32(127.5)) > 117.5, -difference, difference)
     along = (np.arange(_SIDE, dtype=np.float32) / np.float32(_SIDE - 1) - np.float32(0.5))[None, :]
-    down, across = (_uniform(generator, (count, 1), -20.0, 20.0) * along for _ in range(2))
+    down, across = (_uniform(generator, (count, 1), -12.0, 12.0) * along for _ in range(2))
     shade = down[:, :, None] + across[:, None, :]
     pixels = ground[:, None, None, :] + shade[..., None] + coverage[..., None] * difference[:, None, None, :]
     pixels += np.float32(_NOISE) * _bell(generator, (*coverage.shape, 3))
