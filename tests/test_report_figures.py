@@ -12,13 +12,14 @@ from PIL import Image
 from report_samples import LABELS, bench_document, classification_document, record_document, write_mistakes
 
 from edge_cifar.data import Split
-from edge_cifar.report import figures, scatter
+from edge_cifar.report import figures, scatter, sheets
 from edge_cifar.report.measurements import read_benchmark
 
 pytest.importorskip("matplotlib", reason="pictures need Matplotlib")
 
 GENERATOR = np.random.default_rng(0)
-IMAGES = GENERATOR.integers(0, 256, (60, 32, 32, 3), dtype=np.uint8)
+# Soft blots: photographs compress better than noise does.
+IMAGES = np.kron(GENERATOR.integers(0, 256, (60, 8, 8, 3), dtype=np.uint8), np.ones((1, 4, 4, 1), np.uint8))
 TRUE = np.arange(60, dtype=np.int64) % 10
 
 
@@ -72,10 +73,11 @@ def test_names_are_text_and_not_mathematics(tmp_path: Path) -> None:
 
 def test_mistakes_are_sorted_by_confidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     seen: list[str] = []
-    monkeypatch.setattr(
-        "edge_cifar.report.sheets.captioned",
-        lambda images, captions, title, path: seen.extend([title, *(below for _, below in captions)]),
-    )
+
+    def keep(images: object, captions: list[tuple[str, str]], title: str, path: Path) -> None:
+        seen.extend([title, *(below for _, below in captions)])
+
+    monkeypatch.setattr(sheets, "captioned", keep)
     probabilities = np.array([[0.6, 0.4], [0.1, 0.9], [0.2, 0.8]], np.float32)
     figures.mistakes(IMAGES[:3], np.array([1, 0, 1]), probabilities, ["cat", "dog"], tmp_path / "mistakes.png")
     assert seen == ["2 of 3 images are wrong; the 2 surest mistakes", "→ dog, 90 %", "→ cat, 60 %"]

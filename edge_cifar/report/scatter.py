@@ -65,6 +65,7 @@ def _panel(axes: Axes, rows: Sequence[Measurement], colours: dict[str, str], cos
     axes.grid(axis="x", color="#E5E7EB", linewidth=0.8)
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
+    axes.margins(x=0.22, y=0.1)
     axes.set_xlabel(label + " (logarithmic)", fontsize=9)
     if not points:
         return
@@ -104,7 +105,6 @@ def _name_some(axes: Axes, winners: list[tuple[float, Measurement]]) -> None:
                 fontsize=7.5,
                 parse_math=False,
             )
-    axes.margins(x=0.14, y=0.1)
 
 
 def _handle(axes: Axes, label: str, colour: str, marker: str) -> object:
