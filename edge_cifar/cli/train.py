@@ -35,11 +35,19 @@ class LayerCount(click.ParamType):
 
 @click.command()
 @click.argument("backbone")
-@click.option("--data", default="cifar10", show_default=True, metavar="NAME", help="Data set: cifar10, synthetic, …")
+@click.option(
+    "--data",
+    default="cifar10",
+    show_default=True,
+    metavar="NAME|FOLDER",
+    help="Data set: cifar10, cifar100, synthetic, or a folder of images by class.",
+)
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data lie; used, or an error.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/BACKBONE]")
 @click.option("--recipe", default="default", show_default=True, help="default (ours) or report (the source's own).")
-@click.option("--weights", metavar="imagenet|none|FILE", help="What to start from.  [default: imagenet where it exists]")
+@click.option(
+    "--weights", metavar="imagenet|none|FILE", help="What to start from.  [default: imagenet where it exists]"
+)
 @click.option("--alpha", type=float, default=1.0, show_default=True, help="Width multiplier.")
 @click.option("--epochs", type=EpochList(), help="For every phase, or one number each.")
 @click.option("--batch-size", type=int, help="Images per step.")
@@ -57,6 +65,7 @@ class LayerCount(click.ParamType):
 @click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
 @click.option("--deterministic", is_flag=True, help="The same weights every time, at some cost in speed.")
 @click.option("--limit", type=int, metavar="N", help="Train and test on at most N images each.")
+@click.option("--strict", is_flag=True, help="Refuse a folder with unreadable files instead of leaving those out.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_cifar.data import Dataset, Split
-from edge_cifar.data.loading import load
+from edge_cifar.data.loading import is_folder, load
 from edge_cifar.data.splits import validation_split
 from edge_cifar.errors import DataError, RunError
 from edge_cifar.progress import SILENT, Progress
@@ -56,9 +56,10 @@ def load_run_data(run: Run, *, data_dir: Path | None = None, progress: Progress 
         facts = record["data"]
         seed, fraction = int(record["seed"]), float(record["recipe"]["validation_split"])
         name, limit, checksum = facts["name"], facts["limit"], facts["checksum"]
-    except (KeyError, TypeError, ValueError) as error:
+        image_size = int(facts["image_shape"][0]) if is_folder(name) else None
+    except (KeyError, IndexError, TypeError, ValueError) as error:
         raise RunError(f"{run.record_path} is broken ({error!r}); train again") from error
-    dataset = load(name, data_dir=data_dir, seed=seed, limit=limit, progress=progress)
+    dataset = load(name, data_dir=data_dir, seed=seed, limit=limit, image_size=image_size, progress=progress)
     if dataset.checksum != checksum:
         raise DataError(
             f"the {name} images found are not those that {run.path} was trained on; point --data-dir at them"

@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, Literal
 
 from edge_cifar import backbones, files, machine, packages
 from edge_cifar.backbones import Backbone, Model
-from edge_cifar.data.loading import load
+from edge_cifar.data.loading import is_folder, load
 from edge_cifar.errors import RunError, UsageError
 from edge_cifar.evaluation import metrics
 from edge_cifar.progress import SILENT, Progress
@@ -48,6 +48,7 @@ def train(
     device: str = "auto",
     deterministic: bool = False,
     limit: int | None = None,
+    strict: bool = False,
     seed: int = 0,
     resume: bool = False,
     overwrite: bool = False,
@@ -57,7 +58,7 @@ def train(
 
     Args:
         backbone: its name.
-        data: a data set's name.
+        data: a data set's name, or a folder of images by class.
         data_dir: where the data lie; used or an error.
         out: the run folder; ``runs/BACKBONE`` when left out.
         recipe: ``default``, ``report``, or another that the backbone has.
@@ -73,6 +74,7 @@ def train(
         device: ``auto``, ``cpu`` or ``gpu``.
         deterministic: the same weights every time, at some cost in speed.
         limit: train on at most so many images, and test on at most so many.
+        strict: refuse a folder of images with unreadable files instead of leaving those out.
         seed: of everything random.
         resume: go on with an interrupted training; its settings must be the same.
         overwrite: replace a run that stands in the folder.
@@ -102,7 +104,16 @@ def train(
     )
     run = Run(Path(out) if out else Path("runs") / backbone)
     _refuse_occupied(run, resume=resume, overwrite=overwrite)
-    dataset = load(data, data_dir=data_dir, seed=seed, limit=limit, progress=progress)
+    dataset = load(
+        data,
+        data_dir=data_dir,
+        seed=seed,
+        limit=limit,
+        # A folder's pictures have no size of their own: they are brought to what the network sees.
+        image_size=chosen.image_size if is_folder(data) else None,
+        strict=strict,
+        progress=progress,
+    )
     run_data = split_data(dataset, chosen.validation_split, seed)
     settings = files.json_normal(
         {
