@@ -60,7 +60,7 @@ BACKBONE = Backbone(
         "default": Recipe(
             batch_size=128,
             optimizer="sgd",
-            weight_decay=5e-4,
+            weight_decay=2e-4,
             validation_split=0.05,
             augmentation=Augmentation(flip=True, translation=0.125),
             phases=(
