@@ -2,35 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
 
+from edge_cifar.cli._options import number_or_all, numbers
 from edge_cifar.cli._output import Terminal, emit_json
-
-
-class EpochList(click.ParamType):
-    """One whole number, or several separated by commas."""
-
-    name = "N[,N…]"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> tuple[int, ...]:
-        try:
-            return tuple(int(part) for part in str(value).split(","))
-        except ValueError:
-            self.fail(f"{value!r} is not a whole number, nor several separated by commas", param, ctx)
-
-
-class LayerCount(click.ParamType):
-    """A whole number, or ``all``."""
-
-    name = "N|all"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | str:
-        try:
-            return "all" if value == "all" else int(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is neither a whole number nor all", param, ctx)
 
 
 @click.command()
@@ -49,11 +27,18 @@ class LayerCount(click.ParamType):
     "--weights", metavar="imagenet|none|FILE", help="What to start from.  [default: imagenet where it exists]"
 )
 @click.option("--alpha", type=float, default=1.0, show_default=True, help="Width multiplier.")
-@click.option("--epochs", type=EpochList(), help="For every phase, or one number each.")
+@click.option(
+    "--epochs", callback=partial(numbers, least=0), metavar="N[,N…]", help="For every phase, or one number each."
+)
 @click.option("--batch-size", type=int, help="Images per step.")
 @click.option("--learning-rate", type=float, help="Peak rate of the last phase; earlier ones keep their ratio to it.")
 @click.option("--image-size", type=int, help="Side in pixels that the network sees.")
-@click.option("--unfreeze", type=LayerCount(), help="Backbone layers that the last phase trains.")
+@click.option(
+    "--unfreeze",
+    callback=partial(number_or_all, least=0),
+    metavar="N|all",
+    help="Backbone layers, from its end, that the last phase trains.",
+)
 @click.option("--validation-split", type=float, help="Share of the training images held out.")
 @click.option(
     "--mixed-precision",

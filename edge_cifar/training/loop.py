@@ -14,7 +14,7 @@ from numpy.typing import NDArray
 from edge_cifar.backbones import Model
 from edge_cifar.data import Split
 from edge_cifar.errors import TrainingError
-from edge_cifar.progress import Advance, Progress
+from edge_cifar.progress import Progress
 from edge_cifar.recipe import Phase, Recipe
 from edge_cifar.training import batch_norm, phases
 from edge_cifar.training.augmentation import augmentation_layers
@@ -122,7 +122,7 @@ class Training:
                 batch_size=self.recipe.batch_size,
                 shuffle=False,
                 verbose=0,
-                callbacks=[_step_callback(advance)],
+                callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: advance(1))],
             )
         loss, accuracy = fitted.history["loss"][0], fitted.history["accuracy"][0]
         if not math.isfinite(loss):
@@ -180,14 +180,6 @@ class Training:
     def _save(self) -> None:
         self.state.variables = _arrays(self.learner.variables)
         self.state.write(self.checkpoint)
-
-
-def _step_callback(advance: Advance) -> Any:
-    class Step(keras.callbacks.Callback):
-        def on_train_batch_end(self, batch: int, logs: Any = None) -> None:
-            advance(1)
-
-    return Step()
 
 
 def _arrays(variables: list[Any]) -> Arrays:
