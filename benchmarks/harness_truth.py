@@ -1,0 +1,144 @@
+"""Does the harness tell the truth? Its median against a tight loop written by hand, on the same file.
+
+    python benchmarks/harness_truth.py runs/resnet8/export/tflite-fp32.tflite [FILE…] [--rounds 20] [--seconds 0.1]
+
+The loop here shares no code with the harness: it calls LiteRT or ONNX Runtime itself, in a process of
+its own, and reads the clock once for several inferences where they are short (0.2 ms in all; longer
+stretches would be cut up by other processes' time slices). Windows of the two take turns, so that
+what else the machine does hits both. Prints one ratio a file, harness over loop, with its 95 %
+interval; exits with 1 when one lies outside 0.97 to 1.03. Run it on a quiet machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import gc
+import statistics
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+
+LOWEST, HIGHEST = 0.97, 1.03
+BLOCK_SECONDS = 0.0002
+PATIENCE_SECONDS = 120.0
+
+
+def tight_loop(path: str, seconds: float) -> None:
+    """Serve windows: for each line read, the median milliseconds of one inference is printed."""
+    infer = by_hand(Path(path))
+    gc.disable()
+    infer()
+    start = time.perf_counter()
+    infer()
+    size = max(1, round(BLOCK_SECONDS / (time.perf_counter() - start)))
+    for _ in sys.stdin:
+        for _ in range(size):
+            infer()
+        blocks = []
+        end = time.perf_counter() + seconds
+        while not blocks or time.perf_counter() < end:
+            start = time.perf_counter()
+            for _ in range(size):
+                infer()
+            blocks.append(time.perf_counter() - start)
+        print(1e3 * statistics.median(blocks) / size, flush=True)
+
+
+def by_hand(path: Path) -> Callable[[], object]:
+    """One inference on one thread: set the input, run, read the output."""
+    noise = np.random.default_rng(0)
+    if path.suffix == ".tflite":
+        from ai_edge_litert.interpreter import Interpreter
+
+        interpreter = Interpreter(model_path=str(path), num_threads=1)
+        interpreter.allocate_tensors()
+        wanted, given = interpreter.get_input_details()[0], interpreter.get_output_details()[0]
+        tensor = noise.integers(0, 127, wanted["shape"]).astype(wanted["dtype"])
+
+        def tflite() -> object:
+            interpreter.set_tensor(wanted["index"], tensor)
+            interpreter.invoke()
+            return interpreter.get_tensor(given["index"])
+
+        return tflite
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    wanted_input = session.get_inputs()[0]
+    shape = [size if isinstance(size, int) else 1 for size in wanted_input.shape]
+    kind = {"tensor(float)": np.float32, "tensor(uint8)": np.uint8, "tensor(int8)": np.int8}[wanted_input.type]
+    feed = {wanted_input.name: noise.integers(0, 127, shape).astype(kind)}
+    return lambda: session.run(None, feed)
+
+
+def compare(path: Path, rounds: int, seconds: float) -> float:
+    """The ratio of one file, printed with its interval."""
+    from edge_cifar.bench.process import WorkerProcess
+    from edge_cifar.bench.statistics import median_interval
+    from edge_cifar.bench.subject import device_runtime
+
+    ratios, harness_ms, loop_ms = [], [], []
+    command = [sys.executable, __file__, "--serve", str(path), "--seconds", str(seconds)]
+    with (
+        WorkerProcess() as worker,
+        subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as loop,
+    ):
+        assert loop.stdin is not None
+        assert loop.stdout is not None
+
+        def by_harness() -> float:
+            answer = worker.ask("window", seconds=seconds, minimum=3, timeout=PATIENCE_SECONDS)
+            return statistics.median(answer["samples_ns"]) / 1e6
+
+        def by_loop() -> float:
+            loop.stdin.write("go\n")
+            return float(loop.stdout.readline())
+
+        worker.ask("start", runtime=device_runtime(path), timeout=PATIENCE_SECONDS)
+        worker.ask("load", path=str(path), threads=1, timeout=PATIENCE_SECONDS)
+        worker.ask("first", images=None, timeout=PATIENCE_SECONDS)
+        worker.ask("warm_up", seconds=1.0, timeout=PATIENCE_SECONDS)
+        by_loop()
+        for number in range(rounds):
+            if number % 2:
+                loop_ms.append(by_loop())
+                harness_ms.append(by_harness())
+            else:
+                harness_ms.append(by_harness())
+                loop_ms.append(by_loop())
+            ratios.append(harness_ms[-1] / loop_ms[-1])
+        loop.stdin.close()
+    ratio = median_interval(ratios)
+    print(
+        f"{path.name}: harness {statistics.median(harness_ms):.4f} ms, loop {statistics.median(loop_ms):.4f} ms, "
+        f"ratio {ratio.value:.4f} [{ratio.low:.4f}, {ratio.high:.4f}]",
+        flush=True,
+    )
+    return ratio.value
+
+
+def main() -> int:
+    """Compare the files named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("files", nargs="*", type=Path)
+    parser.add_argument("--rounds", type=int, default=20)
+    parser.add_argument("--seconds", type=float, default=0.1, help="length of a window")
+    parser.add_argument("--serve", metavar="FILE", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.serve:
+        tight_loop(chosen.serve, chosen.seconds)
+        return 0
+    if not chosen.files:
+        parser.error("name at least one .tflite or .onnx file")
+    ratios = [compare(path, chosen.rounds, chosen.seconds) for path in chosen.files]
+    return 0 if all(LOWEST <= ratio <= HIGHEST for ratio in ratios) else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

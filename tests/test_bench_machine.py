@@ -1,0 +1,93 @@
+"""The machine's facts: known ones only, nothing private, in no time; and when they make figures doubtful."""
+
+from __future__ import annotations
+
+import getpass
+import json
+import socket
+import time
+from typing import Any
+
+import pytest
+
+from edge_cifar import machine
+from edge_cifar.bench import conditions
+
+
+def test_facts_are_json_and_hold_no_empty_value() -> None:
+    facts = machine.facts()
+    assert json.loads(json.dumps(facts, allow_nan=False)) == facts
+    assert all(value is not None and value != "" for value in facts.values())
+    assert {"architecture", "logical_cores", "memory_bytes", "os", "kernel", "python"} <= facts.keys()
+    assert facts["memory_bytes"] > 100_000_000
+
+
+def test_facts_name_no_host_and_no_folder() -> None:
+    values = [value for value in machine.facts().values() if isinstance(value, str)]
+    assert socket.gethostname() not in values
+    assert getpass.getuser() not in values
+    assert not any(value.startswith("/") for value in values)
+
+
+def test_facts_cost_little_processor_time() -> None:
+    machine.facts()
+    start = time.process_time()
+    machine.facts()
+    assert time.process_time() - start < 0.1
+
+
+@pytest.mark.parametrize(
+    ("told", "expected"),
+    [
+        ("throttled=0x0\n", []),
+        ("throttled=0x50005\n", ["under-voltage", "throttled", "under-voltage since boot", "throttled since boot"]),
+        ("", None),
+    ],
+)
+def test_a_raspberry_pi_tells_its_throttling(
+    told: str, expected: list[str] | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_run", lambda program, *arguments: told if program == "vcgencmd" else "")
+    assert machine.condition().get("throttling") == expected
+
+
+def test_a_raspberry_pis_processor_is_told_by_its_part_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    cpuinfo = "processor\t: 0\nFeatures\t: fp asimd asimddp\nCPU implementer\t: 0x41\nCPU part\t: 0xd0b\n"
+    monkeypatch.setattr(machine, "_read", lambda path: cpuinfo if path == "/proc/cpuinfo" else "")
+    monkeypatch.setattr(machine.platform, "system", lambda: "Linux")
+    facts = machine.identity()
+    assert facts["cpu_model"] == "Cortex-A76"
+    assert facts["cpu_features"] == ["dotprod", "neon"]
+
+
+def test_a_mac_tells_its_chip_and_its_speed_limit(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = {
+        "sysctl": "machdep.cpu.brand_string: Apple M1\nhw.optional.arm.FEAT_DotProd: 1\nhw.optional.arm.FEAT_SME: 0\n",
+        "pmset": "CPU Power notify\n\tCPU_Speed_Limit \t= 80\n",
+    }
+    monkeypatch.setattr(machine, "_run", lambda program, *arguments: told.get(program, ""))
+    monkeypatch.setattr(machine.platform, "system", lambda: "Darwin")
+    facts = machine.facts()
+    assert facts["cpu_model"] == "Apple M1"
+    assert facts["cpu_features"] == ["dotprod"]
+    assert facts["speed_limit_percent"] == 80
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "others", "said"),
+    [
+        ({}, {}, 0.1, None),
+        ({}, {"load_average": [3.0, 2.0, 1.0]}, 1.5, "other processes used 1.5 cores"),
+        ({}, {"throttling": ["throttled"]}, None, "held back (throttled)"),
+        ({"throttling": []}, {"throttling": ["throttled since boot"]}, None, "was held back while measuring"),
+        ({"throttling": ["throttled since boot"]}, {"throttling": ["throttled since boot"]}, None, None),
+        ({"throttle_count": 1}, {"throttle_count": 2}, None, "slowed down for heat"),
+        ({}, {"speed_limit_percent": 80}, None, "80 %"),
+        ({"power_source": "battery"}, {"power_source": "mains"}, None, "on battery"),
+    ],
+)
+def test_a_doubtful_condition_is_warned_about(
+    before: dict[str, Any], after: dict[str, Any], others: float | None, said: str | None
+) -> None:
+    found = conditions.warnings(before, after, others)
+    assert found == [] if said is None else (len(found) == 1 and said in found[0])

@@ -1,0 +1,85 @@
+"""The harness against the truth: an inference of known length, and a loop written by hand.
+
+Bounds are loose here, since tests share their machine; benchmarks/harness_truth.py holds them tight.
+"""
+
+from __future__ import annotations
+
+import time
+from pathlib import Path
+from typing import Any
+
+import bench_support
+import numpy as np
+import pytest
+from bench_support import fake_file
+
+from edge_cifar.bench.process import WorkerProcess
+
+PATIENT = 120.0
+
+
+def samples_ms(path: Path, runtime: str) -> np.ndarray[Any, np.dtype[np.float64]]:
+    """What a worker says of single inferences."""
+    with WorkerProcess() as worker:
+        worker.ask("start", runtime=runtime, timeout=PATIENT)
+        worker.ask("load", path=str(path), threads=1, timeout=PATIENT)
+        worker.ask("first", images=None, timeout=PATIENT)
+        worker.ask("warm_up", seconds=0.3, timeout=PATIENT)
+        answer = worker.ask("window", seconds=0.3, minimum=50, timeout=PATIENT)
+    return np.array(answer["samples_ns"]) / 1e6
+
+
+def test_an_inference_of_known_length_is_measured_as_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    bench_support.install(monkeypatch)
+    samples = samples_ms(fake_file(tmp_path / "a.fake", milliseconds=1.0), "fake")
+    # Undisturbed inferences, not all: other processes lengthen some.
+    assert 1.0 <= np.quantile(samples, 0.1) < 1.05
+
+
+def test_the_harness_agrees_with_a_loop_written_by_hand(tmp_path: Path) -> None:
+    pytest.importorskip("onnx", reason="the test's model is written with onnx")
+    onnxruntime = pytest.importorskip("onnxruntime", reason="the test's model is run by ONNX Runtime")
+    path = convolution(tmp_path / "small.onnx")
+    harness = float(np.quantile(samples_ms(path, "onnxruntime"), 0.1))
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = 1
+    session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+    feed = {"image": np.random.default_rng(0).integers(0, 256, (1, 32, 32, 3)).astype(np.float32)}
+    durations = []
+    for _ in range(300):
+        start = time.perf_counter()
+        session.run(["probabilities"], feed)
+        durations.append(1e3 * (time.perf_counter() - start))
+    by_hand = float(np.quantile(durations[50:], 0.1))
+    assert 0.7 < harness / by_hand < 1.4
+
+
+def convolution(path: Path) -> Path:
+    """A small classifier of 32×32 images: one convolution, averaged, softmax."""
+    from onnx import TensorProto, helper, numpy_helper, save
+
+    random = np.random.default_rng(0)
+    weights = [
+        numpy_helper.from_array(random.normal(size=(32, 3, 5, 5)).astype(np.float32), "kernel"),
+        numpy_helper.from_array(random.normal(size=(32, 10)).astype(np.float32), "dense"),
+    ]
+    nodes = [
+        helper.make_node("Transpose", ["image"], ["planes"], perm=[0, 3, 1, 2]),
+        helper.make_node("Conv", ["planes", "kernel"], ["features"]),
+        helper.make_node("GlobalAveragePool", ["features"], ["pooled"]),
+        helper.make_node("Flatten", ["pooled"], ["vector"]),
+        helper.make_node("MatMul", ["vector", "dense"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["probabilities"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "small",
+        [helper.make_tensor_value_info("image", TensorProto.FLOAT, [1, 32, 32, 3])],
+        [helper.make_tensor_value_info("probabilities", TensorProto.FLOAT, [1, 10])],
+        weights,
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", 17)])
+    model.ir_version = 8
+    save(model, path)
+    return path
