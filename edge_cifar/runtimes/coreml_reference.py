@@ -8,10 +8,15 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from typing import Any
+
+from numpy.typing import NDArray
 
 from edge_cifar.errors import BundleError
 from edge_cifar.runtimes import Images, Probabilities
 from edge_cifar.runtimes._mil import package, planner
+from edge_cifar.runtimes._mil.constants import CONST, CONSTEXPR
+from edge_cifar.runtimes._mil.constants import read as read_constants
 from edge_cifar.runtimes._mil.evaluate import Evaluator, Observer
 
 SUFFIX = ".mlpackage"
@@ -34,6 +39,29 @@ def load(path: Path, *, threads: int = 1) -> ReferenceRuntime:
         BundleError: the package is missing, broken, hostile, or holds what cannot be evaluated.
     """
     return ReferenceRuntime(path, threads)
+
+
+def constants(path: Path) -> dict[str, NDArray[Any]]:
+    """Every constant tensor of a package by name, compressed weights made dense, in the type they are stored in.
+
+    Args:
+        path: a ``.mlpackage`` folder.
+
+    Raises:
+        BundleError: the package is broken.
+    """
+    return read_constants(path)
+
+
+def operations(path: Path) -> tuple[str, ...]:
+    """The kinds of the operations of a package's program, in order; constants are left out.
+
+    Raises:
+        BundleError: the package is broken.
+    """
+    with package.opened(path) as opened:
+        kinds = (operation.kind for operation in opened.program.operations)
+        return tuple(kind for kind in kinds if kind != CONST and not kind.startswith(CONSTEXPR))
 
 
 class ReferenceRuntime:

@@ -12,8 +12,10 @@ TensorFlow nor protobuf, so it shares no code with what wrote the file.
     blob        the weight file
     package     the folder: manifest, model, weights
     constexpr   compressed weights, made dense
+    constants   the constants of a program
     ops         the operations: each checks its parameters once and yields a kernel
-    plan        a program checked and made ready: kernels in order, what lives how long
+    plan        a program made ready: kernels in order, what lives how long
+    planner     checks a program and makes its plan
     half        rounding to half precision
     evaluate    a plan applied to images
     blas        keeping the matrix library to the threads it was given

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 
 from edge_cifar.errors import BundleError
-from edge_cifar.runtimes._mil import constexpr, limits
+from edge_cifar.runtimes._mil import constants, limits
 from edge_cifar.runtimes._mil.constexpr import Constant
 from edge_cifar.runtimes._mil.dtypes import FP16, FP32
 from edge_cifar.runtimes._mil.ops import OPS
@@ -14,14 +14,11 @@ from edge_cifar.runtimes._mil.package import Package
 from edge_cifar.runtimes._mil.plan import Plan, Step, with_lifetimes
 from edge_cifar.runtimes._mil.program import (
     Argument,
-    Blob,
     ImageInput,
-    Literal,
     Operation,
     Output,
     Program,
     Reference,
-    Tensor,
     TensorType,
     Text,
     TextList,
@@ -97,7 +94,7 @@ class _Computed:
         self.type = type_
 
 
-_Value = Constant | _Computed | Text | TextList
+_Value = constants.Known | _Computed
 
 
 class _Planner:
@@ -121,14 +118,13 @@ class _Planner:
         output = operation.outputs[0]
         if output.name in self._values:
             raise BundleError(f"{output.name!r} is yielded twice")
-        if operation.kind == "const":
-            value: _Value = self._stored(operation.attributes.get("val"))
-            if isinstance(value, Constant) and value.type != output.type:
-                raise BundleError(f"it holds {value.type}, where the program declares {output.type}")
+        value: _Value
+        if operation.kind == constants.CONST:
+            value = constants.constant(self._package, operation, output.type)
         elif output.type is None:
             raise BundleError("it yields no tensor")
-        elif operation.kind.startswith("constexpr_"):
-            value = self._dense(operation, output.type)
+        elif operation.kind.startswith(constants.CONSTEXPR):
+            value = constants.decompressed(self._package, operation, output.type, self._resolved)
         else:
             value = self._compute(operation, output.name, output.type)
         self._values[output.name] = value
@@ -185,21 +181,6 @@ class _Planner:
             array = kernel.run(*(operand.constant[None] for operand in operands if operand.constant is not None))[0]
             return Constant(kernel.type, array.astype(kernel.type.element.storage))
 
-    def _dense(self, operation: Operation, declared: TensorType) -> Constant:
-        """A compressed weight, whose parameters are attributes up to iOS 17 and inputs from iOS 18."""
-        parameters: dict[str, tuple[Argument, ...]] = {name: (value,) for name, value in operation.attributes.items()}
-        given: dict[str, Constant | str] = {}
-        for name, arguments in (*parameters.items(), *operation.inputs.items()):
-            value = self._resolved(arguments[0]) if len(arguments) == 1 else None
-            if isinstance(value, Text):
-                given[name] = value.value
-            elif isinstance(value, Constant):
-                given[name] = value
-            else:
-                raise BundleError(f"its {name} is neither a constant tensor nor a text")
-        self._package.claim(declared)
-        return constexpr.dense(operation.kind, given, declared)
-
     def _classify(self, operation: Operation) -> None:
         probabilities = operation.inputs.get("probabilities", ())
         classes = operation.inputs.get("classes", ())
@@ -241,14 +222,7 @@ class _Planner:
 
     def _resolved(self, argument: Argument) -> _Value:
         if not isinstance(argument, Reference):
-            return self._stored(argument)
+            return constants.literal(self._package, argument)
         if argument.name not in self._values:
             raise BundleError(f"it uses {argument.name!r}, which nothing before it yields")
         return self._values[argument.name]
-
-    def _stored(self, literal: Literal | None) -> Constant | Text | TextList:
-        if literal is None:
-            raise BundleError("it has no value")
-        if isinstance(literal, Tensor | Blob):
-            return Constant(literal.type, self._package.array(literal))
-        return literal

@@ -1,0 +1,191 @@
+"""Whole networks converted by coremltools, computed by the reference evaluator and held against Keras."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from numpy.typing import NDArray
+
+from edge_cifar import packages
+from edge_cifar.runtimes import coreml_reference
+
+keras: Any = pytest.importorskip("keras")
+tf: Any = pytest.importorskip("tensorflow")
+ct: Any = pytest.importorskip("coremltools")
+
+LABELS = tuple(f"class {index}" for index in range(10))
+IMAGES: NDArray[np.uint8] = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+
+
+def network(size: int) -> Any:
+    """A small network with the layers of the backbones, resized in the graph, with answers that are not all alike."""
+    keras.utils.set_random_seed(size)
+    layers = keras.layers
+    image = keras.Input((32, 32, 3))
+    x = layers.Rescaling(1 / 127.5, -1)(image)
+    x = layers.Resizing(size, size, interpolation="bilinear")(x)
+    x = layers.Conv2D(16, 3, strides=2, padding="same", use_bias=False)(x)
+    x = layers.BatchNormalization(moving_variance_initializer=keras.initializers.Constant(0.1))(x)
+    x = layers.ReLU(6.0)(x)
+    x = layers.ZeroPadding2D(((0, 1), (0, 1)))(x)
+    x = layers.DepthwiseConv2D(3, strides=2)(x)
+    x = layers.Activation("swish")(x)
+    side = layers.Conv2D(16, 1, activation="sigmoid")(x)
+    x = layers.Add()([x, side])
+    x = layers.Concatenate()(
+        [layers.MaxPooling2D(3, 2, padding="same")(x), layers.AveragePooling2D(2, padding="same")(x)]
+    )
+    # On an odd size, coremltools writes a dilated convolution as one over a batch of shifted images.
+    x = layers.Conv2D(24, 3, dilation_rate=2, activation="relu")(x)
+    x = layers.GlobalAveragePooling2D()(x)
+    x = layers.Dense(10, kernel_initializer=keras.initializers.RandomNormal(stddev=8.0), activation="softmax")(x)
+    return keras.Model(image, x)
+
+
+def converted(model: Any, path: Path, *, half: bool = False, picture: bool = True, target: str = "iOS16") -> Any:
+    """Convert with coremltools and save; returns its model."""
+    shape = (1, *model.input_shape[1:])
+    function = tf.function(lambda x: model(x, training=False)).get_concrete_function(tf.TensorSpec(shape, tf.float32))
+    name = function.inputs[0].name.partition(":")[0]
+    result = ct.convert(
+        [function],
+        source="tensorflow",
+        convert_to="mlprogram",
+        inputs=[ct.ImageType(name=name, shape=shape) if picture else ct.TensorType(name=name, shape=shape)],
+        classifier_config=ct.ClassifierConfig(list(LABELS)) if picture else None,
+        compute_precision=ct.precision.FLOAT16 if half else ct.precision.FLOAT32,
+        minimum_deployment_target=getattr(ct.target, target),
+    )
+    result.save(str(path))
+    return result
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    packages.require_tensorflow()
+    return tmp_path_factory.mktemp("networks")
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    return network(75)
+
+
+@pytest.fixture(scope="module")
+def truth(model: Any) -> NDArray[np.float32]:
+    probabilities = model.predict(IMAGES.astype(np.float32), verbose=0)
+    assert len(set(probabilities.argmax(1))) > 1
+    return np.asarray(probabilities)
+
+
+@pytest.fixture(scope="module")
+def single(model: Any, folder: Path) -> Any:
+    return converted(model, folder / "fp32.mlpackage")
+
+
+@pytest.fixture(scope="module")
+def half(model: Any, folder: Path) -> Any:
+    return converted(model, folder / "fp16.mlpackage", half=True)
+
+
+@pytest.fixture(scope="module")
+def newest(model: Any, folder: Path) -> Any:
+    return converted(model, folder / "fp16-iOS18.mlpackage", half=True, target="iOS18")
+
+
+def test_fp32_equals_keras(single: Any, folder: Path, truth: NDArray[np.float32]) -> None:
+    runtime = coreml_reference.load(folder / "fp32.mlpackage", threads=2)
+    assert runtime.labels == LABELS
+    assert runtime.input_shape == (32, 32, 3)
+    probabilities = runtime.predict(IMAGES)
+    assert abs(probabilities - truth).max() < 1e-4
+    assert "space_to_batch" in coreml_reference.operations(folder / "fp32.mlpackage")
+
+
+def test_a_tensor_for_input_and_another_size(folder: Path) -> None:
+    model = network(96)
+    converted(model, folder / "tensor.mlpackage", picture=False, target="iOS15")
+    runtime = coreml_reference.load(folder / "tensor.mlpackage")
+    assert runtime.labels is None
+    assert abs(runtime.predict(IMAGES) - model.predict(IMAGES.astype(np.float32), verbose=0)).max() < 1e-4
+
+
+def test_fp16_is_rounded_and_near(half: Any, single: Any, folder: Path, truth: NDArray[np.float32]) -> None:
+    runtime = coreml_reference.load(folder / "fp16.mlpackage")
+    difference = abs(runtime.predict(IMAGES) - truth).max()
+    assert 1e-6 < difference < 2e-2
+
+    def all_half(name: str, value: NDArray[Any]) -> None:
+        assert (value == value.astype(np.float16)).all() or name == "Identity_cast_to_fp32", name
+
+    runtime.observe(IMAGES[:2], all_half)
+
+
+def test_fp16_constants_are_the_fp32_ones_rounded(half: Any, single: Any, folder: Path) -> None:
+    ours, theirs = (
+        coreml_reference.constants(folder / "fp16.mlpackage"),
+        coreml_reference.constants(folder / "fp32.mlpackage"),
+    )
+    weights = {name: value for name, value in theirs.items() if value.dtype == np.float32 and value.size > 8}
+    assert len(weights) > 5
+    for name, value in weights.items():
+        assert (ours[f"{name}_to_fp16"] == value.astype(np.float16)).all(), name
+    kinds = [coreml_reference.operations(folder / f"{name}.mlpackage") for name in ("fp16", "fp32")]
+    assert [kind for kind in kinds[0] if kind != "cast"] == [kind for kind in kinds[1] if kind != "cast"]
+
+
+def compress(model: Any, how: str) -> Any:
+    """One of coremltools' weight compressions, applied to every weight."""
+    cto = ct.optimize.coreml
+    small = {"weight_threshold": 8}
+    palettes = {"w8-palette": 8, "w6": 6, "w4": 4, "w2": 2, "w1": 1}
+    if how in palettes:
+        config = cto.OpPalettizerConfig(mode="uniform", nbits=palettes[how], **small)
+        return cto.palettize_weights(model, cto.OptimizationConfig(global_config=config))
+    if how == "w4-groups":
+        config = cto.OpPalettizerConfig(
+            mode="uniform", nbits=4, granularity="per_grouped_channel", group_size=8, **small
+        )
+        return cto.palettize_weights(model, cto.OptimizationConfig(global_config=config))
+    if how.startswith("pruned"):
+        config = cto.OpMagnitudePrunerConfig(target_sparsity=0.5, **small)
+        return cto.prune_weights(model, cto.OptimizationConfig(global_config=config))
+    options = {
+        "w8": {"mode": "linear_symmetric"},
+        "w8-affine": {"mode": "linear", "dtype": "uint8"},
+        "w4-blocks": {"mode": "linear_symmetric", "dtype": "int4", "granularity": "per_block", "block_size": 8},
+        "w4-blocks-affine": {"mode": "linear", "dtype": "uint4", "granularity": "per_block", "block_size": 8},
+    }[how]
+    config = cto.OpLinearQuantizerConfig(**options, **small)
+    return cto.linear_quantize_weights(model, cto.OptimizationConfig(global_config=config))
+
+
+COMPRESSIONS = [
+    ("single", "w8"), ("single", "w8-affine"), ("single", "w6"), ("single", "w4"), ("single", "pruned50"),
+    ("half", "w8"), ("half", "w4"), ("half", "w1"), ("half", "w8-palette"), ("half", "pruned50"),
+    ("newest", "w8"), ("newest", "w4-blocks"), ("newest", "w4-blocks-affine"), ("newest", "w6"), ("newest", "w2"),
+    ("newest", "w4-groups"), ("newest", "pruned50"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("source", "how"), COMPRESSIONS, ids=[f"{source}-{how}" for source, how in COMPRESSIONS])
+def test_compressed_weights_are_unpacked_as_coremltools_does(
+    source: str, how: str, folder: Path, truth: NDArray[np.float32], request: pytest.FixtureRequest
+) -> None:
+    compressed = compress(request.getfixturevalue(source), how)
+    path = folder / f"{source}-{how}.mlpackage"
+    compressed.save(str(path))
+    ct.optimize.coreml.decompress_weights(compressed).save(str(folder / "dense.mlpackage"))
+    ours, theirs = coreml_reference.constants(path), coreml_reference.constants(folder / "dense.mlpackage")
+    dense = [name for name in theirs if name in ours and theirs[name].size > 8 and theirs[name].dtype.kind == "f"]
+    assert len(dense) > 5
+    for name in dense:
+        assert ours[name].dtype == theirs[name].dtype
+        np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)
+    probabilities = coreml_reference.load(path).predict(IMAGES)
+    assert (probabilities == coreml_reference.load(folder / "dense.mlpackage").predict(IMAGES)).all()
+    if how.startswith("w8"):
+        assert abs(probabilities - truth).max() < 0.1
