@@ -99,7 +99,7 @@ def test_a_page_of_runs_shows_trade_off_table_training_and_provenance(two_runs: 
         "Confusion, % of each true class",
         "The surest mistakes",
         "edge-cifar train mobilenetv2",
-        "Intel(R) Xeon(R) Processor",
+        "Intel Xeon @ 2.90GHz",
         "5e5e5e5e",
         "✓ proven",
         "? unverified",
@@ -159,7 +159,7 @@ def test_several_machines_stand_side_by_side(tmp_path: Path) -> None:
     words = shown(page_of(here, there))
     assert "Machines side by side" in words
     assert "× 10.0" in words
-    assert "On Raspberry Pi 5, Debian" in words
+    assert "On Raspberry Pi 5: ship" in words
 
 
 def test_two_results_of_one_machine_are_told_apart_by_their_files(tmp_path: Path) -> None:
@@ -208,10 +208,21 @@ def test_verify_results_override_the_manifest(tmp_path: Path) -> None:
     }
     failed = {"model": "resnet8", "variant": "onnx-int8", "status": "fail", "reason": "top-1 agrees on 12 % only"}
     words = shown(page_of(run, write(tmp_path / "verify.json", {"results": [found, failed]})))
-    assert "500 images by coreml-reference" in words
+    assert "500 test images by coreml-reference" in words
     assert "✗ failed" in words
     assert "top-1 agrees on 12 % only" in words
     assert "Ship tflite-int8" in words
+
+
+def test_a_comparison_at_export_is_no_proof(tmp_path: Path) -> None:
+    run = write_run(tmp_path / "resnet8", "resnet8")
+    manifest = json.loads((run / "export" / "manifest.json").read_text(encoding="utf-8"))
+    figures = {"images": 500, "split": "validation", "runtime": "litert", "max_abs_diff": 1e-6, "top1_agreement": 1.0}
+    manifest["artifacts"][0]["parity"] = {"status": "checked", **figures}
+    write(run / "export" / "manifest.json", manifest)
+    words = shown(page_of(run))
+    assert "✓ at export" in words
+    assert "500 validation images by litert" in words
 
 
 def test_many_classes_get_a_list_of_confusions_instead_of_a_matrix(tmp_path: Path) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import re
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import PurePath
@@ -13,8 +14,13 @@ from edge_cifar.report.fields import Fields
 
 SCHEMA = 1
 
-ParityStatus = Literal["proven", "failed", "unverified", "unknown"]
-_PARITY: Mapping[str, ParityStatus] = {"pass": "proven", "fail": "failed", "unverified": "unverified"}
+ParityStatus = Literal["proven", "checked", "failed", "unverified", "unknown"]
+_PARITY: Mapping[str, ParityStatus] = {
+    "pass": "proven",
+    "fail": "failed",
+    "unverified": "unverified",
+    "checked": "checked",
+}
 _FORMATS = {".tflite": "tflite", ".onnx": "onnx", ".mlpackage": "coreml", ".keras": "keras"}
 
 
@@ -23,7 +29,8 @@ class Parity:
     """Whether an artifact was shown to answer as the Keras model does.
 
     Attributes:
-        status: ``unverified`` when no runtime could answer for it, ``unknown`` when nobody asked.
+        status: ``proven`` or ``failed`` by ``verify``; ``checked`` when only ``export`` compared it;
+            ``unverified`` when no runtime could answer for it; ``unknown`` when nobody asked.
         detail: the figures, or the reason, in words; empty when there is nothing to say.
     """
 
@@ -175,14 +182,15 @@ def read_parity(fields: Fields) -> Parity:
     if word is None:
         return Parity()
     if word not in _PARITY:
-        raise fields.refuse("status", "pass, fail or unverified")
+        raise fields.refuse("status", "pass, fail, unverified or checked")
     status = _PARITY[word]
     said = [fields.text("reason")] if fields.text("reason") else []
     images, agreement, difference = (fields.number(key) for key in ("images", "top1_agreement", "max_abs_diff"))
     if agreement is not None and difference is not None:
         said.append(f"top-1 agrees on {100 * agreement:.2f} %, largest difference {difference:.1g}")
     if images:
-        said.append(f"{images:,.0f} images by {fields.text('method') or 'an unnamed runtime'}")
+        by = fields.text("method") or fields.text("runtime") or "an unnamed runtime"
+        said.append(f"{images:,.0f} {fields.text('split') or 'test'} images by {by}")
     return Parity(status=status, detail="; ".join(str(words) for words in said))
 
 
@@ -200,10 +208,9 @@ def with_parity(rows: Iterable[Measurement], marks: Mapping[tuple[str, str], Par
 
 
 def machine_label(machine: Mapping[str, Any]) -> str:
-    """A short name for a machine: its board, or its processor, and its operating system."""
-    model = str(machine.get("board") or machine.get("cpu_model") or machine.get("architecture") or "unnamed machine")
-    system = machine.get("os")
-    return f"{model}, {system}" if system else model
+    """A short name for a machine: its board, or its processor without the marks of its maker."""
+    name = str(machine.get("board") or machine.get("cpu_model") or machine.get("architecture") or "unnamed machine")
+    return " ".join(re.sub(r"\((R|TM|tm)\)|\b(CPU|Processor)\b", " ", name).split())
 
 
 def distinct(values: Iterable[Any]) -> list[Any]:

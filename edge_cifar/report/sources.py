@@ -26,6 +26,8 @@ from edge_cifar.report.trained import Trained, read_run
 from edge_cifar.run import RECORD, Run
 
 RESULT = "bench.json"
+# What `verify --json` printed, where a user kept it with the run.
+VERIFIED = "verify.json"
 
 Marks = dict[tuple[str, str], Parity]
 
@@ -34,9 +36,9 @@ def gather(sources: Sequence[Path], limits: Limits) -> Document:
     """Read everything the sources hold.
 
     Args:
-        sources: run folders (their record, pictures, ``bench.json`` and ``export/manifest.json`` are
-            read, where there), bundle folders, and JSON files as ``bench --json`` and ``verify --json``
-            write them.
+        sources: run folders (their record, pictures, ``bench.json``, ``verify.json`` and
+            ``export/manifest.json``, where there), bundle folders, and JSON files as
+            ``bench --json`` and ``verify --json`` write them.
         limits: for the advice.
 
     Raises:
@@ -68,8 +70,9 @@ class _Found:
 
     def add_run(self, run: Run) -> None:
         self._runs[run.path.resolve()] = read_run(run)
-        if (run.path / RESULT).is_file():
-            self.add_json(run.path / RESULT)
+        for name in (RESULT, VERIFIED):
+            if (run.path / name).is_file():
+                self.add_json(run.path / name)
         if (run.export_path / MANIFEST).is_file():
             self.add_bundle(run.export_path)
 

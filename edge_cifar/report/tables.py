@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from edge_cifar.report import quantities
 from edge_cifar.report.measurements import Measurement, distinct
 
-_MARKS = {"proven": "✓", "failed": "✗ failed", "unverified": "unverified", "unknown": ""}
+_MARKS = {"proven": "✓", "checked": "✓ at export", "failed": "✗ failed", "unverified": "unverified", "unknown": ""}
 
 
 def markdown(measurements: Sequence[Measurement]) -> str:

@@ -13,8 +13,14 @@ from edge_cifar.report.trained import Epoch, Trained
 
 View = dict[str, Any]
 
-_MARKS = {"proven": "✓ proven", "failed": "✗ failed", "unverified": "? unverified", "unknown": "not checked"}
-_RANKS = {"proven": 0, "unverified": 1, "unknown": 2, "failed": 3}
+_MARKS = {
+    "proven": "✓ proven",
+    "checked": "✓ at export",
+    "failed": "✗ failed",
+    "unverified": "? unverified",
+    "unknown": "not checked",
+}
+_RANKS = {"proven": 0, "checked": 1, "unverified": 2, "unknown": 3, "failed": 4}
 _FACETS = (
     ("machine", "Machine"),
     ("model", "Model"),
