@@ -227,7 +227,8 @@ def test_no_worker_outlives_the_benchmark(tmp_path: Path, monkeypatch: pytest.Mo
 
     def remembering(*arguments: Any, **options: Any) -> Any:
         child = start(*arguments, **options)
-        started.append(child.pid)
+        if arguments[0] == process.WORKER:
+            started.append(child.pid)
         return child
 
     monkeypatch.setattr(process.subprocess, "Popen", remembering)
