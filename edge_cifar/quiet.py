@@ -1,18 +1,21 @@
 """Keeps the chatter of converters and runtimes off the user's terminal.
 
-TensorFlow's converter, LiteRT and coremltools print from C++ and at import, past ``sys.stdout``, so
-the file descriptors themselves are turned aside.
+TensorFlow's converter, LiteRT and coremltools print from C++ too, past ``sys.stdout``, so the file
+descriptors themselves are turned aside; and the Python streams as well, since in a notebook those do
+not lead to the descriptors.
 """
 
 from __future__ import annotations
 
 import contextlib
+import io
 import os
 import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
 from dataclasses import dataclass
+from typing import TextIO
 
 _STDOUT, _STDERR = 1, 2
 
@@ -39,7 +42,7 @@ def captured() -> Iterator[Chatter]:
         try:
             for descriptor in kept:
                 os.dup2(sink.fileno(), descriptor)
-            with warnings.catch_warnings():
+            with _streams_to_descriptors(), warnings.catch_warnings():
                 warnings.simplefilter("ignore")
                 yield chatter
         finally:
@@ -49,6 +52,42 @@ def captured() -> Iterator[Chatter]:
                 os.close(copy)
             sink.seek(0)
             chatter.text = sink.read().decode("utf-8", errors="replace")
+
+
+class _Diverted(io.TextIOBase):
+    """A stream that writes to a file descriptor until it is handed back.
+
+    A logging handler made meanwhile may hold on to it for ever, so it then leads where it would have.
+    """
+
+    def __init__(self, descriptor: int, original: TextIO) -> None:
+        self._descriptor: int | None = descriptor
+        self._original = original
+
+    def write(self, text: str) -> int:
+        if self._descriptor is None:
+            return self._original.write(text)
+        os.write(self._descriptor, text.encode("utf-8", errors="replace"))
+        return len(text)
+
+    def flush(self) -> None:
+        if self._descriptor is None:
+            self._original.flush()
+
+    def hand_back(self) -> None:
+        self._descriptor = None
+
+
+@contextlib.contextmanager
+def _streams_to_descriptors() -> Iterator[None]:
+    stdout, stderr = sys.stdout, sys.stderr
+    diverted = _Diverted(_STDOUT, stdout), _Diverted(_STDERR, stderr)
+    try:
+        with contextlib.redirect_stdout(diverted[0]), contextlib.redirect_stderr(diverted[1]):
+            yield
+    finally:
+        for stream in diverted:
+            stream.hand_back()
 
 
 def _flush() -> None:

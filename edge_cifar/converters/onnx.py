@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import json
+import re
 import tempfile
+from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -28,6 +30,7 @@ OPSET = 17
 _EXTRA = "convert"
 _BATCH_DIMENSION = "batch"
 _CALIBRATION_BATCH = 25
+_COUNTER = re.compile(r"__\d+$")
 
 
 def convert(
@@ -98,6 +101,39 @@ def _write_fp32(onnx: Any, model: Any, path: Path) -> None:
     onnx.save(graph, unfolded)
     # tf2onnx folds the batch norms of plain convolutions only; this folds those of depthwise ones too.
     preprocess(str(unfolded), str(path), skip_symbolic_shape=True)
+    folded = onnx.load(path)
+    _name_by_place(folded.graph)
+    onnx.save(folded, path)
+
+
+def _name_by_place(graph: Any) -> None:
+    """Name nodes after their layers and tensors after their nodes.
+
+    tf2onnx numbers them with a counter that runs on through the whole process, so that a second
+    conversion would give other bytes.
+    """
+    nodes = Counter[str]()
+    for node in graph.node:
+        stem = _COUNTER.sub("", node.name)
+        nodes[stem] += 1
+        node.name = stem if nodes[stem] == 1 else f"{stem}_{nodes[stem]}"
+    names = {value.name: value.name for value in (*graph.input, *graph.output)}
+    for node in graph.node:
+        for number, name in enumerate(node.output):
+            names.setdefault(name, f"{node.name}:{number}")
+    constants = {tensor.name for tensor in graph.initializer}
+    for node in graph.node:
+        for number, name in enumerate(node.input):
+            if name in constants:
+                names.setdefault(name, f"{node.name}/constant_{number}")
+    for node in graph.node:
+        node.input[:] = [names.get(name, name) for name in node.input]
+        node.output[:] = [names.get(name, name) for name in node.output]
+    for tensor in (*graph.initializer, *graph.value_info):
+        tensor.name = names.get(tensor.name, tensor.name)
+    graph.initializer.sort(key=lambda tensor: tensor.name)
+    graph.value_info.sort(key=lambda value: value.name)
+    graph.doc_string = ""
 
 
 def _rename(graph: Any, names: Mapping[str, str]) -> None:

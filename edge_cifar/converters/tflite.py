@@ -73,7 +73,9 @@ def convert(
 
 def _converter(tensorflow: Any, model: Any, precision: str, calibration: Calibration) -> Any:
     lite = tensorflow.lite
-    converter = lite.TFLiteConverter.from_concrete_functions([_graph.frozen(model, batch=1)])
+    # The converter wants an object that owns the function's variables; a frozen one has none.
+    owner = tensorflow.Module()
+    converter = lite.TFLiteConverter.from_concrete_functions([_graph.frozen(model, batch=1)], owner)
     if precision == "fp32":
         return converter
     converter.optimizations = [lite.Optimize.DEFAULT]
