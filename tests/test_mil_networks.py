@@ -17,7 +17,12 @@ tf: Any = pytest.importorskip("tensorflow")
 ct: Any = pytest.importorskip("coremltools")
 
 LABELS = tuple(f"class {index}" for index in range(10))
-IMAGES: NDArray[np.uint8] = np.random.default_rng(0).integers(0, 256, (40, 32, 32, 3), dtype=np.uint8)
+RNG = np.random.default_rng(0)
+# Each of a colour of its own, so that they do not all look alike to an untrained network.
+IMAGES: NDArray[np.uint8] = (
+    RNG.uniform(0, 200, (40, 1, 1, 3)) * RNG.uniform(0.5, 1, (40, 4, 4, 1)).repeat(8, 1).repeat(8, 2)
+    + RNG.uniform(0, 55, (40, 32, 32, 3))
+).astype(np.uint8)
 
 
 def network(size: int) -> Any:
@@ -40,9 +45,14 @@ def network(size: int) -> Any:
     )
     # On an odd size, coremltools writes a dilated convolution as one over a batch of shifted images.
     x = layers.Conv2D(24, 3, dilation_rate=2, activation="relu")(x)
-    x = layers.GlobalAveragePooling2D()(x)
-    x = layers.Dense(10, kernel_initializer=keras.initializers.RandomNormal(stddev=8.0), activation="softmax")(x)
-    return keras.Model(image, x)
+    features = layers.GlobalAveragePooling2D()(x)
+    answer = layers.Dense(10, activation="softmax")
+    model = keras.Model(image, answer(features))
+    seen = keras.Model(image, features).predict(IMAGES.astype(np.float32), verbose=0)
+    kernel = np.random.default_rng(size).normal(size=(24, 10))
+    kernel *= 2 / (seen @ kernel).std(0)
+    answer.set_weights([kernel, -(seen @ kernel).mean(0)])
+    return model
 
 
 def converted(model: Any, path: Path, *, half: bool = False, picture: bool = True, target: str = "iOS16") -> Any:
@@ -77,7 +87,7 @@ def model() -> Any:
 @pytest.fixture(scope="module")
 def truth(model: Any) -> NDArray[np.float32]:
     probabilities = model.predict(IMAGES.astype(np.float32), verbose=0)
-    assert len(set(probabilities.argmax(1))) > 1
+    assert len(set(probabilities.argmax(1))) > 3
     return np.asarray(probabilities)
 
 
@@ -130,7 +140,7 @@ def test_fp16_constants_are_the_fp32_ones_rounded(half: Any, single: Any, folder
         coreml_reference.constants(folder / "fp32.mlpackage"),
     )
     weights = {name: value for name, value in theirs.items() if value.dtype == np.float32 and value.size > 8}
-    assert len(weights) > 5
+    assert len(weights) >= 5
     for name, value in weights.items():
         assert (ours[f"{name}_to_fp16"] == value.astype(np.float16)).all(), name
     kinds = [coreml_reference.operations(folder / f"{name}.mlpackage") for name in ("fp16", "fp32")]
@@ -163,15 +173,21 @@ def compress(model: Any, how: str) -> Any:
     return cto.linear_quantize_weights(model, cto.OptimizationConfig(global_config=config))
 
 
-COMPRESSIONS = [
-    ("single", "w8"), ("single", "w8-affine"), ("single", "w6"), ("single", "w4"), ("single", "pruned50"),
-    ("half", "w8"), ("half", "w4"), ("half", "w1"), ("half", "w8-palette"), ("half", "pruned50"),
-    ("newest", "w8"), ("newest", "w4-blocks"), ("newest", "w4-blocks-affine"), ("newest", "w6"), ("newest", "w2"),
+USUAL = [("single", "w8"), ("single", "w6"), ("half", "w4"), ("half", "pruned50"), ("newest", "w4-blocks")]
+OTHERS = [
+    ("single", "w8-affine"), ("single", "w4"), ("single", "pruned50"), ("half", "w8"), ("half", "w1"),
+    ("half", "w8-palette"), ("newest", "w8"), ("newest", "w4-blocks-affine"), ("newest", "w6"), ("newest", "w2"),
     ("newest", "w4-groups"), ("newest", "pruned50"),
 ]  # fmt: skip
 
 
-@pytest.mark.parametrize(("source", "how"), COMPRESSIONS, ids=[f"{source}-{how}" for source, how in COMPRESSIONS])
+@pytest.mark.parametrize(
+    ("source", "how"),
+    [
+        *(pytest.param(*case, id="-".join(case)) for case in USUAL),
+        *(pytest.param(*case, id="-".join(case), marks=pytest.mark.slow) for case in OTHERS),
+    ],
+)
 def test_compressed_weights_are_unpacked_as_coremltools_does(
     source: str, how: str, folder: Path, truth: NDArray[np.float32], request: pytest.FixtureRequest
 ) -> None:
@@ -181,7 +197,7 @@ def test_compressed_weights_are_unpacked_as_coremltools_does(
     ct.optimize.coreml.decompress_weights(compressed).save(str(folder / "dense.mlpackage"))
     ours, theirs = coreml_reference.constants(path), coreml_reference.constants(folder / "dense.mlpackage")
     dense = [name for name in theirs if name in ours and theirs[name].size > 8 and theirs[name].dtype.kind == "f"]
-    assert len(dense) > 5
+    assert len(dense) >= 5
     for name in dense:
         assert ours[name].dtype == theirs[name].dtype
         np.testing.assert_array_equal(ours[name], theirs[name], err_msg=name)

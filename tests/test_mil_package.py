@@ -441,6 +441,16 @@ def test_broken_programs_are_refused(tmp_path: Path, operations: list[bytes], ou
     refused(write(tmp_path / "m.mlpackage", model(operations, outputs)), message)
 
 
+def test_a_message_quotes_no_line_breaks_or_terminal_commands(tmp_path: Path) -> None:
+    operations = [operation("evil\n\x1b[2J" * 1000, {}, [named("p", FP32, SMALL)])]
+    path = write(tmp_path / "m.mlpackage", model(operations, ["p"]))
+    refused(path, "does not know|in its operation evil")
+    with pytest.raises(BundleError) as caught:
+        coreml_reference.load(path)
+    assert str(caught.value).isprintable()
+    assert len(str(caught.value)) < 1000
+
+
 def test_names_may_not_go_in_circles(tmp_path: Path) -> None:
     circle = [
         operation("relu", {"x": argument("b")}, [named("a", FP32, SMALL)]),

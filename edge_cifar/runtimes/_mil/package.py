@@ -19,6 +19,7 @@ from edge_cifar.runtimes._mil.program import Blob, Program, Tensor, TensorType
 
 _DATA = "Data"
 _MODEL_PATH = "@model_path/"
+_MESSAGE_LENGTH = 400
 
 
 class Package:
@@ -89,12 +90,18 @@ def opened(path: Path) -> Iterator[Package]:
         package = Package(path)
         yield package
     except BundleError as error:
-        raise BundleError(f"{path} cannot be evaluated: {error}") from error
+        raise BundleError(f"{path} cannot be evaluated: {_tamed(str(error))}") from error
     except OSError as error:
         raise BundleError(f"{path} cannot be read: {error.strerror}") from error
     finally:
         if package is not None:
             package.close()
+
+
+def _tamed(message: str) -> str:
+    """A message that may quote names from the package, without line breaks and terminal commands, and not endless."""
+    printable = "".join(character if character.isprintable() else "?" for character in message)
+    return printable if len(printable) <= _MESSAGE_LENGTH else printable[:_MESSAGE_LENGTH] + " ..."
 
 
 def _spec_name(manifest: Path) -> str:
