@@ -1,0 +1,161 @@
+"""Broken artifacts with re-signed manifests: verify must fail every one and point at what is wrong.
+
+A small network is trained for seconds, exported to three formats, and each file broken in one way after
+the other. No checksum gives the mutants away: their manifest lists them as they are.
+"""
+
+from __future__ import annotations
+
+import importlib
+import shutil
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import mutations_coreml
+import mutations_onnx
+import mutations_tflite
+import numpy as np
+import pytest
+
+from edge_cifar import files, packages
+from edge_cifar.artifact import Artifact, Bundle
+from edge_cifar.converters import Calibration
+from edge_cifar.parity.bundle import verify_bundle
+from edge_cifar.parity.verification import Verification
+from edge_cifar.reference import Reference
+from edge_cifar.variant import Variant
+
+pytest.importorskip("tensorflow", reason="making artifacts to break needs TensorFlow")
+
+NAMES = [f"class {number}" for number in range(10)]
+SUITES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
+    "tflite-fp32": (mutations_tflite, mutations_tflite.FLOAT),
+    "tflite-int8": (mutations_tflite, mutations_tflite.QUANTIZED),
+    "onnx-fp32": (mutations_onnx, mutations_onnx.FLOAT),
+    "onnx-int8": (mutations_onnx, mutations_onnx.QUANTIZED),
+    "coreml-fp32": (mutations_coreml, mutations_coreml.FLOAT),
+}
+CASES = [(variant, name) for variant, (_, mutations) in SUITES.items() for name in mutations]
+# What a reason must name, where the mistake is one that the answers give away.
+POINTS_AT = {
+    "classes swapped": "classes stand in another order: output 5 answers for 'class 2'",
+    "channels swapped": "channels in reverse order (BGR instead of RGB)",
+    "labels reordered": "the manifest calls its class 0 'class 0', the file itself 'class 9'",
+    "softmax dropped": "softmax is missing",
+    "not a number": "not numbers (NaN or infinite)",
+}
+
+
+def _images(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
+    """Ten coarse patterns under noise."""
+    patterns = np.random.default_rng(0).integers(0, 256, (10, 8, 8, 3)).repeat(2, 1).repeat(2, 2)
+    labels = np.arange(count) % 10
+    noise = np.random.default_rng(seed).normal(0, 30, (count, 16, 16, 3))
+    return np.clip(patterns[labels] * 0.6 + 50 + noise, 0, 255).astype(np.uint8), labels
+
+
+def _model() -> Any:
+    keras = packages.require_keras()
+    keras.utils.set_random_seed(0)
+    layers = keras.layers
+    biased = {"bias_initializer": keras.initializers.RandomNormal(0, 0.3), "padding": "same", "activation": "relu"}
+    inputs = keras.Input((16, 16, 3))
+    features = layers.Rescaling(1 / 127.5, -1)(inputs)
+    features = layers.Conv2D(8, 3, strides=2, **biased)(features)
+    features = layers.DepthwiseConv2D(3, **biased)(features)
+    features = layers.Conv2D(16, 3, strides=2, **biased)(features)
+    features = layers.GlobalAveragePooling2D()(features)
+    model = keras.Model(inputs, layers.Dense(10, activation="softmax")(features))
+    model.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
+    images, labels = _images(400, seed=1)
+    model.fit(images.astype(np.float32), labels, epochs=6, batch_size=40, verbose=0)
+    return model
+
+
+@pytest.fixture(scope="session")
+def sound(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
+    """A bundle of sound artifacts."""
+    pytest.importorskip("coremltools", reason="making Core ML packages to break needs coremltools")
+    folder = tmp_path_factory.mktemp("sound")
+    model = _model()
+    images, labels = _images(200, seed=2)
+    probabilities = model.predict(images.astype(np.float32), verbose=0)
+    assert (probabilities.argmax(axis=1) == labels).mean() > 0.9
+    Reference(images=images, labels=labels, probabilities=probabilities).write(folder / "reference.npz")
+    calibration = Calibration(images=_images(100, seed=1)[0], indices=np.arange(100), seed=0)
+    artifacts = []
+    for variant in map(Variant.parse, SUITES):
+        converter = importlib.import_module(f"edge_cifar.converters.{variant.format}")
+        path = folder / f"{variant}{converter.SUFFIX}"
+        converter.convert(
+            model, variant.precision, labels=NAMES, calibration=calibration, metadata={"description": "x"}, path=path
+        )
+        artifacts.append(_signed(path, variant))
+    return Bundle(path=folder, model="small", artifacts=tuple(artifacts), facts={"labels": NAMES})
+
+
+@pytest.fixture(scope="session")
+def outcomes(sound: Bundle, tmp_path_factory: pytest.TempPathFactory) -> dict[tuple[str, str], Verification]:
+    """Every mutant of every suite, verified in one go."""
+    folder = tmp_path_factory.mktemp("broken")
+    shutil.copy(sound.reference_path, folder)
+    mutants = []
+    for number, (variant, name) in enumerate(CASES):
+        original = next(artifact.path for artifact in sound.artifacts if str(artifact.variant) == variant)
+        mutant = folder / f"{number}{original.suffix}"
+        (shutil.copytree if original.is_dir() else shutil.copy)(original, mutant)
+        module, mutations = SUITES[variant]
+        module.apply(mutations[name], mutant)
+        mutants.append(_signed(mutant, Variant.parse(variant)))
+    bundle = Bundle(path=folder, model="broken", artifacts=tuple(mutants), facts={"labels": NAMES})
+    bundle.write_manifest()
+    return dict(zip(CASES, verify_bundle(Bundle.open(folder)), strict=True))
+
+
+def _signed(path: Path, variant: Variant) -> Artifact:
+    return Artifact(
+        path=path,
+        variant=variant,
+        sha256=files.sha256(path),
+        size_bytes=files.size_bytes(path),
+        labels=tuple(NAMES),
+    )
+
+
+def test_the_sound_artifacts_pass(sound):
+    for outcome in verify_bundle(sound):
+        assert (outcome.status, outcome.reason) == ("pass", None), str(outcome.variant)
+        assert outcome.images == 200
+
+
+@pytest.mark.parametrize(("variant", "name"), CASES, ids=[f"{variant}: {name}" for variant, name in CASES])
+def test_a_broken_artifact_fails_with_a_reason_that_points_at_it(outcomes, variant, name):
+    outcome = outcomes[variant, name]
+    assert outcome.status == "fail"
+    assert outcome.reason
+    assert "\n" not in outcome.reason
+    assert "Traceback" not in outcome.reason
+    assert POINTS_AT.get(name, "") in outcome.reason
+
+
+def test_the_suite_is_as_large_as_it_claims():
+    assert len(CASES) >= 40
+
+
+@pytest.mark.parametrize("variant", ["tflite-fp32", "onnx-fp32", "coreml-fp32"])
+@pytest.mark.parametrize("share", [0.0, 0.3, 0.9])
+def test_a_truncated_file_fails_however_little_is_left(sound, tmp_path, variant, share):
+    original = next(artifact.path for artifact in sound.artifacts if str(artifact.variant) == variant)
+    broken = tmp_path / original.name
+    (shutil.copytree if original.is_dir() else shutil.copy)(original, broken)
+    inner = broken / "Data/com.apple.CoreML/weights/weight.bin" if broken.is_dir() else broken
+    inner.write_bytes(inner.read_bytes()[: int(share * inner.stat().st_size)])
+    shutil.copy(sound.reference_path, tmp_path)
+    bundle = Bundle(
+        path=tmp_path, model="cut", artifacts=(_signed(broken, Variant.parse(variant)),), facts={"labels": NAMES}
+    )
+    (outcome,) = verify_bundle(bundle)
+    assert outcome.status == "fail"
+    assert outcome.reason
+    assert "\n" not in outcome.reason
