@@ -18,7 +18,7 @@ counts = st.integers(1, 400).flatmap(
 
 def likelihood_ratio_free_score(lost: int, won: int, count: int, difference: float) -> float:
     """Tango's statistic with its restricted maximum likelihood found by brute force, not by formula."""
-    q = np.linspace(max(0, -difference), (1 - difference) / 2, 2_000_001)[1:-1]
+    q = np.linspace(max(0, -difference), (1 - difference) / 2, 200_001)[1:-1]
     same = count - lost - won
     log_likelihood = lost * np.log(q + difference) + won * np.log(q) + same * np.log1p(-2 * q - difference)
     best = q[log_likelihood.argmax()]
