@@ -1,0 +1,309 @@
+"""Runtimes: raw pixels in, probabilities out, whatever the file's own number types are."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from numpy.typing import NDArray
+
+from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
+from edge_cifar.runtimes import coreml, loading
+from edge_cifar.runtimes._pixels import ImageInput, Quantization
+
+CLASSES = 10
+WEIGHTS = np.random.default_rng(0).normal(size=(3, CLASSES)).astype(np.float32)
+
+
+def images(count: int, seed: int = 0) -> NDArray[np.uint8]:
+    return np.random.default_rng(seed).integers(0, 256, (count, 6, 5, 3), dtype=np.uint8)
+
+
+def expected(given: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """What the hand-made network answers: softmax of a linear map of the mean colour."""
+    logits = given.astype(np.float32).mean(axis=(1, 2)) / 64 @ WEIGHTS
+    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return powers / powers.sum(axis=1, keepdims=True)
+
+
+def onnx_file(
+    path: Path, *, channels_first: bool = False, element: str = "FLOAT", batch: int | str = "batch", offset: float = 0
+) -> Path:
+    """The hand-made network as ONNX."""
+    onnx = pytest.importorskip("onnx", reason="the model file is made with onnx")
+    helper, numpy_helper = onnx.helper, onnx.numpy_helper
+    shape = [batch, 3, 6, 5] if channels_first else [batch, 6, 5, 3]
+    axes = [2, 3] if channels_first else [1, 2]
+    nodes = [
+        helper.make_node("Cast", ["image"], ["real"], to=onnx.TensorProto.FLOAT),
+        helper.make_node("Add", ["real", "offset"], ["pixels"]),
+        helper.make_node("ReduceMean", ["pixels"], ["mean"], axes=axes, keepdims=0),
+        helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["answer"], axis=1),
+    ]
+    constants = [
+        numpy_helper.from_array(np.float32(offset), "offset"),
+        numpy_helper.from_array(WEIGHTS / 64, "weights"),
+    ]
+    kind = getattr(onnx.TensorProto, element)
+    graph = helper.make_graph(
+        nodes,
+        "mean colour",
+        [helper.make_tensor_value_info("image", kind, shape)],
+        [helper.make_tensor_value_info("answer", onnx.TensorProto.FLOAT, [batch, CLASSES])],
+        constants,
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+@pytest.fixture(scope="module")
+def tflite_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The hand-made network as TFLite, in floats, and in bytes as MLPerf Tiny has it: pixel minus 128."""
+    tensorflow = pytest.importorskip("tensorflow", reason="the model file is made with TensorFlow")
+    from edge_cifar import quiet
+
+    folder = tmp_path_factory.mktemp("tflite")
+
+    @tensorflow.function(input_signature=[tensorflow.TensorSpec((1, 6, 5, 3), tensorflow.float32)])
+    def network(image: Any) -> Any:
+        return tensorflow.nn.softmax(tensorflow.matmul(tensorflow.reduce_mean(image, (1, 2)), WEIGHTS / 64))
+
+    files = {}
+    for kind in ("float32", "int8", "uint8"):
+        with quiet.captured():
+            converter = tensorflow.lite.TFLiteConverter.from_concrete_functions(
+                [network.get_concrete_function()], tensorflow.Module()
+            )
+            if kind != "float32":
+                converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
+                extremes = np.stack([np.zeros((6, 5, 3)), np.full((6, 5, 3), 255), *images(20)])
+                converter.representative_dataset = lambda sample=extremes: (
+                    [image[np.newaxis].astype(np.float32)] for image in sample
+                )
+                converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS_INT8]
+                converter.inference_input_type = converter.inference_output_type = getattr(tensorflow, kind)
+            flatbuffer = converter.convert()
+        files[kind] = folder / f"{kind}.tflite"
+        files[kind].write_bytes(flatbuffer)
+    return files
+
+
+@pytest.mark.parametrize(
+    ("dtype", "scale", "zero_point", "pixel_range"),
+    [
+        (np.uint8, 1.0, 0, (0.0, 255.0)),
+        (np.int8, 1.0, -128, (0.0, 255.0)),  # MLPerf Tiny
+        (np.int8, 1 / 255, -128, (0.0, 1.0)),
+        (np.int8, 2 / 255, 0, (-1.0, 1.0)),
+        (np.uint8, 2 / 255, 128, (-1.0, 1.0)),
+        (np.int8, 1.0, 0, (-128.0, 127.0)),
+        (np.int8, 0.5, 3, (0.0, 255.0)),  # fits none: raw pixels
+        (np.float32, 1.0, 0, (0.0, 255.0)),
+    ],
+)
+def test_what_pixels_stand_for_follows_from_the_quantization(
+    dtype: type, scale: float, zero_point: int, pixel_range: tuple[float, float]
+) -> None:
+    quantization = Quantization(dtype=np.dtype(dtype), scale=scale, zero_point=zero_point)
+    found = ImageInput.of((1, 6, 5, 3), quantization, None, "x")
+    assert found.pixel_range == pixel_range
+
+
+def test_the_range_can_be_told() -> None:
+    told = ImageInput.of((None, 6, 5, 3), Quantization(dtype=np.dtype(np.float32)), (-1.0, 1.0), "x")
+    assert told.encode(np.full((1, 6, 5, 3), 255, np.uint8)).max() == 1.0
+    assert told.encode(np.zeros((1, 6, 5, 3), np.uint8)).min() == -1.0
+
+
+def test_every_pixel_of_an_mlperf_input_is_itself_minus_128() -> None:
+    quantization = Quantization(dtype=np.dtype(np.int8), scale=1.0, zero_point=-128)
+    pixels = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
+    encoded = ImageInput.of((1, 16, 16, 3), quantization, None, "x").encode(pixels)
+    assert encoded.dtype == np.int8
+    assert (encoded.astype(np.int64) == pixels.astype(np.int64) - 128).all()
+
+
+@given(
+    scale=st.floats(1e-4, 10, allow_nan=False),
+    zero_point=st.integers(-128, 127),
+    real=st.floats(-1000, 1000, allow_nan=False),
+)
+def test_quantizing_errs_by_half_a_step_or_saturates(scale: float, zero_point: int, real: float) -> None:
+    quantization = Quantization(dtype=np.dtype(np.int8), scale=scale, zero_point=zero_point)
+    low, high = quantization.real_range() or (0.0, 0.0)
+    back = float(quantization.dequantize(quantization.quantize(np.array([real])))[0])
+    assert abs(back - min(max(real, low), high)) <= scale * 0.5 * 1.001 + 1e-4
+
+
+@pytest.mark.parametrize("shape", [(1, 6, 5), (1, 6, 5, 1), (1, None, None, 3), (4,)])
+def test_what_takes_no_images_of_a_size_is_refused(shape: tuple[int | None, ...]) -> None:
+    with pytest.raises(BundleError, match="net does not"):
+        ImageInput.of(shape, Quantization(dtype=np.dtype(np.float32)), None, "net")
+
+
+@pytest.mark.parametrize("count", [0, 1, 70])
+@pytest.mark.parametrize(
+    "form",
+    [
+        {},
+        {"channels_first": True},
+        {"batch": 1},
+        {"batch": 4},
+        {"element": "UINT8"},
+        {"element": "INT8", "offset": 128},
+        {"element": "FLOAT16"},
+    ],
+    ids=str,
+)
+def test_onnx_runtime_answers_for_raw_pixels(form: dict[str, Any], count: int, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime", reason="ONNX Runtime runs it")
+    runtime = loading.load(onnx_file(tmp_path / "net.onnx", **form))
+    assert (runtime.name, runtime.input_shape, runtime.classes) == ("onnxruntime", (6, 5, 3), CLASSES)
+    answers = runtime.predict(images(count))
+    assert answers.shape == (count, CLASSES)
+    assert answers.dtype == np.float32
+    np.testing.assert_allclose(answers, expected(images(count)), atol=1e-5)
+
+
+@pytest.mark.parametrize("count", [0, 1, 70])
+@pytest.mark.parametrize("kind", ["float32", "int8", "uint8"])
+def test_litert_answers_for_raw_pixels(kind: str, count: int, tflite_files: dict[str, Path]) -> None:
+    pytest.importorskip("ai_edge_litert", reason="LiteRT runs it")
+    runtime = loading.load(tflite_files[kind])
+    assert (runtime.name, runtime.input_shape, runtime.classes) == ("litert", (6, 5, 3), CLASSES)
+    answers = runtime.predict(images(count))
+    assert answers.shape == (count, CLASSES)
+    assert answers.dtype == np.float32
+    np.testing.assert_allclose(answers, expected(images(count)), atol=1e-5 if kind == "float32" else 0.02)
+
+
+def test_a_single_inference_is_the_same_one(tflite_files: dict[str, Path], tmp_path: Path) -> None:
+    (image,) = images(1)
+    litert = loading.load(tflite_files["float32"])
+    np.testing.assert_allclose(litert.single(image)(), expected(image[np.newaxis]), atol=1e-5)
+    onnxruntime = loading.load(onnx_file(tmp_path / "net.onnx"))
+    np.testing.assert_allclose(onnxruntime.single(image)()[0], expected(image[np.newaxis]), atol=1e-5)
+
+
+def test_images_of_another_size_are_refused(tflite_files: dict[str, Path]) -> None:
+    runtime = loading.load(tflite_files["uint8"])
+    with pytest.raises(BundleError, match=r"takes images of shape \[6, 5, 3\], got \[32, 32, 3\]"):
+        runtime.predict(np.zeros((2, 32, 32, 3), np.uint8))
+
+
+def test_keras_is_the_baseline(tmp_path: Path) -> None:
+    pytest.importorskip("tensorflow", reason="the model file is made with Keras")
+    import keras
+
+    image = keras.Input((6, 5, 3))
+    dense = keras.layers.Dense(CLASSES, activation="softmax", use_bias=False)
+    model = keras.Model(image, dense(keras.layers.GlobalAveragePooling2D()(image)))
+    dense.set_weights([WEIGHTS / 64])
+    model.save(tmp_path / "net.keras")
+    runtime = loading.load(tmp_path / "net.keras")
+    assert (runtime.name, runtime.input_shape, runtime.classes) == ("keras", (6, 5, 3), CLASSES)
+    for count in (0, 1, 300):
+        np.testing.assert_allclose(runtime.predict(images(count)), expected(images(count)), atol=1e-5)
+    np.testing.assert_allclose(runtime.single(images(1)[0])(), expected(images(1)), atol=1e-5)
+
+
+@pytest.mark.parametrize("damage", ["empty", "text", "noise", "truncated"])
+@pytest.mark.parametrize("suffix", [".tflite", ".onnx", ".keras"])
+def test_a_damaged_file_is_one_sentence(
+    suffix: str, damage: str, tflite_files: dict[str, Path], tmp_path: Path
+) -> None:
+    path = tmp_path / f"net{suffix}"
+    whole = tflite_files["int8"].read_bytes() if suffix == ".tflite" else onnx_file(tmp_path / "w.onnx").read_bytes()
+    contents = {
+        "empty": b"",
+        "text": b"no model at all\n" * 100,
+        "noise": np.random.default_rng(0).bytes(5000),
+        "truncated": whole[: len(whole) // 2],
+    }
+    path.write_bytes(contents[damage])
+    with pytest.raises(BundleError) as caught:
+        loading.load(path)
+    assert path.name in str(caught.value)
+    assert "\n" not in str(caught.value)
+
+
+def test_a_model_with_two_outputs_is_refused(tmp_path: Path) -> None:
+    onnx = pytest.importorskip("onnx", reason="the model file is made with onnx")
+    model = onnx.load(onnx_file(tmp_path / "net.onnx"))
+    model.graph.output.append(onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", CLASSES]))
+    onnx.save(model, tmp_path / "two.onnx")
+    with pytest.raises(BundleError, match="1 inputs and 2 outputs"):
+        loading.load(tmp_path / "two.onnx")
+
+
+def test_a_missing_file_and_a_strange_one_are_told_apart(tmp_path: Path) -> None:
+    with pytest.raises(BundleError, match="no model at"):
+        loading.load(tmp_path / "absent.onnx")
+    with pytest.raises(UsageError, match=r"its name must end in \.keras, \.mlpackage, \.onnx, \.tflite"):
+        loading.load(tmp_path / "letter.txt")
+
+
+def test_a_runtime_that_is_not_installed_says_what_to_type(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    from edge_cifar import packages
+
+    monkeypatch.setattr(packages, "installed", lambda module: False)
+    with pytest.raises(RuntimeUnavailable, match=r'pip install "edge-cifar\[device\]"'):
+        loading.runtime_for(tmp_path / "x.tflite")
+
+
+def test_devices_come_before_references() -> None:
+    kinds = [module.DEVICE for module in loading.modules()]
+    assert kinds == sorted(kinds, reverse=True)
+
+
+def test_core_ml_says_that_it_needs_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    assert coreml.unavailable() == "Core ML runs on macOS only, this is Linux"
+    with pytest.raises(RuntimeUnavailable, match="macOS only"):
+        coreml.load(Path("x.mlpackage"))
+
+
+class Framework:
+    """coremltools' MLModel as its documentation describes it: dictionaries in, dictionaries out."""
+
+    def __init__(self, *, image: bool, labels: list[str]) -> None:
+        multi = SimpleNamespace(shape=[1, 6, 5, 3])
+        kind = SimpleNamespace(
+            WhichOneof=lambda _: "imageType" if image else "multiArrayType",
+            imageType=SimpleNamespace(height=6, width=5),
+            multiArrayType=multi,
+        )
+        self._image = image
+        self._labels = labels
+        self._description = SimpleNamespace(
+            input=[SimpleNamespace(name="image", type=kind)],
+            output=[SimpleNamespace(name="classLabel_probs")],
+            predictedProbabilitiesName="classLabel_probs",
+        )
+        self.user_defined_metadata = {"labels": '["' + '", "'.join(labels) + '"]'}
+
+    def get_spec(self) -> Any:
+        return SimpleNamespace(description=self._description)
+
+    def predict(self, data: Any) -> Any:
+        if isinstance(data, list):
+            return [self.predict(one) for one in data]
+        pixels = np.asarray(data["image"]).reshape(1, 6, 5, 3).astype(np.uint8)
+        pairs = list(zip(self._labels, expected(pixels)[0].tolist(), strict=True))
+        # Core ML's dictionaries come in no particular order.
+        return {"classLabel": "x", "classLabel_probs": dict(reversed(pairs))}
+
+
+@pytest.mark.parametrize("image", [True, False])
+def test_core_ml_answers_in_the_order_of_the_labels(image: bool) -> None:
+    runtime = coreml.CoreML(Framework(image=image, labels=[f"class {n}" for n in range(CLASSES)]), "net")
+    assert (runtime.input_shape, runtime.classes) == ((6, 5, 3), CLASSES)
+    for count in (0, 1, 70):
+        np.testing.assert_allclose(runtime.predict(images(count)), expected(images(count)), atol=1e-6)
+    assert runtime.single(images(1)[0])()["classLabel"] == "x"
