@@ -111,7 +111,8 @@ const curve = (history, key, name, scale, colour, dash) => ({
   mode: history.length > 40 ? "lines" : "lines+markers", name: escaped(name), line: { color: colour, dash, width: 2 }, marker: { size: 4 },
   hovertemplate: "%{y:.4~g}<extra>%{fullData.name}</extra>",
 });
-const epochs = () => ({ ...axis("epoch"), tickformat: "d", rangemode: "tozero" });
+const epochs = (last) => ({ ...axis("epoch"), tickformat: "d", range: [0.5, last + 0.5], ...(last <= 12 ? { dtick: 1 } : {}) });
+const length = (run) => run.history.reduce((last, row) => Math.max(last, row.epoch), 1);
 const legend = { showlegend: true, legend: { orientation: "h", x: 1, xanchor: "right", y: 0, yanchor: "bottom", bgcolor: "rgba(0,0,0,0)" }, hovermode: "x unified" };
 
 function training(plot) {
@@ -122,13 +123,13 @@ function training(plot) {
     curve(run.history, `val_${what}`, "validation", scale, "#D55E00", "solid"),
   ];
   const corner = what === "accuracy" ? { y: 0, yanchor: "bottom" } : { y: 1, yanchor: "top" };
-  const layout = { ...base(), ...legend, ...phaseLines(run.phases), xaxis: epochs(), yaxis: axis("") };
+  const layout = { ...base(), ...legend, ...phaseLines(run.phases), xaxis: epochs(length(run)), yaxis: axis("") };
   return [traces, { ...layout, legend: { ...legend.legend, ...corner }, margin: { l: 44, r: 12, t: 24, b: 44 } }];
 }
 
 function runs() {
   const traces = page.runs.map((run) => curve(run.history, "val_accuracy", run.name, 100, page.colours[run.model], "solid"));
-  return [traces, { ...base(), ...legend, xaxis: epochs(), yaxis: axis("") }];
+  return [traces, { ...base(), ...legend, xaxis: epochs(Math.max(...page.runs.map(length))), yaxis: axis("") }];
 }
 
 const charts = { "trade-off": tradeOff, curve: training, runs };

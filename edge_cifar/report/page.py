@@ -13,7 +13,7 @@ from functools import cache
 from importlib import resources
 
 from edge_cifar import packages
-from edge_cifar.report import palette, view
+from edge_cifar.report import artifact_view, palette, training_view
 from edge_cifar.report.advice import Limits, advise
 from edge_cifar.report.measurements import Benchmark, Measurement, distinct
 from edge_cifar.report.trained import Trained
@@ -59,10 +59,10 @@ def render(document: Document) -> str:
     synthetic = _synthetic(document)
     tag = " (synthetic data)" if synthetic else ""
     data = {
-        "rows": view.chart_rows(rows),
-        "runs": [view.chart_run(run) for run in document.runs],
+        "rows": artifact_view.chart_rows(rows),
+        "runs": [training_view.chart_run(run) for run in document.runs],
         "colours": colours,
-        "scales": view.SCALES,
+        "scales": artifact_view.SCALES,
     }
     shown = {
         "title": _title(models, document),
@@ -71,15 +71,15 @@ def render(document: Document) -> str:
         "synthetic": synthetic,
         "advice": advise(rows, document.limits),
         "hint": _hint(document),
-        "charts": view.charts(rows, tag),
-        "facets": view.facets(rows, colours),
-        "rows": view.rows(rows, colours),
-        "columns": view.columns(several_machines),
+        "charts": artifact_view.charts(rows, tag),
+        "facets": artifact_view.facets(rows, colours),
+        "rows": artifact_view.rows(rows, colours),
+        "columns": artifact_view.columns(several_machines),
         "several_machines": several_machines,
-        "across": view.across_machines(rows),
-        "compared": view.compared(document.runs, colours),
-        "runs": [view.trained(run, number) for number, run in enumerate(document.runs)],
-        "benchmarks": [view.benchmark(bench) for bench in document.benchmarks],
+        "across": artifact_view.across_machines(rows),
+        "compared": training_view.compared(document.runs, colours),
+        "runs": [training_view.trained(run) for run in document.runs],
+        "benchmarks": [artifact_view.benchmark(bench) for bench in document.benchmarks],
         "checksums": [(row.name, row.sha256) for row in rows if row.sha256],
     }
     html: str = template.render(

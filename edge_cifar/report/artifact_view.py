@@ -1,15 +1,13 @@
-"""What the page shows, in the words it shows: everything that template and script need, already phrased."""
+"""What the page shows of artifacts and benchmarks, already phrased: the template only lays it out."""
 
 from __future__ import annotations
 
-import base64
-import dataclasses
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from edge_cifar.report import palette, quantities
+from edge_cifar.report.facts import facts
 from edge_cifar.report.measurements import Benchmark, Measurement, distinct
-from edge_cifar.report.trained import Epoch, Trained
 
 View = dict[str, Any]
 
@@ -35,8 +33,6 @@ _COSTS = {
     "memory_bytes": (1e6, "Accuracy against memory", "peak memory above the runtime, MB"),
 }
 SCALES = {cost: scale for cost, (scale, _, _) in _COSTS.items()}
-# A larger confusion matrix is not read cell by cell.
-_LARGEST_MATRIX = 20
 
 
 def columns(several_machines: bool) -> list[View]:
@@ -169,96 +165,6 @@ def _latency_cell(value: float | None, first: float) -> View:
     return {"text": quantities.milliseconds(value), "ratio": ratio}
 
 
-def compared(runs: Sequence[Trained], colours: Mapping[str, str]) -> View | None:
-    """Runs side by side, each figure with a bar; None for fewer than two."""
-    if len(runs) < 2:
-        return None
-    figures: dict[str, tuple[Sequence[float | None], Callable[[float | None], str]]] = {
-        "Accuracy": ([run.accuracy for run in runs], quantities.percent),
-        "Macro F1": ([run.f1 for run in runs], quantities.percent),
-        "Calibration error": ([run.calibration_error for run in runs], quantities.percent),
-        "Training time": ([run.seconds for run in runs], quantities.duration),
-        "Parameters": ([run.parameters for run in runs], quantities.amount),
-        "Multiply-adds": ([run.multiply_adds for run in runs], quantities.amount),
-    }
-    lines = []
-    for number, run in enumerate(runs):
-        cells = []
-        for values, phrase in figures.values():
-            value, largest = values[number], max((one for one in values if one is not None), default=0)
-            text = None if value is None else phrase(value)
-            cells.append({"text": text, "share": round(value / largest, 4) if value and largest else 0})
-        lines.append(
-            {
-                "name": run.name,
-                "colour": colours[run.name],
-                "synthetic": run.data.synthetic,
-                "how": _recipe(run),
-                "phases": ", then ".join(
-                    f"{phase.name} {quantities.percent(phase.best, 1)}"
-                    for phase in run.phases
-                    if phase.best is not None
-                ),
-                "cells": cells,
-            }
-        )
-    return {"columns": list(figures), "rows": lines}
-
-
-def trained(run: Trained, number: int) -> View:
-    """One run's section."""
-    return {
-        "name": run.name,
-        "tag": " (synthetic data)" if run.data.synthetic else "",
-        "lead": _lead(run),
-        "has_history": bool(run.history),
-        "phases": [
-            {
-                "name": phase.name,
-                "epochs": phase.epochs,
-                "trainable": None if phase.trainable_parameters is None else f"{phase.trainable_parameters:,}",
-                "time": None if phase.seconds is None else quantities.duration(phase.seconds),
-                "best": None if phase.best is None else quantities.percent(phase.best),
-                "batch_norm": phase.batch_norm,
-            }
-            for phase in run.phases
-        ],
-        "classes": [
-            {
-                "label": one.label,
-                "images": f"{one.images:,}",
-                "cells": [
-                    {"share": round(value, 4), "text": f"{100 * value:.1f}"}
-                    for value in (one.precision, one.recall, one.f1)
-                ],
-            }
-            for one in run.per_class
-        ],
-        "labels": run.labels,
-        "confusion": _confusion(run) if len(run.labels) <= _LARGEST_MATRIX else None,
-        "confusions": _confusions(run),
-        "mistakes": base64.b64encode(run.mistakes).decode() if run.mistakes else None,
-        "facts": facts(
-            {
-                "data": run.data.name + (" (synthetic)" if run.data.synthetic else ""),
-                "data checksum": run.data.checksum,
-                **{key: run.record.get(key) for key in ("commit", "command", "seed", "device", "mixed_precision")},
-            }
-        ),
-        "more": facts({key: run.record.get(key) for key in ("recipe", "versions", "machine")}),
-    }
-
-
-def chart_run(run: Trained) -> View:
-    """What the script needs of a run."""
-    return {
-        "name": run.name,
-        "model": run.name,
-        "history": [dataclasses.asdict(row) for row in run.history],
-        "phases": _spans(run.history),
-    }
-
-
 def benchmark(bench: Benchmark) -> View:
     """One benchmark's protocol and machine."""
     return {
@@ -269,35 +175,6 @@ def benchmark(bench: Benchmark) -> View:
         "provenance": facts(bench.provenance),
         "warnings": bench.warnings,
     }
-
-
-def facts(mapping: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """A nested mapping as pairs for people: names in words, bytes and seconds in their units."""
-    pairs = []
-    for key, value in mapping.items():
-        name = f"{prefix}{key}"
-        if isinstance(value, Mapping):
-            pairs += facts(value, f"{name}: ")
-        elif isinstance(value, list) and value and all(isinstance(one, Mapping) for one in value):
-            for number, one in enumerate(value, 1):
-                pairs += facts(one, f"{name} {number}: ")
-        elif value is not None and value != []:
-            pairs.append(_fact(name, value))
-    return pairs
-
-
-def _fact(name: str, value: Any) -> tuple[str, str]:
-    words = name.replace("_", " ")
-    if isinstance(value, bool):
-        return words, "yes" if value else "no"
-    if isinstance(value, int | float):
-        for suffix, unit in ((" bytes", quantities.size), (" ms", quantities.milliseconds)):
-            if words.endswith(suffix):
-                return words.removesuffix(suffix), unit(value)
-        return words, f"{value:,}" if isinstance(value, int) and abs(value) >= 10_000 else f"{value:g}"
-    if isinstance(value, list):
-        return words, ", ".join(str(one) for one in value)
-    return words, str(value)
 
 
 def _how(row: Measurement) -> str:
@@ -345,79 +222,3 @@ def _loss(row: Measurement) -> str | None:
         return None
     interval = "" if row.drop_low is None or row.drop_high is None else f" ({row.drop_low:.2f} to {row.drop_high:.2f})"
     return f"loses {row.drop_points:.2f}{interval}"
-
-
-def _recipe(run: Trained) -> str:
-    weights = {None: "", "none": "from scratch", "imagenet": "from ImageNet weights"}.get(
-        run.weights, f"from {run.weights}"
-    )
-    size = f"{run.image_size} px" if run.image_size else ""
-    recipe = f"recipe {run.recipe}" if run.recipe else ""
-    return ", ".join(part for part in (run.backbone if run.backbone != run.name else "", weights, size, recipe) if part)
-
-
-def _lead(run: Trained) -> str:
-    sentences = []
-    if run.accuracy is not None:
-        interval = (
-            ""
-            if run.low is None or run.high is None
-            else f" (95 % interval {100 * run.low:.2f} to {100 * run.high:.2f})"
-        )
-        kind = "synthetic test images" if run.data.synthetic else "test images"
-        sentences.append(
-            f"{quantities.percent(run.accuracy)}{interval} of {run.images or 0:,} {kind} of {run.data.name} right."
-        )
-    if run.calibration_error is not None:
-        sentences.append(f"Expected calibration error {quantities.percent(run.calibration_error)}.")
-    sentences.append((_recipe(run)[:1].upper() + _recipe(run)[1:] + ".") if _recipe(run) else "")
-    costs = []
-    if run.parameters is not None:
-        costs.append(f"{quantities.amount(run.parameters)} parameters")
-    if run.multiply_adds is not None:
-        costs.append(f"{quantities.amount(run.multiply_adds)} multiply-adds")
-    if run.seconds is not None:
-        costs.append(f"trained in {quantities.duration(run.seconds)}")
-    sentences.append((", ".join(costs) + ".") if costs else "")
-    return " ".join(sentence for sentence in sentences if sentence)
-
-
-def _spans(history: Iterable[Epoch]) -> list[View]:
-    spans: list[View] = []
-    for row in history:
-        if spans and spans[-1]["name"] == row.phase:
-            spans[-1]["last"] = row.epoch
-        else:
-            spans.append({"name": row.phase, "first": row.epoch, "last": row.epoch})
-    return spans
-
-
-def _shares(run: Trained) -> list[list[float]]:
-    return [[cell / max(1, sum(row)) for cell in row] for row in run.confusion]
-
-
-def _confusion(run: Trained) -> list[View]:
-    shares = _shares(run)
-    worst = max((value for r, row in enumerate(shares) for c, value in enumerate(row) if r != c), default=0.0)
-    lines = []
-    for r, row in enumerate(shares):
-        cells = []
-        for c, value in enumerate(row):
-            kind = "right" if r == c else "wrong" if value > 0 else "nothing"
-            share = value if r == c else value / worst if worst else 0.0
-            count = run.confusion[r][c]
-            title = f"{count:,} of {sum(run.confusion[r]):,} {run.labels[r]} taken for {run.labels[c]}"
-            cells.append(
-                {"kind": kind, "share": round(share, 3), "title": title, "text": f"{100 * value:.1f}" if count else ""}
-            )
-        lines.append({"label": run.labels[r], "cells": cells})
-    return lines
-
-
-def _confusions(run: Trained, most: int = 20) -> list[str]:
-    """The most frequent confusions in words, for data with too many classes to show them all."""
-    pairs = [
-        (count, r, c) for r, row in enumerate(run.confusion) for c, count in enumerate(row) if r != c and count > 0
-    ]
-    pairs.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
-    return [f"{run.labels[r]} taken for {run.labels[c]}: {count:,}" for count, r, c in pairs[:most]]
