@@ -120,7 +120,6 @@ def _running() -> Iterator[Finding]:
 def _measuring(facts: dict[str, Any]) -> Iterator[Finding]:
     yield Finding(area="measure", name="bench", **_quietness(facts))
     yield _packages("measure", "report", ("plotly", "matplotlib"), "report")
-    yield _packages("measure", "serve", ("flask", "waitress"), "serve")
 
 
 def _packages(area: Area, name: str, modules: tuple[str, ...], extra: str) -> Finding:
