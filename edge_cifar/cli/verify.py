@@ -36,13 +36,13 @@ def command(target: Path | None, images: int | None, junit: Path | None, as_json
       edge-cifar verify export/ --images 500 --junit parity.xml
     """
     from edge_cifar.parity import junit as junit_file
-    from edge_cifar.steps.verify import verify
+    from edge_cifar.steps.verify import document, verify
 
     outcomes = verify(target, images=images, progress=Terminal())
     if junit:
         junit_file.write(junit, outcomes)
     if as_json:
-        emit_json({"results": [outcome.document() for outcome in outcomes]})
+        emit_json(document(outcomes))
     else:
         _print(outcomes)
     failed = [str(outcome.variant) for outcome in outcomes if outcome.status == "fail"]

@@ -41,3 +41,10 @@ def open_bundle(target: Target = None) -> Bundle:
     if folder.exists():
         raise BundleError(f"{folder} is a file; give a run folder or a bundle's folder")
     raise RunError(f"no run or bundle at {folder}; train one with: edge-cifar train mobilenetv2")
+
+
+def run_of(bundle: Bundle) -> Run | None:
+    """The run whose ``export/`` a bundle is; None for a bundle that travelled elsewhere."""
+    folder = bundle.path.resolve()
+    run = Run(folder.parent)
+    return run if run.export_path == folder and run.record_path.is_file() else None

@@ -21,8 +21,8 @@ from edge_cifar.bench.session import Lane, Session
 from edge_cifar.bench.subject import Subject, device_runtime
 from edge_cifar.errors import BundleError, MeasurementError, RuntimeUnavailable
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.run import RECORD, Run
 from edge_cifar.steps._bench_subjects import Target, find_subjects
+from edge_cifar.steps._bundles import run_of
 
 RESULT = "bench.json"
 
@@ -177,8 +177,8 @@ def _facts() -> dict[str, Any]:
 
 def _write_beside_run(bundle: Bundle, report: BenchReport, progress: Progress) -> None:
     """The rows of one bundle, into the folder of the run it stands in; a travelling bundle stands in none."""
-    run = Run(bundle.path.resolve().parent)
-    if run.export_path != bundle.path.resolve() or not (run.path / RECORD).is_file():
+    run = run_of(bundle)
+    if run is None:
         return
     paths = {rows.shown(artifact.path) for artifact in bundle.artifacts}
     document = report.document()

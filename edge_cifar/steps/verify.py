@@ -2,11 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from typing import Any
+
+from edge_cifar import files
 from edge_cifar.errors import UsageError
 from edge_cifar.parity.bundle import verify_bundle
 from edge_cifar.parity.verification import Verification
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.steps._bundles import Target, open_bundle
+from edge_cifar.steps._bundles import Target, open_bundle, run_of
+
+RESULT = "verify.json"
 
 
 def verify(target: Target = None, *, images: int | None = None, progress: Progress = SILENT) -> list[Verification]:
@@ -30,4 +36,14 @@ def verify(target: Target = None, *, images: int | None = None, progress: Progre
     """
     if images is not None and images < 1:
         raise UsageError(f"images must be at least 1; got {images}")
-    return verify_bundle(open_bundle(target), images=images, progress=progress)
+    bundle = open_bundle(target)
+    outcomes = verify_bundle(bundle, images=images, progress=progress)
+    run = run_of(bundle)
+    if run is not None:
+        files.write_json(run.path / RESULT, document(outcomes))
+    return outcomes
+
+
+def document(outcomes: Sequence[Verification]) -> dict[str, Any]:
+    """The outcomes as the one JSON document that ``verify --json`` prints."""
+    return {"results": [outcome.document() for outcome in outcomes]}
