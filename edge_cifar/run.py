@@ -50,6 +50,11 @@ class Run:
     def finished(self) -> bool:
         return self.record_path.is_file() and self.model_path.is_file()
 
+    def forget_results(self) -> None:
+        """Remove what was found out about artifacts that are being replaced."""
+        for name in ("verify.json", "bench.json", "report.html"):
+            (self.path / name).unlink(missing_ok=True)
+
     def record(self) -> dict[str, Any]:
         """The run's record.
 

@@ -127,6 +127,8 @@ def write_bundle(
                 )
             artifacts, rejected = _write_artifacts(source, variants, folder, progress)
             _write_rest(source, data, folder, artifacts, rejected, reference_images)
+        if place == opened.export_path.absolute():
+            opened.forget_results()
     return Bundle.open(place)
 
 

@@ -261,8 +261,8 @@ def _publish(run: Run, model: Model, state: State, data: RunData, facts: dict[st
         },
     }
     # What an older run in this folder says is no longer true of the model that comes now.
-    for stale in ("record.json", "verify.json", "bench.json", "report.html"):
-        (run.path / stale).unlink(missing_ok=True)
+    run.record_path.unlink(missing_ok=True)
+    run.forget_results()
     shutil.rmtree(run.export_path, ignore_errors=True)
     with files.appears_whole(run.model_path) as partial:
         model.save(partial)
