@@ -8,6 +8,7 @@ TensorFlow nor protobuf, so it shares no code with what wrote the file.
     wire        the protobuf wire format
     dtypes      MIL's element types and how they are packed
     program     a program as plain data
+    values      types and literals, read from their messages
     schema      the Core ML messages, read into a program
     blob        the weight file
     package     the folder: manifest, model, weights

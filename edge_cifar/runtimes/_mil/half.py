@@ -24,7 +24,7 @@ def round_to_half(values: NDArray[np.float32]) -> None:
         values: of any shape; its memory must be unbroken, in whatever order of axes.
     """
     flat = values.ravel(order="K")
-    if not np.shares_memory(flat, values) and values.size:
+    if not np.may_share_memory(flat, values) and values.size:
         raise ValueError("values to be rounded must lie in one unbroken piece of memory")
     addend = np.empty(min(_BLOCK, flat.size), np.float32)
     with np.errstate(invalid="ignore"):

@@ -10,7 +10,7 @@ import numpy as np
 
 from edge_cifar.errors import BundleError
 from edge_cifar.runtimes._mil import limits
-from edge_cifar.runtimes._mil.dtypes import FP16, FP32, Array, ElementType, count_of
+from edge_cifar.runtimes._mil.dtypes import FP16, FP32, Array, count_of
 from edge_cifar.runtimes._mil.program import TensorType
 
 Shape = tuple[int, ...]
@@ -245,21 +245,3 @@ def samples_inside(array: Any) -> Array:
 def samples_outside(array: Array) -> Array:
     """The reverse of :func:`samples_inside`: ``[N, ...]``, as a view whose samples lie innermost in memory."""
     return np.moveaxis(array, -1, 0)
-
-
-__all__ = [
-    "FP16",
-    "FP32",
-    "Builder",
-    "ElementType",
-    "Given",
-    "Inputs",
-    "Kernel",
-    "Operand",
-    "Shape",
-    "along",
-    "axes_of",
-    "axis_of",
-    "samples_inside",
-    "samples_outside",
-]
