@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from edge_cifar.artifact import Artifact, Bundle
 
 
-class ImageCount(click.ParamType):
+class ImageCount(click.ParamType):  # type: ignore[type-arg]
     """A whole number of images, or ``all``."""
 
     name = "N|all"

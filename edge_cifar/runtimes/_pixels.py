@@ -42,14 +42,16 @@ class Quantization:
         """The real numbers behind stored ones."""
         if self.is_float:
             return stored.astype(np.float32)
-        return (stored.astype(np.float32) - np.float32(self.zero_point)) * np.float32(self.scale)
+        steps: NDArray[np.float32] = stored.astype(np.float32) - np.float32(self.zero_point)
+        return steps * np.float32(self.scale)
 
     def quantize(self, real: NDArray[np.floating[Any]]) -> NDArray[Any]:
         """The stored numbers nearest to real ones, saturating at the type's limits."""
         if self.is_float:
             return real.astype(self.dtype)
         limits = np.iinfo(self.dtype)
-        return np.clip(np.rint(real / self.scale) + self.zero_point, limits.min, limits.max).astype(self.dtype)
+        steps: NDArray[Any] = np.rint(real / self.scale) + self.zero_point
+        return steps.clip(limits.min, limits.max).astype(self.dtype)
 
     def real_range(self) -> Range | None:
         """The smallest and largest real number that can be stored; None for floating point."""
