@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import re
+
 import click
 
 from edge_cifar.cli._output import Terminal, emit_json, emit_table
@@ -35,7 +37,7 @@ def command(name: str | None, as_json: bool) -> None:
                 f"{one.multiply_adds / 1e6:,.1f} M",
                 f"{one.image_size} px",
                 ", ".join(one.recipes),
-                one.source,
+                re.split("[,;] ", one.source)[0],
             ]
             for one in described
         ]
