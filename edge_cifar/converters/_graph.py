@@ -2,17 +2,19 @@
 
 from __future__ import annotations
 
+import contextlib
 import re
 from typing import Any
 
 from edge_cifar import packages, quiet
+from edge_cifar.converters import Calibration, _bias_correction
 from edge_cifar.errors import ConversionError
 
 INPUT = "image"
 OUTPUT = "probabilities"
 
 
-def frozen(model: Any, batch: int | None) -> Any:
+def frozen(model: Any, batch: int | None, rounded_for: Calibration | None = None) -> Any:
     """The model's inference as a concrete TensorFlow function whose weights are constants.
 
     Constants, because TFLite's converter loses the variables of a Keras 3 model that reaches it as a
@@ -25,6 +27,8 @@ def frozen(model: Any, batch: int | None) -> Any:
     Args:
         model: a Keras model.
         batch: images a call; None leaves it open.
+        rounded_for: calibration images where the weights will be rounded to 8 bits; the biases are
+            corrected for it.
     """
     tensorflow = packages.require_tensorflow()
     constants = packages.require("tensorflow.python.framework.convert_to_constants", "train")
@@ -34,7 +38,9 @@ def frozen(model: Any, batch: int | None) -> Any:
     def probabilities(image: Any) -> Any:
         return tensorflow.identity(model(image, training=False), name=OUTPUT)
 
-    return constants.convert_variables_to_constants_v2(probabilities.get_concrete_function())
+    correction = _bias_correction.applied(model, rounded_for) if rounded_for else contextlib.nullcontext()
+    with correction:
+        return constants.convert_variables_to_constants_v2(probabilities.get_concrete_function())
 
 
 def failed(format_: str, precision: str, error: Exception, chatter: quiet.Chatter) -> ConversionError:

@@ -23,6 +23,7 @@ PRECISIONS: Mapping[str, str] = {
     "int8": "weights in 8 bits per channel, activations in 8 bits, calibrated (QDQ)",
 }
 DEFAULT = ("fp32", "fp16", "int8")
+EIGHT_BIT_WEIGHTS = ("dynamic", "int8")
 
 # With 18 tf2onnx leaves a transpose more than with 17; nothing newer is used by a classifier.
 OPSET = 17
@@ -64,7 +65,7 @@ def convert(
     try:
         with quiet.captured() as chatter, tempfile.TemporaryDirectory(prefix="edge-cifar-") as scratch:
             fp32 = Path(scratch) / "fp32.onnx"
-            _write_fp32(onnx, model, fp32)
+            _write_fp32(onnx, model, fp32, calibration if precision == "int8" else None)
             graph = _PASSES[precision](fp32, calibration)
             _describe(onnx, graph, labels, metadata)
             onnx.checker.check_model(graph, full_check=True)
@@ -86,11 +87,11 @@ def convert(
     }
 
 
-def _write_fp32(onnx: Any, model: Any, path: Path) -> None:
+def _write_fp32(onnx: Any, model: Any, path: Path, rounded_for: Calibration | None) -> None:
     """Write the model as ONNX, its batch normalizations folded into the convolutions before them."""
     tf2onnx = packages.require("tf2onnx", _EXTRA)
     preprocess = packages.require("onnxruntime.quantization.shape_inference", _EXTRA).quant_pre_process
-    graph_def = _graph.frozen(model, batch=None).graph.as_graph_def()
+    graph_def = _graph.frozen(model, batch=None, rounded_for=rounded_for).graph.as_graph_def()
     graph, _ = tf2onnx.convert.from_graph_def(
         graph_def, input_names=[f"{_graph.INPUT}:0"], output_names=[f"{_graph.OUTPUT}:0"], opset=OPSET
     )

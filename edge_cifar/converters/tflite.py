@@ -21,6 +21,7 @@ PRECISIONS: Mapping[str, str] = {
     "int16x8": "weights in 8 bits, activations in 16 bits, calibrated; for DSPs, slow on CPUs",
 }
 DEFAULT = ("fp32", "fp16", "int8")
+EIGHT_BIT_WEIGHTS = ("dynamic", "int8", "int16x8")
 
 _CALIBRATED = ("int8", "int16x8")
 
@@ -73,9 +74,9 @@ def convert(
 
 def _converter(tensorflow: Any, model: Any, precision: str, calibration: Calibration) -> Any:
     lite = tensorflow.lite
+    function = _graph.frozen(model, batch=1, rounded_for=calibration if precision in _CALIBRATED else None)
     # The converter wants an object that owns the function's variables; a frozen one has none.
-    owner = tensorflow.Module()
-    converter = lite.TFLiteConverter.from_concrete_functions([_graph.frozen(model, batch=1)], owner)
+    converter = lite.TFLiteConverter.from_concrete_functions([function], tensorflow.Module())
     if precision == "fp32":
         return converter
     converter.optimizations = [lite.Optimize.DEFAULT]
