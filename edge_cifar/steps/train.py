@@ -171,6 +171,7 @@ def _train(
     from edge_cifar.training import backend
     from edge_cifar.training.assembly import build_model
     from edge_cifar.training.checkpoint import State
+    from edge_cifar.training.half_precision import settle
     from edge_cifar.training.loop import Training
 
     state = State.read(run.checkpoint_path) if resume else State(settings=settings)
@@ -211,6 +212,7 @@ def _train(
     training.run()
     model = build("float32", "none")
     model.set_weights(training.model.get_weights())
+    settle(model)
     _publish(run, model, state, data, {"device": device_name, "policy": policy}, progress)
     return run
 
@@ -234,6 +236,9 @@ def _publish(run: Run, model: Model, state: State, data: RunData, facts: dict[st
     report = metrics.classification_report(data.test.labels, probabilities, labels)
     confusion = metrics.confusion_matrix(data.test.labels, probabilities.argmax(1), len(labels))
     accuracy = metrics.accuracy(data.test.labels, probabilities)
+    validation = metrics.accuracy(
+        data.validation.labels, model.predict(data.validation.images, batch_size=250, verbose=0)
+    )
     record = {
         "schema": SCHEMA,
         **state.settings,
@@ -248,7 +253,7 @@ def _publish(run: Run, model: Model, state: State, data: RunData, facts: dict[st
         "history": state.history,
         "phases": state.phases,
         "seconds": sum(entry["seconds"] for entry in state.history),
-        "validation": {"accuracy": state.best_accuracy, "images": len(data.validation)},
+        "validation": {"accuracy": validation.value, "images": validation.count},
         "test": {
             "accuracy": accuracy.value,
             "low": accuracy.low,
