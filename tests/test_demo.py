@@ -81,6 +81,6 @@ def test_the_whole_way_and_once_more(in_folder: Path, capsys: pytest.CaptureFixt
         assert "★" in table
         assert "<!doctype html>" in Path(page).read_text(encoding="utf-8")[:200].lower()
         results = json.loads((in_folder / "demo" / "bench.json").read_text(encoding="utf-8"))["results"]
-        assert {row["model"] for row in results} == {"resnet8", "mobilenetv2"}
+        assert {row["model"] for row in results} == {"resnet8", "baseline-cnn"}
         assert all(row["status"] in ("ok", "skipped") for row in results)
         assert all(row["accuracy"]["top1"] > 0.8 for row in results if row["status"] == "ok")
