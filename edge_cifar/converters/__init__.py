@@ -4,8 +4,6 @@ A converter module defines
 
     PRECISIONS     precision -> one line of description
     DEFAULT        precisions written when none is named
-    EIGHT_BIT_WEIGHTS  precisions whose converter rounds weights to 8 bits, one scale a filter; they are
-                   given a model whose convolutions are rounded to that grid already, and better
     SUFFIX         of the files it writes, as the format's runtime has it
     PACKAGES       top-level modules it needs beside TensorFlow and Keras
     convert(model, precision, *, labels, calibration, metadata, path) -> dict

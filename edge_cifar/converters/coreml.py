@@ -22,7 +22,6 @@ PRECISIONS: Mapping[str, str] = {
     "w4": "weights from palettes of 16 values, activations in 16-bit floats",
 }
 DEFAULT = ("fp32", "fp16", "w8")
-EIGHT_BIT_WEIGHTS = ("w8",)
 
 _EXTRA = "convert"
 # The first target whose programs may hold palettes and quantized weights (macOS 13).

@@ -23,7 +23,6 @@ PRECISIONS: Mapping[str, str] = {
     "int8": "weights in 8 bits per channel, activations in 8 bits, calibrated (QDQ)",
 }
 DEFAULT = ("fp32", "fp16", "int8")
-EIGHT_BIT_WEIGHTS = ("dynamic", "int8")
 
 # With 18 tf2onnx leaves a transpose more than with 17; nothing newer is used by a classifier.
 OPSET = 17

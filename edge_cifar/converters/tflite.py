@@ -21,7 +21,6 @@ PRECISIONS: Mapping[str, str] = {
     "int16x8": "weights in 8 bits, activations in 16 bits, calibrated; for DSPs, slow on CPUs",
 }
 DEFAULT = ("fp32", "fp16", "int8")
-EIGHT_BIT_WEIGHTS = ("dynamic", "int8", "int16x8")
 
 _CALIBRATED = ("int8", "int16x8")
 

@@ -2,9 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cached_property
 from typing import Any
 
 from edge_cifar import packages
@@ -13,7 +12,7 @@ from edge_cifar.data.calibration import sample
 from edge_cifar.errors import RunError
 from edge_cifar.run import Run
 from edge_cifar.runtimes import Images, Probabilities
-from edge_cifar.steps import _export_check, _export_plan
+from edge_cifar.steps import _export_check
 from edge_cifar.steps._export_check import Yardstick
 from edge_cifar.steps._run_data import RunData
 from edge_cifar.variant import Variant
@@ -70,21 +69,6 @@ class Source:
             calibration=Calibration(images=data.train.images[chosen], indices=chosen, seed=seed),
             yardstick=Yardstick(split=compared, probabilities=runtime.predict(compared.images), max_drop=max_drop),
         )
-
-    def model_for(self, variant: Variant) -> Any:
-        """The Keras model that a variant is converted from."""
-        eight_bit: Sequence[str] = _export_plan.converter(variant.format).EIGHT_BIT_WEIGHTS
-        return self._rounded if variant.precision in eight_bit else self.model
-
-    @cached_property
-    def _rounded(self) -> Any:
-        """The model with its convolutions rounded to 8 bits; loaded anew, so that the other stays what it is."""
-        from edge_cifar.converters._rounding import round_convolutions
-        from edge_cifar.runtimes import keras as keras_runtime
-
-        model = keras_runtime.load_model(packages.require_keras(), self.run.model_path)
-        round_convolutions(model, self.calibration.images)
-        return model
 
     def metadata(self, variant: Variant) -> dict[str, str]:
         """What is written into an artifact itself, beside the labels."""

@@ -162,7 +162,7 @@ def _write_artifact(source: Source, variant: Variant, folder: Path) -> tuple[Art
     converter = _export_plan.converter(variant.format)
     path = folder / f"{variant}{converter.SUFFIX}"
     facts = converter.convert(
-        source.model_for(variant),
+        source.model,
         variant.precision,
         labels=source.labels,
         calibration=source.calibration,

@@ -1,10 +1,11 @@
 """Weights that half precision holds exactly, so that fp16 artifacts differ from the model by arithmetic alone.
 
-Converters fold a batch norm into the convolution before it and round the product to 16 bits. Where a
-network's filters cancel (see :mod:`edge_cifar.converters._rounding`) that rounding moved single
-probabilities of a fine-tuned MobileNetV2 by a tenth. A trained network does not care which of two
-neighbouring half-precision values a weight takes; a comparison with it does. So training ends by
-choosing them, and everything measured of the model is measured of the weights that travel.
+Converters fold a batch norm into the convolution before it and round the product to 16 bits. On an image
+enlarged in the graph neighbouring pixels are nearly equal, and filters that tell them apart have large
+weights that cancel; errors of rounding do not cancel. They moved single probabilities of a fine-tuned
+MobileNetV2 by a tenth. A trained network does not care which of two neighbouring half-precision values
+a weight takes; a comparison with it does. So training ends by choosing them, and everything measured of
+the model is measured of the weights that travel.
 """
 
 from __future__ import annotations
