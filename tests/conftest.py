@@ -30,7 +30,9 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     from edge_cifar.steps.train import train
 
     out = tmp_path_factory.mktemp("runs") / "resnet8"
-    return train("resnet8", data="synthetic", limit=1000, epochs=(3,), batch_size=50, seed=0, out=out)
+    return train(
+        "resnet8", data="synthetic", limit=1500, epochs=(6,), batch_size=32, learning_rate=0.05, seed=0, out=out
+    )
 
 
 @pytest.fixture(scope="session")

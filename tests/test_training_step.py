@@ -29,8 +29,8 @@ def test_the_record_tells_what_was_trained_on_what_and_how_well(tiny_run: Run) -
     assert record["backbone"] == "resnet8"
     assert record["parameters"] == 78_666
     assert record["data"]["synthetic"] is True
-    assert record["data"]["train_images"] + record["data"]["validation_images"] == 1000
-    assert [entry["epoch"] for entry in record["history"]] == [1, 2, 3]
+    assert record["data"]["train_images"] + record["data"]["validation_images"] == 1500
+    assert [entry["epoch"] for entry in record["history"]] == [1, 2, 3, 4, 5, 6]
     assert record["phases"][0]["name"] == "scratch"
     assert 0 <= record["test"]["low"] <= record["test"]["accuracy"] <= record["test"]["high"] <= 1
     rows = list(csv.DictReader((tiny_run.path / "history.csv").open()))
@@ -67,9 +67,7 @@ def test_a_finished_run_is_not_trained_over_by_accident(tiny_run: Run) -> None:
         ({"resume": True, "overwrite": True}, "give one of them"),
     ],
 )
-def test_nonsense_is_refused_before_anything_is_done(
-    options: dict[str, object], message: str, in_folder: Path
-) -> None:
+def test_nonsense_is_refused_before_anything_is_done(options: dict[str, object], message: str, in_folder: Path) -> None:
     with pytest.raises(UsageError, match=message):
         train(**{"backbone": "resnet8", "data": "synthetic", **options})  # type: ignore[arg-type]
     assert list(in_folder.iterdir()) == []
@@ -85,7 +83,7 @@ def test_a_gpu_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_no_number_stops_and_says_where(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match="phase 'scratch'.*--learning-rate"):
+    with pytest.raises(TrainingError, match=r"phase 'scratch'.*--learning-rate"):
         train("resnet8", data="synthetic", limit=200, epochs=(4,), learning_rate=900.0, out=tmp_path / "run")
     assert not Run(tmp_path / "run").finished
 
@@ -129,9 +127,7 @@ def test_weights_of_another_architecture_are_refused(tiny_run: Run, tmp_path: Pa
 
 
 def test_bfloat16_training_is_saved_as_float32(tmp_path: Path) -> None:
-    run = train(
-        "resnet8", data="synthetic", limit=100, epochs=(1,), mixed_precision="bfloat16", out=tmp_path / "run"
-    )
+    run = train("resnet8", data="synthetic", limit=100, epochs=(1,), mixed_precision="bfloat16", out=tmp_path / "run")
     model = keras.saving.load_model(run.model_path, compile=False)
     assert {str(weight.dtype) for weight in model.weights} == {"float32"}
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
