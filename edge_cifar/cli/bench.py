@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_cifar.cli._options import number_or_all, numbers
 from edge_cifar.cli._output import Terminal, emit_json, emit_table, status
 from edge_cifar.errors import CheckFailed, UsageError
 
@@ -19,27 +20,10 @@ _MAX_REGRESSION = 10.0
 _GOOD = {"ok": True, "failed": False, "skipped": None}
 
 
-def _image_count(context: click.Context, option: click.Parameter, value: str | None) -> int | str | None:
-    """A positive whole number, or ``all``."""
-    if value is None or value == "all":
-        return value
-    if not (value.isdecimal() and int(value) > 0):
-        raise click.BadParameter(f"{value!r} is neither a positive whole number nor all", context, option)
-    return int(value)
-
-
-def _thread_counts(context: click.Context, option: click.Parameter, value: str) -> tuple[int, ...]:
-    """One positive whole number, or several separated by commas."""
-    parts = value.split(",")
-    if not all(part.isdecimal() and int(part) > 0 for part in parts):
-        raise click.BadParameter(f"{value!r} is not a positive number, nor several as in 1,2,4", context, option)
-    return tuple(int(part) for part in parts)
-
-
 @click.command()
 @click.argument("targets", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE|MODEL_FILE]…")
 @click.option(
-    "--images", callback=_image_count, metavar="N|all", help="Images for accuracy.  [default: those in the bundle]"
+    "--images", callback=number_or_all, metavar="N|all", help="Images for accuracy.  [default: those in the bundle]"
 )
 @click.option("--data", metavar="NAME|FOLDER", help="Take the images from another data set.")
 @click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where its files lie.")
@@ -47,7 +31,7 @@ def _thread_counts(context: click.Context, option: click.Parameter, value: str) 
     "--threads",
     default="1",
     show_default=True,
-    callback=_thread_counts,
+    callback=numbers,
     metavar="N[,N…]",
     help="CPU threads an inference may use; a row for each.",
 )

@@ -8,24 +8,11 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_cifar.cli._options import number_or_all
 from edge_cifar.cli._output import Terminal, emit_json, emit_table
 
 if TYPE_CHECKING:
     from edge_cifar.artifact import Artifact, Bundle
-
-
-class ImageCount(click.ParamType):  # type: ignore[type-arg]
-    """A whole number of images, or ``all``."""
-
-    name = "N|all"
-
-    def convert(self, value: object, param: click.Parameter | None, ctx: click.Context | None) -> int | None:
-        if value == "all" or value is None:
-            return None
-        try:
-            return int(str(value))
-        except ValueError:
-            self.fail(f"{value!r} is neither a whole number nor all", param, ctx)
 
 
 class MatrixCommand(click.Command):
@@ -61,8 +48,9 @@ class MatrixCommand(click.Command):
 )
 @click.option(
     "--reference-images",
-    type=ImageCount(),
+    callback=number_or_all,
     default="2000",
+    metavar="N|all",
     show_default=True,
     help="Test images that the bundle carries to be verified with.",
 )
@@ -76,7 +64,7 @@ def command(
     precisions: tuple[str, ...],
     calibration_images: int,
     max_drop: float,
-    reference_images: int | None,
+    reference_images: int | str,
     out: Path | None,
     data_dir: Path | None,
     overwrite: bool,
@@ -102,7 +90,7 @@ def command(
         precisions=precisions or None,
         calibration_images=calibration_images,
         max_drop=max_drop,
-        reference_images=reference_images,
+        reference_images=None if reference_images == "all" else int(reference_images),
         out=out,
         overwrite=overwrite,
         data_dir=data_dir,
