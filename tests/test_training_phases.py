@@ -38,7 +38,7 @@ def test_a_number_unfreezes_that_many_last_layers(model) -> None:  # type: ignor
 
 def test_a_negative_number_freezes_that_many_first_layers(model) -> None:  # type: ignore[no-untyped-def]
     phases.set_trainable(model, -3)
-    assert _frozen(model) == ["stem_conv", "stem_bn", "stem_relu"]
+    assert _frozen(model) == ["stem_conv", "stem_bn", "stem_bn_relu"]
 
 
 def test_all_unfreezes_everything_again(model) -> None:  # type: ignore[no-untyped-def]

@@ -6,31 +6,24 @@ in the form of ``keras.applications.MobileNetV2``.
 
 from __future__ import annotations
 
+from functools import partial
+
 from edge_cifar.backbones import Backbone, Keras, Model, Tensor
-from edge_cifar.backbones._pretrained import WEIGHTS_SIZE, read_weights
+from edge_cifar.backbones._heads import pooled
+from edge_cifar.backbones._preprocessing import signed_range
+from edge_cifar.backbones._pretrained import pretrained_trunk
 from edge_cifar.recipe import Augmentation, Phase, Recipe
 
 
 def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
     """The trunk without its ImageNet top, then average pooling, dropout and a dense softmax."""
     trunk = keras.applications.MobileNetV2(input_tensor=inputs, include_top=False, weights=None, alpha=alpha)
-    pooled = keras.layers.GlobalAveragePooling2D(name="head_pool")(trunk.output)
-    dropped = keras.layers.Dropout(0.2, name="head_dropout")(pooled)
-    return keras.layers.Dense(classes, activation="softmax", dtype="float32", name="head_probabilities")(dropped)
-
-
-def preprocess(keras: Keras, pixels: Tensor) -> Tensor:
-    """0..255 to [-1, 1], as ``keras.applications.mobilenet_v2.preprocess_input`` does."""
-    return keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="preprocess_scale")(pixels)
+    return pooled(keras, trunk.output, classes, dropout=0.2)
 
 
 def pretrained(keras: Keras, alpha: float, weights: str) -> Model:
     """The trunk at the weights' own size, holding ImageNet weights or those of a file."""
-    shape = (WEIGHTS_SIZE, WEIGHTS_SIZE, 3)
-    if weights == "imagenet":
-        return keras.applications.MobileNetV2(input_shape=shape, include_top=False, weights="imagenet", alpha=alpha)
-    trunk = keras.applications.MobileNetV2(input_shape=shape, include_top=False, weights=None, alpha=alpha)
-    return read_weights(trunk, weights)
+    return pretrained_trunk(partial(keras.applications.MobileNetV2, alpha=alpha), weights)
 
 
 _AUGMENTATION = Augmentation(flip=True, translation=0.125)
@@ -38,7 +31,7 @@ _AUGMENTATION = Augmentation(flip=True, translation=0.125)
 BACKBONE = Backbone(
     name="mobilenetv2",
     build=build,
-    preprocess=preprocess,
+    preprocess=signed_range,
     pretrained=pretrained,
     alphas=(0.35, 0.5, 0.75, 1.0, 1.3, 1.4),
     source="Sandler et al. 2018, https://arxiv.org/abs/1801.04381",

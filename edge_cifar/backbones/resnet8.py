@@ -1,59 +1,45 @@
 """ResNet8, the image-classification reference network of MLPerf Tiny.
 
 Architecture: Banbury et al., "MLPerf Tiny Benchmark", 2021: three residual stacks of one block each,
-16, 32 and 64 filters; 78,666 parameters with ten classes.
+16, 32 and 64 filters, convolutions with biases; 78,666 parameters with ten classes.
 """
 
 from __future__ import annotations
 
 from edge_cifar.backbones import Backbone, Keras, Tensor
+from edge_cifar.backbones._convolutions import convolution, normalized, width
+from edge_cifar.backbones._heads import pooled
+from edge_cifar.backbones._preprocessing import signed_range
 from edge_cifar.recipe import Augmentation, Phase, Recipe
 
 
-def _convolution(keras: Keras, inputs: Tensor, filters: int, *, kernel: int = 3, strides: int = 1, name: str) -> Tensor:
-    return keras.layers.Conv2D(
-        filters, kernel, strides=strides, padding="same", kernel_initializer="he_normal", name=name
-    )(inputs)
-
-
 def _block(keras: Keras, inputs: Tensor, filters: int, *, strides: int, name: str) -> Tensor:
-    """Two 3x3 convolutions beside a shortcut; where the shape changes the shortcut is a 1x1 convolution."""
-    layers = keras.layers
-    hidden = _convolution(keras, inputs, filters, strides=strides, name=f"{name}_conv1")
-    hidden = layers.BatchNormalization(name=f"{name}_bn1")(hidden)
-    hidden = layers.ReLU(name=f"{name}_relu1")(hidden)
-    hidden = _convolution(keras, hidden, filters, name=f"{name}_conv2")
-    hidden = layers.BatchNormalization(name=f"{name}_bn2")(hidden)
+    """Two 3x3 convolutions beside a shortcut; where the shape changes the shortcut is a bare 1x1 convolution."""
+    hidden = convolution(keras, inputs, filters, strides=strides, name=f"{name}_conv1")
+    hidden = normalized(keras, hidden, relu=True, name=f"{name}_bn1")
+    hidden = convolution(keras, hidden, filters, name=f"{name}_conv2")
+    hidden = normalized(keras, hidden, name=f"{name}_bn2")
     shortcut = inputs
     if strides != 1:
-        shortcut = _convolution(keras, inputs, filters, kernel=1, strides=strides, name=f"{name}_shortcut")
-    return layers.ReLU(name=f"{name}_relu2")(layers.Add(name=f"{name}_add")([shortcut, hidden]))
+        shortcut = convolution(keras, inputs, filters, kernel=1, strides=strides, name=f"{name}_shortcut")
+    return keras.layers.ReLU(name=f"{name}_relu")(keras.layers.Add(name=f"{name}_add")([shortcut, hidden]))
 
 
 def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
     """Stem, three stacks, average pooling, dense softmax. ``alpha`` scales the filters."""
-    layers = keras.layers
-    width = [max(8, round(filters * alpha)) for filters in (16, 32, 64)]
-    hidden = _convolution(keras, inputs, width[0], name="stem_conv")
-    hidden = layers.BatchNormalization(name="stem_bn")(hidden)
-    hidden = layers.ReLU(name="stem_relu")(hidden)
-    for stack, filters in enumerate(width, start=1):
-        hidden = _block(keras, hidden, filters, strides=1 if stack == 1 else 2, name=f"stack{stack}")
-    pooled = layers.GlobalAveragePooling2D(name="head_pool")(hidden)
-    return layers.Dense(
-        classes, activation="softmax", kernel_initializer="he_normal", dtype="float32", name="head_probabilities"
-    )(pooled)
-
-
-def preprocess(keras: Keras, pixels: Tensor) -> Tensor:
-    """0..255 to [-1, 1]. (MLPerf's own network reads raw pixels; scaled ones train at usual rates.)"""
-    return keras.layers.Rescaling(1 / 127.5, offset=-1.0, name="preprocess_scale")(pixels)
+    filters = [width(count, alpha) for count in (16, 32, 64)]
+    hidden = convolution(keras, inputs, filters[0], name="stem_conv")
+    hidden = normalized(keras, hidden, relu=True, name="stem_bn")
+    for stack, count in enumerate(filters, start=1):
+        hidden = _block(keras, hidden, count, strides=1 if stack == 1 else 2, name=f"stack{stack}")
+    return pooled(keras, hidden, classes)
 
 
 BACKBONE = Backbone(
     name="resnet8",
     build=build,
-    preprocess=preprocess,
+    # MLPerf's own network reads raw pixels; scaled ones train at usual rates.
+    preprocess=signed_range,
     alphas=(0.5, 1.0, 2.0),
     source="Banbury et al. 2021 (MLPerf Tiny), https://arxiv.org/abs/2106.07597",
     recipes={
