@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 
@@ -46,8 +47,11 @@ def read_weights(trunk: Model, file: str) -> Model:
     if not Path(file).is_file():
         raise TrainingError(f"no weights file at {file}; give a file, imagenet or none to --weights")
     try:
-        trunk.load_weights(file)
-    except (OSError, ValueError, KeyError) as error:
+        with warnings.catch_warnings():
+            # Keras only warns where a file lacks a layer's weights, and leaves them random.
+            warnings.simplefilter("error", UserWarning)
+            trunk.load_weights(file)
+    except (OSError, ValueError, KeyError, UserWarning) as error:
         raise TrainingError(f"the weights in {file} do not fit {trunk.name} (no top): {_first_line(error)}") from error
     return trunk
 
