@@ -60,7 +60,7 @@ def rounded(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
     scale = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)), keepdims=True) / _LARGEST
     # A channel of zeros stays one.
     scale = np.where(scale > 0, scale, 1)
-    return (np.rint(kernel / scale) * scale).astype(kernel.dtype)
+    return np.asarray(np.rint(kernel / scale) * scale, np.float32)
 
 
 def _convolutions(model: Any) -> list[Any]:
@@ -84,7 +84,7 @@ def _input_means(model: Any, layers: list[Any], calibration: Calibration) -> lis
     if not layers:
         return []
     keras = packages.require_keras()
-    inputs = keras.Model(model.inputs, [keras.ops.mean(layer.input, axis=(1, 2)) for layer in layers])
+    inputs = keras.Model(model.input, [keras.ops.mean(layer.input, axis=(1, 2)) for layer in layers])
     sums: list[Any] = [0.0] * len(layers)
     for batch in calibration.batches(_BATCH):
         answers = inputs(batch, training=False)
@@ -103,7 +103,7 @@ def _shift(layer: Any, mean: NDArray[np.float64]) -> NDArray[np.float32]:
         # [height, width, channels, multiplier] -> [height * width, channels * multiplier]
         flat = kernel.reshape(-1, kernel.shape[2] * kernel.shape[3])
         lost = (flat - rounded(flat)).sum(axis=0).reshape(kernel.shape[2:])
-        return (lost * mean[:, np.newaxis]).reshape(-1).astype(np.float32)
+        return np.asarray(lost * mean[:, np.newaxis], np.float32).reshape(-1)
     lost = (kernel - rounded(kernel)).sum(axis=(0, 1))
     groups = layer.groups
     # Output channels of group g see only its own input channels.

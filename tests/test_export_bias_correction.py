@@ -1,0 +1,75 @@
+"""Biases that make up for the rounding of weights."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+import pytest
+from export_support import calibration, network
+
+from edge_cifar.converters import Calibration, _bias_correction
+
+pytest.importorskip("tensorflow", reason="the models are Keras models")
+
+
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda layers: layers.Conv2D(6, 3),
+        lambda layers: layers.Conv2D(6, 3, groups=3),
+        lambda layers: layers.DepthwiseConv2D(3, depth_multiplier=2),
+    ],
+    ids=["plain", "grouped", "depthwise"],
+)
+@pytest.mark.parametrize("use_bias", [True, False])
+def test_a_rounded_kernel_with_the_corrected_offset_keeps_every_channels_mean(make: Any, use_bias: bool) -> None:
+    import keras
+
+    keras.utils.set_random_seed(3)
+    image = keras.Input((32, 32, 3))
+    layer = make(keras.layers)
+    layer.use_bias = use_bias
+    model = keras.Model(image, keras.layers.BatchNormalization()(layer(image)))
+    # One colour an image: what a filter sees at any place has the mean of the whole.
+    colours = np.random.default_rng(0).integers(0, 256, (20, 1, 1, 3), dtype=np.uint8)
+    images = np.broadcast_to(colours, (20, 32, 32, 3))
+    sample = Calibration(images=images, indices=np.arange(20), seed=0)
+
+    def means() -> Any:
+        return np.asarray(model(images.astype(np.float32), training=False)).mean(axis=(0, 1, 2), dtype=np.float64)
+
+    right, exact = means(), layer.kernel.numpy()
+    coarse = _bias_correction.rounded(exact.reshape(-1, 6) if exact.shape[-1] != 6 else exact).reshape(exact.shape)
+    layer.kernel.assign(coarse)
+    wrong = means()
+    layer.kernel.assign(exact)
+    with _bias_correction.applied(model, sample) as corrected:
+        layer.kernel.assign(coarse)
+        mended = means()
+    assert corrected == 1
+    assert np.abs(wrong - right).max() > 1e-3
+    np.testing.assert_allclose(mended, right, rtol=0, atol=0.03 * np.abs(wrong - right).max())
+
+
+def test_the_model_is_as_before_even_when_the_conversion_fails() -> None:
+    model = network()
+    before = model.get_weights()
+
+    def fail() -> None:
+        with _bias_correction.applied(model, calibration()) as corrected:
+            assert corrected == 2
+            assert any((new != old).any() for new, old in zip(model.get_weights(), before, strict=True))
+            raise RuntimeError("converter")
+
+    with pytest.raises(RuntimeError, match="converter"):
+        fail()
+    for new, old in zip(model.get_weights(), before, strict=True):
+        np.testing.assert_array_equal(new, old)
+
+
+def test_rounding_is_to_127_steps_a_channel_and_leaves_zeros_alone() -> None:
+    kernel = np.array([[0.0, 1.0, -2.0], [0.0, 0.5, 1.0]], np.float32)
+    np.testing.assert_allclose(
+        _bias_correction.rounded(kernel), [[0.0, 1.0, -2.0], [0.0, 64 / 127, 128 / 127]], rtol=1e-6
+    )
