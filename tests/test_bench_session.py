@@ -153,13 +153,13 @@ def test_images_of_another_size_leave_accuracy_out_and_say_why(tmp_path: Path) -
     assert row["status"] == "ok"
     assert row["latency_ms"]["median"] > 0
     assert row["accuracy"] is None
-    assert row["notes"] == ["accuracy was not measured: it takes images of 8×8×3, toys has 4×4×3"]
+    assert "accuracy was not measured: it takes images of 8×8×3, toys has 4×4×3" in row["notes"]
 
 
 def test_an_artifact_slower_than_its_fp32_says_so(tmp_path: Path) -> None:
     found = rows(fake_bundle(tmp_path, {"fp32": {"milliseconds": 0.5}, "dynamic": {"milliseconds": 2.0}}))
     assert any("slower than fake-fp32 on this machine" in note for note in found["dynamic"]["notes"])
-    assert found["fp32"]["notes"] == []
+    assert not any("slower" in note for note in found["fp32"]["notes"])
 
 
 def test_the_front_holds_what_nothing_else_beats(tmp_path: Path) -> None:

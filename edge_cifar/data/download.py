@@ -102,7 +102,8 @@ def _open(url: str, first_byte: int) -> tuple[http.client.HTTPResponse, int]:
     if first_byte:
         request.add_header("Range", f"bytes={first_byte}-")
     try:
-        response: http.client.HTTPResponse = urllib.request.urlopen(request, timeout=_TIMEOUT_SECONDS)
+        # An opener of our own: the shared one remembers the proxies of the first download in the process.
+        response: http.client.HTTPResponse = urllib.request.build_opener().open(request, timeout=_TIMEOUT_SECONDS)
     except urllib.error.HTTPError as error:
         if first_byte and error.code == http.HTTPStatus.REQUESTED_RANGE_NOT_SATISFIABLE:
             return _open(url, 0)
