@@ -9,7 +9,7 @@ import click
 import pytest
 
 from edge_cifar.cli._main import cli, main
-from edge_cifar.errors import EdgeCifarError, RunError
+from edge_cifar.errors import CheckFailed, EdgeCifarError, RunError
 from edge_cifar.steps.demo import commands, prepare
 
 
@@ -70,6 +70,23 @@ def test_stops_at_the_first_command_that_fails(
     shown = capsys.readouterr()
     assert "no run or bundle at nothing" in shown.err
     assert "edge-cifar doctor" not in shown.err
+
+
+def test_goes_on_without_the_variants_that_the_gate_rejected(
+    in_folder: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    from edge_cifar.cli import export
+    from edge_cifar.steps import demo as step
+
+    def rejected(**options: object) -> None:
+        raise CheckFailed("1 of 9 variants were not kept")
+
+    monkeypatch.setattr(export.command, "callback", rejected)
+    monkeypatch.setattr(step, "commands", lambda folder: [["export", "run"], ["doctor"]])
+    assert main(["demo"]) == 0
+    shown = capsys.readouterr()
+    assert "1 of 9 variants were not kept" in shown.err
+    assert "Train" in shown.out
 
 
 @pytest.mark.slow

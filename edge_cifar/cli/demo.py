@@ -8,6 +8,8 @@ from pathlib import Path
 
 import click
 
+from edge_cifar.errors import CheckFailed
+
 
 @click.command("demo")
 @click.option(
@@ -30,5 +32,11 @@ def command(out: Path) -> None:
     prepare(out)
     for arguments in commands(out):
         click.secho(f"\n$ edge-cifar {shlex.join(arguments)}", bold=True, err=True)
-        cli.main(arguments, prog_name="edge-cifar", standalone_mode=False)
+        try:
+            cli.main(arguments, prog_name="edge-cifar", standalone_mode=False)
+        except CheckFailed as failed:
+            if arguments[0] != "export":
+                raise
+            # The gate at work on a network trained for a minute; the bundle stands, without these variants.
+            click.echo(f"{failed}\nThe demo goes on with the others.", err=True)
     click.echo(f"\ndemo finished in {time.perf_counter() - start:.0f} s", err=True)
