@@ -7,6 +7,8 @@ from typing import Any
 import numpy as np
 import onnx
 import onnxruntime
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from edge_cifar.runtimes._mil import dtypes
@@ -17,6 +19,12 @@ from edge_cifar.runtimes._mil.program import TensorType
 
 Array = NDArray[Any]
 _ELEMENTS = {np.dtype(e.storage): e for e in (dtypes.BOOL, FP16, FP32, dtypes.INT32, dtypes.INT8, dtypes.UINT8)}
+
+
+bounded = settings(max_examples=25, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+seeds = st.integers(0, 2**32 - 1)
+pairs = st.tuples(st.integers(1, 3), st.integers(1, 3))
+sides = st.tuples(st.integers(1, 11), st.integers(1, 11))
 
 
 class Tensor:
@@ -84,3 +92,22 @@ def samples_innermost(array: Array) -> Array:
 def close(ours: Array, theirs: Array, tolerance: float = 1e-5) -> None:
     """Equal but for the order in which float32 sums are taken."""
     np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
+
+
+def normal(seed: int, *shape: int) -> np.ndarray:
+    return np.random.default_rng(seed).normal(size=shape).astype(np.float32)
+
+
+def one_batch(x: np.ndarray) -> Tensor:
+    """``[N, C, H, W]`` as N samples of a program with a batch of one."""
+    return Tensor(samples_innermost(x[:, None]))
+
+
+def same_pads(case: dict[str, Any], dilations: tuple[int, int] = (1, 1)) -> list[tuple[int, int]]:
+    """TensorFlow's SAME, spelled out: before and after, for each axis."""
+    totals = [
+        max((-(-n // s) - 1) * s + (k - 1) * d + 1 - n, 0)
+        for n, k, s, d in zip(case["sides"], case["kernel"], case["strides"], dilations, strict=True)
+    ]
+    pads = [(total // 2, total - total // 2) for total in totals]
+    return pads if case["pad_type"] == "same" else [(after, before) for before, after in pads]

@@ -3,32 +3,17 @@
 from __future__ import annotations
 
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from numpy.typing import NDArray
+from mean_colour import CLASSES, WEIGHTS, expected, images
 
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
-from edge_cifar.runtimes import coreml, loading
+from edge_cifar.runtimes import loading
 from edge_cifar.runtimes._pixels import ImageInput, Quantization
-
-CLASSES = 10
-WEIGHTS = np.random.default_rng(0).normal(size=(3, CLASSES)).astype(np.float32)
-
-
-def images(count: int, seed: int = 0) -> NDArray[np.uint8]:
-    return np.random.default_rng(seed).integers(0, 256, (count, 6, 5, 3), dtype=np.uint8)
-
-
-def expected(given: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """What the hand-made network answers: softmax of a linear map of the mean colour."""
-    logits = given.astype(np.float32).mean(axis=(1, 2)) / 64 @ WEIGHTS
-    powers = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return powers / powers.sum(axis=1, keepdims=True)
 
 
 def onnx_file(
@@ -260,50 +245,3 @@ def test_a_runtime_that_is_not_installed_says_what_to_type(monkeypatch: pytest.M
 def test_devices_come_before_references() -> None:
     kinds = [module.DEVICE for module in loading.modules()]
     assert kinds == sorted(kinds, reverse=True)
-
-
-def test_core_ml_says_that_it_needs_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("platform.system", lambda: "Linux")
-    assert coreml.unavailable() == "Core ML runs on macOS only, this is Linux"
-    with pytest.raises(RuntimeUnavailable, match="macOS only"):
-        coreml.load(Path("x.mlpackage"))
-
-
-class Framework:
-    """coremltools' MLModel as its documentation describes it: dictionaries in, dictionaries out."""
-
-    def __init__(self, *, image: bool, labels: list[str]) -> None:
-        multi = SimpleNamespace(shape=[1, 6, 5, 3])
-        kind = SimpleNamespace(
-            WhichOneof=lambda _: "imageType" if image else "multiArrayType",
-            imageType=SimpleNamespace(height=6, width=5),
-            multiArrayType=multi,
-        )
-        self._image = image
-        self._labels = labels
-        self._description = SimpleNamespace(
-            input=[SimpleNamespace(name="image", type=kind)],
-            output=[SimpleNamespace(name="classLabel_probs")],
-            predictedProbabilitiesName="classLabel_probs",
-        )
-        self.user_defined_metadata = {"labels": '["' + '", "'.join(labels) + '"]'}
-
-    def get_spec(self) -> Any:
-        return SimpleNamespace(description=self._description)
-
-    def predict(self, data: Any) -> Any:
-        if isinstance(data, list):
-            return [self.predict(one) for one in data]
-        pixels = np.asarray(data["image"]).reshape(1, 6, 5, 3).astype(np.uint8)
-        pairs = list(zip(self._labels, expected(pixels)[0].tolist(), strict=True))
-        # Core ML's dictionaries come in no particular order.
-        return {"classLabel": "x", "classLabel_probs": dict(reversed(pairs))}
-
-
-@pytest.mark.parametrize("image", [True, False])
-def test_core_ml_answers_in_the_order_of_the_labels(image: bool) -> None:
-    runtime = coreml.CoreML(Framework(image=image, labels=[f"class {n}" for n in range(CLASSES)]), "net")
-    assert (runtime.input_shape, runtime.classes) == ((6, 5, 3), CLASSES)
-    for count in (0, 1, 70):
-        np.testing.assert_allclose(runtime.predict(images(count)), expected(images(count)), atol=1e-6)
-    assert runtime.single(images(1)[0])()["classLabel"] == "x"
