@@ -33,8 +33,8 @@ def samples_ms(path: Path, runtime: str) -> np.ndarray[Any, np.dtype[np.float64]
 def test_an_inference_of_known_length_is_measured_as_that(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     bench_support.install(monkeypatch)
     samples = samples_ms(fake_file(tmp_path / "a.fake", milliseconds=1.0), "fake")
-    # Undisturbed inferences, not all: other processes lengthen some.
-    assert 1.0 <= np.quantile(samples, 0.1) < 1.05
+    # The least disturbed inference: other processes lengthen the rest.
+    assert 1.0 <= samples.min() < 1.05
 
 
 def test_the_harness_agrees_with_a_loop_written_by_hand(tmp_path: Path) -> None:

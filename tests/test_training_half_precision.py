@@ -76,3 +76,13 @@ def test_a_batch_norm_that_silences_a_filter_leaves_its_weights_alone() -> None:
     kernel = model.get_layer("with_bias").get_weights()[0]
     settle(model)
     np.testing.assert_array_equal(model.get_layer("with_bias").get_weights()[0], kernel)
+
+
+def test_a_weight_too_large_for_half_precision_stays() -> None:
+    model = _model()
+    layer = model.get_layer("alone")
+    kernel, bias = layer.get_weights()
+    kernel[...] = 1e6
+    layer.set_weights([kernel, bias])
+    settle(model)
+    np.testing.assert_array_equal(layer.get_weights()[0], kernel)

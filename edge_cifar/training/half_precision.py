@@ -67,4 +67,7 @@ def _affine(batch_norm: Any | None, filters: int) -> tuple[Weights, Weights]:
 
 
 def _half(values: Weights) -> Weights:
-    return values.astype(np.float16).astype(np.float32)
+    with np.errstate(over="ignore"):
+        half = values.astype(np.float16).astype(np.float32)
+    # What is too large for half precision stays: an fp16 artifact of it fails its check, the others need not.
+    return np.where(np.isfinite(half), half, values)
