@@ -41,7 +41,7 @@ def trade_off(measurements: Sequence[Measurement], path: Path) -> None:
     for format_ in distinct(row.format for row in rows):
         handles.append(_handle(left, format_, palette.GREY, palette.matplotlib_marker(format_)))
     figure.legend(
-        handles=handles, loc="outside lower center", ncols=max(1, min(7, len(handles))), frameon=False, fontsize=8.5
+        handles=handles, loc="outside lower center", ncols=max(1, min(5, len(handles))), frameon=False, fontsize=8.5
     )
     canvas.save(figure, path, digest(measurements))
 
@@ -92,16 +92,19 @@ def _panel(axes: Axes, rows: Sequence[Measurement], colours: dict[str, str], cos
 def _name_some(axes: Axes, winners: list[tuple[float, Measurement]]) -> None:
     """Write the variant beside the front's points, where it stays clear of one written before."""
     written: list[tuple[float, float]] = []
+    axes.autoscale_view()
     for value, row in sorted(winners, key=lambda winner: (winner[0], -_accuracy(winner[1]))):
         x, y = axes.transAxes.inverted().transform(axes.transData.transform((value, _accuracy(row))))
-        if all(abs(x - other_x) > 0.2 or abs(y - other_y) > 0.07 for other_x, other_y in written):
+        if all(abs(x - other_x) > 0.3 or abs(y - other_y) > 0.08 for other_x, other_y in written):
             written.append((x, y))
+            # Towards the middle from a point at the left edge, so that long names stay inside.
+            at_the_edge = x < 0.3
             axes.annotate(
                 row.variant or row.model,
                 (value, _accuracy(row)),
-                xytext=(-5, 5),
+                xytext=(7, -9) if at_the_edge else (-5, 5),
                 textcoords="offset points",
-                ha="right",
+                ha="left" if at_the_edge else "right",
                 fontsize=7.5,
                 parse_math=False,
             )
