@@ -10,9 +10,9 @@ from edge_cifar.backbones import Backbone, Keras, Model, Tensor
 from edge_cifar.backbones._heads import pooled
 from edge_cifar.backbones._preprocessing import signed_range
 from edge_cifar.backbones._pretrained import pretrained_trunk
-from edge_cifar.recipe import Augmentation, Phase, Recipe
+from edge_cifar.backbones._recipes import fine_tuned, from_scratch
+from edge_cifar.recipe import Phase, Recipe
 
-_AUGMENTATION = Augmentation(flip=True, translation=0.125)
 _MINIMUM_SIZE = 75
 
 
@@ -35,46 +35,16 @@ BACKBONE = Backbone(
     minimum_size=_MINIMUM_SIZE,
     source="Szegedy et al. 2016, https://arxiv.org/abs/1512.00567; source report: given up, 48 hours for 10 epochs",
     recipes={
-        "default": Recipe(
-            image_size=_MINIMUM_SIZE,
-            batch_size=64,
-            optimizer="adamw",
-            weight_decay=0.02,
-            label_smoothing=0.1,
-            validation_split=0.05,
-            augmentation=_AUGMENTATION,
-            batch_norm_momentum=0.9,
-            phases=(
-                Phase(name="frozen", epochs=1, trainable="head", learning_rate=1e-3),
-                Phase(
-                    name="fine-tune",
-                    epochs=6,
-                    learning_rate=3e-4,
-                    schedule="cosine",
-                    warmup_epochs=0.5,
-                    reestimate_batch_norm=True,
-                ),
-            ),
-        ),
+        "default": fine_tuned(image_size=_MINIMUM_SIZE, epochs=6, learning_rate=3e-4, batch_norm_momentum=0.9),
         # As many epochs as the report had planned.
-        "scratch": Recipe(
+        "scratch": from_scratch(
             image_size=_MINIMUM_SIZE,
-            batch_size=64,
-            optimizer="adamw",
+            epochs=10,
+            learning_rate=1e-3,
             weight_decay=0.05,
-            validation_split=0.05,
-            augmentation=_AUGMENTATION,
             batch_norm_momentum=0.9,
-            phases=(
-                Phase(
-                    name="scratch",
-                    epochs=10,
-                    learning_rate=1e-3,
-                    schedule="cosine",
-                    warmup_epochs=0.5,
-                    reestimate_batch_norm=True,
-                ),
-            ),
+            warmup_epochs=0.5,
+            batch_size=64,
         ),
         # The report gives neither rate nor image size: Keras' rate, the architecture's own 299 pixels, which
         # alone explain its two days.

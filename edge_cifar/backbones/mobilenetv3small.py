@@ -12,9 +12,7 @@ from edge_cifar.backbones import Backbone, Keras, Model, Tensor
 from edge_cifar.backbones._heads import pooled
 from edge_cifar.backbones._preprocessing import signed_range
 from edge_cifar.backbones._pretrained import pretrained_trunk
-from edge_cifar.recipe import Augmentation, Phase, Recipe
-
-_AUGMENTATION = Augmentation(flip=True, translation=0.125)
+from edge_cifar.backbones._recipes import fine_tuned, from_scratch
 
 
 def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
@@ -39,45 +37,9 @@ BACKBONE = Backbone(
     alphas=(0.75, 1.0),
     source="Howard et al. 2019, https://arxiv.org/abs/1905.02244",
     recipes={
-        "default": Recipe(
-            image_size=96,
-            batch_size=64,
-            optimizer="adamw",
-            weight_decay=0.02,
-            label_smoothing=0.1,
-            validation_split=0.05,
-            augmentation=_AUGMENTATION,
-            # The architecture's own 0.999 lags a thousand steps behind the weights of a short fine-tuning.
-            batch_norm_momentum=0.99,
-            phases=(
-                Phase(name="frozen", epochs=1, trainable="head", learning_rate=1e-3),
-                Phase(
-                    name="fine-tune",
-                    epochs=12,
-                    learning_rate=1e-3,
-                    schedule="cosine",
-                    warmup_epochs=0.5,
-                    reestimate_batch_norm=True,
-                ),
-            ),
-        ),
-        "scratch": Recipe(
-            image_size=64,
-            optimizer="adamw",
-            weight_decay=0.02,
-            validation_split=0.05,
-            augmentation=_AUGMENTATION,
-            batch_norm_momentum=0.99,
-            phases=(
-                Phase(
-                    name="scratch",
-                    epochs=60,
-                    learning_rate=2e-3,
-                    schedule="cosine",
-                    warmup_epochs=1,
-                    reestimate_batch_norm=True,
-                ),
-            ),
+        "default": fine_tuned(image_size=96, epochs=12, learning_rate=1e-3, batch_norm_momentum=0.99),
+        "scratch": from_scratch(
+            image_size=64, epochs=60, learning_rate=2e-3, weight_decay=0.02, batch_norm_momentum=0.99, warmup_epochs=1
         ),
     },
 )

@@ -10,9 +10,8 @@ from edge_cifar.backbones import Backbone, Keras, Model, Tensor
 from edge_cifar.backbones._heads import pooled
 from edge_cifar.backbones._preprocessing import blue_green_red_minus_mean
 from edge_cifar.backbones._pretrained import pretrained_trunk
-from edge_cifar.recipe import Augmentation, Phase, Recipe
-
-_AUGMENTATION = Augmentation(flip=True, translation=0.125)
+from edge_cifar.backbones._recipes import fine_tuned, from_scratch
+from edge_cifar.recipe import Phase, Recipe
 
 
 def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
@@ -33,44 +32,9 @@ BACKBONE = Backbone(
     pretrained=pretrained,
     source="He et al. 2016, https://arxiv.org/abs/1512.03385; source report: 95 %",
     recipes={
-        "default": Recipe(
-            image_size=96,
-            batch_size=64,
-            optimizer="adamw",
-            weight_decay=0.02,
-            label_smoothing=0.1,
-            validation_split=0.05,
-            augmentation=_AUGMENTATION,
-            batch_norm_momentum=0.9,
-            phases=(
-                Phase(name="frozen", epochs=1, trainable="head", learning_rate=1e-3),
-                Phase(
-                    name="fine-tune",
-                    epochs=4,
-                    learning_rate=2e-4,
-                    schedule="cosine",
-                    warmup_epochs=0.5,
-                    reestimate_batch_norm=True,
-                ),
-            ),
-        ),
-        "scratch": Recipe(
-            image_size=64,
-            optimizer="adamw",
-            weight_decay=0.05,
-            validation_split=0.05,
-            augmentation=_AUGMENTATION,
-            batch_norm_momentum=0.9,
-            phases=(
-                Phase(
-                    name="scratch",
-                    epochs=40,
-                    learning_rate=1e-3,
-                    schedule="cosine",
-                    warmup_epochs=2,
-                    reestimate_batch_norm=True,
-                ),
-            ),
+        "default": fine_tuned(image_size=96, epochs=4, learning_rate=2e-4, batch_norm_momentum=0.9),
+        "scratch": from_scratch(
+            image_size=64, epochs=40, learning_rate=1e-3, weight_decay=0.05, batch_norm_momentum=0.9, warmup_epochs=2
         ),
         # The report says fine-tuned and gives no settings: a frozen phase, then all layers at a low rate.
         "report": Recipe(
