@@ -36,7 +36,7 @@ def test_the_record_tells_what_was_trained_on_what_and_how_well(tiny_run: Run) -
     assert [entry["epoch"] for entry in record["history"]] == [1, 2, 3, 4, 5, 6]
     assert record["phases"][0]["name"] == "scratch"
     assert 0 <= record["test"]["low"] <= record["test"]["accuracy"] <= record["test"]["high"] <= 1
-    rows = list(csv.DictReader((tiny_run.path / "history.csv").open()))
+    rows = list(csv.DictReader((tiny_run.path / "history.csv").read_text().splitlines()))
     assert [float(row["val_loss"]) for row in rows] == [entry["val_loss"] for entry in record["history"]]
     confusion = np.array(json.loads((tiny_run.path / "classification.json").read_text())["confusion"])
     assert confusion.trace() / confusion.sum() == pytest.approx(record["test"]["accuracy"])
