@@ -17,6 +17,9 @@ from edge_cifar.evaluation.pareto import pareto_front
 
 INTERRUPTED = "interrupted before it was measured"
 
+# A ratio that is certain and still too small to matter is not worth a note.
+_NOTABLY_SLOWER = 1.05
+
 
 def planned(subject: Subject, threads: int) -> BenchmarkResult:
     """The row before anything ran: the file, its size and checksum."""
@@ -114,7 +117,13 @@ def _notes(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> list[s
         notes.append("accuracy was not measured: no labelled images for it; give --data")
     if not any(lane.stable):
         notes.append("its latency was still moving at the end of the warm-up")
-    if row.ratio and relative_to and row.ratio.interval.low > 1 and _is_full(relative_to) and not _is_full(lane):
+    if (
+        row.ratio
+        and relative_to
+        and row.ratio.interval.low > _NOTABLY_SLOWER
+        and _is_full(relative_to)
+        and not _is_full(lane)
+    ):
         times = row.ratio.interval.value
         notes.append(f"slower than {row.ratio.to} on this machine: {times:.2f} times as long")
     return notes

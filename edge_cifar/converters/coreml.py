@@ -26,6 +26,7 @@ DEFAULT = ("fp32", "fp16", "w8")
 _EXTRA = "convert"
 # The first target whose programs may hold palettes and quantized weights (macOS 13).
 _TARGET = "iOS16"
+_SCALES_TO_BATCH_NORMS = "common::fuse_elementwise_to_batchnorm"
 _CONVERSION_DATE = "com.github.apple.coremltools.conversion_date"
 # Any fixed name space will do; items are told apart by their paths.
 _NAMESPACE = uuid.UUID("7d0c1c5e-3f1b-5c0e-9f57-6f3b3a2c9b11")
@@ -94,8 +95,11 @@ def _program(coremltools: Any, model: Any, precision: str, labels: Sequence[str]
     compute = coremltools.precision.FLOAT32 if precision == "fp32" else coremltools.precision.FLOAT16
     passes = coremltools.PassPipeline.DEFAULT
     # This pass turns a scale and a shift into a batch norm of variance 1 and forgets that a batch norm adds 1e-5
-    # to it: every such layer would come out 5e-6 too small. Other passes fold both into the convolution as they are.
-    passes.remove_passes({"common::fuse_elementwise_to_batchnorm"})
+    # to it: every such layer comes out 5e-6 too small. Behind the passes that fold both into a convolution as they
+    # are, it only finds those that no convolution takes; left out, the compression of weights, which runs it again,
+    # would fail on them in half precision.
+    passes.remove_passes({_SCALES_TO_BATCH_NORMS})
+    passes.insert_pass(passes.passes.index("common::add_fp16_cast"), _SCALES_TO_BATCH_NORMS)
     return coremltools.convert(
         [_graph.frozen(model, batch=1)],
         source="tensorflow",
