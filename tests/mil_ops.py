@@ -89,7 +89,7 @@ def samples_innermost(array: Array) -> Array:
     return np.moveaxis(np.ascontiguousarray(np.moveaxis(array, 0, -1)), -1, 0)
 
 
-def close(ours: Array, theirs: Array, tolerance: float = 1e-5) -> None:
+def assert_close(ours: Array, theirs: Array, tolerance: float = 1e-5) -> None:
     """Equal but for the order in which float32 sums are taken."""
     np.testing.assert_allclose(ours, theirs, rtol=tolerance, atol=tolerance)
 

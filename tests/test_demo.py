@@ -10,17 +10,19 @@ import pytest
 
 from edge_cifar.cli._main import cli, main
 from edge_cifar.errors import CheckFailed, EdgeCifarError, RunError
-from edge_cifar.steps.demo import commands, prepare
+from edge_cifar.steps.demo import MARKER, commands, prepare
 
 
 def test_folder_is_made_and_recognized_again(tmp_path: Path) -> None:
     prepare(tmp_path / "demo")
     (tmp_path / "demo" / "resnet8").mkdir()
     prepare(tmp_path / "demo")
+    assert (tmp_path / "demo" / "resnet8").is_dir()
 
 
 def test_empty_folder_is_taken(tmp_path: Path) -> None:
     prepare(tmp_path)
+    assert (tmp_path / MARKER).is_file()
 
 
 def test_folder_with_something_else_is_left_alone(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

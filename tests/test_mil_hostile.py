@@ -32,7 +32,7 @@ from edge_cifar.runtimes._mil import dtypes, limits, schema
 IMAGES = np.zeros((1, 8, 8, 3), np.uint8)
 
 
-def refused(path: Path, message: str) -> None:
+def expect_refused(path: Path, message: str) -> None:
     with pytest.raises(BundleError, match=message) as caught:
         coreml_reference.load(path).predict(IMAGES)
     assert str(path) in str(caught.value)
@@ -40,18 +40,18 @@ def refused(path: Path, message: str) -> None:
 
 
 def test_what_is_no_package_is_refused(tmp_path: Path) -> None:
-    refused(tmp_path / "absent.mlpackage", "no such package")
+    expect_refused(tmp_path / "absent.mlpackage", "no such package")
     (tmp_path / "file.mlpackage").write_text("")
-    refused(tmp_path / "file.mlpackage", "no folder")
+    expect_refused(tmp_path / "file.mlpackage", "no folder")
     (tmp_path / "empty.mlpackage").mkdir()
-    refused(tmp_path / "empty.mlpackage", "Manifest.json is missing")
+    expect_refused(tmp_path / "empty.mlpackage", "Manifest.json is missing")
 
 
 @pytest.mark.parametrize("content", ["", "[]", "{", "nul", '{"rootModelIdentifier": []}', "[" * 100_000, "\udcff"])
 def test_a_broken_manifest_is_refused(tmp_path: Path, content: str) -> None:
     path = classifier(tmp_path / "m.mlpackage")
     (path / "Manifest.json").write_bytes(content.encode(errors="surrogateescape"))
-    refused(path, "is not the manifest")
+    expect_refused(path, "is not the manifest")
 
 
 @pytest.mark.parametrize(
@@ -60,14 +60,14 @@ def test_a_broken_manifest_is_refused(tmp_path: Path, content: str) -> None:
 def test_a_manifest_that_points_outside_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "secret").write_bytes(b"secret")
     path = classifier(tmp_path / "m.mlpackage", spec_name=name)
-    refused(path, "points outside|cannot be read|missing")
+    expect_refused(path, "points outside|cannot be read|missing")
 
 
 @pytest.mark.parametrize(
     "name", ["/etc/passwd", "@model_path/../../../../x", "@model_path/", "weights/weight.bin", "@model_path/none"]
 )
 def test_weights_outside_the_package_are_refused(tmp_path: Path, name: str) -> None:
-    refused(classifier(tmp_path / "m.mlpackage", blob_file=name), "points outside|not below|missing")
+    expect_refused(classifier(tmp_path / "m.mlpackage", blob_file=name), "points outside|not below|missing")
 
 
 def test_links_that_lead_out_are_refused(tmp_path: Path) -> None:
@@ -75,7 +75,7 @@ def test_links_that_lead_out_are_refused(tmp_path: Path) -> None:
     weights = path / "Data/com.apple.CoreML/weights/weight.bin"
     weights.rename(tmp_path / "elsewhere.bin")
     weights.symlink_to(tmp_path / "elsewhere.bin")
-    refused(path, "points outside")
+    expect_refused(path, "points outside")
 
 
 def test_links_that_go_round_are_refused(tmp_path: Path) -> None:
@@ -83,7 +83,7 @@ def test_links_that_go_round_are_refused(tmp_path: Path) -> None:
     spec = path / "Data/com.apple.CoreML/model.mlmodel"
     spec.unlink()
     spec.symlink_to(spec)
-    refused(path, "points outside")
+    expect_refused(path, "points outside")
 
 
 def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path) -> None:
@@ -91,7 +91,7 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path) -
     spec = path / "Data/com.apple.CoreML/model.mlmodel"
     spec.unlink()
     os.mkfifo(spec)
-    refused(path, "model.mlmodel is missing")
+    expect_refused(path, "model.mlmodel is missing")
 
 
 @pytest.mark.parametrize(
@@ -104,7 +104,7 @@ def test_what_is_no_regular_file_is_refused_and_not_waited_for(tmp_path: Path) -
     ],
 )
 def test_wrong_offsets_are_refused(tmp_path: Path, offset: int, message: str) -> None:
-    refused(classifier(tmp_path / "m.mlpackage", offset=offset), message)
+    expect_refused(classifier(tmp_path / "m.mlpackage", offset=offset), message)
 
 
 @pytest.mark.parametrize(
@@ -124,16 +124,16 @@ def test_a_broken_weight_file_is_refused(tmp_path: Path, place: int, value: byte
     content = bytearray(weights.read_bytes())
     content[place : place + len(value)] = value
     weights.write_bytes(content)
-    refused(path, message)
+    expect_refused(path, message)
 
 
 def test_a_truncated_weight_file_is_refused(tmp_path: Path) -> None:
     path = classifier(tmp_path / "m.mlpackage")
     weights = path / "Data/com.apple.CoreML/weights/weight.bin"
     weights.write_bytes(weights.read_bytes()[:200])
-    refused(path, "truncated or broken")
+    expect_refused(path, "truncated or broken")
     weights.write_bytes(b"")
-    refused(path, "truncated or broken")
+    expect_refused(path, "truncated or broken")
 
 
 @pytest.mark.parametrize(
@@ -151,7 +151,7 @@ def test_a_truncated_weight_file_is_refused(tmp_path: Path) -> None:
     ],
 )
 def test_a_program_that_contradicts_itself_is_refused(tmp_path: Path, changes: dict[str, Any], message: str) -> None:
-    refused(classifier(tmp_path / "m.mlpackage", **changes), message)
+    expect_refused(classifier(tmp_path / "m.mlpackage", **changes), message)
 
 
 SMALL = (1, 3, 8, 8)
@@ -194,13 +194,13 @@ FP32 = dtypes.FP32
     ],
 )
 def test_broken_programs_are_refused(tmp_path: Path, operations: list[bytes], outputs: list[str], message: str) -> None:
-    refused(write(tmp_path / "m.mlpackage", model(operations, outputs)), message)
+    expect_refused(write(tmp_path / "m.mlpackage", model(operations, outputs)), message)
 
 
 def test_a_message_quotes_no_line_breaks_or_terminal_commands(tmp_path: Path) -> None:
     operations = [operation("evil\n\x1b[2J" * 1000, {}, [named("p", FP32, SMALL)])]
     path = write(tmp_path / "m.mlpackage", model(operations, ["p"]))
-    refused(path, "does not know|in its operation evil")
+    expect_refused(path, "does not know|in its operation evil")
     with pytest.raises(BundleError) as caught:
         coreml_reference.load(path)
     assert str(caught.value).isprintable()
@@ -212,7 +212,7 @@ def test_names_may_not_go_in_circles(tmp_path: Path) -> None:
         operation("relu", {"x": argument("b")}, [named("a", FP32, SMALL)]),
         operation("relu", {"x": argument("a")}, [named("b", FP32, SMALL)]),
     ]
-    refused(write(tmp_path / "m.mlpackage", model(circle, ["b"])), "uses 'b', which nothing before it yields")
+    expect_refused(write(tmp_path / "m.mlpackage", model(circle, ["b"])), "uses 'b', which nothing before it yields")
 
 
 def test_one_weight_claimed_over_and_over_cannot_fill_the_memory(
@@ -229,7 +229,7 @@ def test_one_weight_claimed_over_and_over_cannot_fill_the_memory(
         {"values": argument(*(f"c{i}" for i in range(600))), "axis": argument(literal(np.array(0, np.int32)))},
         [named("p", FP32, (1,))],
     )
-    refused(
+    expect_refused(
         write(tmp_path / "m.mlpackage", model([*claims, keep], ["p"]), weights.content),
         "constants take more than 1 MiB",
     )
@@ -247,7 +247,7 @@ def test_work_without_end_is_refused(tmp_path: Path) -> None:
         },
         [named("p", FP32, (1, 3, 8007, 8007))],
     )
-    refused(write(tmp_path / "m.mlpackage", model([pool], ["p"])), "billion multiplications|takes more than")
+    expect_refused(write(tmp_path / "m.mlpackage", model([pool], ["p"])), "billion multiplications|takes more than")
 
 
 def test_lists_that_nest_without_end_are_refused(tmp_path: Path) -> None:
@@ -255,7 +255,7 @@ def test_lists_that_nest_without_end_are_refused(tmp_path: Path) -> None:
     kind = chunk(2, chunk(2, b""))
     for _ in range(3000):
         nested = kind + chunk(3, chunk(3, chunk(1, nested)))
-    refused(
+    expect_refused(
         write(tmp_path / "m.mlpackage", model([const("c", FP32, (), nested)], ["c"])),
         "neither text nor a whole number|lacks its type",
     )
@@ -274,7 +274,7 @@ def test_lists_that_nest_without_end_are_refused(tmp_path: Path) -> None:
     ],
 )
 def test_what_is_no_program_is_refused(tmp_path: Path, spec: bytes, message: str) -> None:
-    refused(write(tmp_path / "m.mlpackage", spec), message)
+    expect_refused(write(tmp_path / "m.mlpackage", spec), message)
 
 
 def test_flexible_and_unknown_types_are_refused() -> None:
@@ -290,7 +290,7 @@ def test_too_large_a_description_is_refused(tmp_path: Path) -> None:
     path = classifier(tmp_path / "m.mlpackage")
     with (path / "Data/com.apple.CoreML/model.mlmodel").open("ab") as spec:
         spec.truncate(limits.SPEC_BYTES + 1)
-    refused(path, "more than 32 MiB")
+    expect_refused(path, "more than 32 MiB")
     with (path / "Manifest.json").open("ab") as manifest:
         manifest.truncate(limits.MANIFEST_BYTES + 1)
-    refused(path, "more than 1 MiB")
+    expect_refused(path, "more than 1 MiB")

@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from mil_ops import (
     Tensor,
+    assert_close,
     bounded,
-    close,
     normal,
     one_batch,
     onnx_run,
@@ -104,7 +104,7 @@ def test_bilinear_resizing(sizes: tuple[int, int], wanted: tuple[int, int]) -> N
             target_size_width=wanted[1],
             sampling_mode=mode,
         )
-        close(ours[:, 0], theirs, 1e-4)
+        assert_close(ours[:, 0], theirs, 1e-4)
 
 
 def test_bilinear_sampling_modes_as_mil_documents_them() -> None:
@@ -120,7 +120,7 @@ def test_bilinear_sampling_modes_as_mil_documents_them() -> None:
     x = Tensor(np.array([[[[0.0, 1.0]]]], np.float32))
     for (mode, size), expected in documented.items():
         ours = run("resize_bilinear", x=x, target_size_width=size, target_size_height=1, sampling_mode=mode)
-        close(ours.ravel(), np.array(expected))
+        assert_close(ours.ravel(), np.array(expected))
 
 
 @pytest.mark.parametrize("wanted", [96, 75, 33])
@@ -140,10 +140,10 @@ def test_upsampling_is_that_of_tensorflow(wanted: int) -> None:
             align_corners=False,
             **extra,
         )
-        close(ours[:, 0].transpose(0, 2, 3, 1), theirs, 2e-4)
+        assert_close(ours[:, 0].transpose(0, 2, 3, 1), theirs, 2e-4)
     theirs = tf.raw_ops.ResizeBilinear(images=x, size=(wanted, wanted), align_corners=True).numpy()
     ours = run("upsample_bilinear", x=image, scale_factor_height=scale, scale_factor_width=scale)
-    close(ours[:, 0].transpose(0, 2, 3, 1), theirs, 2e-4)
+    assert_close(ours[:, 0].transpose(0, 2, 3, 1), theirs, 2e-4)
     theirs = tf.raw_ops.ResizeNearestNeighbor(images=x, size=(wanted, wanted)).numpy()
     ours = run("upsample_nearest_neighbor", x=image, scale_factor_height=scale, scale_factor_width=scale)
     assert (ours[:, 0].transpose(0, 2, 3, 1) == theirs).all()

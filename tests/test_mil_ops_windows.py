@@ -10,8 +10,8 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 from mil_ops import (
     Tensor,
+    assert_close,
     bounded,
-    close,
     normal,
     one_batch,
     onnx_run,
@@ -76,7 +76,7 @@ def test_conv(case: dict[str, Any]) -> None:
         pad=case["pads"],
         **({"bias": b} if case["bias"] else {}),
     )
-    close(ours[:, 0], theirs, 2e-5)
+    assert_close(ours[:, 0], theirs, 2e-5)
 
 
 @pytest.mark.parametrize("depthwise", [False, True])
@@ -99,14 +99,14 @@ def test_same_padding_is_that_of_tensorflow(side: int, kernel: int, stride: int,
         pad_type="same",
         groups=4 if depthwise else 1,
     )
-    close(ours[:, 0].transpose(0, 2, 3, 1), theirs)
+    assert_close(ours[:, 0].transpose(0, 2, 3, 1), theirs)
 
 
 def test_conv_keeps_a_batch_that_the_program_declares_apart_from_the_samples() -> None:
     x, w = normal(0, 3, 4, 2, 6, 5), normal(1, 3, 2, 3, 3)
     ours = run("conv", x=Tensor(x), weight=w, pad_type="same")
     theirs = onnx_run("Conv", x.reshape(12, 2, 6, 5), w, pads=(1, 1, 1, 1))
-    close(ours, theirs.reshape(3, 4, 3, 6, 5))
+    assert_close(ours, theirs.reshape(3, 4, 3, 6, 5))
 
 
 def test_conv_in_blocks_equals_conv_at_once(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -120,7 +120,7 @@ def test_conv_in_blocks_equals_conv_at_once(monkeypatch: pytest.MonkeyPatch) -> 
             patch.setattr(convolution, "_COLUMNS_BYTES", 1)
             patch.setattr(convolution, "_BLOCK_BYTES", 1)
             in_blocks = run("conv", x=x, weight=w, groups=groups, pad_type="same")
-        close(in_blocks, at_once)
+        assert_close(in_blocks, at_once)
 
 
 @st.composite
@@ -172,4 +172,4 @@ def test_pool(case: dict[str, Any]) -> None:
         ceil_mode=ceil,
         **({"exclude_padding_from_average": case["exclude"]} if case["average"] else {}),
     )
-    close(ours[:, 0], theirs)
+    assert_close(ours[:, 0], theirs)

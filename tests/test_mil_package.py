@@ -41,7 +41,7 @@ def test_the_reader_imports_no_toolkit() -> None:
         "heavy = {'coremltools', 'tensorflow', 'google.protobuf', 'keras', 'scipy'} & set(sys.modules)\n"
         "assert not heavy, heavy"
     )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_a_sound_package_is_computed(tmp_path: Path) -> None:

@@ -69,6 +69,7 @@ def test_names_are_text_and_not_mathematics(tmp_path: Path) -> None:
     record["history"][0]["phase"] = record["backbone"] = "$\\oops{$"
     figures.curves(record, tmp_path / "curves.png")
     figures.samples(Split(images=IMAGES, labels=TRUE % 3), names, tmp_path / "samples.png")
+    assert {path.stem for path in tmp_path.iterdir()} == {"confusion", "curves", "samples"}
 
 
 def test_mistakes_are_sorted_by_confidence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -206,7 +206,7 @@ def test_verify_imports_no_training_framework(stand_in, tmp_path):
         f"assert [outcome.status for outcome in ec.verify({str(bundle.path)!r})] == ['pass']; "
         "assert not {'tensorflow', 'keras', 'coremltools', 'onnxruntime'} & set(sys.modules), sys.modules.keys()"
     )
-    subprocess.run([sys.executable, "-c", script], check=True)
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
 
 
 def test_a_real_bundle_passes_and_a_copy_of_it_too(tiny_bundle: Bundle, tmp_path):
