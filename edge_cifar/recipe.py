@@ -9,6 +9,7 @@ from typing import Literal
 from edge_cifar.errors import UsageError
 
 Schedule = Literal["constant", "cosine", "step", "exponential", "plateau"]
+Optimizer = Literal["adam", "adamw", "sgd"]
 # "head", "all", a number of layers, or how the name of a layer begins; see Phase.trainable.
 Trainable = int | str
 
@@ -91,7 +92,7 @@ class Recipe:
     phases: tuple[Phase, ...]
     image_size: int = 32
     batch_size: int = 128
-    optimizer: Literal["adam", "adamw", "sgd"] = "adam"
+    optimizer: Optimizer = "adam"
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
     validation_split: float = 0.1

@@ -22,8 +22,3 @@ def blue_green_red_minus_mean(keras: Keras, pixels: Tensor) -> Tensor:
     """Channels reversed and ImageNet's mean subtracted, as Caffe did and Keras' VGG16 and ResNet50 expect."""
     offset = [-mean for mean in _IMAGENET_MEAN_BGR]
     return keras.layers.Rescaling(1.0, offset=offset, name="preprocess_mean")(pixels[..., ::-1])
-
-
-def inside_the_network(keras: Keras, pixels: Tensor) -> Tensor:
-    """Raw pixels as they are, for an architecture whose own first layers scale them."""
-    return pixels

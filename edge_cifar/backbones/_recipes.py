@@ -1,8 +1,8 @@
-"""The two ways that pretrained architectures are trained here; a backbone says what is its own about them."""
+"""The two ways that backbones are trained here; a backbone says what is its own about them."""
 
 from __future__ import annotations
 
-from edge_cifar.recipe import Augmentation, Phase, Recipe, Trainable
+from edge_cifar.recipe import Augmentation, Optimizer, Phase, Recipe, Trainable
 
 AUGMENTATION = Augmentation(flip=True, translation=0.125)
 
@@ -45,30 +45,35 @@ def fine_tuned(
 
 def from_scratch(
     *,
-    image_size: int,
     epochs: int,
     learning_rate: float,
     weight_decay: float,
-    batch_norm_momentum: float,
     warmup_epochs: float,
+    image_size: int = 32,
     batch_size: int = 128,
+    optimizer: Optimizer = "adamw",
+    label_smoothing: float = 0.0,
+    batch_norm_momentum: float = 0.9,
 ) -> Recipe:
-    """Without weights: one phase over everything, AdamW on a warmed-up cosine.
+    """Without weights: one phase over everything, on a warmed-up cosine.
 
     Args:
-        image_size: side in pixels that the network sees.
         epochs: in all.
         learning_rate: peak.
         weight_decay: decoupled.
-        batch_norm_momentum: of the moving statistics while training.
         warmup_epochs: until the peak.
+        image_size: side in pixels that the network sees.
         batch_size: images per step.
+        optimizer: as :class:`edge_cifar.recipe.Recipe` has it.
+        label_smoothing: likewise.
+        batch_norm_momentum: of the moving statistics while training.
     """
     return Recipe(
         image_size=image_size,
         batch_size=batch_size,
-        optimizer="adamw",
+        optimizer=optimizer,
         weight_decay=weight_decay,
+        label_smoothing=label_smoothing,
         validation_split=0.05,
         augmentation=AUGMENTATION,
         batch_norm_momentum=batch_norm_momentum,

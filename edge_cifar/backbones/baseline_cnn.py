@@ -11,7 +11,8 @@ from edge_cifar.backbones import Backbone, Keras, Tensor
 from edge_cifar.backbones._convolutions import convolution, halved, normalized, width
 from edge_cifar.backbones._heads import probabilities
 from edge_cifar.backbones._preprocessing import unit_range
-from edge_cifar.recipe import Augmentation, Phase, Recipe
+from edge_cifar.backbones._recipes import from_scratch
+from edge_cifar.recipe import Phase, Recipe
 
 
 def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
@@ -32,24 +33,7 @@ BACKBONE = Backbone(
     minimum_size=16,
     source="source report: a baseline CNN, 82.0 % of the validation images after 10 epochs",
     recipes={
-        "default": Recipe(
-            batch_size=64,
-            optimizer="adamw",
-            weight_decay=0.02,
-            validation_split=0.05,
-            augmentation=Augmentation(flip=True, translation=0.125),
-            batch_norm_momentum=0.9,
-            phases=(
-                Phase(
-                    name="scratch",
-                    epochs=20,
-                    learning_rate=2e-3,
-                    schedule="cosine",
-                    warmup_epochs=1,
-                    reestimate_batch_norm=True,
-                ),
-            ),
-        ),
+        "default": from_scratch(epochs=20, learning_rate=2e-3, weight_decay=0.02, warmup_epochs=1, batch_size=64),
         # The validation split is not given.
         "report": Recipe(
             batch_size=64,

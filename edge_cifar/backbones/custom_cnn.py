@@ -11,7 +11,8 @@ from edge_cifar.backbones import Backbone, Keras, Tensor
 from edge_cifar.backbones._convolutions import convolution, halved, normalized, width
 from edge_cifar.backbones._heads import hidden_dense, probabilities
 from edge_cifar.backbones._preprocessing import unit_range
-from edge_cifar.recipe import Augmentation, Phase, Recipe
+from edge_cifar.backbones._recipes import from_scratch
+from edge_cifar.recipe import Phase, Recipe
 
 
 def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
@@ -35,24 +36,7 @@ BACKBONE = Backbone(
     minimum_size=8,
     source="source report: a custom CNN, 78.9 % after 100 epochs",
     recipes={
-        "default": Recipe(
-            batch_size=128,
-            optimizer="adamw",
-            weight_decay=0.02,
-            validation_split=0.05,
-            augmentation=Augmentation(flip=True, translation=0.125),
-            batch_norm_momentum=0.9,
-            phases=(
-                Phase(
-                    name="scratch",
-                    epochs=30,
-                    learning_rate=2e-3,
-                    schedule="cosine",
-                    warmup_epochs=1,
-                    reestimate_batch_norm=True,
-                ),
-            ),
-        ),
+        "default": from_scratch(epochs=30, learning_rate=2e-3, weight_decay=0.02, warmup_epochs=1),
         # Batch size and validation split are not given.
         "report": Recipe(
             batch_size=64,

@@ -11,7 +11,8 @@ from edge_cifar.backbones import Backbone, Keras, Tensor
 from edge_cifar.backbones._convolutions import convolution, halved, normalized, width
 from edge_cifar.backbones._heads import hidden_dense, probabilities
 from edge_cifar.backbones._preprocessing import unit_range
-from edge_cifar.recipe import Augmentation, Phase, Recipe
+from edge_cifar.backbones._recipes import from_scratch
+from edge_cifar.recipe import Phase, Recipe
 
 # Filters and dropout rate of each block: the later a block, the more filters say the same.
 _BLOCKS = ((32, 0.1), (64, 0.1), (128, 0.2), (256, 0.2), (512, 0.2))
@@ -40,24 +41,8 @@ BACKBONE = Backbone(
     alphas=(0.25, 0.5, 1.0),
     source="source report: a deep CNN of 5,772,970 parameters, 85 %",
     recipes={
-        "default": Recipe(
-            batch_size=128,
-            optimizer="adamw",
-            weight_decay=0.05,
-            label_smoothing=0.05,
-            validation_split=0.05,
-            augmentation=Augmentation(flip=True, translation=0.125),
-            batch_norm_momentum=0.9,
-            phases=(
-                Phase(
-                    name="scratch",
-                    epochs=40,
-                    learning_rate=1.5e-3,
-                    schedule="cosine",
-                    warmup_epochs=2,
-                    reestimate_batch_norm=True,
-                ),
-            ),
+        "default": from_scratch(
+            epochs=40, learning_rate=1.5e-3, weight_decay=0.05, warmup_epochs=2, label_smoothing=0.05
         ),
         # The report gives no settings: Keras' usual ones.
         "report": Recipe(

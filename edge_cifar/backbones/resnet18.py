@@ -11,8 +11,9 @@ from edge_cifar.backbones import Backbone, Keras, Tensor
 from edge_cifar.backbones._convolutions import width
 from edge_cifar.backbones._heads import pooled
 from edge_cifar.backbones._preprocessing import signed_range
+from edge_cifar.backbones._recipes import from_scratch
 from edge_cifar.backbones._residual import residual_trunk
-from edge_cifar.recipe import Augmentation, Phase, Recipe
+from edge_cifar.recipe import Phase, Recipe
 
 
 def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
@@ -29,25 +30,14 @@ BACKBONE = Backbone(
     minimum_size=8,
     source="He et al. 2016, https://arxiv.org/abs/1512.03385; source report: 78.7 %",
     recipes={
-        "default": Recipe(
-            batch_size=128,
-            optimizer="sgd",
+        "default": from_scratch(
+            epochs=12,
+            learning_rate=0.1,
             # Decoupled: what the usual 5e-4 added to the gradient comes to under a momentum of 0.9.
             weight_decay=5e-3,
+            warmup_epochs=2,
+            optimizer="sgd",
             label_smoothing=0.1,
-            validation_split=0.05,
-            augmentation=Augmentation(flip=True, translation=0.125),
-            batch_norm_momentum=0.9,
-            phases=(
-                Phase(
-                    name="scratch",
-                    epochs=12,
-                    learning_rate=0.1,
-                    schedule="cosine",
-                    warmup_epochs=2,
-                    reestimate_batch_norm=True,
-                ),
-            ),
         ),
         # Optimizer and batch size are not given; the rate falls from 0.001 to 0.0002 after the 28th epoch.
         "report": Recipe(

@@ -12,10 +12,9 @@ from edge_cifar.backbones import Backbone, Keras, Tensor
 from edge_cifar.backbones._convolutions import width
 from edge_cifar.backbones._heads import pooled
 from edge_cifar.backbones._preprocessing import signed_range
+from edge_cifar.backbones._recipes import AUGMENTATION, from_scratch
 from edge_cifar.backbones._residual import residual_trunk
-from edge_cifar.recipe import Augmentation, Phase, Recipe
-
-_AUGMENTATION = Augmentation(flip=True, translation=0.125)
+from edge_cifar.recipe import Phase, Recipe
 
 
 def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
@@ -32,24 +31,7 @@ BACKBONE = Backbone(
     minimum_size=8,
     source="He et al. 2016, https://arxiv.org/abs/1512.03385",
     recipes={
-        "default": Recipe(
-            batch_size=128,
-            optimizer="sgd",
-            weight_decay=1e-3,
-            validation_split=0.05,
-            augmentation=_AUGMENTATION,
-            batch_norm_momentum=0.9,
-            phases=(
-                Phase(
-                    name="scratch",
-                    epochs=60,
-                    learning_rate=0.1,
-                    schedule="cosine",
-                    warmup_epochs=2,
-                    reestimate_batch_norm=True,
-                ),
-            ),
-        ),
+        "default": from_scratch(epochs=60, learning_rate=0.1, weight_decay=1e-3, warmup_epochs=2, optimizer="sgd"),
         # The paper: batch 128, 64,000 steps on 45,000 images, a tenth of the rate after 32,000 and 48,000.
         # Its weight decay of 1e-4 is part of the gradient: 1e-3 when decoupled, under a momentum of 0.9.
         "report": Recipe(
@@ -57,7 +39,7 @@ BACKBONE = Backbone(
             optimizer="sgd",
             weight_decay=1e-3,
             validation_split=0.1,
-            augmentation=_AUGMENTATION,
+            augmentation=AUGMENTATION,
             phases=(
                 Phase(name="scratch", epochs=182, learning_rate=0.1, schedule="step", decay=0.1, step_epochs=(91, 137)),
             ),

@@ -10,6 +10,7 @@ from edge_cifar.backbones import Backbone, Keras, Tensor
 from edge_cifar.backbones._convolutions import convolution, normalized, width
 from edge_cifar.backbones._heads import pooled
 from edge_cifar.backbones._preprocessing import signed_range
+from edge_cifar.backbones._recipes import from_scratch
 from edge_cifar.recipe import Augmentation, Phase, Recipe
 
 
@@ -43,25 +44,15 @@ BACKBONE = Backbone(
     alphas=(0.5, 1.0, 2.0),
     source="Banbury et al. 2021 (MLPerf Tiny), https://arxiv.org/abs/2106.07597",
     recipes={
-        "default": Recipe(
-            batch_size=128,
-            optimizer="sgd",
+        "default": from_scratch(
+            epochs=80,
+            learning_rate=0.1,
             # Keras decouples the decay from the momentum: this acts as 1e-4 in the usual coupled form.
             weight_decay=1e-3,
-            validation_split=0.05,
-            augmentation=Augmentation(flip=True, translation=0.125),
+            warmup_epochs=2,
+            optimizer="sgd",
             # Follows the weights closely enough that validation tells the truth after a few dozen steps too.
             batch_norm_momentum=0.9,
-            phases=(
-                Phase(
-                    name="scratch",
-                    epochs=80,
-                    learning_rate=0.1,
-                    schedule="cosine",
-                    warmup_epochs=2,
-                    reestimate_batch_norm=True,
-                ),
-            ),
         ),
         # MLPerf Tiny's own training script: Adam, the rate times 0.99 each epoch, 500 epochs of 32.
         "report": Recipe(

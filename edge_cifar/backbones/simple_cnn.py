@@ -11,7 +11,8 @@ from edge_cifar.backbones import Backbone, Keras, Tensor
 from edge_cifar.backbones._convolutions import convolution, halved, normalized, width
 from edge_cifar.backbones._heads import hidden_dense, probabilities
 from edge_cifar.backbones._preprocessing import unit_range
-from edge_cifar.recipe import Augmentation, Phase, Recipe
+from edge_cifar.backbones._recipes import from_scratch
+from edge_cifar.recipe import Phase, Recipe
 
 
 def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
@@ -35,24 +36,7 @@ BACKBONE = Backbone(
     source="source report: a simple CNN, 74.5 % after 10 epochs",
     recipes={
         # As many epochs as the report's.
-        "default": Recipe(
-            batch_size=64,
-            optimizer="adamw",
-            weight_decay=0.02,
-            validation_split=0.05,
-            augmentation=Augmentation(flip=True, translation=0.125),
-            batch_norm_momentum=0.9,
-            phases=(
-                Phase(
-                    name="scratch",
-                    epochs=10,
-                    learning_rate=1e-3,
-                    schedule="cosine",
-                    warmup_epochs=0.5,
-                    reestimate_batch_norm=True,
-                ),
-            ),
-        ),
+        "default": from_scratch(epochs=10, learning_rate=1e-3, weight_decay=0.02, warmup_epochs=0.5, batch_size=64),
         "report": Recipe(
             batch_size=32,
             validation_split=0.2,

@@ -11,9 +11,8 @@ from edge_cifar.backbones import Backbone, Keras, Model, Tensor
 from edge_cifar.backbones._heads import hidden_dense, probabilities
 from edge_cifar.backbones._preprocessing import blue_green_red_minus_mean
 from edge_cifar.backbones._pretrained import pretrained_trunk
-from edge_cifar.recipe import Augmentation, Phase, Recipe
-
-_AUGMENTATION = Augmentation(flip=True, translation=0.125)
+from edge_cifar.backbones._recipes import AUGMENTATION
+from edge_cifar.recipe import Phase, Recipe
 
 
 def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
@@ -42,7 +41,7 @@ BACKBONE = Backbone(
             weight_decay=0.02,
             label_smoothing=0.1,
             validation_split=0.05,
-            augmentation=_AUGMENTATION,
+            augmentation=AUGMENTATION,
             phases=(
                 Phase(name="frozen", epochs=2, trainable="head", learning_rate=1e-3),
                 # The last two blocks hold what is particular to ImageNet, and four fifths of the weights.
@@ -62,7 +61,7 @@ BACKBONE = Backbone(
             optimizer="adamw",
             weight_decay=0.05,
             validation_split=0.05,
-            augmentation=_AUGMENTATION,
+            augmentation=AUGMENTATION,
             phases=(Phase(name="scratch", epochs=40, learning_rate=3e-4, schedule="cosine", warmup_epochs=2),),
         ),
         # Frozen, then the last four layers at a lower rate, which is not given: a tenth.

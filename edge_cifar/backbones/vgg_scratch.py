@@ -13,7 +13,8 @@ from edge_cifar.backbones import Backbone, Keras, Tensor
 from edge_cifar.backbones._convolutions import convolution, halved, normalized, width
 from edge_cifar.backbones._heads import hidden_dense, probabilities
 from edge_cifar.backbones._preprocessing import unit_range
-from edge_cifar.recipe import Augmentation, Phase, Recipe
+from edge_cifar.backbones._recipes import from_scratch
+from edge_cifar.recipe import Phase, Recipe
 
 
 def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
@@ -38,25 +39,7 @@ BACKBONE = Backbone(
     source="source report: VGG from scratch, 28,340,298 parameters, 77 %; Simonyan and Zisserman 2014, "
     "https://arxiv.org/abs/1409.1556",
     recipes={
-        "default": Recipe(
-            batch_size=128,
-            optimizer="adamw",
-            weight_decay=0.05,
-            label_smoothing=0.1,
-            validation_split=0.05,
-            augmentation=Augmentation(flip=True, translation=0.125),
-            batch_norm_momentum=0.9,
-            phases=(
-                Phase(
-                    name="scratch",
-                    epochs=15,
-                    learning_rate=1e-3,
-                    schedule="cosine",
-                    warmup_epochs=1,
-                    reestimate_batch_norm=True,
-                ),
-            ),
-        ),
+        "default": from_scratch(epochs=15, learning_rate=1e-3, weight_decay=0.05, warmup_epochs=1, label_smoothing=0.1),
         # The report gives no settings: Keras' usual ones.
         "report": Recipe(
             batch_size=64,
