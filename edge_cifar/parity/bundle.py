@@ -36,8 +36,7 @@ def verify_bundle(bundle: Bundle, *, images: int | None = None, progress: Progre
     """
     if not bundle.artifacts:
         raise BundleError(f"the bundle {bundle.path} lists no artifact; export again")
-    reference = Reference.read(bundle.reference_path).first(images)
-    _check_reference(bundle, reference)
+    reference = read_reference(bundle, images)
     count = len(reference.labels)
     outcomes: dict[int, Verification] = {}
     for number, artifact in enumerate(bundle.artifacts):
@@ -57,7 +56,17 @@ def verify_bundle(bundle: Bundle, *, images: int | None = None, progress: Progre
     return _explained(bundle, reference, [outcomes[number] for number in sorted(outcomes)])
 
 
-def _check_reference(bundle: Bundle, reference: Reference) -> None:
+def read_reference(bundle: Bundle, images: int | None) -> Reference:
+    """The images and answers that a bundle brings, held to its manifest.
+
+    Args:
+        bundle: an opened bundle.
+        images: how many, from the first; all for None.
+
+    Raises:
+        BundleError: the reference is missing or damaged, is not the one listed, or makes no sense.
+    """
+    reference = Reference.read(bundle.reference_path).first(images)
     claim = bundle.facts.get("reference")
     if isinstance(claim, dict) and claim.get("sha256") != files.sha256(bundle.reference_path):
         raise BundleError(f"{bundle.reference_path} is not the reference that the manifest lists; export again")
@@ -71,6 +80,7 @@ def _check_reference(bundle: Bundle, reference: Reference) -> None:
     # Written so that NaN fails too.
     if not (abs(totals - 1) < 1e-2).all():
         raise BundleError(f"the probabilities in {bundle.reference_path} do not sum to 1; export again")
+    return reference
 
 
 def _broken_claim(bundle: Bundle, artifact: Artifact, reference: Reference) -> str | None:

@@ -6,17 +6,14 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-import numpy as np
-
-from edge_cifar import files
 from edge_cifar.artifact import Bundle
 from edge_cifar.bench.examination import Examination
 from edge_cifar.bench.subject import Subject
 from edge_cifar.data import Dataset, calibration
 from edge_cifar.data.loading import load
 from edge_cifar.errors import BundleError, DataError, UsageError
+from edge_cifar.parity.bundle import read_reference
 from edge_cifar.progress import Progress
-from edge_cifar.reference import Reference
 from edge_cifar.run import Run
 from edge_cifar.runtimes import loading
 from edge_cifar.steps._bundles import open_bundle
@@ -81,18 +78,12 @@ def _reference(bundle: Bundle, images: Count) -> Examination | None:
     """The images that the bundle brings; None where they were not copied along."""
     if not bundle.reference_path.exists():
         return None
-    reference = Reference.read(bundle.reference_path).first(images if isinstance(images, int) else None)
-    classes = reference.probabilities.shape[1]
-    if not len(reference.labels) or not np.all((reference.labels >= 0) & (reference.labels < classes)):
-        raise BundleError(f"{bundle.reference_path} holds no image, or labels outside its classes; export again")
-    claim = _facts(bundle, "reference")
-    if claim.get("sha256", files.sha256(bundle.reference_path)) != files.sha256(bundle.reference_path):
-        raise BundleError(f"{bundle.reference_path} is not the reference that the manifest lists; export again")
+    reference = read_reference(bundle, images if isinstance(images, int) else None)
     facts = _facts(bundle, "data")
     return Examination(
         images=reference.images,
         labels=reference.labels,
-        classes=classes,
+        classes=reference.probabilities.shape[1],
         reference=reference.probabilities,
         facts={
             "name": facts.get("name"),
