@@ -66,6 +66,8 @@ def test_a_finished_run_is_not_trained_over_by_accident(tiny_run: Run) -> None:
         ({"data": "synthetik"}, "did you mean 'synthetic'"),
         ({"recipe": "fast"}, "unknown recipe"),
         ({"alpha": 3.0}, "defined for --alpha"),
+        ({"mixed_precision": "float8"}, "unknown mixed precision"),
+        ({"device": "cuda"}, "unknown device"),
         ({"limit": 0}, "at least 1 image"),
         ({"resume": True, "overwrite": True}, "give one of them"),
     ],

@@ -15,7 +15,7 @@ from typing import TYPE_CHECKING, Any, Literal
 from edge_cifar import backbones, files, machine, packages
 from edge_cifar.backbones import Backbone, Model
 from edge_cifar.data.loading import is_folder, load
-from edge_cifar.errors import RunError, UsageError
+from edge_cifar.errors import RunError, UsageError, unknown
 from edge_cifar.evaluation import metrics
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.recipe import Recipe, customized
@@ -90,6 +90,10 @@ def train(
         TrainingError: training cannot start or go on.
     """
     design = backbones.get(backbone)
+    if mixed_precision not in MIXED_PRECISIONS:
+        raise unknown("mixed precision", mixed_precision, MIXED_PRECISIONS)
+    if device not in DEVICES:
+        raise unknown("device", device, DEVICES)
     weights = weights or ("imagenet" if design.pretrained else "none")
     if alpha not in design.alphas:
         raise UsageError(f"{backbone} is defined for --alpha {', '.join(map(str, design.alphas))}; got {alpha}")
@@ -230,15 +234,14 @@ def _publish(run: Run, model: Model, state: State, data: RunData, facts: dict[st
     """Evaluate, then write the run's files, the record last: before it there is no finished run."""
     from edge_cifar.report import figures
     from edge_cifar.training.complexity import multiply_adds
+    from edge_cifar.training.loop import predict
 
     labels = data.dataset.labels
-    probabilities = model.predict(data.test.images, batch_size=250, verbose=0)
+    probabilities = predict(model, data.test.images)
     report = metrics.classification_report(data.test.labels, probabilities, labels)
     confusion = metrics.confusion_matrix(data.test.labels, probabilities.argmax(1), len(labels))
     accuracy = metrics.accuracy(data.test.labels, probabilities)
-    validation = metrics.accuracy(
-        data.validation.labels, model.predict(data.validation.images, batch_size=250, verbose=0)
-    )
+    validation = metrics.accuracy(data.validation.labels, predict(model, data.validation.images))
     record = {
         "schema": SCHEMA,
         **state.settings,

@@ -67,11 +67,6 @@ class Training:
         for index in range(self.state.phase, len(self.recipe.phases)):
             self._run_phase(index, self.recipe.phases[index])
 
-    def predict(self, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-        """Probabilities float32 ``[N, classes]`` of the model as it stands."""
-        predicted = self.model.predict(images, batch_size=EVALUATION_BATCH, verbose=0)
-        return np.asarray(predicted, np.float32)
-
     def _run_phase(self, index: int, phase: Phase) -> None:
         state = self.state
         steps = math.ceil(len(self.train) / self.recipe.batch_size)
@@ -156,16 +151,20 @@ class Training:
         if not phase.reestimate_batch_norm:
             return None
         order = np.random.default_rng([self.seed, len(self.state.history)]).permutation(len(self.train))
-        kept = batch_norm.reestimate(
-            self.model, self.train.images[order[: batch_norm.IMAGES]], score=lambda: self._validate()[1]
-        )
+        scores: list[float] = []
+
+        def score() -> float:
+            scores.append(self._validate()[1])
+            return scores[-1]
+
+        kept = batch_norm.reestimate(self.model, self.train.images[order[: batch_norm.IMAGES]], score=score)
         if kept:
-            self._keep_if_best(self._validate()[1])
+            self._keep_if_best(scores[-1])
         return kept
 
     def _validate(self) -> tuple[float, float]:
         """Cross-entropy and accuracy on the validation images."""
-        probabilities = self.predict(self.validation.images)
+        probabilities = predict(self.model, self.validation.images)
         labels = self.validation.labels
         likelihood = probabilities[np.arange(len(labels)), labels].astype(np.float64)
         loss = float(-np.log(np.maximum(likelihood, keras.config.epsilon())).mean())
@@ -180,6 +179,11 @@ class Training:
     def _save(self) -> None:
         self.state.variables = _arrays(self.learner.variables)
         self.state.write(self.checkpoint)
+
+
+def predict(model: Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
+    """A model's probabilities, float32 ``[N, classes]``."""
+    return np.asarray(model.predict(images, batch_size=EVALUATION_BATCH, verbose=0), np.float32)
 
 
 def _arrays(variables: list[Any]) -> Arrays:
