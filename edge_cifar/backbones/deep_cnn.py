@@ -42,7 +42,7 @@ BACKBONE = Backbone(
     source="source report: a deep CNN of 5,772,970 parameters, 85 %",
     recipes={
         "default": from_scratch(
-            epochs=40, learning_rate=1.5e-3, weight_decay=0.05, warmup_epochs=2, label_smoothing=0.05
+            epochs=24, learning_rate=1.5e-3, weight_decay=0.05, warmup_epochs=2, label_smoothing=0.05
         ),
         # The report gives no settings: Keras' usual ones.
         "report": Recipe(
