@@ -13,6 +13,7 @@ from edge_cifar.variant import Variant
 
 MANIFEST = "manifest.json"
 REFERENCE = "reference.npz"
+ACTIVATIONS = "activations.npz"
 SCHEMA = 1
 
 
@@ -79,6 +80,11 @@ class Bundle:
     def reference_path(self) -> Path:
         """Images, labels and the Keras model's probabilities (see :mod:`edge_cifar.reference`)."""
         return self.path / REFERENCE
+
+    @property
+    def activations_path(self) -> Path:
+        """What the Keras model's layers answer to a few of those images (see :mod:`edge_cifar.activations`)."""
+        return self.path / ACTIVATIONS
 
     @classmethod
     def open(cls, path: Path) -> Bundle:

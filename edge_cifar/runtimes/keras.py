@@ -10,8 +10,9 @@ from typing import Any
 import numpy as np
 
 from edge_cifar import packages, quiet
+from edge_cifar.activations import Activations
 from edge_cifar.errors import BundleError, MissingPackage
-from edge_cifar.runtimes import Images, Probabilities, Runtime
+from edge_cifar.runtimes import Images, Probabilities, Runtime, _keras_layers
 
 SUFFIX = ".keras"
 DEVICE = False
@@ -69,6 +70,16 @@ def of_model(model: Any) -> Runtime:
         BundleError: it is no classifier of RGB images.
     """
     return KerasRuntime(model)
+
+
+def activations(model: Any, images: Images) -> Activations:
+    """Samples of what every layer of a model in memory answers to a few images.
+
+    Args:
+        model: a flat functional Keras model.
+        images: uint8 ``[N, H, W, 3]``.
+    """
+    return _keras_layers.sampled(packages.require_keras(), model, images)
 
 
 class KerasRuntime:

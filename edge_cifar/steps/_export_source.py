@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from functools import partial
 from typing import Any
 
 from edge_cifar import packages
+from edge_cifar.activations import Activations
 from edge_cifar.converters import Calibration
 from edge_cifar.data.calibration import sample
 from edge_cifar.errors import RunError
@@ -27,6 +29,7 @@ class Source:
         record: the run's record.
         model: the Keras model.
         predict: the Keras model's probabilities for images.
+        activations: what its layers answer to a few images.
         labels: class names, in the order of the probabilities.
         calibration: training images for quantization.
         yardstick: validation images with the Keras model's answers.
@@ -36,6 +39,7 @@ class Source:
     record: Mapping[str, Any]
     model: Any
     predict: Callable[[Images], Probabilities]
+    activations: Callable[[Images], Activations]
     labels: tuple[str, ...]
     calibration: Calibration
     yardstick: Yardstick
@@ -65,6 +69,7 @@ class Source:
             record=record,
             model=model,
             predict=runtime.predict,
+            activations=partial(keras_runtime.activations, model),
             labels=labels,
             calibration=Calibration(images=data.train.images[chosen], indices=chosen, seed=seed),
             yardstick=Yardstick(split=compared, probabilities=runtime.predict(compared.images), max_drop=max_drop),

@@ -11,7 +11,8 @@ import numpy as np
 
 from edge_cifar import files, packages
 from edge_cifar import run as runs
-from edge_cifar.artifact import MANIFEST, REFERENCE, Artifact, Bundle
+from edge_cifar.activations import IMAGES as ACTIVATION_IMAGES
+from edge_cifar.artifact import ACTIVATIONS, MANIFEST, REFERENCE, Artifact, Bundle
 from edge_cifar.data import calibration as calibration_sample
 from edge_cifar.errors import BundleError, CheckFailed, ConversionError, UsageError
 from edge_cifar.progress import SILENT, Progress
@@ -207,6 +208,7 @@ def _write_rest(
     kept = np.random.default_rng(seed).permutation(kept)
     images = test.images[kept]
     Reference(images=images, labels=test.labels[kept], probabilities=source.predict(images)).write(folder / REFERENCE)
+    source.activations(images[:ACTIVATION_IMAGES]).write(folder / ACTIVATIONS)
     files.write_text(folder / LABELS, "".join(f"{label}\n" for label in source.labels))
     files.write_text(folder / CARD, _export_card.card(source.run.name, source.record, artifacts, source.labels))
     Bundle(
@@ -226,6 +228,11 @@ def _write_rest(
                 "split": "test",
                 "selection": "class-balanced, in random order",
                 "seed": seed,
+            },
+            "activations": {
+                "file": ACTIVATIONS,
+                "sha256": files.sha256(folder / ACTIVATIONS),
+                "images": min(ACTIVATION_IMAGES, len(kept)),
             },
             "gate": source.yardstick.facts(),
             "rejected": list(rejected),
