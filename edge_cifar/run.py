@@ -17,7 +17,8 @@ SCHEMA = 1
 class Run:
     """A folder that ``train`` wrote, or is writing.
 
-    The record is written last: a folder without one holds no finished run.
+    The record is written last: a folder without one holds no finished run. One that is kept for its
+    figures alone has no weights.
     """
 
     path: Path
@@ -47,8 +48,13 @@ class Run:
         return self.path / "export"
 
     @property
+    def predictions_path(self) -> Path:
+        """The class given to every test image (see :mod:`edge_cifar.evaluation.predictions`)."""
+        return self.path / "predictions.npz"
+
+    @property
     def finished(self) -> bool:
-        return self.record_path.is_file() and self.model_path.is_file()
+        return self.record_path.is_file()
 
     def forget_results(self) -> None:
         """Remove what was found out about artifacts that are being replaced."""
@@ -69,6 +75,19 @@ class Run:
             raise RunError(f"{self.record_path} is not a run record of schema {SCHEMA}; train again")
         return record
 
+    def demand_weights(self) -> None:
+        """Refuse a finished run that is kept without its weights, as those of large networks are.
+
+        Raises:
+            RunError: they are not there; says how to train them again.
+        """
+        if not self.model_path.is_file():
+            command = str(self.record().get("command") or "edge-cifar train")
+            raise RunError(
+                f"the weights of {self.path} are not kept with it (no {self.model_path.name}); "
+                f"train them again with: {command}"
+            )
+
     @classmethod
     def open(cls, path: Path) -> Run:
         """The finished run at ``path``.
@@ -83,7 +102,7 @@ class Run:
             raise RunError(f"no run at {path}; train one with: edge-cifar train mobilenetv2")
         if run.checkpoint_path.exists():
             raise RunError(f"the run in {path} was not finished; go on with --resume")
-        raise RunError(f"{path} holds no finished run (no {RECORD} and model.keras); train one with: edge-cifar train")
+        raise RunError(f"{path} holds no finished run (no {RECORD}); train one with: edge-cifar train")
 
 
 def newest(root: Path = Path("runs")) -> Run:

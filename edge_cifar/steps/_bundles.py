@@ -20,7 +20,7 @@ def open_bundle(target: Target = None) -> Bundle:
             the newest run under ``./runs``.
 
     Raises:
-        RunError: there is no such run, or it was not exported.
+        RunError: there is no such run, it was not exported, or its weights are not kept.
         BundleError: the bundle's manifest is broken, or the target is no folder.
     """
     if isinstance(target, Bundle):
@@ -28,6 +28,8 @@ def open_bundle(target: Target = None) -> Bundle:
     if isinstance(target, Run) or target is None:
         run = target or runs.newest()
         if not (run.export_path / MANIFEST).exists():
+            if run.finished:
+                run.demand_weights()
             raise RunError(f"the run {run.path} is not exported yet; type: edge-cifar export {run.path}")
         return Bundle.open(run.export_path)
     folder = Path(target)

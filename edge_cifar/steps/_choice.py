@@ -39,7 +39,7 @@ def choose(model: Bundle | Run | Path | str) -> Choice:
     Keras model where nothing was exported yet.
 
     Raises:
-        RunError: there is nothing.
+        RunError: there is nothing, or a run without its weights.
         BundleError: an artifact is not the file that its manifest lists, or there is no manifest.
         RuntimeUnavailable: no artifact of the bundle can run here.
     """
@@ -48,6 +48,7 @@ def choose(model: Bundle | Run | Path | str) -> Choice:
     if not isinstance(model, Bundle):
         run = model if isinstance(model, Run) else Run(Path(model))
         if run.finished and not (run.export_path / MANIFEST).exists():
+            run.demand_weights()
             return Choice(path=run.model_path, labels=_labels_of(run), chosen=True)
     return _of_bundle(open_bundle(model))
 

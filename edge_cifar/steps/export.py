@@ -60,7 +60,7 @@ def export(
 
     Raises:
         UsageError: an option is out of range, a name unknown, or a format lacks a precision.
-        RunError: there is no such run.
+        RunError: there is no such run, or its weights are not kept.
         BundleError: the folder is taken.
         MissingPackage: a converter is not installed.
         CheckFailed: variants could not be converted or lost too much; the bundle stands without them.
@@ -114,6 +114,7 @@ def write_bundle(
     _refuse_out_of_range(calibration_images, max_drop, reference_images)
     variants = _export_plan.choose(formats, precisions, progress)
     opened = runs.newest() if run is None else run if isinstance(run, Run) else Run.open(Path(run))
+    opened.demand_weights()
     place = (Path(out) if out is not None else opened.export_path).absolute()
     with files.exclusive(place):
         _refuse_occupied(place, overwrite)

@@ -2,25 +2,21 @@
 
 from __future__ import annotations
 
-import csv
-import io
-import shlex
 import shutil
-import sys
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Literal
 
-from edge_cifar import backbones, files, machine, packages
+from edge_cifar import backbones, files, packages
 from edge_cifar.backbones import Backbone, Model
 from edge_cifar.data.loading import is_folder, load
 from edge_cifar.errors import RunError, UsageError, unknown
-from edge_cifar.evaluation import metrics
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.recipe import Recipe, customized
-from edge_cifar.run import SCHEMA, Run
+from edge_cifar.run import Run
 from edge_cifar.steps._run_data import RunData, split_data
+from edge_cifar.steps._train_results import publish
 
 if TYPE_CHECKING:
     from edge_cifar.training.checkpoint import State
@@ -217,7 +213,7 @@ def _train(
     model = build("float32", "none")
     model.set_weights(training.model.get_weights())
     settle(model)
-    _publish(run, model, state, data, {"device": device_name, "policy": policy}, progress)
+    publish(run, model, state, data, {"device": device_name, "policy": policy}, progress)
     return run
 
 
@@ -228,71 +224,3 @@ def _refuse_other_settings(state: State, settings: dict[str, Any]) -> None:
             f"the unfinished run was started with another {', '.join(differing)}; "
             "resume it with the same options, or start anew with --overwrite"
         )
-
-
-def _publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str, str], progress: Progress) -> None:
-    """Evaluate, then write the run's files, the record last: before it there is no finished run."""
-    from edge_cifar.report import figures
-    from edge_cifar.training.complexity import multiply_adds
-    from edge_cifar.training.loop import predict
-
-    labels = data.dataset.labels
-    probabilities = predict(model, data.test.images)
-    report = metrics.classification_report(data.test.labels, probabilities, labels)
-    confusion = metrics.confusion_matrix(data.test.labels, probabilities.argmax(1), len(labels))
-    accuracy = metrics.accuracy(data.test.labels, probabilities)
-    validation = metrics.accuracy(data.validation.labels, predict(model, data.validation.images))
-    record = {
-        "schema": SCHEMA,
-        **state.settings,
-        **facts,
-        "image_size": state.settings["recipe"]["image_size"],
-        "parameters": model.count_params(),
-        "multiply_adds": multiply_adds(model),
-        "versions": packages.versions("edge-cifar", "keras", "tensorflow", "jax", "torch", "numpy"),
-        "machine": machine.facts(),
-        "commit": machine.commit(),
-        "command": shlex.join(["edge-cifar", *sys.argv[1:]]),
-        "history": state.history,
-        "phases": state.phases,
-        "seconds": sum(entry["seconds"] for entry in state.history),
-        "validation": {"accuracy": validation.value, "images": validation.count},
-        "test": {
-            "accuracy": accuracy.value,
-            "low": accuracy.low,
-            "high": accuracy.high,
-            "images": accuracy.count,
-            "precision": report["precision"],
-            "recall": report["recall"],
-            "f1": report["f1"],
-            "calibration_error": metrics.calibration_error(data.test.labels, probabilities),
-        },
-    }
-    # What an older run in this folder says is no longer true of the model that comes now.
-    run.record_path.unlink(missing_ok=True)
-    run.forget_results()
-    shutil.rmtree(run.export_path, ignore_errors=True)
-    with files.appears_whole(run.model_path) as partial:
-        model.save(partial)
-    files.write_json(
-        run.path / "classification.json",
-        {"labels": list(labels), "per_class": report["per_class"], "confusion": confusion.tolist()},
-    )
-    files.write_text(run.path / "history.csv", _csv(state.history))
-    figures.curves(record, run.path / "curves.png")
-    figures.confusion(confusion, labels, run.path / "confusion.png")
-    figures.mistakes(data.test.images, data.test.labels, probabilities, labels, run.path / "mistakes.png")
-    files.write_json(run.record_path, record)
-    shutil.rmtree(run.checkpoint_path, ignore_errors=True)
-    progress.say(
-        f"test accuracy {accuracy.value:.2%} (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) "
-        f"on {accuracy.count} {'synthetic ' if data.dataset.synthetic else ''}images"
-    )
-
-
-def _csv(history: list[dict[str, Any]]) -> str:
-    text = io.StringIO()
-    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
-    writer.writeheader()
-    writer.writerows(history)
-    return text.getvalue()

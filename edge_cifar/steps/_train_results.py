@@ -1,0 +1,99 @@
+"""What a finished training leaves in its run folder: weights, figures, pictures, and the record."""
+
+from __future__ import annotations
+
+import csv
+import io
+import shlex
+import shutil
+import sys
+from typing import TYPE_CHECKING, Any
+
+from edge_cifar import files, machine, packages
+from edge_cifar.backbones import Model
+from edge_cifar.evaluation import metrics
+from edge_cifar.evaluation.predictions import Predictions
+from edge_cifar.progress import Progress
+from edge_cifar.run import SCHEMA, Run
+from edge_cifar.steps._run_data import RunData
+
+if TYPE_CHECKING:
+    from edge_cifar.training.checkpoint import State
+
+
+def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str, str], progress: Progress) -> None:
+    """Evaluate, then write the run's files, the record last: before it there is no finished run.
+
+    Args:
+        run: where.
+        model: with its final weights, in float32.
+        state: settings and history of the training.
+        data: with the test images.
+        facts: what else the record shall say.
+        progress: told the accuracy.
+    """
+    from edge_cifar.report import figures
+    from edge_cifar.training.complexity import multiply_adds
+    from edge_cifar.training.loop import predict
+
+    labels = data.dataset.labels
+    probabilities = predict(model, data.test.images)
+    report = metrics.classification_report(data.test.labels, probabilities, labels)
+    confusion = metrics.confusion_matrix(data.test.labels, probabilities.argmax(1), len(labels))
+    accuracy = metrics.accuracy(data.test.labels, probabilities)
+    validation = metrics.accuracy(data.validation.labels, predict(model, data.validation.images))
+    record = {
+        "schema": SCHEMA,
+        **state.settings,
+        **facts,
+        "image_size": state.settings["recipe"]["image_size"],
+        "parameters": model.count_params(),
+        "multiply_adds": multiply_adds(model),
+        "versions": packages.versions("edge-cifar", "keras", "tensorflow", "jax", "torch", "numpy"),
+        "machine": machine.facts(),
+        "commit": machine.commit(),
+        "command": shlex.join(["edge-cifar", *sys.argv[1:]]),
+        "history": state.history,
+        "phases": state.phases,
+        "seconds": sum(entry["seconds"] for entry in state.history),
+        "validation": {"accuracy": validation.value, "images": validation.count},
+        "test": {
+            "accuracy": accuracy.value,
+            "low": accuracy.low,
+            "high": accuracy.high,
+            "images": accuracy.count,
+            "precision": report["precision"],
+            "recall": report["recall"],
+            "f1": report["f1"],
+            "calibration_error": metrics.calibration_error(data.test.labels, probabilities),
+        },
+    }
+    # What an older run in this folder says is no longer true of the model that comes now.
+    run.record_path.unlink(missing_ok=True)
+    run.forget_results()
+    shutil.rmtree(run.export_path, ignore_errors=True)
+    with files.appears_whole(run.model_path) as partial:
+        model.save(partial)
+    files.write_json(
+        run.path / "classification.json",
+        {"labels": list(labels), "per_class": report["per_class"], "confusion": confusion.tolist()},
+    )
+    Predictions.of(data.test.labels, probabilities).write(run.predictions_path)
+    files.write_text(run.path / "history.csv", _csv(state.history))
+    figures.curves(record, run.path / "curves.png")
+    figures.confusion(confusion, labels, run.path / "confusion.png")
+    figures.mistakes(data.test.images, data.test.labels, probabilities, labels, run.path / "mistakes.png")
+    files.write_json(run.record_path, record)
+    shutil.rmtree(run.checkpoint_path, ignore_errors=True)
+    progress.say(
+        f"test accuracy {accuracy.value:.2%} (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) "
+        f"on {accuracy.count} {'synthetic ' if data.dataset.synthetic else ''}images"
+    )
+
+
+def _csv(history: list[dict[str, Any]]) -> str:
+    text = io.StringIO()
+    writer = csv.DictWriter(text, fieldnames=list(history[0]), lineterminator="\n")
+    writer.writeheader()
+    writer.writerows(history)
+    return text.getvalue()
