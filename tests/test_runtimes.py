@@ -12,7 +12,7 @@ from hypothesis import strategies as st
 from mean_colour import CLASSES, WEIGHTS, expected, images
 
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
-from edge_cifar.runtimes import loading
+from edge_cifar.runtimes import Setup, loading
 from edge_cifar.runtimes._pixels import ImageInput, Quantization
 
 
@@ -96,12 +96,12 @@ def test_what_pixels_stand_for_follows_from_the_quantization(
     dtype: type, scale: float, zero_point: int, pixel_range: tuple[float, float]
 ) -> None:
     quantization = Quantization(dtype=np.dtype(dtype), scale=scale, zero_point=zero_point)
-    found = ImageInput.of((1, 6, 5, 3), quantization, None, "x")
+    found = ImageInput.of((1, 6, 5, 3), quantization, "x")
     assert found.pixel_range == pixel_range
 
 
 def test_the_range_can_be_told() -> None:
-    told = ImageInput.of((None, 6, 5, 3), Quantization(dtype=np.dtype(np.float32)), (-1.0, 1.0), "x")
+    told = ImageInput.of((None, 6, 5, 3), Quantization(dtype=np.dtype(np.float32)), "x", Setup(input_range=(-1.0, 1.0)))
     assert told.encode(np.full((1, 6, 5, 3), 255, np.uint8)).max() == 1.0
     assert told.encode(np.zeros((1, 6, 5, 3), np.uint8)).min() == -1.0
 
@@ -109,7 +109,7 @@ def test_the_range_can_be_told() -> None:
 def test_every_pixel_of_an_mlperf_input_is_itself_minus_128() -> None:
     quantization = Quantization(dtype=np.dtype(np.int8), scale=1.0, zero_point=-128)
     pixels = np.arange(256, dtype=np.uint8).repeat(3).reshape(1, 16, 16, 3)
-    encoded = ImageInput.of((1, 16, 16, 3), quantization, None, "x").encode(pixels)
+    encoded = ImageInput.of((1, 16, 16, 3), quantization, "x").encode(pixels)
     assert encoded.dtype == np.int8
     assert (encoded.astype(np.int64) == pixels.astype(np.int64) - 128).all()
 
@@ -129,7 +129,7 @@ def test_quantizing_errs_by_half_a_step_or_saturates(scale: float, zero_point: i
 @pytest.mark.parametrize("shape", [(1, 6, 5), (1, 6, 5, 1), (1, None, None, 3), (4,)])
 def test_what_takes_no_images_of_a_size_is_refused(shape: tuple[int | None, ...]) -> None:
     with pytest.raises(BundleError, match="net does not"):
-        ImageInput.of(shape, Quantization(dtype=np.dtype(np.float32)), None, "net")
+        ImageInput.of(shape, Quantization(dtype=np.dtype(np.float32)), "net")
 
 
 @pytest.mark.parametrize("count", [0, 1, 70])

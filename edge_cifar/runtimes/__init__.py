@@ -4,21 +4,71 @@ A runtime module defines
 
     SUFFIX              file suffix it runs: ".tflite", ".onnx", ".mlpackage", ".keras"
     DEVICE              True when its latency is that of a device, False for a reference
-    LIBRARY             where DEVICE: the module that load() imports, so that a benchmark can import it beforehand
-    unavailable()       why it cannot run on this machine, or None; imports nothing heavy
-    load(path, *, threads=1)   the file as a :class:`Runtime`
+    BACKENDS            names of what may compute a file there, the default first: ("xnnpack", "builtin")
+    unavailable(backend=None)   why it cannot run on this machine, or None; imports nothing heavy unless a
+                        backend is named
+    load(path, *, threads=1, setup=PLAIN)   the file as a :class:`Runtime`
+
+and, where its latency may be measured, which a reference's may not,
+
+    LIBRARY             the module that load() imports, so that a benchmark can import it beforehand
+    profile(path, image, *, threads, setup, seconds)   what each operator costs, as :class:`Operator`; raises
+                        RuntimeUnavailable where the runtime does not tell
 """
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from typing import Protocol
+from dataclasses import dataclass
+from typing import Literal, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 Images = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]
+Range = tuple[float, float]
+Layout = Literal["nhwc", "nchw"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Setup:
+    """How a file is run where somebody cares; an ordinary caller does not.
+
+    Attributes:
+        backend: what computes it, one of the runtime's ``BACKENDS``; None for the first of them.
+        batch: images in one inference.
+        input_range: real values of pixels 0 and 255, where a file of somebody else's does not tell;
+            None for what its quantization says, and raw pixels where that says nothing.
+        layout: order of its input's dimensions; None for what their sizes say.
+    """
+
+    backend: str | None = None
+    batch: int = 1
+    input_range: Range | None = None
+    layout: Layout | None = None
+
+
+PLAIN = Setup()
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """One operator of a file as its runtime runs it, which may have joined several into one.
+
+    Attributes:
+        name: as the runtime calls it.
+        type: such as ``Conv``.
+        device: what computes it: ``cpu``, ``gpu``, ``neural-engine``, ...; empty where that is not told.
+        milliseconds: mean time in one inference; None where the runtime only estimates.
+        share: of all operators' time, or of the estimated cost, in 0..1; None where neither is told.
+    """
+
+    name: str
+    type: str
+    device: str
+    milliseconds: float | None
+    share: float | None
 
 
 class Runtime(Protocol):
@@ -27,6 +77,9 @@ class Runtime(Protocol):
     Attributes:
         name: the runtime's own: ``litert``, ``onnxruntime``, ``coreml``, ``coreml-reference``, ``keras``.
         input_shape: (height, width, 3) of one image.
+        batch: images that one inference takes.
+        input_range: real values that pixels 0 and 255 are given as.
+        layout: order of the input's dimensions.
         classes: number of classes.
         labels: names of the classes in the order of the probabilities, where the file itself holds
             them; a damaged file's raise BundleError.
@@ -34,6 +87,9 @@ class Runtime(Protocol):
 
     name: str
     input_shape: tuple[int, int, int]
+    batch: int
+    input_range: Range
+    layout: Layout
     classes: int
 
     @property
@@ -54,7 +110,7 @@ class Runtime(Protocol):
         """One inference, ready to be timed.
 
         Args:
-            image: uint8 ``[H, W, 3]``.
+            image: uint8 ``[H, W, 3]``; repeated to fill the batch.
 
         Returns:
             A function that sets the input, runs the network and reads its output, and does nothing

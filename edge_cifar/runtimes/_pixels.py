@@ -9,8 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from edge_cifar.errors import BundleError
-
-Range = tuple[float, float]
+from edge_cifar.runtimes import PLAIN, Layout, Range, Setup
 
 _PIXEL_MAXIMUM = 255
 # What networks are commonly trained on: raw pixels, [0, 1], [-1, 1], raw pixels minus 128.
@@ -81,27 +80,28 @@ class ImageInput:
 
     @classmethod
     def of(
-        cls, shape: tuple[int | None, ...], quantization: Quantization, input_range: Range | None, source: str
+        cls, shape: tuple[int | None, ...], quantization: Quantization, source: str, setup: Setup = PLAIN
     ) -> ImageInput:
         """The input described by a model file.
 
         Args:
             shape: ``(N, H, W, 3)`` or ``(N, 3, H, W)``; N may be None.
             quantization: as the file states it.
-            input_range: what pixels 0 and 255 stand for. None derives it from the quantization: of
-                the ranges networks are commonly trained on, the one that the quantized numbers span;
-                raw pixels for a floating-point input, since a file does not say.
             source: the file's name, for the error message.
+            setup: what pixels 0 and 255 stand for, and the layout. Left out, the range is derived from
+                the quantization: of the ranges networks are commonly trained on, the one that the
+                quantized numbers span; raw pixels for a floating-point input, since a file does not say.
 
         Raises:
             BundleError: this is no RGB image input.
         """
-        if len(shape) == 4 and shape[3] == 3:
+        if len(shape) == 4 and shape[3] == 3 and setup.layout != "nchw":
             channels_first, (height, width) = False, shape[1:3]
-        elif len(shape) == 4 and shape[1] == 3:
+        elif len(shape) == 4 and shape[1] == 3 and setup.layout != "nhwc":
             channels_first, (height, width) = True, shape[2:4]
         else:
-            raise BundleError(f"{source} does not take RGB images: its input has shape {_text(shape)}")
+            laid_out = f" laid out as {setup.layout}" if setup.layout else ""
+            raise BundleError(f"{source} does not take RGB images{laid_out}: its input has shape {_text(shape)}")
         if height is None or width is None:
             raise BundleError(f"{source} does not fix its image size: its input has shape {_text(shape)}")
         return cls(
@@ -109,12 +109,16 @@ class ImageInput:
             width=width,
             channels_first=channels_first,
             quantization=quantization,
-            pixel_range=input_range or _derived_range(quantization.real_range()),
+            pixel_range=setup.input_range or _derived_range(quantization.real_range()),
         )
 
     @property
     def shape(self) -> tuple[int, int, int]:
         return self.height, self.width, 3
+
+    @property
+    def layout(self) -> Layout:
+        return "nchw" if self.channels_first else "nhwc"
 
     def encode(self, images: NDArray[np.uint8]) -> NDArray[Any]:
         """Images as the model's input.
@@ -140,6 +144,12 @@ class ImageInput:
         low, high = self.pixel_range
         pixels = np.arange(_PIXEL_MAXIMUM + 1, dtype=np.float64)
         return self.quantization.quantize(low + pixels / _PIXEL_MAXIMUM * (high - low))
+
+
+def filled(encoded: NDArray[Any], batch: int) -> NDArray[Any]:
+    """At least one encoded image, the last one repeated until there are as many as a fixed batch takes."""
+    missing = batch - len(encoded)
+    return np.concatenate([encoded, np.repeat(encoded[-1:], missing, axis=0)]) if missing else encoded
 
 
 def checked_probabilities(probabilities: NDArray[np.float32], images: int, source: str) -> NDArray[np.float32]:

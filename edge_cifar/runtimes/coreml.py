@@ -5,44 +5,77 @@ from __future__ import annotations
 import platform
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from PIL import Image
 
 from edge_cifar import packages, quiet
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable
-from edge_cifar.runtimes import Images, Probabilities, Runtime, _labels
+from edge_cifar.runtimes import PLAIN, Images, Layout, Operator, Probabilities, Runtime, Setup, _coreml_plan, _labels
 
 SUFFIX = ".mlpackage"
 DEVICE = True
 LIBRARY = "coremltools"
 
-ComputeUnits = Literal["ALL", "CPU_ONLY", "CPU_AND_GPU", "CPU_AND_NE"]
+# Which processors Core ML may use, in coremltools' terms.
+_COMPUTE_UNITS = {
+    "all-units": "ALL",
+    "cpu": "CPU_ONLY",
+    "cpu-gpu": "CPU_AND_GPU",
+    "cpu-neural-engine": "CPU_AND_NE",
+}
+BACKENDS = tuple(_COMPUTE_UNITS)
 
 _EXTRA = "convert"
 _BATCH = 64
+_RAW = (0.0, 255.0)
 
 
-def unavailable() -> str | None:
-    """Why Core ML cannot run on this machine."""
+def unavailable(backend: str | None = None) -> str | None:
+    """Why Core ML cannot run on this machine; where it runs, it takes any choice of compute units."""
     if platform.system() != "Darwin":
         return f"Core ML runs on macOS only, this is {platform.system()}"
     return None if packages.installed("coremltools") else str(MissingPackage("coremltools", _EXTRA))
 
 
-def load(path: Path, *, threads: int = 1, compute_units: ComputeUnits = "ALL") -> Runtime:
+def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
     """Load a ``.mlpackage`` folder; Core ML compiles it for this Mac, which takes a while.
 
     Args:
         path: the folder.
         threads: without effect: Core ML chooses its threads itself.
-        compute_units: which processors Core ML may use.
+        setup: how to run it. An image input's range and layout are the package's own business.
 
     Raises:
-        RuntimeUnavailable: this is no Mac, or coremltools is not installed.
+        RuntimeUnavailable: this is no Mac, coremltools is not installed, or more than one image is
+            wanted in an inference.
         BundleError: the package is damaged, or is no image classifier.
     """
+    if setup.batch != 1:
+        raise RuntimeUnavailable(f"{path.name} takes one image at once, not {setup.batch}")
+    return CoreML(_model(path, setup), path.name, setup)
+
+
+def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: float) -> tuple[Operator, ...]:
+    """Which processor Core ML means to compute each operation on; it tells no times.
+
+    Args:
+        path: the folder.
+        image: without effect, as are the threads and the seconds: nothing is run.
+        threads: see above.
+        setup: which processors may be used.
+        seconds: see above.
+    """
+    model = _model(path, setup)
+    coremltools = packages.require(LIBRARY, _EXTRA)
+    unit = coremltools.ComputeUnit[_COMPUTE_UNITS[setup.backend or BACKENDS[0]]]
+    plans = packages.require("coremltools.models.compute_plan", _EXTRA)
+    plan = plans.MLComputePlan.load_from_path(model.get_compiled_model_path(), compute_units=unit)
+    return _coreml_plan.operators(plan, path.name)
+
+
+def _model(path: Path, setup: Setup) -> Any:
     reason = unavailable()
     if reason:
         raise RuntimeUnavailable(reason)
@@ -50,20 +83,21 @@ def load(path: Path, *, threads: int = 1, compute_units: ComputeUnits = "ALL") -
         coremltools = packages.require(LIBRARY, _EXTRA)
     try:
         with quiet.captured():
-            model = coremltools.models.MLModel(str(path), compute_units=coremltools.ComputeUnit[compute_units])
+            unit = coremltools.ComputeUnit[_COMPUTE_UNITS[setup.backend or BACKENDS[0]]]
+            return coremltools.models.MLModel(str(path), compute_units=unit)
     except Exception as error:
         # coremltools raises bare Exception for whatever the framework refuses.
         message = str(error).strip().partition("\n")[0]
         raise BundleError(f"{path} is not a model that Core ML can run ({message}); export it again") from error
-    return CoreML(model, path.name)
 
 
 class CoreML:
     """A compiled model."""
 
     name = "coreml"
+    batch = 1
 
-    def __init__(self, model: Any, source: str) -> None:
+    def __init__(self, model: Any, source: str, setup: Setup = PLAIN) -> None:
         description = model.get_spec().description
         if len(description.input) != 1:
             raise BundleError(f"{source} has {len(description.input)} inputs; an image classifier has one")
@@ -72,7 +106,13 @@ class CoreML:
         self._input_name = feature.name
         self._takes_image = feature.type.WhichOneof("Type") == "imageType"
         self.input_shape = _image_shape(feature, source)
-        self._channels_first = not self._takes_image and feature.type.multiArrayType.shape[-1] != 3
+        channels_first = not self._takes_image and feature.type.multiArrayType.shape[-1] != 3
+        self.layout: Layout = "nchw" if channels_first else "nhwc"
+        if setup.layout not in (None, self.layout):
+            raise BundleError(f"the input of {source} is laid out as {self.layout}, not as {setup.layout}")
+        self.input_range = setup.input_range or _RAW
+        if self._takes_image and self.input_range != _RAW:
+            raise BundleError(f"{source} takes images, whose pixels it scales itself; leave --input-range out")
         self._output_name = description.predictedProbabilitiesName or description.output[0].name
         labels = model.user_defined_metadata.get(_labels.LABELS)
         self.labels = _labels.parsed(labels, source) if labels else None
@@ -102,8 +142,10 @@ class CoreML:
             raise BundleError(f"the model takes images of shape {self.input_shape}, got {image.shape}")
         if self._takes_image:
             return {self._input_name: Image.fromarray(image)}
-        ordered = image.transpose(2, 0, 1) if self._channels_first else image
-        return {self._input_name: ordered[np.newaxis].astype(np.float32)}
+        ordered = image.transpose(2, 0, 1) if self.layout == "nchw" else image
+        low, high = self.input_range
+        real = low + ordered[np.newaxis].astype(np.float32) * np.float32((high - low) / _RAW[1])
+        return {self._input_name: real}
 
     def _probabilities(self, output: Any) -> Probabilities:
         if not isinstance(output, dict):

@@ -13,7 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edge_cifar.errors import BundleError
-from edge_cifar.runtimes import Images, Probabilities
+from edge_cifar.runtimes import PLAIN, Images, Layout, Probabilities, Range, Setup
 from edge_cifar.runtimes._mil import package, planner
 from edge_cifar.runtimes._mil.constants import CONST, CONSTEXPR
 from edge_cifar.runtimes._mil.constants import read as read_constants
@@ -21,19 +21,21 @@ from edge_cifar.runtimes._mil.evaluate import Evaluator, Observer
 
 SUFFIX = ".mlpackage"
 DEVICE = False
+BACKENDS = ("numpy",)
 
 
-def unavailable() -> str | None:
+def unavailable(backend: str | None = None) -> str | None:
     """Nothing keeps it from running anywhere."""
     return None
 
 
-def load(path: Path, *, threads: int = 1) -> ReferenceRuntime:
+def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> ReferenceRuntime:
     """Open a package and make its program ready to run.
 
     Args:
         path: a ``.mlpackage`` folder.
         threads: how many chunks of images to compute at once.
+        setup: without effect: a package says itself what its input is, and nothing here is timed.
 
     Raises:
         BundleError: the package is missing, broken, hostile, or holds what cannot be evaluated.
@@ -77,6 +79,9 @@ class ReferenceRuntime:
     """
 
     name = "coreml-reference"
+    batch = 1
+    input_range: Range = (0.0, 255.0)
+    layout: Layout = "nhwc"
 
     def __init__(self, path: Path, threads: int) -> None:
         with package.opened(path) as opened:

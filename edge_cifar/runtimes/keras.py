@@ -11,32 +11,35 @@ import numpy as np
 
 from edge_cifar import packages, quiet
 from edge_cifar.activations import Activations
-from edge_cifar.errors import BundleError, MissingPackage
-from edge_cifar.runtimes import Images, Probabilities, Runtime, _keras_layers
+from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable
+from edge_cifar.runtimes import PLAIN, Images, Layout, Operator, Probabilities, Range, Runtime, Setup, _keras_layers
 
 SUFFIX = ".keras"
 DEVICE = False
+LIBRARY = "keras"
+# What Keras computes with is chosen by KERAS_BACKEND before it is imported.
+BACKENDS = (os.environ.get("KERAS_BACKEND", "tensorflow"),)
 
 _EXTRA = "train"
 _BATCH = 256
 
 
-def unavailable() -> str | None:
+def unavailable(backend: str | None = None) -> str | None:
     """Why Keras cannot run on this machine."""
-    backend = os.environ.get("KERAS_BACKEND", "tensorflow")
-    for package in ("keras", backend):
+    for package in ("keras", os.environ.get("KERAS_BACKEND", "tensorflow")):
         if not packages.installed(package):
             return str(MissingPackage(package, _EXTRA))
     return None
 
 
-def load(path: Path, *, threads: int = 1) -> Runtime:
+def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
     """Load a ``.keras`` file.
 
     Args:
         path: the file.
         threads: CPU threads that one inference may use. TensorFlow takes the number only before its
             first operation in a process; later ones run with what was set then.
+        setup: how to run it.
 
     Raises:
         MissingPackage: Keras or its backend is not installed.
@@ -44,7 +47,16 @@ def load(path: Path, *, threads: int = 1) -> Runtime:
     """
     keras = packages.require_keras()
     _pin_threads(threads)
-    return of_model(load_model(keras, path))
+    return KerasRuntime(load_model(keras, path), setup)
+
+
+def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: float) -> tuple[Operator, ...]:
+    """Refused: a compiled Keras model is one call.
+
+    Raises:
+        RuntimeUnavailable: always.
+    """
+    raise RuntimeUnavailable("Keras does not tell how long each layer takes")
 
 
 def load_model(keras: Any, path: Path) -> Any:
@@ -87,12 +99,15 @@ class KerasRuntime:
 
     name = "keras"
     labels = None
+    layout: Layout = "nhwc"
 
-    def __init__(self, model: Any) -> None:
+    def __init__(self, model: Any, setup: Setup = PLAIN) -> None:
         shape, output = model.input_shape, model.output_shape
         if not (isinstance(shape, tuple) and len(shape) == 4 and shape[3] == 3 and isinstance(output, tuple)):
             raise BundleError(f"the Keras model does not take RGB images: its input has shape {shape}")
         self._model = model
+        self.batch = setup.batch
+        self.input_range: Range = (0.0, 255.0)
         self.input_shape = (int(shape[1]), int(shape[2]), 3)
         self.classes = int(output[-1])
 
@@ -106,7 +121,7 @@ class KerasRuntime:
         return probabilities
 
     def single(self, image: Images) -> Callable[[], object]:
-        batch = image[np.newaxis].astype(np.float32)
+        batch = np.repeat(image[np.newaxis].astype(np.float32), self.batch, axis=0)
         # Not `predict`, which spends 40 ms on setting up a data pipeline for each call.
         predict_on_batch = self._model.predict_on_batch
 

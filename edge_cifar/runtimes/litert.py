@@ -1,4 +1,4 @@
-"""LiteRT (formerly TensorFlow Lite): runs ``.tflite`` files, with XNNPACK on the CPU."""
+"""LiteRT (formerly TensorFlow Lite): runs ``.tflite`` files on the CPU, by XNNPACK or by its own kernels."""
 
 from __future__ import annotations
 
@@ -9,56 +9,70 @@ from typing import Any
 import numpy as np
 
 from edge_cifar import packages, quiet
-from edge_cifar.errors import BundleError, MissingPackage
-from edge_cifar.runtimes import Images, Probabilities, Runtime, _labels
-from edge_cifar.runtimes._pixels import ImageInput, Quantization, Range, checked_probabilities, stored_type
+from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable
+from edge_cifar.runtimes import PLAIN, Images, Operator, Probabilities, Runtime, Setup, _labels
+from edge_cifar.runtimes._pixels import ImageInput, Quantization, checked_probabilities, filled, stored_type
 
 SUFFIX = ".tflite"
 DEVICE = True
 LIBRARY = "ai_edge_litert.interpreter"
+# What XNNPACK lacks is computed by the built-in kernels in either case.
+BACKENDS = ("xnnpack", "builtin")
 
 _EXTRA = "device"
 
 
-def unavailable() -> str | None:
-    """Why LiteRT cannot run on this machine."""
+def unavailable(backend: str | None = None) -> str | None:
+    """Why LiteRT cannot run on this machine; both of its backends come with it."""
     return None if packages.installed("ai_edge_litert") else str(MissingPackage("ai-edge-litert", _EXTRA))
 
 
-def load(path: Path, *, threads: int = 1, input_range: Range | None = None) -> Runtime:
+def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
     """Load a ``.tflite`` file.
 
     Args:
         path: the file.
         threads: CPU threads that one inference may use.
-        input_range: real values of pixels 0 and 255, where the file's quantization does not tell
-            (a floating-point input of somebody else's model); raw pixels by default.
+        setup: how to run it.
 
     Raises:
         MissingPackage: LiteRT is not installed.
+        RuntimeUnavailable: the file cannot take that many images at once.
         BundleError: the file is damaged, or is no image classifier.
     """
-    interpreter_module = packages.require(LIBRARY, _EXTRA)
+    module = packages.require(LIBRARY, _EXTRA)
+    options: dict[str, Any] = {"model_path": str(path), "num_threads": threads}
+    if setup.backend == "builtin":
+        options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     try:
         with quiet.captured():
-            interpreter = interpreter_module.Interpreter(model_path=str(path), num_threads=threads)
+            interpreter = module.Interpreter(**options)
             interpreter.allocate_tensors()
     except (ValueError, RuntimeError, OSError) as error:
         reason = str(error).strip().partition("\n")[0]
         raise BundleError(f"{path} is not a TFLite model that LiteRT can run ({reason}); export it again") from error
-    return LiteRT(interpreter, path, input_range)
+    return LiteRT(interpreter, path, setup)
+
+
+def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: float) -> tuple[Operator, ...]:
+    """Refused: LiteRT 2.3 measures operators in its C++ interface alone.
+
+    Raises:
+        RuntimeUnavailable: always.
+    """
+    raise RuntimeUnavailable("LiteRT's Python package does not tell how long each operator takes")
 
 
 class LiteRT:
-    """One interpreter with its tensors allocated for a batch of one.
+    """One interpreter with its tensors allocated for a batch of one, unless more are asked for.
 
-    Batches run image by image: on a CPU a batch of 64 saves less than a tenth of the time an image
-    (ResNet8 int8: 0.038 ms against 0.041), and a file with a fixed batch could not do it.
+    Left alone, batches run image by image: on a CPU a batch of 64 saves less than a tenth of the
+    time an image (ResNet8 int8: 0.038 ms against 0.041), and a file with a fixed batch could not do it.
     """
 
     name = "litert"
 
-    def __init__(self, interpreter: Any, path: Path, input_range: Range | None) -> None:
+    def __init__(self, interpreter: Any, path: Path, setup: Setup) -> None:
         source = path.name
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
         if len(inputs) != 1 or len(outputs) != 1:
@@ -70,9 +84,13 @@ class LiteRT:
         self._source = source
         self._input_index = inputs[0]["index"]
         self._output_index = outputs[0]["index"]
-        self._input = ImageInput.of(tuple(map(int, inputs[0]["shape"])), _quantization(inputs[0]), input_range, source)
+        self._input = ImageInput.of(tuple(map(int, inputs[0]["shape"])), _quantization(inputs[0]), source, setup)
         self._output = _quantization(outputs[0])
         self.input_shape = self._input.shape
+        self.input_range, self.layout = self._input.pixel_range, self._input.layout
+        self.batch = setup.batch
+        if setup.batch > 1:
+            self._resize([setup.batch, *map(int, inputs[0]["shape"][1:])])
         self.classes = int(outputs[0]["shape"][-1])
 
     @property
@@ -82,14 +100,16 @@ class LiteRT:
     def predict(self, images: Images) -> Probabilities:
         encoded = self._input.encode(images)
         stored = np.empty((len(images), self.classes), self._output.dtype)
-        for row, image in zip(stored, encoded, strict=True):
-            self._interpreter.set_tensor(self._input_index, image[np.newaxis])
+        for start in range(0, len(images), self.batch):
+            part = encoded[start : start + self.batch]
+            self._interpreter.set_tensor(self._input_index, filled(part, self.batch))
             self._interpreter.invoke()
-            row[:] = checked_probabilities(self._interpreter.get_tensor(self._output_index), 1, self._source)[0]
+            answers = self._interpreter.get_tensor(self._output_index)
+            stored[start : start + self.batch] = checked_probabilities(answers, self.batch, self._source)[: len(part)]
         return self._output.dequantize(stored)
 
     def single(self, image: Images) -> Callable[[], object]:
-        encoded = self._input.encode(image[np.newaxis])
+        encoded = filled(self._input.encode(image[np.newaxis]), self.batch)
         set_tensor, invoke, get_tensor = (
             self._interpreter.set_tensor,
             self._interpreter.invoke,
@@ -103,6 +123,21 @@ class LiteRT:
             return get_tensor(output_index)
 
         return infer
+
+    def _resize(self, shape: list[int]) -> None:
+        """Make room for a batch.
+
+        Raises:
+            RuntimeUnavailable: something behind the input is fixed to the file's own batch.
+        """
+        try:
+            with quiet.captured():
+                self._interpreter.resize_tensor_input(self._input_index, shape)
+                self._interpreter.allocate_tensors()
+        except (ValueError, RuntimeError) as error:
+            raise RuntimeUnavailable(f"{self._source} does not take {shape[0]} images at once") from error
+        if int(self._interpreter.get_output_details()[0]["shape"][0]) != shape[0]:
+            raise RuntimeUnavailable(f"{self._source} does not answer for {shape[0]} images at once")
 
 
 def _quantization(details: Mapping[str, Any]) -> Quantization:

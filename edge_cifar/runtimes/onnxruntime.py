@@ -1,22 +1,29 @@
-"""ONNX Runtime on the CPU: runs ``.onnx`` files."""
+"""ONNX Runtime: runs ``.onnx`` files, on the CPU unless another of its execution providers is asked for."""
 
 from __future__ import annotations
 
+import tempfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_cifar import packages, quiet
-from edge_cifar.errors import BundleError, MissingPackage
-from edge_cifar.runtimes import Images, Probabilities, Runtime, _labels
-from edge_cifar.runtimes._pixels import ImageInput, Quantization, Range, checked_probabilities
+from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable
+from edge_cifar.runtimes import PLAIN, Images, Operator, Probabilities, Runtime, Setup, _labels, _ort_profile
+from edge_cifar.runtimes._pixels import ImageInput, Quantization, checked_probabilities, filled
 
 SUFFIX = ".onnx"
 DEVICE = True
 LIBRARY = "onnxruntime"
+_PROVIDERS = {
+    "cpu": "CPUExecutionProvider",
+    "xnnpack": "XnnpackExecutionProvider",
+    "coreml": "CoreMLExecutionProvider",
+    "cuda": "CUDAExecutionProvider",
+}
+BACKENDS = tuple(_PROVIDERS)
 
 _EXTRA = "device"
 _BATCH = 64
@@ -29,47 +36,91 @@ _TYPES = {
 }
 
 
-def unavailable() -> str | None:
-    """Why ONNX Runtime cannot run on this machine."""
-    return None if packages.installed("onnxruntime") else str(MissingPackage("onnxruntime", _EXTRA))
+def unavailable(backend: str | None = None) -> str | None:
+    """Why ONNX Runtime cannot run on this machine, or not with that execution provider."""
+    if not packages.installed("onnxruntime"):
+        return str(MissingPackage("onnxruntime", _EXTRA))
+    if backend is None or backend == BACKENDS[0]:
+        return None
+    offered = packages.require(LIBRARY, _EXTRA).get_available_providers()
+    if _PROVIDERS[backend] in offered:
+        return None
+    return f"this build of ONNX Runtime has no {_PROVIDERS[backend]}; it has {', '.join(offered)}"
 
 
-def load(path: Path, *, threads: int = 1, input_range: Range | None = None) -> Runtime:
+def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
     """Load an ``.onnx`` file.
 
     Args:
         path: the file.
         threads: CPU threads that one inference may use.
-        input_range: real values of pixels 0 and 255, for somebody else's model; raw pixels by default.
+        setup: how to run it.
 
     Raises:
         MissingPackage: ONNX Runtime is not installed.
+        RuntimeUnavailable: the execution provider does not start here, or the file cannot take that
+            many images at once.
         BundleError: the file is damaged, or is no image classifier.
     """
+    return OnnxRuntime(_session(path, threads, setup, profile_to=None), path.name, setup)
+
+
+def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: float) -> tuple[Operator, ...]:
+    """What each node of the optimized graph costs, from ONNX Runtime's own profile.
+
+    Args:
+        path: the file.
+        image: uint8 ``[H, W, 3]``.
+        threads: CPU threads that one inference may use.
+        setup: how to run it.
+        seconds: how long to run it; at least a few inferences are.
+    """
+    with tempfile.TemporaryDirectory(prefix="edge-cifar-profile-") as folder:
+        session = _session(path, threads, setup, profile_to=Path(folder) / "profile")
+        infer = OnnxRuntime(session, path.name, setup).single(image)
+        infer()
+        inferences = _ort_profile.run_for(infer, seconds)
+        return _ort_profile.operators(Path(session.end_profiling()), inferences)
+
+
+def _session(path: Path, threads: int, setup: Setup, profile_to: Path | None) -> Any:
+    """A session on the one execution provider that is asked for; the CPU takes what that one cannot."""
     onnxruntime = packages.require(LIBRARY, _EXTRA)
+    provider = _PROVIDERS[setup.backend or BACKENDS[0]]
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     options.inter_op_num_threads = 1
     options.execution_mode = onnxruntime.ExecutionMode.ORT_SEQUENTIAL
     options.log_severity_level = 4
+    if profile_to is not None:
+        options.enable_profiling = True
+        options.profile_file_prefix = str(profile_to)
+    chosen: Any = provider
+    if setup.backend == "xnnpack":
+        # XNNPACK brings threads of its own; a second pool beside them would fight for the same cores.
+        options.intra_op_num_threads = 1
+        chosen = (provider, {"intra_op_num_threads": str(threads)})
     try:
         with quiet.captured():
-            session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+            session = onnxruntime.InferenceSession(str(path), options, providers=[chosen])
     except Exception as error:
         # The bindings raise classes of their own that share no base but Exception.
         if not type(error).__module__.startswith("onnxruntime"):
             raise
         reason = str(error).strip().partition("\n")[0]
         raise BundleError(f"{path} is not a model that ONNX Runtime can run ({reason}); export it again") from error
-    return OnnxRuntime(session, path.name, input_range)
+    # A provider whose library or device is missing is replaced by the CPU without an error.
+    if provider not in session.get_providers():
+        raise RuntimeUnavailable(f"ONNX Runtime's {provider} does not start on this machine")
+    return session
 
 
 class OnnxRuntime:
-    """One session on the CPU."""
+    """One session."""
 
     name = "onnxruntime"
 
-    def __init__(self, session: Any, source: str, input_range: Range | None) -> None:
+    def __init__(self, session: Any, source: str, setup: Setup) -> None:
         inputs, outputs = session.get_inputs(), session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1:
             raise BundleError(
@@ -85,9 +136,13 @@ class OnnxRuntime:
         # ONNX states no scale for a graph's inputs: integers are taken for raw pixels, int8 for raw pixels - 128.
         zero_point = -128 if inputs[0].type == "tensor(int8)" else 0
         quantization = Quantization(dtype=np.dtype(_TYPES[inputs[0].type]), zero_point=zero_point)
-        self._input = ImageInput.of(shape, quantization, input_range, source)
+        self._input = ImageInput.of(shape, quantization, source, setup)
         self._fixed_batch = shape[0]
+        if setup.batch not in (1, self._fixed_batch or setup.batch):
+            raise RuntimeUnavailable(f"{source} takes {self._fixed_batch} images at once, not {setup.batch}")
+        self.batch = self._fixed_batch or setup.batch
         self.input_shape = self._input.shape
+        self.input_range, self.layout = self._input.pixel_range, self._input.layout
         self.classes = self._answers(np.zeros((1, *self.input_shape), np.uint8)).shape[1]
 
     @property
@@ -103,7 +158,7 @@ class OnnxRuntime:
         return probabilities
 
     def single(self, image: Images) -> Callable[[], object]:
-        feed = {self._input_name: self._encoded(image[np.newaxis])}
+        feed = {self._input_name: filled(self._input.encode(image[np.newaxis]), self.batch)}
         run, output_names = self._session.run, self._output_names
 
         def infer() -> object:
@@ -112,12 +167,7 @@ class OnnxRuntime:
         return infer
 
     def _answers(self, images: Images) -> Probabilities:
-        encoded = self._encoded(images)
+        # A graph with a fixed batch takes no smaller one.
+        encoded = filled(self._input.encode(images), self._fixed_batch or len(images))
         output = self._session.run(self._output_names, {self._input_name: encoded})[0]
         return checked_probabilities(output, len(encoded), self._source)[: len(images)]
-
-    def _encoded(self, images: Images) -> NDArray[Any]:
-        encoded = self._input.encode(images)
-        # A graph with a fixed batch takes no smaller one.
-        padding = (self._fixed_batch or len(encoded)) - len(encoded)
-        return np.concatenate([encoded, np.repeat(encoded[-1:], padding, axis=0)]) if padding else encoded

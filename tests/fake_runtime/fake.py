@@ -19,7 +19,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_cifar.errors import BundleError
-from edge_cifar.runtimes import Images, Probabilities
+from edge_cifar.runtimes import PLAIN, Images, Probabilities, Setup
 
 SUFFIX = ".fake"
 DEVICE = True
@@ -30,7 +30,7 @@ def unavailable() -> str | None:
     return os.environ.get("FAKE_UNAVAILABLE")
 
 
-def load(path: Path, *, threads: int = 1) -> Fake:
+def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Fake:
     settings = json.loads(path.read_text())
     _go_wrong(settings, "load")
     return Fake(settings)

@@ -1,0 +1,66 @@
+"""ONNX Runtime's profile of a session, read: what each node costs in one inference."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+from edge_cifar.errors import BundleError
+from edge_cifar.runtimes import Operator
+
+_FEWEST = 5
+# A profile keeps every event of every inference: about 300 bytes a node.
+_MOST = 500
+_DEVICES = {"CPUExecutionProvider": "cpu", "XnnpackExecutionProvider": "cpu (xnnpack)", "CUDAExecutionProvider": "gpu"}
+_SUFFIX = "_kernel_time"
+_MICROSECONDS_PER_MILLISECOND = 1e3
+
+
+def run_for(infer: Callable[[], object], seconds: float) -> int:
+    """Run inferences for about that long; how many there were, between 5 and 500."""
+    end = time.perf_counter() + seconds
+    inferences = 0
+    while inferences < _FEWEST or (time.perf_counter() < end and inferences < _MOST):
+        infer()
+        inferences += 1
+    return inferences
+
+
+def operators(path: Path, inferences: int) -> tuple[Operator, ...]:
+    """The nodes of a profile, in the order they are run.
+
+    Args:
+        path: the JSON file that ONNX Runtime wrote.
+        inferences: how many of the last inferences count; those before them only warmed up.
+
+    Raises:
+        BundleError: the profile holds no node.
+    """
+    runs: list[list[dict[str, Any]]] = [[]]
+    for event in json.loads(path.read_text(encoding="utf-8")):
+        if event.get("cat") == "Node" and event["name"].endswith(_SUFFIX):
+            runs[-1].append(event)
+        elif event.get("name") == "model_run":
+            runs.append([])
+    microseconds: dict[str, float] = {}
+    nodes: dict[str, dict[str, Any]] = {}
+    for event in (event for run in runs[:-1][-inferences:] for event in run):
+        name = event["name"].removesuffix(_SUFFIX)
+        microseconds[name] = microseconds.get(name, 0.0) + event["dur"]
+        nodes[name] = event["args"]
+    total = sum(microseconds.values())
+    if not total:
+        raise BundleError(f"ONNX Runtime's profile {path.name} names no node")
+    return tuple(
+        Operator(
+            name=name,
+            type=arguments["op_name"],
+            device=_DEVICES.get(arguments.get("provider", ""), str(arguments.get("provider", ""))),
+            milliseconds=microseconds[name] / inferences / _MICROSECONDS_PER_MILLISECOND,
+            share=microseconds[name] / total,
+        )
+        for name, arguments in nodes.items()
+    )
