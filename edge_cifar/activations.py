@@ -6,6 +6,7 @@ import math
 import zipfile
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -78,8 +79,9 @@ class Activations:
     def write(self, path: Path) -> None:
         """Write a compressed ``.npz``, whole."""
         edges = [(source, number) for number, layer in enumerate(self.layers) for source in layer.sources]
-        values = {f"values_{number}": layer.values for number, layer in enumerate(self.layers)}
-        shapes = {f"shape_{number}": np.array(layer.shape, np.int64) for number, layer in enumerate(self.layers)}
+        arrays: dict[str, Any] = {}
+        for number, layer in enumerate(self.layers):
+            arrays |= {f"values_{number}": layer.values, f"shape_{number}": np.array(layer.shape, np.int64)}
         with files.appears_whole(path) as partial, partial.open("wb") as stream:
             np.savez_compressed(
                 stream,
@@ -87,8 +89,7 @@ class Activations:
                 names=np.array([layer.name for layer in self.layers], np.str_),
                 kinds=np.array([layer.kind for layer in self.layers], np.str_),
                 edges=np.array(edges, np.int64).reshape(-1, 2),
-                **shapes,
-                **values,
+                **arrays,
             )
 
     @classmethod

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from edge_cifar import files
+import edge_cifar.contents
+from edge_cifar import files, plugins
 from edge_cifar.artifact import Artifact, Bundle
 from edge_cifar.errors import BundleError
 from edge_cifar.parity import processes
@@ -16,9 +17,12 @@ from edge_cifar.parity.processes import Answers, Refusal
 from edge_cifar.parity.tolerances import tolerance_for
 from edge_cifar.parity.verification import Status, Verification
 from edge_cifar.parity.views import MISTAKES, PLAIN
+from edge_cifar.parity.weights import WeightCheck, keeps_weights
+from edge_cifar.parity.weights import check as check_weights
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.reference import Reference
 from edge_cifar.runtimes import loading
+from edge_cifar.variant import Variant
 
 _DIAGNOSIS_IMAGES = 200
 
@@ -53,7 +57,8 @@ def verify_bundle(bundle: Bundle, *, images: int | None = None, progress: Progre
         )
     for (number, artifact), given in zip(sound.items(), answers, strict=True):
         outcomes[number] = _judged(bundle, artifact, reference, given)
-    return _explained(bundle, reference, [outcomes[number] for number in sorted(outcomes)])
+    explained = _explained(bundle, reference, [outcomes[number] for number in sorted(outcomes)])
+    return _proven(bundle, explained)
 
 
 def read_reference(bundle: Bundle, images: int | None) -> Reference:
@@ -149,6 +154,39 @@ def _explained(bundle: Bundle, reference: Reference, outcomes: list[Verification
         if cause:
             outcomes[number] = replace(outcomes[number], reason=f"{outcomes[number].reason}; {cause}")
     return outcomes
+
+
+def _proven(bundle: Bundle, outcomes: list[Verification]) -> list[Verification]:
+    """Hold the constants of those that answered, or cannot here, against the fp32 artifact of their format.
+
+    Only against one that itself answers as the Keras model does, or a sound artifact would be blamed for it.
+    """
+    passed = {
+        artifact.variant: artifact
+        for artifact, outcome in zip(bundle.artifacts, outcomes, strict=True)
+        if outcome.status == "pass"
+    }
+    proven = []
+    for artifact, outcome in zip(bundle.artifacts, outcomes, strict=True):
+        sibling = passed.get(Variant(artifact.variant.format, "fp32"))
+        readable = outcome.status != "fail" or outcome.comparison is not None
+        if sibling is None or not readable or not keeps_weights(artifact.variant):
+            proven.append(outcome)
+            continue
+        check = _weight_check(sibling, artifact)
+        if check.wrong:
+            reason = f"{outcome.reason}; {check.wrong}" if outcome.status == "fail" else check.wrong
+            outcome = replace(outcome, status="fail", reason=reason)
+        proven.append(replace(outcome, weights=check))
+    return proven
+
+
+def _weight_check(sibling: Artifact, artifact: Artifact) -> WeightCheck:
+    module = plugins.load(edge_cifar.contents, artifact.variant.format, "format")
+    try:
+        return check_weights(sibling.variant, module.weights(sibling.path), module.weights(artifact.path))
+    except BundleError as error:
+        return WeightCheck(sibling=sibling.variant, constants=0, wrong=str(error))
 
 
 def _method(path: Path) -> str:

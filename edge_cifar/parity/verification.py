@@ -9,6 +9,7 @@ from typing import Any, Literal
 from edge_cifar.evaluation.metrics import Interval
 from edge_cifar.parity.comparison import Comparison
 from edge_cifar.parity.tolerances import Tolerance
+from edge_cifar.parity.weights import WeightCheck
 from edge_cifar.variant import Variant
 
 Status = Literal["pass", "fail", "unverified"]
@@ -29,6 +30,8 @@ class Verification:
         seconds: time that its answers took, start of the runtime included.
         labels: class names.
         comparison: all figures; None when there were no answers to compare.
+        weights: its constants held against its fp32 sibling's; None where there is no sound one, or the
+            precision changes the weights.
     """
 
     model: str
@@ -41,6 +44,7 @@ class Verification:
     seconds: float
     labels: Sequence[str]
     comparison: Comparison | None
+    weights: WeightCheck | None = None
 
     def document(self) -> dict[str, Any]:
         """This outcome as JSON; figures that could not be measured are null."""
@@ -52,6 +56,7 @@ class Verification:
             "method": self.method,
             "images": self.images,
             **figures,
+            "weights": self.weights.document() if self.weights else None,
             "tolerance": self.tolerance.document(),
             "reason": self.reason,
             "seconds": round(self.seconds, 3),

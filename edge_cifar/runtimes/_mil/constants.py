@@ -79,22 +79,31 @@ def decompressed(
     return constexpr.dense(operation.kind, given, type_)
 
 
+def known(opened: Package) -> dict[str, Known]:
+    """Every constant of a program by name, compressed ones made dense.
+
+    Raises:
+        BundleError: one is not what the program says.
+    """
+    found: dict[str, Known] = {}
+
+    def resolve(argument: Argument) -> object:
+        return found.get(argument.name) if isinstance(argument, Reference) else literal(opened, argument)
+
+    for operation in opened.program.operations:
+        for output in operation.outputs:
+            if operation.kind == CONST:
+                found[output.name] = constant(opened, operation, output.type)
+            elif operation.kind.startswith(CONSTEXPR) and output.type:
+                found[output.name] = decompressed(opened, operation, output.type, resolve)
+    return found
+
+
 def read(path: Path) -> dict[str, Array]:
     """Every constant tensor of a package by name, compressed ones made dense, in the type they are stored in.
 
     Raises:
         BundleError: the package is broken.
     """
-    known: dict[str, Known] = {}
     with package.opened(path) as opened:
-
-        def resolve(argument: Argument) -> object:
-            return known.get(argument.name) if isinstance(argument, Reference) else literal(opened, argument)
-
-        for operation in opened.program.operations:
-            for output in operation.outputs:
-                if operation.kind == CONST:
-                    known[output.name] = constant(opened, operation, output.type)
-                elif operation.kind.startswith(CONSTEXPR) and output.type:
-                    known[output.name] = decompressed(opened, operation, output.type, resolve)
-    return {name: value.array for name, value in known.items() if isinstance(value, Constant)}
+        return {name: value.array for name, value in known(opened).items() if isinstance(value, Constant)}

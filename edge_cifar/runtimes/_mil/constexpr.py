@@ -21,10 +21,19 @@ from edge_cifar.runtimes._mil.program import TensorType
 
 @dataclass(frozen=True)
 class Constant:
-    """A tensor known beforehand, its elements as they are stored (half precision as float16)."""
+    """A tensor known beforehand.
+
+    Attributes:
+        type: its type.
+        array: its elements as they are stored (half precision as float16).
+        step: of the uniform quantization that it comes from, to be broadcast to it; None where there is none.
+        palette: the only table that its elements were looked up in; None where there is none.
+    """
 
     type: TensorType
     array: Array
+    step: Array | None = None
+    palette: Array | None = None
 
 
 Given = Mapping[str, "Constant | str"]
@@ -43,7 +52,16 @@ def dense(kind: str, given: Given, declared: TensorType) -> Constant:
     """
     if kind not in _DECOMPRESSORS:
         raise BundleError("there is no reference for this kind of weight compression")
-    return Constant(declared, _DECOMPRESSORS[kind](given, declared))
+    array = _DECOMPRESSORS[kind](given, declared)
+    if kind == "constexpr_blockwise_shift_scale":
+        return Constant(declared, array, step=_over_blocks(_tensor(given, "scale").array, declared.shape))
+    if kind == "constexpr_affine_dequantize":
+        scale = _tensor(given, "scale").array
+        ones = (1,) * (array.ndim - 1 - _whole(given, "axis") % array.ndim)
+        return Constant(declared, array, step=scale.reshape(scale.shape + ones) if scale.ndim else scale)
+    table = _tensor(given, "lut").array if kind == "constexpr_lut_to_dense" else None
+    one = table is not None and table.size == max(table.shape)
+    return Constant(declared, array, palette=table.reshape(-1) if table is not None and one else None)
 
 
 def _affine_dequantize(given: Given, declared: TensorType) -> Array:

@@ -1,0 +1,146 @@
+"""What a ``.tflite`` file holds, read without LiteRT: its operators, its tensors, its constants.
+
+Field numbers are those of TensorFlow Lite's schema (schema.fbs, version 3).
+"""
+
+from __future__ import annotations
+
+import math
+import mmap
+import struct
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_cifar.errors import BundleError
+from edge_cifar.runtimes._flatbuffer import Flatbuffer
+
+_MODEL_OPERATOR_CODES, _MODEL_SUBGRAPHS, _MODEL_BUFFERS = 1, 2, 4
+_CODE_DEPRECATED, _CODE = 0, 3
+_GRAPH_TENSORS, _GRAPH_OPERATORS = 0, 3
+_TENSOR_SHAPE, _TENSOR_TYPE, _TENSOR_BUFFER, _TENSOR_NAME, _TENSOR_QUANTIZATION = 0, 1, 2, 3, 4
+_QUANTIZATION_SCALE, _QUANTIZATION_ZERO_POINT, _QUANTIZATION_AXIS = 2, 3, 6
+_OPERATOR_CODE, _OPERATOR_INPUTS, _OPERATOR_OUTPUTS = 0, 1, 2
+_BUFFER_DATA = 0
+
+_TYPES = {0: "<f4", 1: "<f2", 2: "<i4", 3: "u1", 4: "<i8", 7: "<i2", 9: "i1"}
+# Those that bear on weights; any other operator goes by its number.
+KINDS = {0: "ADD", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 6: "DEQUANTIZE", 9: "FULLY_CONNECTED", 18: "MUL", 41: "SUB"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Tensor:
+    """One tensor.
+
+    Attributes:
+        name: as the converter gave it.
+        shape: with the batch.
+        dtype: of its stored numbers; None for what is not read here (text, truth values).
+        constant: its stored numbers; None where they are computed.
+        scales: float32, one for the whole tensor or one for each slice along ``axis``; empty without quantization.
+        zero_points: int64, as many.
+        axis: that the scales run along.
+    """
+
+    name: str
+    shape: tuple[int, ...]
+    dtype: np.dtype[Any] | None
+    constant: NDArray[Any] | None
+    scales: NDArray[np.float32]
+    zero_points: NDArray[np.int64]
+    axis: int
+
+    def along_axis(self, vector: NDArray[Any]) -> NDArray[Any]:
+        """A vector of as many numbers as there are scales, shaped to be combined with the tensor."""
+        if len(vector) == 1:
+            return vector.reshape(())
+        shape = [1] * len(self.shape)
+        shape[self.axis] = len(vector)
+        return vector.reshape(shape)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operator:
+    """One operator: its kind, and the numbers of its input and output tensors (-1 for an input left out)."""
+
+    kind: str
+    inputs: tuple[int, ...]
+    outputs: tuple[int, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Graph:
+    """The only graph of a file; empty where it has none."""
+
+    tensors: Sequence[Tensor]
+    operators: Sequence[Operator]
+
+
+def read(path: Path) -> Graph:
+    """Read a ``.tflite`` file.
+
+    Raises:
+        BundleError: the file's tables point outside it, or contradict each other.
+    """
+    try:
+        with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
+            return _graph(Flatbuffer(data))
+    except (struct.error, ValueError, IndexError, UnicodeDecodeError) as error:
+        raise BundleError(f"{path} is damaged ({error}); export it again") from error
+
+
+def _graph(file: Flatbuffer) -> Graph:
+    model = file.root()
+    graphs = file.tables(model, _MODEL_SUBGRAPHS)
+    if not graphs:
+        return Graph(tensors=(), operators=())
+    if len(graphs) > 1:
+        raise ValueError(f"it holds {len(graphs)} graphs where one belongs")
+    codes = [
+        max(file.number(code, _CODE_DEPRECATED, "<b"), file.number(code, _CODE, "<i"))
+        for code in file.tables(model, _MODEL_OPERATOR_CODES)
+    ]
+    buffers = file.tables(model, _MODEL_BUFFERS)
+    tensors = [_tensor(file, table, buffers) for table in file.tables(graphs[0], _GRAPH_TENSORS)]
+    operators = []
+    for table in file.tables(graphs[0], _GRAPH_OPERATORS):
+        code = codes[file.number(table, _OPERATOR_CODE)]
+        inputs, outputs = (
+            tuple(file.array(table, field, "<i4").tolist()) for field in (_OPERATOR_INPUTS, _OPERATOR_OUTPUTS)
+        )
+        if not all(-1 <= number < len(tensors) for number in inputs + outputs):
+            raise ValueError("an operator names a tensor that there is not")
+        operators.append(Operator(kind=KINDS.get(code, str(code)), inputs=inputs, outputs=outputs))
+    return Graph(tensors=tensors, operators=operators)
+
+
+def _tensor(file: Flatbuffer, table: int, buffers: Sequence[int]) -> Tensor:
+    shape = tuple(file.array(table, _TENSOR_SHAPE, "<i4").tolist())
+    code = _TYPES.get(file.number(table, _TENSOR_TYPE, "<b"))
+    scales, zero_points, axis = np.zeros(0, np.float32), np.zeros(0, np.int64), 0
+    quantization = file.table(table, _TENSOR_QUANTIZATION)
+    if quantization is not None:
+        scales = file.array(quantization, _QUANTIZATION_SCALE, "<f4")
+        zero_points = file.array(quantization, _QUANTIZATION_ZERO_POINT, "<i8")
+        axis = file.number(quantization, _QUANTIZATION_AXIS, "<i")
+    if len(zero_points) != len(scales) or (len(scales) > 1 and shape[axis] != len(scales)):
+        raise ValueError("the scales of a tensor do not fit it")
+    stored = file.array(buffers[file.number(table, _TENSOR_BUFFER)], _BUFFER_DATA, "u1")
+    constant = None
+    if len(stored) and code is not None:
+        if min(shape, default=0) < 0 or len(stored) != math.prod(shape) * np.dtype(code).itemsize:
+            raise ValueError(f"a constant of shape {list(shape)} has {len(stored)} bytes")
+        constant = stored.view(code).reshape(shape)
+    return Tensor(
+        name=file.bytes(table, _TENSOR_NAME).decode("utf-8"),
+        shape=shape,
+        dtype=None if code is None else np.dtype(code),
+        constant=constant,
+        scales=scales,
+        zero_points=zero_points,
+        axis=axis,
+    )

@@ -1,0 +1,92 @@
+"""The weights of a program, as the numbers that they stand for."""
+
+from __future__ import annotations
+
+from collections import Counter
+from collections.abc import Mapping
+from pathlib import Path
+
+import numpy as np
+
+from edge_cifar.contents import Weight
+from edge_cifar.runtimes._mil import constants, package
+from edge_cifar.runtimes._mil.constexpr import Constant
+from edge_cifar.runtimes._mil.program import Argument, Operation, Reference
+from edge_cifar.runtimes._pixels import Quantization, stored_type
+
+# These come and go with the precision; all other operations are the same, in the same order.
+_PASSING = (constants.CONST, "cast", "quantize", "dequantize", "classify")
+
+
+def weights(path: Path) -> dict[str, Weight]:
+    """Every constant of floating point, by its operation's kind, the operation's number among those, and its place.
+
+    Names are not used: they hold numbers that differ from one conversion to the next.
+
+    Raises:
+        BundleError: the package is broken.
+    """
+    found: dict[str, Weight] = {}
+    with package.opened(path) as opened:
+        known = constants.known(opened)
+
+        def resolve(argument: Argument) -> object:
+            if isinstance(argument, Reference):
+                return known.get(argument.name)
+            return constants.literal(opened, argument)
+
+        makers = {output.name: operation for operation in opened.program.operations for output in operation.outputs}
+        counts: Counter[str] = Counter()
+        for operation in opened.program.operations:
+            if operation.kind in _PASSING or operation.kind.startswith(constants.CONSTEXPR):
+                continue
+            counts[operation.kind] += 1
+            stem = f"{operation.kind} {counts[operation.kind]}"
+            for place, arguments in operation.inputs.items():
+                for argument in arguments:
+                    value = resolve(argument)
+                    if isinstance(value, Constant) and value.array.dtype.kind == "f":
+                        found[f"{stem} {place}"] = _weight(operation, stem, place, value, known, makers)
+    return found
+
+
+def _weight(
+    operation: Operation,
+    stem: str,
+    place: str,
+    value: Constant,
+    known: Mapping[str, constants.Known],
+    makers: Mapping[str, Operation],
+) -> Weight:
+    if operation.kind != "conv" or place not in ("weight", "bias"):
+        return Weight(values=value.array, step=value.step, palette=value.palette)
+    if place == "bias":
+        given = _quantization(operation, known, makers)
+        return Weight(values=value.array, step=value.step, shifts=f"{stem} weight", source=given)
+    flat = (*value.array.shape[:2], -1)
+    step = None if value.step is None else np.broadcast_to(value.step, value.array.shape).reshape(flat)
+    return Weight(values=value.array.reshape(flat), step=step, palette=value.palette)
+
+
+def _quantization(
+    operation: Operation, known: Mapping[str, constants.Known], makers: Mapping[str, Operation]
+) -> Quantization | None:
+    """What a convolution's input can be, where it comes out of a ``dequantize``."""
+    (source,) = operation.inputs["x"]
+    maker = makers.get(source.name) if isinstance(source, Reference) else None
+    if maker is None or maker.kind != "dequantize":
+        return None
+    scale, zero_point = (_constant(maker, place, known) for place in ("scale", "zero_point"))
+    if scale is None or scale.array.size != 1:
+        return None
+    if zero_point is None:
+        return stored_type(np.int8, float(scale.array), 0)
+    return stored_type(zero_point.array.dtype, float(scale.array), int(zero_point.array))
+
+
+def _constant(operation: Operation, place: str, known: Mapping[str, constants.Known]) -> Constant | None:
+    for argument in operation.inputs.get(place, ()):
+        value = known.get(argument.name) if isinstance(argument, Reference) else None
+        if isinstance(value, Constant):
+            return value
+    return None
