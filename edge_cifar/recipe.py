@@ -63,6 +63,10 @@ class Augmentation:
         rotation: largest turn, in degrees.
         zoom: largest relative change of scale.
         cutout: side of a square set to mid-grey, as a fraction of the side.
+        mixup: blend each image with another of its batch, and their targets alike, by a weight
+            from Beta(mixup, mixup); at most 1.
+        cutmix: paste a rectangle of another image of the batch, its area from Beta(1, 1), and mix
+            the targets by area.
     """
 
     flip: bool = False
@@ -70,6 +74,8 @@ class Augmentation:
     rotation: float = 0.0
     zoom: float = 0.0
     cutout: float = 0.0
+    mixup: float = 0.0
+    cutmix: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -83,6 +89,8 @@ class Recipe:
         optimizer: ``adam``, ``adamw`` or ``sgd`` (Nesterov momentum 0.9).
         weight_decay: decoupled decay of kernels; biases and normalization are exempt.
         label_smoothing: probability mass spread over all classes.
+        weight_averaging: momentum, by step, of a moving average of the weights, which then is what
+            is validated and kept; 0 keeps the weights themselves.
         validation_split: share of the training images held out for choosing the best weights.
         augmentation: random changes to the training images.
         batch_norm_momentum: momentum of the moving statistics while training; None keeps the
@@ -95,6 +103,7 @@ class Recipe:
     optimizer: Optimizer = "adam"
     weight_decay: float = 0.0
     label_smoothing: float = 0.0
+    weight_averaging: float = 0.0
     validation_split: float = 0.1
     augmentation: Augmentation = field(default_factory=Augmentation)
     batch_norm_momentum: float | None = None
@@ -110,7 +119,7 @@ def customized(
     *,
     epochs: Sequence[int] | None = None,
     learning_rate: float | None = None,
-    unfreeze: int | Literal["all"] | None = None,
+    unfreeze: Trainable | None = None,
     batch_size: int | None = None,
     image_size: int | None = None,
     validation_split: float | None = None,
@@ -121,7 +130,8 @@ def customized(
         recipe: to start from.
         epochs: one number for every phase, or one each; a phase of 0 epochs is left out.
         learning_rate: peak rate of the last phase; earlier phases keep their ratio to it.
-        unfreeze: what the last phase trains: the last N layers of the backbone, or all.
+        unfreeze: what the last phase trains: the last N layers of the backbone, ``all``, or those
+            from the first layer on whose name begins so, such as ``block5``.
         batch_size: images per step.
         image_size: side in pixels that the network sees.
         validation_split: share of the training images held out, above 0 and below 1.
@@ -144,8 +154,8 @@ def customized(
         factor = learning_rate / phases[-1].learning_rate
         phases = [replace(phase, learning_rate=phase.learning_rate * factor) for phase in phases]
     if unfreeze is not None:
-        if unfreeze != "all" and unfreeze < 0:
-            raise UsageError(f"--unfreeze takes a number of layers, 0 or more, or all; got {unfreeze}")
+        if unfreeze == "" or (isinstance(unfreeze, int) and unfreeze < 0):
+            raise UsageError(f"--unfreeze takes a number, 0 or more, a layer's name, or all; got {unfreeze!r}")
         phases[-1] = replace(phases[-1], trainable="head" if unfreeze == 0 else unfreeze)
     if batch_size is not None and batch_size < 1:
         raise UsageError(f"the batch size must be at least 1; got {batch_size}")

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_cifar.errors import TrainingError
+from edge_cifar.errors import UsageError
 from edge_cifar.recipe import Augmentation, Phase, Recipe
 
 keras = pytest.importorskip("keras", reason="training needs Keras")
@@ -48,8 +48,23 @@ def test_all_unfreezes_everything_again(model) -> None:  # type: ignore[no-untyp
 
 
 def test_more_layers_than_there_are_is_an_error(model) -> None:  # type: ignore[no-untyped-def]
-    with pytest.raises(TrainingError, match="layers before its head"):
+    with pytest.raises(UsageError, match="layers before its head"):
         phases.set_trainable(model, 1000)
+
+
+def test_a_name_unfreezes_from_the_first_layer_that_begins_so(model) -> None:  # type: ignore[no-untyped-def]
+    phases.set_trainable(model, "stack2")
+    names = [layer.name for layer in trunk_layers(model)]
+    assert _frozen(model) == names[: names.index("stack2_conv1")]
+
+
+@pytest.mark.parametrize(
+    ("name", "way_out"),
+    [("stak2", "did you mean 'stack2'"), ("stack2_cnv1", "did you mean 'stack2_conv1'"), ("zzz", "edge-cifar models")],
+)
+def test_an_unknown_name_gets_a_suggestion(model, name: str, way_out: str) -> None:  # type: ignore[no-untyped-def]
+    with pytest.raises(UsageError, match=way_out):
+        phases.set_trainable(model, name)
 
 
 def _rate(schedule: object, step: int) -> float:

@@ -31,9 +31,9 @@ def test_learning_rate_sets_the_last_phase_and_keeps_the_ratio() -> None:
     assert rates == pytest.approx([1e-2, 1e-3])
 
 
-@pytest.mark.parametrize(("unfreeze", "expected"), [(4, 4), ("all", "all"), (0, "head")])
+@pytest.mark.parametrize(("unfreeze", "expected"), [(4, 4), ("all", "all"), (0, "head"), ("block5", "block5")])
 def test_unfreeze_sets_what_the_last_phase_trains(unfreeze: int | str, expected: int | str) -> None:
-    changed = customized(RECIPE, unfreeze=unfreeze)  # type: ignore[arg-type]
+    changed = customized(RECIPE, unfreeze=unfreeze)
     assert changed.phases[-1].trainable == expected
     assert changed.phases[0] == RECIPE.phases[0]
 
@@ -47,6 +47,7 @@ def test_unfreeze_sets_what_the_last_phase_trains(unfreeze: int | str, expected:
         ("learning_rate", 0.0, "above 0"),
         ("learning_rate", float("nan"), "above 0"),
         ("unfreeze", -1, "0 or more"),
+        ("unfreeze", "", "a layer's name"),
         ("batch_size", 0, "at least 1"),
         ("image_size", 0, "at least 1"),
         ("validation_split", 1.0, "between 0 and 1"),

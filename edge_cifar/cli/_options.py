@@ -7,17 +7,26 @@ from typing import Literal
 import click
 
 
-def number_or_all(
-    context: click.Context, option: click.Parameter, value: str | None, *, least: int = 1
-) -> int | Literal["all"] | None:
-    """A whole number of at least ``least``, or ``all``."""
+def number_or_all(context: click.Context, option: click.Parameter, value: str | None) -> int | Literal["all"] | None:
+    """A whole number of at least 1, or ``all``."""
     if value is None:
         return None
     if value == "all":
         return "all"
-    if not value.isdecimal() or int(value) < least:
-        raise click.BadParameter(f"{value!r} is neither a whole number from {least} on nor all", context, option)
+    if not value.isdecimal() or int(value) < 1:
+        raise click.BadParameter(f"{value!r} is neither a whole number from 1 on nor all", context, option)
     return int(value)
+
+
+def number_or_name(context: click.Context, option: click.Parameter, value: str | None) -> int | str | None:
+    """A whole number from 0 on, or a name, which begins with a letter."""
+    if value is None:
+        return None
+    if value.isdecimal():
+        return int(value)
+    if not value[:1].isalpha():
+        raise click.BadParameter(f"{value!r} is neither a whole number from 0 on nor a layer's name", context, option)
+    return value
 
 
 def numbers(

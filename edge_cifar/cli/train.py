@@ -7,7 +7,7 @@ from pathlib import Path
 
 import click
 
-from edge_cifar.cli._options import number_or_all, numbers
+from edge_cifar.cli._options import number_or_name, numbers
 from edge_cifar.cli._output import Terminal, emit_json
 
 
@@ -35,9 +35,9 @@ from edge_cifar.cli._output import Terminal, emit_json
 @click.option("--image-size", type=int, help="Side in pixels that the network sees.")
 @click.option(
     "--unfreeze",
-    callback=partial(number_or_all, least=0),
-    metavar="N|all",
-    help="Backbone layers, from its end, that the last phase trains.",
+    callback=number_or_name,
+    metavar="N|NAME|all",
+    help="What the last phase trains: the backbone's last N layers, or those from NAME (such as block5) on.",
 )
 @click.option("--validation-split", type=float, help="Share of the training images held out.")
 @click.option(

@@ -6,14 +6,14 @@ import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 from edge_cifar import backbones, files, packages
 from edge_cifar.backbones import Backbone, Model
 from edge_cifar.data.loading import is_folder, load
 from edge_cifar.errors import RunError, UsageError, unknown
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.recipe import Recipe, customized
+from edge_cifar.recipe import Recipe, Trainable, customized
 from edge_cifar.run import Run
 from edge_cifar.steps._run_data import RunData, split_data
 from edge_cifar.steps._train_results import publish
@@ -38,7 +38,7 @@ def train(
     batch_size: int | None = None,
     learning_rate: float | None = None,
     image_size: int | None = None,
-    unfreeze: int | Literal["all"] | None = None,
+    unfreeze: Trainable | None = None,
     validation_split: float | None = None,
     mixed_precision: str = "auto",
     device: str = "auto",
@@ -64,7 +64,8 @@ def train(
         batch_size: images per step.
         learning_rate: peak rate of the last phase; earlier phases keep their ratio to it.
         image_size: side in pixels that the network sees.
-        unfreeze: what the last phase trains: the last N layers of the backbone, or all.
+        unfreeze: what the last phase trains: the last N layers of the backbone, ``all``, or those
+            from the first layer on whose name begins so.
         validation_split: share of the training images held out.
         mixed_precision: ``auto``, ``off``, ``bfloat16`` or ``float16``.
         device: ``auto``, ``cpu`` or ``gpu``.

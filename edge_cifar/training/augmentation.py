@@ -32,3 +32,22 @@ def augmentation_layers(augmentation: Augmentation, seed: int) -> list[Any]:
         area = augmentation.cutout**2
         made.append(layers.RandomErasing(factor=1.0, scale=(area, area), fill_value=127.5, seed=seed + 4))
     return made
+
+
+def mixing_layers(augmentation: Augmentation, seed: int) -> list[Any]:
+    """Layers that mix the images of a batch with one another, and their targets alike.
+
+    Each maps ``{"images": [batch, H, W, 3], "labels": [batch, classes]}`` to the same.
+
+    Args:
+        augmentation: whether to mix, and how: mixup as Zhang et al. 2017 (arXiv:1710.09412), cutmix
+            as Yun et al. 2019 (arXiv:1905.04899).
+        seed: each layer's generator is seeded from it.
+    """
+    made: list[Any] = []
+    if augmentation.mixup:
+        made.append(keras.layers.MixUp(augmentation.mixup, seed=seed + 5))
+    if augmentation.cutmix:
+        # Keras draws the parameter of its Beta distribution from the range of the factor; the paper's is 1.
+        made.append(keras.layers.CutMix((1.0, 1.0), seed=seed + 6))
+    return made

@@ -17,8 +17,9 @@ from edge_cifar.errors import TrainingError
 from edge_cifar.progress import Progress
 from edge_cifar.recipe import Phase, Recipe
 from edge_cifar.training import batch_norm, phases
-from edge_cifar.training.augmentation import augmentation_layers
+from edge_cifar.training.averaging import TrainedWeights
 from edge_cifar.training.checkpoint import Arrays, State
+from edge_cifar.training.learner import Learner, examples
 
 EVALUATION_BATCH = 250
 
@@ -51,8 +52,10 @@ class Training:
         self.state = state
         self.checkpoint = checkpoint
         self.progress = progress
-        augmentation = augmentation_layers(recipe.augmentation, seed)
-        self.learner = keras.Sequential([keras.Input(model.input_shape[1:]), *augmentation, model], name="learner")
+        self.learner = Learner(model, recipe.augmentation, seed)
+        for phase in recipe.phases:
+            # A layer that is not there is refused now, not when its phase comes.
+            phases.set_trainable(model, phase.trainable)
         self._targets = np.eye(model.output_shape[-1], dtype=np.float32)[train.labels]
 
     def run(self) -> None:
@@ -71,13 +74,13 @@ class Training:
         state = self.state
         steps = math.ceil(len(self.train) / self.recipe.batch_size)
         phases.set_trainable(self.model, phase.trainable)
-        optimizer = phases.optimizer(self.recipe, phase, steps)
         self.learner.compile(
-            optimizer=optimizer,
+            optimizer=phases.optimizer(self.recipe, phase, steps),
             loss=keras.losses.CategoricalCrossentropy(label_smoothing=self.recipe.label_smoothing),
             metrics=["accuracy"],
             jit_compile=keras.backend.backend() == "jax",  # XLA trains several times slower on TensorFlow's CPU.
         )
+        optimizer = self.learner.optimizer
         optimizer.build(self.learner.trainable_variables)
         learning, all_parameters = phases.trainable_parameters(self.model), self.model.count_params()
         self.progress.say(f"phase {phase.name}: {learning:,} of {all_parameters:,} parameters learn")
@@ -110,14 +113,14 @@ class Training:
             self.learner.optimizer.learning_rate = phases.plateau_rate(phase, losses)
         rate = float(keras.ops.convert_to_numpy(self.learner.optimizer.learning_rate))
         order = np.random.default_rng([self.seed, index, epoch]).permutation(len(self.train))
+        trained = TrainedWeights()
         with self.progress.bar(f"{phase.name} {epoch + 1}/{phase.epochs}", steps) as advance:
             fitted = self.learner.fit(
-                self.train.images[order],
-                self._targets[order],
+                examples(self.train.images[order], self._targets[order]),
                 batch_size=self.recipe.batch_size,
                 shuffle=False,
                 verbose=0,
-                callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: advance(1))],
+                callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: advance(1)), trained],
             )
         loss, accuracy = fitted.history["loss"][0], fitted.history["accuracy"][0]
         if not math.isfinite(loss):
@@ -144,6 +147,7 @@ class Training:
             f"validation {val_accuracy:.4f}, {state.history[-1]['seconds']:.0f} s"
         )
         self._keep_if_best(val_accuracy)
+        trained.put_back()
         state.epoch, state.optimizer = epoch + 1, _arrays(self.learner.optimizer.variables)
         self._save()
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import difflib
 import math
 from collections.abc import Sequence
 from typing import Any
@@ -9,7 +10,7 @@ from typing import Any
 import keras
 
 from edge_cifar.backbones import Model
-from edge_cifar.errors import TrainingError
+from edge_cifar.errors import UsageError
 from edge_cifar.recipe import Phase, Recipe, Trainable
 from edge_cifar.training.assembly import trunk_layers
 
@@ -18,7 +19,7 @@ def set_trainable(model: Model, trainable: Trainable) -> None:
     """Freeze and unfreeze a model's layers as :attr:`edge_cifar.recipe.Phase.trainable` says.
 
     Raises:
-        TrainingError: more layers are named than the backbone has, or one that it has not.
+        UsageError: more layers are asked for than the backbone has, or one that it has not.
     """
     trunk = trunk_layers(model)
     frozen = _frozen(model.name, trunk, trainable)
@@ -38,10 +39,22 @@ def _frozen(backbone: str, trunk: Sequence[Model], trainable: Trainable) -> int:
         for index, layer in enumerate(trunk):
             if layer.name.startswith(trainable):
                 return index
-        raise TrainingError(f"{backbone} has no layer whose name begins with {trainable!r} before its head")
+        near = difflib.get_close_matches(trainable, _beginnings(trunk), n=1, cutoff=0.5)
+        way_out = f"did you mean {near[0]!r}?" if near else f"edge-cifar models {backbone} lists them"
+        raise UsageError(f"{backbone} has no layer whose name begins with {trainable!r} before its head; {way_out}")
     if abs(trainable) > len(trunk):
-        raise TrainingError(f"{backbone} has {len(trunk)} layers before its head; got {abs(trainable)}")
+        raise UsageError(f"{backbone} has {len(trunk)} layers before its head; got {abs(trainable)}")
     return -trainable if trainable < 0 else len(trunk) - trainable
+
+
+def _beginnings(trunk: Sequence[Model]) -> list[str]:
+    """Names of layers, and of the blocks that they belong to: ``block5_conv1`` gives ``block5`` too."""
+    names = dict.fromkeys(
+        "_".join(parts[:count])
+        for parts in (layer.name.split("_") for layer in trunk)
+        for count in range(1, len(parts) + 1)
+    )
+    return list(names)
 
 
 def trainable_parameters(model: Model) -> int:
@@ -56,12 +69,13 @@ def optimizer(recipe: Recipe, phase: Phase, steps_per_epoch: int) -> Any:
     """
     rate = schedule(phase, steps_per_epoch)
     decay = recipe.weight_decay or None
+    averaging = {"use_ema": bool(recipe.weight_averaging), "ema_momentum": recipe.weight_averaging}
     if recipe.optimizer == "sgd":
-        made = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay)
+        made = keras.optimizers.SGD(rate, momentum=0.9, nesterov=True, weight_decay=decay, **averaging)
     elif recipe.optimizer == "adamw":
-        made = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay)
+        made = keras.optimizers.AdamW(rate, weight_decay=recipe.weight_decay, **averaging)
     else:
-        made = keras.optimizers.Adam(rate, weight_decay=decay)
+        made = keras.optimizers.Adam(rate, weight_decay=decay, **averaging)
     if recipe.weight_decay:
         made.exclude_from_weight_decay(var_names=["bias", "gamma", "beta"])
     return made
