@@ -15,6 +15,7 @@ import click
 @click.option("--min-accuracy", type=float, metavar="PERCENT", help="Advise only what is right this often.")
 @click.option("--max-size", metavar="SIZE", help="Advise only what is this small, such as 500kB.")
 @click.option("--max-latency", type=float, metavar="MS", help="Advise only what is this fast.")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the runs' test images lie, to show some.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     sources: tuple[Path, ...],
@@ -22,12 +23,14 @@ def command(
     min_accuracy: float | None,
     max_size: str | None,
     max_latency: float | None,
+    data_dir: Path | None,
     as_json: bool,
 ) -> None:
     """Write one self-contained HTML page about runs and benchmarks.
 
     A run brings its training, its bench.json and its bundle's parity; a bench.json alone works too.
     Several are laid side by side: runs, machines or versions. Without any, the newest run is taken.
+    Some test images are shown with what each run says of them, where the data set is at hand.
     The page opens with what to ship: the smallest artifact that loses less than one point of
     accuracy, or what the limits below ask for.
 
@@ -47,6 +50,7 @@ def command(
         min_accuracy=min_accuracy,
         max_size=None if max_size is None else quantities.parse_size(max_size),
         max_latency=max_latency,
+        data_dir=data_dir,
     )
     if as_json:
         emit_json({"page": str(path)})

@@ -9,7 +9,7 @@ from types import ModuleType
 
 import edge_cifar.data.sets
 from edge_cifar import plugins
-from edge_cifar.data import Dataset, Split, checksum, image_folder
+from edge_cifar.data import Dataset, Split, checksum, image_folder, places
 from edge_cifar.data.splits import balanced_indices
 from edge_cifar.errors import UsageError
 from edge_cifar.progress import SILENT, Progress
@@ -62,6 +62,12 @@ def is_folder(name: str) -> bool:
     if name in plugins.names(edge_cifar.data.sets):
         return False
     return os.sep in name or name in (".", "..") or name.startswith("~") or Path(name).is_dir()
+
+
+def at_hand(name: str) -> bool:
+    """Whether a data set can be loaded without a download. A folder of images is never downloaded."""
+    published = None if is_folder(name) else getattr(module_of(name), "PUBLISHED", None)
+    return published is None or places.find(published) is not None
 
 
 def module_of(name: str) -> ModuleType:

@@ -33,10 +33,12 @@ def locate(published: PublishedSet, *, data_dir: Path | None, progress: Progress
                 f"or fill this one with: edge-cifar data fetch --data {published.name} --data-dir {data_dir}"
             )
         return folder
-    for place in _usual_places():
-        if folder := _inside(published, place):
-            return folder
-    return obtain(published, _cache(), progress)
+    return find(published) or obtain(published, _cache(), progress)
+
+
+def find(published: PublishedSet) -> Path | None:
+    """The folder with a set's files in ``EDGE_CIFAR_DATA`` or the user's cache; None where neither has it."""
+    return next(filter(None, (_inside(published, place) for place in _usual_places())), None)
 
 
 def fetch(published: PublishedSet, *, data_dir: Path | None, overwrite: bool, progress: Progress) -> Path:

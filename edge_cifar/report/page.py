@@ -15,6 +15,7 @@ from importlib import resources
 from edge_cifar import packages
 from edge_cifar.report import artifact_view, palette, training_view
 from edge_cifar.report.advice import Limits, advise
+from edge_cifar.report.examples import Examples
 from edge_cifar.report.measurements import Benchmark, Measurement, distinct
 from edge_cifar.report.trained import Trained
 
@@ -27,12 +28,14 @@ class Document:
         measurements: of all benchmarks, and artifacts that were exported but not benched.
         benchmarks: where they come from.
         runs: the trainings behind them.
+        examples: test images with the runs' answers, one for each data set.
         limits: for the advice.
     """
 
     measurements: Sequence[Measurement] = ()
     benchmarks: Sequence[Benchmark] = ()
     runs: Sequence[Trained] = ()
+    examples: Sequence[Examples] = ()
     limits: Limits = field(default_factory=Limits)
 
 
@@ -78,6 +81,7 @@ def render(document: Document) -> str:
         "several_machines": several_machines,
         "across": artifact_view.across_machines(rows),
         "compared": training_view.compared(document.runs, colours),
+        "examples": [training_view.examples(one, colours) for one in document.examples],
         "runs": [training_view.trained(run) for run in document.runs],
         "benchmarks": [artifact_view.benchmark(bench) for bench in document.benchmarks],
         "checksums": [(row.name, row.sha256) for row in rows if row.sha256],
@@ -145,6 +149,7 @@ def _sections(shown: Mapping[str, object]) -> list[tuple[str, str]]:
         ("rows", "artifacts", "Artifacts"),
         ("across", "machines-compared", "Machines"),
         ("compared", "runs-compared", "Runs"),
+        ("examples", "examples", "Right and wrong"),
     )
     links = [(anchor, name) for key, anchor, name in optional if shown[key]]
     links += [(f"run-{number}", f"Training of {run['name']}") for number, run in enumerate(runs, 1)]

@@ -8,6 +8,7 @@ from typing import Any
 
 from edge_cifar import files
 from edge_cifar.errors import EdgeCifarError
+from edge_cifar.evaluation.predictions import Predictions
 from edge_cifar.report.fields import Fields
 from edge_cifar.report.measurements import Data
 from edge_cifar.run import Run
@@ -33,6 +34,7 @@ class PhaseFacts:
     """What one phase cost and reached.
 
     Attributes:
+        trainable: what it trained, in words; empty where the record does not tell.
         trainable_parameters: how many it trained.
         batch_norm: ``kept`` or ``re-estimated`` where its end looked at that; empty otherwise.
         best: the best validation accuracy of its epochs, in 0..1.
@@ -40,6 +42,7 @@ class PhaseFacts:
 
     name: str
     epochs: int | None
+    trainable: str
     trainable_parameters: int | None
     seconds: float | None
     batch_norm: str
@@ -62,15 +65,15 @@ class Trained:
     """One finished training.
 
     Attributes:
-        name: the run's name: that of its folder.
+        run: its folder.
         accuracy, low, high: on the test images, in 0..1, with the 95 % interval.
         confusion: ``[C][C]`` counts, rows true; empty where the run has none.
         mistakes: the sheet of mistakes, a PNG; None where the run has none.
-        facts: what else the record tells, for people: (name, value).
+        predictions: the answers for all test images; None where the run has none.
         record: the whole record, for its provenance.
     """
 
-    name: str
+    run: Run
     backbone: str
     data: Data
     recipe: str | None
@@ -91,14 +94,20 @@ class Trained:
     labels: tuple[str, ...]
     confusion: tuple[tuple[int, ...], ...]
     mistakes: bytes | None
+    predictions: Predictions | None
     record: Mapping[str, Any]
+
+    @property
+    def name(self) -> str:
+        """The run's name: that of its folder."""
+        return self.run.name
 
 
 def read_run(run: Run) -> Trained:
     """Read a run folder; only its record must be there.
 
     Raises:
-        RunError: there is no record, or it is not of this schema.
+        RunError: there is no record, it is not of this schema, or the predictions are damaged.
         EdgeCifarError: a value in it has the wrong type.
     """
     record = run.record()
@@ -107,7 +116,7 @@ def read_run(run: Run) -> Trained:
     history = tuple(_epoch(row) for row in fields.children("history"))
     labels, per_class, confusion = _classification(run)
     return Trained(
-        name=run.name,
+        run=run,
         backbone=fields.text("backbone") or run.name,
         data=Data(
             name=data.text("name") or "unnamed data",
@@ -127,11 +136,12 @@ def read_run(run: Run) -> Trained:
         f1=test.number("f1"),
         calibration_error=test.number("calibration_error"),
         history=history,
-        phases=tuple(_phase(phase, history) for phase in fields.children("phases")),
+        phases=_phases(fields, history),
         per_class=per_class,
         labels=labels,
         confusion=confusion,
         mistakes=_picture(run),
+        predictions=Predictions.read(run.predictions_path) if run.predictions_path.is_file() else None,
         record=record,
     )
 
@@ -151,18 +161,36 @@ def _epoch(row: Fields) -> Epoch:
     )
 
 
-def _phase(phase: Fields, history: tuple[Epoch, ...]) -> PhaseFacts:
+def _phases(fields: Fields, history: tuple[Epoch, ...]) -> tuple[PhaseFacts, ...]:
+    """The phases that were trained, each with what the recipe says of it."""
+    planned = {phase.text("name"): phase.plain() for phase in fields.child("recipe").children("phases")}
+    return tuple(
+        _phase(phase, planned.get(phase.text("name"), {}).get("trainable"), history)
+        for phase in fields.children("phases")
+    )
+
+
+def _phase(phase: Fields, trainable: Any, history: tuple[Epoch, ...]) -> PhaseFacts:
     name = phase.text("name") or "unnamed"
     reached = [row.val_accuracy for row in history if row.phase == name and row.val_accuracy is not None]
     renewed = phase.flag("batch_norm_reestimated")
     return PhaseFacts(
         name=name,
         epochs=phase.whole("epochs"),
+        trainable=_in_words(trainable),
         trainable_parameters=phase.whole("trainable_parameters"),
         seconds=phase.number("seconds"),
         batch_norm={None: "", True: "re-estimated", False: "kept"}[renewed],
         best=max(reached, default=None),
     )
+
+
+def _in_words(trainable: Any) -> str:
+    """What :attr:`edge_cifar.recipe.Phase.trainable` means."""
+    if isinstance(trainable, int):
+        return f"all but the first {-trainable} layers" if trainable < 0 else f"head and last {trainable} layers"
+    known = {"None": "", "head": "head alone", "all": "everything"}
+    return known.get(str(trainable), f"{trainable} and what follows")
 
 
 def _classification(

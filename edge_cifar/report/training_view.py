@@ -8,6 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from edge_cifar.report import quantities
+from edge_cifar.report.examples import Examples
 from edge_cifar.report.facts import facts
 from edge_cifar.report.trained import Epoch, Trained
 
@@ -35,22 +36,75 @@ def compared(runs: Sequence[Trained], colours: Mapping[str, str]) -> View | None
         for values, phrase in figures.values():
             value, largest = values[number], max((one for one in values if one is not None), default=0)
             text = None if value is None else phrase(value)
-            cells.append({"text": text, "share": round(value / largest, 4) if value and largest else 0})
+            cells.append({"text": text, "share": _share(value, largest)})
         lines.append(
             {
                 "name": run.name,
                 "colour": colours[run.name],
                 "synthetic": run.data.synthetic,
                 "how": _recipe(run),
-                "phases": ", then ".join(
-                    f"{phase.name} {quantities.percent(phase.best, 1)}"
-                    for phase in run.phases
-                    if phase.best is not None
-                ),
+                "interval": _interval(run),
                 "cells": cells,
             }
         )
-    return {"columns": list(figures), "rows": lines}
+    return {"columns": list(figures), "rows": lines, "phases": _stretches(runs, colours)}
+
+
+def _stretches(runs: Sequence[Trained], colours: Mapping[str, str]) -> list[View]:
+    """Every phase of every run with what it reached: from scratch, frozen and unfrozen side by side."""
+    longest = max((phase.seconds or 0.0 for run in runs for phase in run.phases), default=0.0)
+    lines = []
+    for run in runs:
+        reached = 0.0
+        for number, phase in enumerate(run.phases):
+            # A phase that was no better leaves the weights of the one before it.
+            reached = max(reached, phase.best or 0.0)
+            lines.append(
+                {
+                    "run": run.name if number == 0 else "",
+                    "colour": colours[run.name],
+                    "start": _start(run) if number == 0 else f"after {run.phases[number - 1].name}",
+                    "name": phase.name,
+                    "trainable": phase.trainable,
+                    "epochs": phase.epochs,
+                    "accuracy": {"text": quantities.percent(reached) if reached else None, "share": reached},
+                    "time": {
+                        "text": None if phase.seconds is None else quantities.duration(phase.seconds),
+                        "share": _share(phase.seconds, longest),
+                    },
+                }
+            )
+    return lines
+
+
+def _share(value: float | None, largest: float) -> float:
+    return round(value / largest, 4) if value and largest else 0.0
+
+
+def examples(shown: Examples, colours: Mapping[str, str]) -> View:
+    """Images with the answers of every run."""
+    return {
+        "tag": " (synthetic data)" if shown.data.synthetic else "",
+        "data": shown.data.name,
+        "summary": shown.summary,
+        "missing": shown.missing,
+        "rows": [
+            {
+                "png": row.png,
+                "label": row.label,
+                "answers": [
+                    {
+                        "run": answer.run,
+                        "colour": colours[answer.run],
+                        "right": answer.right,
+                        "words": f"{answer.label} {quantities.percent(answer.confidence, 0)}",
+                    }
+                    for answer in row.answers
+                ],
+            }
+            for row in shown.rows
+        ],
+    }
 
 
 def trained(run: Trained) -> View:
@@ -64,7 +118,8 @@ def trained(run: Trained) -> View:
             {
                 "name": phase.name,
                 "epochs": phase.epochs,
-                "trainable": None if phase.trainable_parameters is None else f"{phase.trainable_parameters:,}",
+                "trained": phase.trainable,
+                "parameters": None if phase.trainable_parameters is None else f"{phase.trainable_parameters:,}",
                 "time": None if phase.seconds is None else quantities.duration(phase.seconds),
                 "best": None if phase.best is None else quantities.percent(phase.best),
                 "batch_norm": phase.batch_norm,
@@ -108,22 +163,28 @@ def chart_run(run: Trained) -> View:
 
 
 def _recipe(run: Trained) -> str:
-    weights = {None: "", "none": "from scratch", "imagenet": "from ImageNet weights"}.get(
-        run.weights, f"from {run.weights}"
-    )
     size = f"{run.image_size} px" if run.image_size else ""
     recipe = f"recipe {run.recipe}" if run.recipe else ""
-    return ", ".join(part for part in (run.backbone if run.backbone != run.name else "", weights, size, recipe) if part)
+    return ", ".join(
+        part for part in (run.backbone if run.backbone != run.name else "", _start(run), size, recipe) if part
+    )
+
+
+def _start(run: Trained) -> str:
+    """What the weights were before the first phase."""
+    known = {None: "", "none": "from scratch", "imagenet": "from ImageNet weights"}
+    return known.get(run.weights, f"from {run.weights}")
+
+
+def _interval(run: Trained) -> str:
+    """The 95 % interval of the accuracy, in per cent."""
+    return "" if run.low is None or run.high is None else f"{100 * run.low:.2f} to {100 * run.high:.2f}"
 
 
 def _lead(run: Trained) -> str:
     sentences = []
     if run.accuracy is not None:
-        interval = (
-            ""
-            if run.low is None or run.high is None
-            else f" (95 % interval {100 * run.low:.2f} to {100 * run.high:.2f})"
-        )
+        interval = f" (95 % interval {_interval(run)})" if _interval(run) else ""
         what = "synthetic test images" if run.data.synthetic else "test images"
         if run.data.name != "synthetic":
             what += f" of {run.data.name}"

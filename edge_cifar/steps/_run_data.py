@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_cifar.data import Dataset, Split
-from edge_cifar.data.loading import is_folder, load
+from edge_cifar.data.loading import at_hand, is_folder, load
 from edge_cifar.data.splits import validation_split
 from edge_cifar.errors import DataError, RunError
 from edge_cifar.progress import SILENT, Progress
@@ -39,12 +39,15 @@ def split_data(dataset: Dataset, fraction: float, seed: int) -> RunData:
     return RunData(dataset=dataset, train=train, validation=validation)
 
 
-def load_run_data(run: Run, *, data_dir: Path | None = None, progress: Progress = SILENT) -> RunData:
+def load_run_data(
+    run: Run, *, data_dir: Path | None = None, download: bool = True, progress: Progress = SILENT
+) -> RunData:
     """Load the data of a finished run, split as then.
 
     Args:
         run: a finished run.
         data_dir: where the data lie; else they are sought as training seeks them.
+        download: False refuses data that are not on this machine.
         progress: told of a download.
 
     Raises:
@@ -59,6 +62,8 @@ def load_run_data(run: Run, *, data_dir: Path | None = None, progress: Progress 
         image_size = int(facts["image_shape"][0]) if is_folder(name) else None
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise RunError(f"{run.record_path} is broken ({error!r}); train again") from error
+    if not (download or data_dir or at_hand(name)):
+        raise DataError(f"no {name} data at hand; get them with: edge-cifar data fetch --data {name}")
     dataset = load(name, data_dir=data_dir, seed=seed, limit=limit, image_size=image_size, progress=progress)
     if dataset.checksum != checksum:
         raise DataError(

@@ -2,11 +2,20 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from edge_cifar import files
 from edge_cifar import run as runs
+from edge_cifar.errors import EdgeCifarError
 from edge_cifar.run import RECORD, Run
+from edge_cifar.steps._run_data import load_run_data
+
+if TYPE_CHECKING:
+    from edge_cifar.report.examples import Examples
+    from edge_cifar.report.trained import Trained
 
 PAGE = "report.html"
 
@@ -17,6 +26,7 @@ def report(
     min_accuracy: float | None = None,
     max_size: float | None = None,
     max_latency: float | None = None,
+    data_dir: Path | None = None,
 ) -> Path:
     """Write one self-contained HTML page.
 
@@ -28,6 +38,8 @@ def report(
         min_accuracy: for the advice: least accuracy, in per cent.
         max_size: for the advice: largest size on disk, in bytes.
         max_latency: for the advice: largest median latency of one image, in milliseconds.
+        data_dir: where the runs' test images lie, of which some are shown; else they are sought as
+            training seeks them, but never downloaded.
 
     Returns:
         Where the page was written.
@@ -49,10 +61,26 @@ def report(
     )
     paths = [source.path if isinstance(source, Run) else Path(source) for source in sources]
     paths = paths or [runs.newest().path]
-    html = page.render(gather(paths, limits))
+    document = gather(paths, limits)
+    html = page.render(replace(document, examples=_examples(document.runs, data_dir)))
     target = Path(output) if output is not None else _beside(paths)
     files.write_text(target, html)
     return target
+
+
+def _examples(trained: Sequence[Trained], data_dir: Path | None) -> list[Examples]:
+    """Test images with the runs' answers; without the images where they are not at hand."""
+    from edge_cifar.report import examples
+
+    shown = []
+    for group in examples.comparable(trained):
+        try:
+            data = load_run_data(group[0].run, data_dir=data_dir, download=False)
+        except EdgeCifarError as error:
+            shown.append(examples.without_images(group, str(error)))
+        else:
+            shown.append(examples.with_images(group, data.test, data.dataset.labels))
+    return shown
 
 
 def _beside(paths: list[Path]) -> Path:

@@ -1,0 +1,179 @@
+"""Right and wrong side by side: the same test images, and what each run says of them."""
+
+from __future__ import annotations
+
+import base64
+import io
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import groupby
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from edge_cifar.data import Split
+from edge_cifar.errors import RunError
+from edge_cifar.evaluation.predictions import Predictions
+from edge_cifar.report.measurements import Data
+from edge_cifar.report.trained import Trained
+
+COUNT = 12
+# A larger picture is shrunk to this: it is shown at this size.
+_LARGEST_SIDE = 64
+
+
+@dataclass(frozen=True, kw_only=True)
+class Answer:
+    """What one run says of one image: a class, with its probability in 0..1."""
+
+    run: str
+    label: str
+    confidence: float
+    right: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class Example:
+    """One test image: a PNG in base64, its true class, and an answer of each run."""
+
+    png: str
+    label: str
+    answers: tuple[Answer, ...]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Examples:
+    """Examples for the runs that were tested on the same images.
+
+    Attributes:
+        data: which images.
+        summary: how often the runs are right together, wrong together, and differ; a sentence.
+        rows: the examples; empty where the images are not at hand.
+        missing: why there are none, with the way to them; None when there are some.
+    """
+
+    data: Data
+    summary: str
+    rows: tuple[Example, ...] = ()
+    missing: str | None = None
+
+
+def comparable(runs: Sequence[Trained]) -> list[list[Trained]]:
+    """The runs whose answers are kept, in groups that were tested on the same images."""
+    kept = [run for run in runs if run.predictions is not None]
+    groups: dict[tuple[str | None, bytes], list[Trained]] = {}
+    for run in kept:
+        groups.setdefault((run.data.checksum, answers(run).labels.tobytes()), []).append(run)
+    return list(groups.values())
+
+
+def without_images(runs: Sequence[Trained], reason: str) -> Examples:
+    """What can be said of a group of :func:`comparable` runs whose images are not at hand."""
+    return Examples(data=runs[0].data, summary=_summary(runs), missing=reason)
+
+
+def with_images(runs: Sequence[Trained], test: Split, names: Sequence[str]) -> Examples:
+    """Examples for a group of :func:`comparable` runs.
+
+    Args:
+        runs: at least one.
+        test: the images they were tested on.
+        names: class names.
+
+    Raises:
+        RunError: the runs were tested on other images.
+    """
+    said = [answers(run) for run in runs]
+    if not np.array_equal(said[0].labels, test.labels) or max(one.predicted.max() for one in said) >= len(names):
+        raise RunError(f"the predictions in {runs[0].run.path} are not of its test images; train again, or remove them")
+    rows = tuple(
+        Example(
+            png=_png(test.images[index]),
+            label=names[test.labels[index]],
+            answers=tuple(
+                Answer(
+                    run=run.name,
+                    label=names[one.predicted[index]],
+                    confidence=float(one.confidence[index]),
+                    right=bool(one.right[index]),
+                )
+                for run, one in zip(runs, said, strict=True)
+            ),
+        )
+        for index in choose(said)
+    )
+    return Examples(data=runs[0].data, summary=_summary(runs), rows=rows)
+
+
+def choose(said: Sequence[Predictions], count: int = COUNT) -> list[int]:
+    """Which images to show: those that tell the runs apart.
+
+    Images are sorted by which of the runs are right. Of several runs, the sorts in which some are
+    right and some wrong take turns until there are enough; where all agree the others fill up. Of
+    one run, right and wrong take turns. Within a sort the surest answer of each class comes first.
+
+    Args:
+        said: what each run answered, for the same images.
+        count: how many to show, at most.
+
+    Returns:
+        Positions in the test set, those of one sort together.
+    """
+    right = np.stack([one.right for one in said])
+    sure = np.mean([one.confidence for one in said], axis=0)
+    order = np.lexsort((-sure, _rank_in_class(said[0].labels, sure)))
+    sorts = sorted({tuple(column) for column in right.T.tolist()}, reverse=True)
+    queues = [[int(index) for index in order if tuple(right[:, index]) == sort] for sort in sorts]
+    differing = [queue for sort, queue in zip(sorts, queues, strict=True) if len(set(sort)) > 1]
+    chosen = _in_turn(differing or queues, count)
+    if differing:
+        chosen += _in_turn([queue for queue in queues if queue not in differing], count - len(chosen))
+    taken = set(chosen)
+    return [index for queue in queues for index in queue if index in taken]
+
+
+def answers(run: Trained) -> Predictions:
+    """The predictions of a run that has them."""
+    assert run.predictions is not None
+    return run.predictions
+
+
+def _rank_in_class(labels: NDArray[np.int64], sure: NDArray[np.float64]) -> NDArray[np.int64]:
+    """For each image, how many of its class are surer."""
+    rank = np.empty(len(labels), np.int64)
+    order = np.lexsort((-sure, labels))
+    for _, members in groupby(order.tolist(), key=lambda index: labels[index]):
+        for place, index in enumerate(members):
+            rank[index] = place
+    return rank
+
+
+def _in_turn(queues: Sequence[Sequence[int]], count: int) -> list[int]:
+    """The first of each queue, then the second of each, until there are ``count``."""
+    longest = max((len(queue) for queue in queues), default=0)
+    drawn = [queue[place] for place in range(longest) for queue in queues if place < len(queue)]
+    return drawn[: max(0, count)]
+
+
+def _summary(runs: Sequence[Trained]) -> str:
+    right = np.stack([answers(run).right for run in runs])
+    images = right.shape[1]
+    if len(runs) == 1:
+        return f"{runs[0].name} is right about {int(right.sum()):,} of {images:,} test images."
+    together, never = int(right.all(axis=0).sum()), int((~right.any(axis=0)).sum())
+    which = "Both" if len(runs) == 2 else f"All {len(runs)}"
+    none = "neither is" if len(runs) == 2 else "none is"
+    return (
+        f"{which} are right about {together:,} of {images:,} test images, {none} about {never:,}; "
+        f"about {images - together - never:,} the runs differ."
+    )
+
+
+def _png(image: NDArray[np.uint8]) -> str:
+    picture = Image.fromarray(image)
+    if max(picture.size) > _LARGEST_SIDE:
+        picture.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE))
+    packed = io.BytesIO()
+    picture.save(packed, "PNG", optimize=True)
+    return base64.b64encode(packed.getvalue()).decode("ascii")
