@@ -63,7 +63,7 @@ class Predictions:
                 arrays = [archive[name] for name in names]
         except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
             raise RunError(f"the predictions {path} cannot be read ({error}); train again, or remove them") from error
-        if any(array.dtype != np.uint16 or array.shape != (len(arrays[0]),) for array in arrays):
+        if any(array.dtype != np.uint16 or array.shape != (arrays[0].size,) for array in arrays):
             raise RunError(f"the arrays of {path} do not belong together; train again, or remove them")
         labels, predicted, thousandths = arrays
         return cls(
