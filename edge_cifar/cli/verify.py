@@ -13,6 +13,7 @@ from edge_cifar.cli._output import Terminal, emit_json, emit_table, status
 from edge_cifar.errors import CheckFailed
 
 if TYPE_CHECKING:
+    from edge_cifar.parity.layers import Drift, LayerOutcome
     from edge_cifar.parity.verification import Verification
 
 _GOOD = {"pass": True, "fail": False, "unverified": None}
@@ -21,9 +22,13 @@ _GOOD = {"pass": True, "fail": False, "unverified": None}
 @click.command("verify")
 @click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE]")
 @click.option("--images", type=click.IntRange(min=1), metavar="N", help="Compare on N images.  [default: all it holds]")
+@click.option("--layers", is_flag=True, help="Also compare layer by layer, and show where an artifact parts.")
+@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw that as a PNG; implies --layers.")
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write a JUnit XML file, for CI.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(target: Path | None, images: int | None, junit: Path | None, as_json: bool) -> None:
+def command(
+    target: Path | None, images: int | None, layers: bool, plot: Path | None, junit: Path | None, as_json: bool
+) -> None:
     """Prove that every artifact answers as the Keras model does.
 
     TARGET is a run, a bundle wherever it was copied to, or left out the newest run under ./runs. The
@@ -33,18 +38,20 @@ def command(target: Path | None, images: int | None, junit: Path | None, as_json
     \b
     Example:
       edge-cifar verify
+      edge-cifar verify --layers --plot drift.png
       edge-cifar verify export/ --images 500 --junit parity.xml
     """
     from edge_cifar.parity import junit as junit_file
     from edge_cifar.steps.verify import document, verify
 
-    outcomes = verify(target, images=images, progress=Terminal())
+    outcomes = verify(target, images=images, layers=layers, plot=plot, progress=Terminal())
     if junit:
         junit_file.write(junit, outcomes)
     if as_json:
         emit_json(document(outcomes))
     else:
         _print(outcomes)
+        _print_layers([outcome.layers for outcome in outcomes if outcome.layers])
     failed = [str(outcome.variant) for outcome in outcomes if outcome.status == "fail"]
     if failed:
         raise CheckFailed(
@@ -65,6 +72,32 @@ def _print(outcomes: Sequence[Verification]) -> None:
             click.echo(f"{outcome.variant}: {outcome.reason}")
     if any(outcome.status == "pass" and outcome.method == "coreml-reference" for outcome in outcomes):
         click.echo("coreml-reference computes the package's program itself; Apple's own kernels answer only on a Mac.")
+
+
+def _print_layers(drifts: Sequence[Drift]) -> None:
+    """The error of every layer in every artifact, and where each parts from the model."""
+    shown = [drift for drift in drifts if drift.layers]
+    if shown:
+        rows = [
+            (names[0].name, *(_cell(layer) for layer in names))
+            for names in zip(*(drift.layers for drift in shown), strict=True)
+        ]
+        click.echo(
+            f"\nerror of each layer on {shown[0].images} images, as a share of its standard deviation "
+            "(-: merged into a later one; !: more than the precision explains)"
+        )
+        emit_table(("layer", *(str(drift.variant) for drift in shown)), rows)
+    for drift in drifts:
+        if drift.refusal:
+            click.echo(f"{drift.variant}: not compared layer by layer: {drift.refusal}")
+        elif place := drift.sentence():
+            click.echo(f"{drift.variant}: {place}")
+
+
+def _cell(layer: LayerOutcome) -> str | None:
+    if layer.error is None:
+        return "lost !" if layer.state == "lost" else None
+    return f"{layer.error:.1e}{' !' if layer.state == 'apart' else ''}"
 
 
 def _row(outcome: Verification) -> tuple[str | None, ...]:

@@ -4,10 +4,10 @@ A module defines
 
     weights(path)       the constants in a file as :class:`Weight`, by a name that is the same in its siblings of
                         other precision
-    sources(path)       the values on the way from an image to its probabilities, in order: the name of each, and the
-                        names of those that it is computed from
-    observe(path, images, observer)   tells of every value, computed one operation after the other as the file says,
-                        nothing fused or left out
+    sources(path)       the values on the way from an image to its probabilities, in the order in which they are
+                        computed: the name of each, and the names of those that it is computed from
+    observe(path, image, observer)   computes one image, one operation after the other as the file says, nothing
+                        fused or left out, and tells of those values on the way that are real numbers
 
 Files are read by readers of our own; only ``observe`` needs the format's runtime. None of them needs the package
 that wrote the file.
@@ -15,7 +15,7 @@ that wrote the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -27,9 +27,24 @@ from edge_cifar.runtimes._pixels import Quantization
 Numbers = NDArray[np.floating[Any]]
 
 Observer = Callable[[str, NDArray[np.float32]], None]
-"""Told the name of a value and its real numbers ``[n, ...]`` for a few images; must not keep the array."""
+"""Told the name of a value and its real numbers ``[1, ...]``; must not keep the array."""
 
 Sources = dict[str, tuple[str, ...]]
+
+
+def wired(inputs: Iterable[str], operations: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Sources:
+    """The values that depend on what a graph is fed, each with those of them that it is computed from.
+
+    Args:
+        inputs: names of the values that are fed.
+        operations: names of the inputs and the outputs of each, in order.
+    """
+    found: Sources = dict.fromkeys(inputs, ())
+    for taken, given in operations:
+        sources = tuple(name for name in taken if name in found)
+        if sources:
+            found.update((name, sources) for name in given if name not in found)
+    return found
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -18,7 +18,7 @@ from edge_cifar.errors import BundleError
 from edge_cifar.runtimes._mil.wire import LENGTH, Budget, Field, Message
 
 _MODEL_GRAPH = 7
-_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_OUTPUT = 1, 5, 12
+_GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT = 1, 5, 11, 12
 _NODE_INPUT, _NODE_OUTPUT, _NODE_NAME, _NODE_KIND = 1, 2, 3, 4
 _TENSOR_DIMENSIONS, _TENSOR_TYPE, _TENSOR_FLOATS, _TENSOR_INTEGERS, _TENSOR_NAME, _TENSOR_RAW = 1, 2, 4, 5, 8, 9
 _VALUE_NAME = 1
@@ -43,10 +43,14 @@ class Graph:
 
     Attributes:
         nodes: in the order in which they are computed.
+        inputs: names of the values that are fed.
+        outputs: names of the values that are given.
         constants: by name.
     """
 
     nodes: Sequence[Node]
+    inputs: Sequence[str]
+    outputs: Sequence[str]
     constants: Mapping[str, NDArray[Any]]
 
 
@@ -57,19 +61,22 @@ def read(path: Path) -> Graph:
         BundleError: the file is damaged.
     """
     nodes: list[Node] = []
+    names: dict[int, list[str]] = {_GRAPH_INPUT: [], _GRAPH_OUTPUT: []}
     constants: dict[str, NDArray[Any]] = {}
     try:
         for graph in Message(memoryview(path.read_bytes()), Budget()):
             for field in graph.message() if graph.number == _MODEL_GRAPH else ():
                 if field.number == _GRAPH_NODE:
                     nodes.append(_node(field.message()))
+                elif field.number in names:
+                    names[field.number] += [part.text() for part in field.message() if part.number == _VALUE_NAME]
                 elif field.number == _GRAPH_INITIALIZER:
                     name, array = _tensor(field.message())
                     if array is not None:
                         constants[name] = array
     except BundleError as error:
         raise BundleError(f"{path} is damaged ({error}); export it again") from error
-    return Graph(nodes=nodes, constants=constants)
+    return Graph(nodes=nodes, inputs=names[_GRAPH_INPUT], outputs=names[_GRAPH_OUTPUT], constants=constants)
 
 
 def with_outputs(content: bytes, names: Iterable[str]) -> bytes:

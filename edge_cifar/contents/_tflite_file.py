@@ -21,7 +21,7 @@ from edge_cifar.runtimes._flatbuffer import Flatbuffer
 
 _MODEL_OPERATOR_CODES, _MODEL_SUBGRAPHS, _MODEL_BUFFERS = 1, 2, 4
 _CODE_DEPRECATED, _CODE = 0, 3
-_GRAPH_TENSORS, _GRAPH_OPERATORS = 0, 3
+_GRAPH_TENSORS, _GRAPH_INPUTS, _GRAPH_OPERATORS = 0, 1, 3
 _TENSOR_SHAPE, _TENSOR_TYPE, _TENSOR_BUFFER, _TENSOR_NAME, _TENSOR_QUANTIZATION = 0, 1, 2, 3, 4
 _QUANTIZATION_SCALE, _QUANTIZATION_ZERO_POINT, _QUANTIZATION_AXIS = 2, 3, 6
 _OPERATOR_CODE, _OPERATOR_INPUTS, _OPERATOR_OUTPUTS = 0, 1, 2
@@ -74,9 +74,16 @@ class Operator:
 
 @dataclass(frozen=True, kw_only=True)
 class Graph:
-    """The only graph of a file; empty where it has none."""
+    """The only graph of a file; empty where it has none.
+
+    Attributes:
+        tensors: by number.
+        inputs: numbers of those that are fed.
+        operators: in the order in which they are computed.
+    """
 
     tensors: Sequence[Tensor]
+    inputs: Sequence[int]
     operators: Sequence[Operator]
 
 
@@ -97,7 +104,7 @@ def _graph(file: Flatbuffer) -> Graph:
     model = file.root()
     graphs = file.tables(model, _MODEL_SUBGRAPHS)
     if not graphs:
-        return Graph(tensors=(), operators=())
+        return Graph(tensors=(), inputs=(), operators=())
     if len(graphs) > 1:
         raise ValueError(f"it holds {len(graphs)} graphs where one belongs")
     codes = [
@@ -115,7 +122,8 @@ def _graph(file: Flatbuffer) -> Graph:
         if not all(-1 <= number < len(tensors) for number in inputs + outputs):
             raise ValueError("an operator names a tensor that there is not")
         operators.append(Operator(kind=KINDS.get(code, str(code)), inputs=inputs, outputs=outputs))
-    return Graph(tensors=tensors, operators=operators)
+    fed = file.array(graphs[0], _GRAPH_INPUTS, "<i4").tolist()
+    return Graph(tensors=tensors, inputs=fed, operators=operators)
 
 
 def _tensor(file: Flatbuffer, table: int, buffers: Sequence[int]) -> Tensor:

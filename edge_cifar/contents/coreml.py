@@ -1,4 +1,4 @@
-"""The weights of a program, as the numbers that they stand for."""
+"""Core ML: the weights of a ``.mlpackage``, and the values on the way through its program."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_cifar.contents import Weight
+from edge_cifar.contents import Observer, Sources, Weight, wired
+from edge_cifar.runtimes import Images, coreml_reference
 from edge_cifar.runtimes._mil import constants, package
 from edge_cifar.runtimes._mil.constexpr import Constant
+from edge_cifar.runtimes._mil.dtypes import Array
 from edge_cifar.runtimes._mil.program import Argument, Operation, Reference
 from edge_cifar.runtimes._pixels import Quantization, stored_type
 
@@ -48,6 +50,43 @@ def weights(path: Path) -> dict[str, Weight]:
                     if isinstance(value, Constant) and value.array.dtype.kind == "f":
                         found[f"{stem} {place}"] = _weight(operation, stem, place, value, known, makers)
     return found
+
+
+def sources(path: Path) -> Sources:
+    """The values that depend on the image.
+
+    Raises:
+        BundleError: the package is broken.
+    """
+    with package.opened(path) as opened:
+        program = opened.program
+        operations = (
+            (
+                [item.name for items in operation.inputs.values() for item in items if isinstance(item, Reference)],
+                [output.name for output in operation.outputs],
+            )
+            for operation in program.operations
+        )
+        return wired([given.name for given in program.inputs], operations)
+
+
+def observe(path: Path, image: Images, observer: Observer) -> None:
+    """Compute an image by the reference evaluator.
+
+    Args:
+        path: a ``.mlpackage`` folder.
+        image: uint8 ``[H, W, 3]``.
+        observer: told of every value.
+
+    Raises:
+        BundleError: the package is broken.
+    """
+
+    def tell(name: str, value: Array) -> None:
+        if value.dtype.kind == "f":
+            observer(name, value[0])
+
+    coreml_reference.load(path).observe(image[np.newaxis], tell)
 
 
 def _weight(

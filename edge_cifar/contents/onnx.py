@@ -1,4 +1,4 @@
-"""The weights of an ``.onnx`` file, as the numbers that they stand for."""
+"""ONNX: the weights of an ``.onnx`` file, and the values on the way through it."""
 
 from __future__ import annotations
 
@@ -8,9 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar.contents import Weight
-from edge_cifar.contents._onnx_file import Graph, Node, read
-from edge_cifar.runtimes._pixels import Quantization, stored_type
+from edge_cifar import packages
+from edge_cifar.contents import Observer, Sources, Weight, wired
+from edge_cifar.contents._onnx_file import Graph, Node, read, with_outputs
+from edge_cifar.runtimes import Images, onnxruntime
+from edge_cifar.runtimes._pixels import ImageInput, Quantization, stored_type
 
 # How ONNX Runtime's quantizer names what it makes of a constant.
 _QUANTIZED, _SCALE, _ZERO_POINT = "_quantized", "_scale", "_zero_point"
@@ -37,6 +39,50 @@ def weights(path: Path) -> dict[str, Weight]:
         if node.kind in _CONVOLUTIONS:
             _shape(found, node, readers, graph)
     return found
+
+
+def sources(path: Path) -> Sources:
+    """The values that depend on the image.
+
+    Raises:
+        BundleError: the file is damaged.
+    """
+    return _sources(read(path))
+
+
+def observe(path: Path, image: Images, observer: Observer) -> None:
+    """Compute an image by ONNX Runtime, its graph left as it is.
+
+    Args:
+        path: an ``.onnx`` file with one input.
+        image: uint8 ``[H, W, 3]``.
+        observer: told of every value.
+
+    Raises:
+        MissingPackage: ONNX Runtime is not installed.
+        BundleError: the file is damaged.
+    """
+    runtime = packages.require(onnxruntime.LIBRARY, "device")
+    graph = read(path)
+    names = [name for name in _sources(graph) if name and name not in (*graph.inputs, *graph.outputs)]
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads = 1
+    options.graph_optimization_level = runtime.GraphOptimizationLevel.ORT_DISABLE_ALL
+    options.log_severity_level = 4
+    session = runtime.InferenceSession(with_outputs(path.read_bytes(), names), options)
+    (given,) = session.get_inputs()
+    shape = tuple(size if isinstance(size, int) else None for size in given.shape)
+    dtype = np.dtype(np.float32 if given.type == "tensor(float)" else np.uint8)
+    encoder = ImageInput.of(shape, Quantization(dtype=dtype), path.name)
+    names = [output.name for output in session.get_outputs()]
+    for name, value in zip(names, session.run(names, {given.name: encoder.encode(image[np.newaxis])}), strict=True):
+        if value.dtype.kind == "f":
+            observer(name, value.astype(np.float32))
+
+
+def _sources(graph: Graph) -> Sources:
+    fed = [name for name in graph.inputs if name not in graph.constants]
+    return wired(fed, ((node.inputs, node.outputs) for node in graph.nodes))
 
 
 def _dequantized(graph: Graph, name: str, reader: Node | None) -> Weight | None:

@@ -1,15 +1,18 @@
-"""The weights of a ``.tflite`` file, as the numbers that they stand for."""
+"""TensorFlow Lite: the weights of a ``.tflite`` file, and the values on the way through it."""
 
 from __future__ import annotations
 
+import warnings
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from edge_cifar.contents import Numbers, Weight
+from edge_cifar import packages, quiet
+from edge_cifar.contents import Numbers, Observer, Sources, Weight, wired
 from edge_cifar.contents._tflite_file import Graph, Operator, Tensor, read
-from edge_cifar.runtimes._pixels import Quantization, stored_type
+from edge_cifar.runtimes import Images, litert
+from edge_cifar.runtimes._pixels import ImageInput, Quantization, stored_type
 
 _PLACES = {"kernel": 1, "bias": 2}
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
@@ -38,6 +41,65 @@ def weights(path: Path) -> dict[str, Weight]:
             if tensor is not None and tensor.constant is not None:
                 found[f"{stem} input {place}"] = _weight(graph, operator, stem, place, tensor)
     return found
+
+
+def sources(path: Path) -> Sources:
+    """The values that depend on the image, by their tensors' numbers and names.
+
+    Raises:
+        BundleError: the file is damaged.
+    """
+    graph = read(path)
+    names = [_name(number, tensor) for number, tensor in enumerate(graph.tensors)]
+    operations = (
+        ([names[number] for number in operator.inputs if number >= 0], [names[number] for number in operator.outputs])
+        for operator in graph.operators
+    )
+    return wired([names[number] for number in graph.inputs], operations)
+
+
+def observe(path: Path, image: Images, observer: Observer) -> None:
+    """Compute an image by LiteRT's own kernels, all tensors kept, without XNNPACK, which keeps none.
+
+    Args:
+        path: a ``.tflite`` file with one input.
+        image: uint8 ``[H, W, 3]``.
+        observer: told of every value.
+
+    Raises:
+        MissingPackage: LiteRT is not installed.
+        BundleError: the file is damaged.
+    """
+    module = packages.require(litert.LIBRARY, "device")
+    graph = read(path)
+    given = graph.tensors[graph.inputs[0]]
+    with warnings.catch_warnings(), quiet.captured():
+        # It warns that keeping all tensors takes memory.
+        warnings.simplefilter("ignore", UserWarning)
+        interpreter = module.Interpreter(
+            model_path=str(path),
+            num_threads=1,
+            experimental_preserve_all_tensors=True,
+            experimental_op_resolver_type=module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES,
+        )
+        interpreter.allocate_tensors()
+    assert given.dtype is not None
+    encoder = ImageInput.of(given.shape, _quantization(given) or Quantization(dtype=given.dtype), path.name)
+    interpreter.set_tensor(graph.inputs[0], encoder.encode(image[np.newaxis]))
+    interpreter.invoke()
+    computed = sources(path)
+    for number, tensor in enumerate(graph.tensors):
+        if _name(number, tensor) in computed and tensor.dtype is not None:
+            quantization = _quantization(tensor)
+            if quantization is not None or tensor.dtype.kind == "f":
+                stored = interpreter.get_tensor(number)
+                real = stored.astype(np.float32) if quantization is None else quantization.dequantize(stored)
+                observer(_name(number, tensor), real)
+
+
+def _name(number: int, tensor: Tensor) -> str:
+    """A name of a tensor that no other has."""
+    return f"{number} {tensor.name}"
 
 
 def _weight(graph: Graph, operator: Operator, stem: str, place: int, tensor: Tensor) -> Weight:

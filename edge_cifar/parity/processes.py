@@ -13,11 +13,15 @@ from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.parity import worker
+from edge_cifar.parity.matching import Match
+
+Outcome = TypeVar("Outcome")
 
 _POLL_SECONDS = 0.02
 # A hung runtime is given up after this: thousands of times longer than any supported network needs.
@@ -84,19 +88,66 @@ def ask(
     Returns:
         one outcome an artifact, in the same order.
     """
-    outcomes: dict[int, Answers | Refusal] = {}
-    waiting = list(enumerate(artifacts))
+    requests = [["answer", str(artifact), str(reference), str(count), ",".join(views)] for artifact in artifacts]
+    return _outcomes(requests, count * len(views), _read_answers, answered)
+
+
+def ask_layers(
+    artifacts: Sequence[tuple[str, Path]],
+    reference: Path,
+    activations: Path,
+    images: int,
+    *,
+    answered: Callable[[], None] = lambda: None,
+) -> list[tuple[Match, ...] | Refusal]:
+    """Match the values on the way through artifacts with the Keras model's layers.
+
+    Args:
+        artifacts: format and path of each.
+        reference: the bundle's ``reference.npz``.
+        activations: its ``activations.npz``.
+        images: how many images that one is of.
+        answered: called each time a process is done.
+
+    Returns:
+        one outcome an artifact, in the same order.
+    """
+    requests = [["layers", format_, str(path), str(reference), str(activations)] for format_, path in artifacts]
+    return _outcomes(requests, images, _read_matches, answered)
+
+
+def _outcomes(
+    requests: Sequence[Sequence[str]],
+    images: int,
+    read: Callable[[Path, float], Outcome],
+    answered: Callable[[], None],
+) -> list[Outcome | Refusal]:
+    """A process for each request, a few at a time."""
+    outcomes: dict[int, Outcome | Refusal] = {}
+    waiting = list(enumerate(requests))
     running: dict[int, _Worker] = {}
     with ExitStack() as stack:
         while waiting or running:
             while waiting and len(running) < min(os.cpu_count() or 1, _MOST_WORKERS):
-                number, artifact = waiting.pop(0)
-                running[number] = stack.enter_context(_started(artifact, reference, count, views))
+                number, request = waiting.pop(0)
+                running[number] = stack.enter_context(_started(request, images))
             for number in [number for number, process in running.items() if process.done()]:
-                outcomes[number] = running.pop(number).outcome()
+                outcomes[number] = running.pop(number).outcome(read)
                 answered()
             time.sleep(_POLL_SECONDS)
-    return [outcomes[number] for number in range(len(artifacts))]
+    return [outcomes[number] for number in range(len(requests))]
+
+
+def _read_answers(out: Path, seconds: float) -> Answers:
+    with np.load(out / worker.ANSWERS, allow_pickle=False) as archive:
+        views = {name.partition(":")[2]: archive[name] for name in archive if name.startswith("view:")}
+        shape = tuple(int(side) for side in archive["input_shape"])
+        labels = tuple(archive["labels"].tolist()) if "labels" in archive else None
+        return Answers(runtime=str(archive["runtime"]), input_shape=shape, labels=labels, views=views, seconds=seconds)
+
+
+def _read_matches(out: Path, seconds: float) -> tuple[Match, ...]:
+    return tuple(Match(**match) for match in json.loads((out / worker.MATCHES).read_text(encoding="utf-8")))
 
 
 class _Worker:
@@ -121,22 +172,16 @@ class _Worker:
         self._process.kill()
         self._process.wait()
 
-    def outcome(self) -> Answers | Refusal:
+    def outcome(self, read: Callable[[Path, float], Outcome]) -> Outcome | Refusal:
         """What the ended process left behind."""
         seconds = time.perf_counter() - self._start
         status = self._process.returncode
-        if status == 0 and (self._out / worker.ANSWERS).exists():
-            with np.load(self._out / worker.ANSWERS, allow_pickle=False) as archive:
-                views = {name.partition(":")[2]: archive[name] for name in archive if name.startswith("view:")}
-                shape = tuple(int(side) for side in archive["input_shape"])
-                labels = tuple(archive["labels"].tolist()) if "labels" in archive else None
-                return Answers(
-                    runtime=str(archive["runtime"]), input_shape=shape, labels=labels, views=views, seconds=seconds
-                )
-        if status == 0:
+        if status:
+            return Refusal(reason=self._death(status), unavailable=False, seconds=seconds)
+        if (self._out / worker.REFUSAL).exists():
             refusal = json.loads((self._out / worker.REFUSAL).read_text(encoding="utf-8"))
             return Refusal(reason=refusal["reason"], unavailable=refusal["unavailable"], seconds=seconds)
-        return Refusal(reason=self._death(status), unavailable=False, seconds=seconds)
+        return read(self._out, seconds)
 
     def _death(self, status: int) -> str:
         if self._overran:
@@ -148,19 +193,18 @@ class _Worker:
 
 
 @contextmanager
-def _started(artifact: Path, reference: Path, count: int, views: Sequence[str]) -> Iterator[_Worker]:
+def _started(request: Sequence[str], images: int) -> Iterator[_Worker]:
     with tempfile.TemporaryDirectory(prefix="edge-cifar-verify-") as folder:
         out = Path(folder)
-        request = [str(artifact), str(reference), str(count), ",".join(views), folder]
         with (out / "stderr").open("wb") as stderr:
             process = subprocess.Popen(
-                [sys.executable, "-m", "edge_cifar.parity.worker", *request],
+                [sys.executable, "-m", "edge_cifar.parity.worker", *request, folder],
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,
                 env={**os.environ, **_ONE_THREAD},
             )
-        started = _Worker(process, out, _START_SECONDS + _SECONDS_PER_IMAGE * count * len(views))
+        started = _Worker(process, out, _START_SECONDS + _SECONDS_PER_IMAGE * images)
         try:
             yield started
         finally:

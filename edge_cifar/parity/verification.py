@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 from edge_cifar.evaluation.metrics import Interval
 from edge_cifar.parity.comparison import Comparison
+from edge_cifar.parity.layers import Drift
 from edge_cifar.parity.tolerances import Tolerance
 from edge_cifar.parity.weights import WeightCheck
 from edge_cifar.variant import Variant
@@ -32,6 +33,7 @@ class Verification:
         comparison: all figures; None when there were no answers to compare.
         weights: its constants held against its fp32 sibling's; None where there is no sound one, or the
             precision changes the weights.
+        layers: the Keras model's layers in it; None where nobody asked.
     """
 
     model: str
@@ -45,6 +47,7 @@ class Verification:
     labels: Sequence[str]
     comparison: Comparison | None
     weights: WeightCheck | None = None
+    layers: Drift | None = None
 
     def document(self) -> dict[str, Any]:
         """This outcome as JSON; figures that could not be measured are null."""
@@ -60,6 +63,7 @@ class Verification:
             "tolerance": self.tolerance.document(),
             "reason": self.reason,
             "seconds": round(self.seconds, 3),
+            **({"layers": self.layers.document()} if self.layers else {}),
         }
 
 

@@ -6,6 +6,7 @@ its own, which leaves either its answers or a sentence behind, or is seen to hav
 
 from __future__ import annotations
 
+import dataclasses
 import json
 import sys
 from pathlib import Path
@@ -13,12 +14,17 @@ from typing import Any
 
 import numpy as np
 
+import edge_cifar.contents
+from edge_cifar import plugins
+from edge_cifar.activations import Activations
 from edge_cifar.errors import EdgeCifarError, RuntimeUnavailable
+from edge_cifar.parity.matching import match
 from edge_cifar.parity.views import show
 from edge_cifar.reference import Reference
 from edge_cifar.runtimes import loading
 
 ANSWERS = "answers.npz"
+MATCHES = "matches.json"
 REFUSAL = "refusal.json"
 
 
@@ -44,17 +50,43 @@ def answer(artifact: Path, reference: Path, count: int, views: list[str], out: P
     np.savez(out / ANSWERS, **arrays)
 
 
+def match_layers(format_: str, artifact: Path, reference: Path, activations: Path, out: Path) -> None:
+    """Find the Keras model's layers among the values of an artifact and write the matches.
+
+    Args:
+        format_: the artifact's.
+        artifact: the file or folder to compute.
+        reference: the bundle's ``reference.npz``.
+        activations: its ``activations.npz``.
+        out: an existing folder; ``matches.json`` appears in it.
+    """
+    module = plugins.load(edge_cifar.contents, format_, "format")
+    layers = Activations.read(activations)
+    images = Reference.read(reference).first(layers.images).images
+    matches = match(
+        layers, module.sources(artifact), lambda number, tell: module.observe(artifact, images[number], tell)
+    )
+    text = json.dumps([dataclasses.asdict(found) for found in matches])
+    (out / MATCHES).write_text(text, encoding="utf-8")
+
+
 def main() -> int:
-    """Answer the request in the arguments: artifact, reference, count, views, folder for the outcome."""
-    artifact, reference, count, views, out = sys.argv[1:]
+    """Do what the arguments say: ``answer`` or ``layers``, its own arguments, the folder for the outcome."""
+    task, *arguments, folder = sys.argv[1:]
+    out = Path(folder)
     try:
-        answer(Path(artifact), Path(reference), int(count), views.split(","), Path(out))
+        if task == "answer":
+            artifact, reference, count, views = arguments
+            answer(Path(artifact), Path(reference), int(count), views.split(","), out)
+        else:
+            format_, artifact, reference, activations = arguments
+            match_layers(format_, Path(artifact), Path(reference), Path(activations), out)
     except (RuntimeUnavailable, ImportError) as error:
-        _refuse(Path(out), _sentence(error), unavailable=True)
+        _refuse(out, _sentence(error), unavailable=True)
     except EdgeCifarError as error:
-        _refuse(Path(out), str(error), unavailable=False)
+        _refuse(out, str(error), unavailable=False)
     except Exception as error:  # a runtime's bindings raise what they like at a damaged artifact
-        _refuse(Path(out), _sentence(error), unavailable=False)
+        _refuse(out, _sentence(error), unavailable=False)
     return 0
 
 

@@ -3,19 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from pathlib import Path
 from typing import Any
 
-from edge_cifar import files
+from edge_cifar import files, packages
 from edge_cifar.errors import UsageError
-from edge_cifar.parity.bundle import verify_bundle
+from edge_cifar.parity.bundle import verify_bundle, with_layers
+from edge_cifar.parity.drift_plot import draw
 from edge_cifar.parity.verification import Verification
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps._bundles import Target, open_bundle, run_of
 
 RESULT = "verify.json"
+PLOT = "drift.png"
 
 
-def verify(target: Target = None, *, images: int | None = None, progress: Progress = SILENT) -> list[Verification]:
+def verify(
+    target: Target = None,
+    *,
+    images: int | None = None,
+    layers: bool = False,
+    plot: Path | str | None = None,
+    progress: Progress = SILENT,
+) -> list[Verification]:
     """Hold every artifact against the Keras model's probabilities, by the images in the bundle.
 
     Needs neither TensorFlow nor the data set. Each artifact answers in a process of its own, so
@@ -24,6 +34,9 @@ def verify(target: Target = None, *, images: int | None = None, progress: Progre
     Args:
         target: a bundle, a run (its export), the folder of either, or None for the newest run.
         images: how many of the bundle's images, from the first; all when left out.
+        layers: also follow every artifact layer by layer, by the activations in the bundle.
+        plot: a PNG to draw how they drift with depth into; implies ``layers``. A run's own is drawn
+            beside its record where Matplotlib is installed.
         progress: told of each artifact that is done.
 
     Returns:
@@ -32,13 +45,23 @@ def verify(target: Target = None, *, images: int | None = None, progress: Progre
     Raises:
         UsageError: ``images`` is no positive number.
         RunError: there is no such run, or it was not exported.
-        BundleError: there is no bundle, or its manifest or reference is broken.
+        BundleError: there is no bundle, or its manifest, reference or activations are broken.
+        MissingPackage: a plot is asked for and Matplotlib is not installed.
     """
     if images is not None and images < 1:
         raise UsageError(f"images must be at least 1; got {images}")
     bundle = open_bundle(target)
+    if plot is not None:
+        packages.require("matplotlib", "report")
     outcomes = verify_bundle(bundle, images=images, progress=progress)
     run = run_of(bundle)
+    if layers or plot is not None:
+        outcomes = with_layers(bundle, outcomes, progress=progress)
+        places = [] if plot is None else [Path(plot)]
+        if run is not None and packages.installed("matplotlib"):
+            places.append(run.path / PLOT)
+        for place in places:
+            draw([outcome.layers for outcome in outcomes if outcome.layers], place)
     if run is not None:
         files.write_json(run.path / RESULT, document(outcomes))
     return outcomes

@@ -1,0 +1,60 @@
+"""A picture of how artifacts drift from the Keras model with depth."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from pathlib import Path
+
+from edge_cifar import files, packages
+from edge_cifar.parity.layers import Drift
+
+# One colour a format, one line style a precision; colours that people who see no red or green tell apart.
+_COLOURS = {"tflite": "#0072B2", "onnx": "#D55E00", "coreml": "#009E73"}
+_STYLES = ("-", "--", "-.", ":", (0, (1, 1)), (0, (5, 1)), (0, (3, 1, 1, 1)))
+_SMALLEST = 1e-8
+_MOST_NAMES = 40
+
+
+def draw(drifts: Sequence[Drift], path: Path) -> None:
+    """Write a PNG: the error of each layer, by depth, a line an artifact.
+
+    Args:
+        drifts: of one bundle; those without layers are left out.
+        path: the file; it appears whole.
+
+    Raises:
+        MissingPackage: Matplotlib is not installed.
+        EdgeCifarError: the file cannot be written.
+    """
+    matplotlib = packages.require("matplotlib.figure", "report")
+    drawn = [drift for drift in drifts if drift.layers]
+    figure = matplotlib.Figure(figsize=(12, 6), dpi=110, layout="constrained", facecolor="white")
+    axes = figure.add_subplot()
+    seen: dict[str, int] = {}
+    for drift in drawn:
+        number = seen.setdefault(drift.variant.precision, len(seen))
+        points = [(x, layer.error) for x, layer in enumerate(drift.layers) if layer.error is not None]
+        axes.plot(
+            [x for x, _ in points],
+            [max(error, _SMALLEST) for _, error in points],
+            color=_COLOURS.get(drift.variant.format, "#6B7280"),
+            linestyle=_STYLES[number % len(_STYLES)],
+            marker=".",
+            markersize=3,
+            linewidth=1.2,
+            label=str(drift.variant),
+        )
+        apart = [(x, error) for x, error in points if error > drift.tolerance]
+        axes.plot(*zip(*apart, strict=True) if apart else ((), ()), "x", color="#111827", markersize=6)
+    axes.set_yscale("log")
+    axes.set_ylabel("error, as a share of the layer's standard deviation")
+    axes.set_xlabel("layer of the Keras model (crosses: more than the precision explains)")
+    if drawn:
+        names = [layer.name for layer in drawn[0].layers]
+        shown = range(0, len(names), 1 + len(names) // _MOST_NAMES)
+        axes.set_xticks(list(shown), [names[number] for number in shown], rotation=90, fontsize=7)
+        axes.legend(fontsize=8, ncols=2)
+    axes.grid(axis="y", color="#E5E7EB")
+    axes.set_axisbelow(True)
+    with files.appears_whole(path) as whole:
+        figure.savefig(whole, format="png", metadata={"Software": None})
