@@ -2,7 +2,9 @@
 
     EdgeCifarError            exit status 1: files, data, packages, the machine
     ├── UsageError            exit status 2: refused from the command line alone
-    ├── DataError             a data set is missing, truncated, corrupt or unsuitable
+    ├── DataError             a data set or a picture is missing, truncated, corrupt or unsuitable
+    │   ├── NoPicture         ... because it is no picture in a format that is read
+    │   └── PictureTooLarge   ... because it would unpack to too many pixels
     ├── RunError              a run folder is missing, unfinished or does not fit the request
     ├── BundleError           a bundle, its manifest or one of its artifacts is not what it claims
     ├── TrainingError         training cannot start or cannot go on
@@ -34,7 +36,15 @@ class UsageError(EdgeCifarError):
 
 
 class DataError(EdgeCifarError):
-    """A data set is missing, truncated, corrupt or unsuitable."""
+    """A data set or a picture is missing, truncated, corrupt or unsuitable."""
+
+
+class NoPicture(DataError):
+    """What was taken for a picture is none in a format that is read."""
+
+
+class PictureTooLarge(DataError):
+    """A picture would unpack to more pixels than are taken."""
 
 
 class RunError(EdgeCifarError):

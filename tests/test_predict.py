@@ -2,17 +2,17 @@
 
 from __future__ import annotations
 
+import io
 import json
 import shutil
 from pathlib import Path
 
-import numpy as np
 import pytest
 from PIL import Image
 
 from edge_cifar.artifact import Bundle
 from edge_cifar.cli._main import main
-from edge_cifar.data import Dataset, pictures
+from edge_cifar.data import Dataset
 from edge_cifar.errors import BundleError, DataError, RuntimeUnavailable
 from edge_cifar.reference import Reference
 from edge_cifar.run import Run
@@ -63,20 +63,112 @@ def test_run_without_export_uses_the_keras_model(tiny_run: Run, picture: Path, t
     assert prediction.answers[0][0] in tiny_run.record()["data"]["labels"]
 
 
-def test_somebody_elses_file_has_numbered_classes(tiny_bundle: Bundle, picture: Path, tmp_path: Path) -> None:
-    (source,) = [one.path for one in tiny_bundle.artifacts if str(one.variant) == "tflite-fp32"]
-    bare = Path(shutil.copy(source, tmp_path / "bare.tflite"))
+def artifact(bundle: Bundle, variant: str) -> Path:
+    (path,) = [one.path for one in bundle.artifacts if str(one.variant) == variant]
+    return path
+
+
+@pytest.mark.parametrize("variant", ["tflite-fp32", "onnx-fp32"])
+def test_file_that_left_its_bundle_still_names_its_classes(
+    variant: str, tiny_bundle: Bundle, picture: Path, tmp_path: Path
+) -> None:
+    source = artifact(tiny_bundle, variant)
+    bare = Path(shutil.copy(source, tmp_path / f"bare{source.suffix}"))
+    (alone,), (at_home,) = predict(bare, [picture]), predict(source, [picture])
+    assert alone.variant is None
+    assert alone.answers == at_home.answers
+
+
+def test_somebody_elses_file_has_numbered_classes(
+    tiny_bundle: Bundle, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_cifar.runtimes._labels.of_tflite", lambda path: None)
+    bare = Path(shutil.copy(artifact(tiny_bundle, "tflite-fp32"), tmp_path / "bare.tflite"))
     (prediction,) = predict(bare, [picture], top=1)
     assert prediction.answers[0][0].startswith("class ")
+
+
+def test_folder_is_searched_and_what_is_no_picture_left_out(
+    tiny_bundle: Bundle, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "holidays"
+    (folder / "day").mkdir(parents=True)
+    shutil.copy(picture, folder / "day" / "cat.png")
+    shutil.copy(picture, folder / "zebra.png")
+    (folder / "notes.txt").write_text("sunny")
+    assert main(["predict", str(tiny_bundle.path), str(folder), "--json"]) == 0
+    shown = capsys.readouterr()
+    found = [result["image"] for result in json.loads(shown.out)["results"]]
+    assert found == [str(folder / "day" / "cat.png"), str(folder / "zebra.png")]
+    assert "left out" in shown.err
+    assert "notes.txt" in shown.err
+
+
+def test_folder_without_pictures_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    (tmp_path / "notes.txt").write_text("sunny")
+    with pytest.raises(DataError, match="holds no picture"):
+        predict(tiny_bundle, [tmp_path])
+
+
+def test_standard_input_is_a_picture(
+    tiny_bundle: Bundle, picture: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (of_file,) = predict(tiny_bundle, [picture])
+    monkeypatch.setattr("sys.stdin", io.TextIOWrapper(io.BytesIO(picture.read_bytes())))
+    assert main(["predict", str(tiny_bundle.path), "-", "--json"]) == 0
+    (result,) = json.loads(capsys.readouterr().out)["results"]
+    assert result["image"] == "-"
+    assert result["predictions"][0]["label"] == of_file.answers[0][0]
+
+
+def test_several_models_stand_side_by_side(
+    tiny_bundle: Bundle, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    first, second = (artifact(tiny_bundle, variant) for variant in ("tflite-fp32", "onnx-int8"))
+    arguments = ["predict", str(first), str(picture), str(picture), "--model", str(second)]
+    assert main([*arguments, "--json"]) == 0
+    results = json.loads(capsys.readouterr().out)["results"]
+    assert [result["variant"] for result in results] == ["tflite-fp32", "onnx-int8"] * 2
+    assert main(arguments) == 0
+    shown = capsys.readouterr().out.splitlines()
+    assert shown[0].split() == ["image", "tflite-fp32", "onnx-int8"]
+    assert shown[2].count("%") == 2
+
+
+def test_models_of_one_name_are_told_apart(
+    tiny_bundle: Bundle, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = str(artifact(tiny_bundle, "tflite-fp32"))
+    assert main(["predict", path, str(picture), "--model", path]) == 0
+    assert capsys.readouterr().out.splitlines()[0].count(path) == 2
+
+
+def test_below_the_threshold_it_is_unsure(
+    tiny_bundle: Bundle, picture: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (sure,) = predict(tiny_bundle, [picture])
+    likeliest = sure.answers[0][1]
+    assert not sure.unsure
+    assert not predict(tiny_bundle, [picture], threshold=likeliest - 1e-6)[0].unsure
+    assert predict(tiny_bundle, [picture], threshold=min(likeliest + 1e-6, 1.0))[0].unsure or likeliest >= 1
+    Image.new("RGB", (32, 32)).save(picture)
+    assert main(["predict", str(tiny_bundle.path), str(picture), "--threshold", "1"]) == 0
+    assert f"unsure: {predict(tiny_bundle, [picture])[0].answers[0][0]}?" in capsys.readouterr().out
+
+
+@pytest.mark.parametrize("threshold", ["-0.1", "1.5", "much"])
+def test_threshold_that_is_no_probability_is_refused(threshold: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["predict", "model.tflite", "cat.png", "--threshold", threshold]) == 2
+    assert "--threshold" in capsys.readouterr().err
 
 
 def test_changed_artifact_is_refused(tiny_bundle: Bundle, picture: Path, tmp_path: Path) -> None:
     copy = tmp_path / "copy"
     shutil.copytree(tiny_bundle.path, copy)
-    (artifact,) = [one.path for one in Bundle.open(copy).artifacts if str(one.variant) == "tflite-fp32"]
-    artifact.write_bytes(artifact.read_bytes()[:-1] + b"x")
+    changed = artifact(Bundle.open(copy), "tflite-fp32")
+    changed.write_bytes(changed.read_bytes()[:-1] + b"x")
     with pytest.raises(BundleError, match="checksum differs"):
-        predict(artifact, [picture])
+        predict(changed, [picture])
 
 
 def test_bundle_that_cannot_run_here_says_so(
@@ -93,7 +185,16 @@ def test_bundle_that_cannot_run_here_says_so(
 def test_json_document(tiny_bundle: Bundle, picture: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["predict", str(tiny_bundle.path), str(picture), "--top", "2", "--json"]) == 0
     (result,) = json.loads(capsys.readouterr().out)["results"]
-    assert set(result) == {"image", "model", "variant", "runtime", "preparation", "predictions"}
+    assert set(result) == {
+        "image",
+        "model",
+        "variant",
+        "runtime",
+        "preparation",
+        "milliseconds",
+        "unsure",
+        "predictions",
+    }
     assert len(result["predictions"]) == 2
     assert result["predictions"][0]["probability"] >= result["predictions"][1]["probability"]
 
@@ -117,90 +218,3 @@ def test_what_is_missing_is_named(
     image = Path("nothing.png") if missing == "picture" else picture
     assert main(["predict", str(model), str(image)]) == 1
     assert f"nothing.{'tflite' if missing == 'model' else 'png'}" in capsys.readouterr().err
-
-
-# ---- reading pictures
-
-
-def colours(**save: object) -> Image.Image:
-    """Left half red, right half blue."""
-    image = Image.new("RGB", (64, 32), "red")
-    image.paste("blue", (32, 0, 64, 32))
-    return image
-
-
-def test_exif_orientation_is_honoured(tmp_path: Path) -> None:
-    # Orientation 6: the camera was turned, the stored rows run downwards on the right. Red ends up on top.
-    exif = Image.Exif()
-    exif[0x0112] = 6
-    colours().save(tmp_path / "turned.png", exif=exif)
-    pixels = pictures.read(tmp_path / "turned.png", height=64, width=32).pixels
-    assert tuple(pixels[10, 16]) == (255, 0, 0)
-    assert tuple(pixels[50, 16]) == (0, 0, 255)
-
-
-def test_crop_is_about_the_centre(tmp_path: Path) -> None:
-    image = Image.new("RGB", (300, 100), "black")
-    image.paste("white", (100, 0, 200, 100))
-    image.save(tmp_path / "wide.png")
-    # The antialiasing filter reaches over the edge by a pixel.
-    assert pictures.read(tmp_path / "wide.png", height=32, width=32).pixels[:, 1:-1].min() == 255
-
-
-def test_transparency_is_laid_on_white(tmp_path: Path) -> None:
-    Image.new("RGBA", (32, 32), (0, 0, 0, 0)).save(tmp_path / "glass.png")
-    assert pictures.read(tmp_path / "glass.png", height=32, width=32).pixels.min() == 255
-
-
-def test_sixteen_bits_keep_their_brightness(tmp_path: Path) -> None:
-    Image.fromarray(np.full((32, 32), 0x8000, np.uint16)).save(tmp_path / "deep.png")
-    assert np.all(pictures.read(tmp_path / "deep.png", height=32, width=32).pixels == 0x80)
-
-
-@pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
-def test_every_mode_becomes_rgb(mode: str, tmp_path: Path) -> None:
-    path = tmp_path / ("picture.tiff" if mode in ("CMYK", "YCbCr") else "picture.png")
-    colours().convert(mode).save(path)
-    picture = pictures.read(path, height=32, width=64)
-    assert picture.pixels.shape == (32, 64, 3)
-    assert picture.pixels.dtype == np.uint8
-    assert picture.preparation == ""
-
-
-def _png() -> bytes:
-    import io
-
-    stream = io.BytesIO()
-    colours().save(stream, "png")
-    return stream.getvalue()
-
-
-@pytest.mark.parametrize(
-    ("content", "words"),
-    [
-        (b"", "not a picture"),
-        (b"hello", "not a picture"),
-        (_png()[: len(_png()) // 2], "cannot be read"),
-        (_png()[:60] + bytes(40) + _png()[100:], "cannot be read"),
-    ],
-    ids=["empty", "text", "truncated", "damaged"],
-)
-def test_bad_pictures_cost_one_sentence(content: bytes, words: str, tmp_path: Path) -> None:
-    path = tmp_path / "bad.png"
-    path.write_bytes(content)
-    with pytest.raises(DataError, match=words) as caught:
-        pictures.read(path, height=32, width=32)
-    assert str(path) in str(caught.value)
-    assert "\n" not in str(caught.value)
-
-
-@pytest.mark.parametrize("side", [11_000, 20_000])
-def test_decompression_bomb_is_refused_unopened(side: int, tmp_path: Path) -> None:
-    Image.new("1", (side, side)).save(tmp_path / "bomb.png")
-    with pytest.raises(DataError, match="more than 120 million pixels"):
-        pictures.read(tmp_path / "bomb.png", height=32, width=32)
-
-
-def test_folder_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="is a folder"):
-        pictures.read(tmp_path, height=32, width=32)

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import io
+import os
 import warnings
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from edge_cifar.errors import DataError
+from edge_cifar.errors import DataError, NoPicture, PictureTooLarge
 
 # About 11,000 pixels square: larger than any camera's, small enough to be decoded on a Raspberry Pi.
 MAX_PIXELS = 120_000_000
@@ -30,56 +31,119 @@ class Picture:
     preparation: str
 
 
-def read(source: Path | bytes, *, height: int, width: int, name: str | None = None) -> Picture:
-    """Read a picture and fit it to a model's input.
+@dataclass(frozen=True, kw_only=True)
+class Photograph:
+    """A picture of any size as it is to be seen: upright, in RGB, on white where it is transparent.
 
-    The picture is turned as its EXIF orientation says, laid on white where it is transparent,
-    cropped about its centre to the input's proportions, and resized with an antialiasing filter.
+    Attributes:
+        name: what messages call it.
+        width: in pixels.
+        height: in pixels.
+    """
+
+    name: str
+    _image: Image.Image = field(repr=False)
+
+    @property
+    def width(self) -> int:
+        return self._image.width
+
+    @property
+    def height(self) -> int:
+        return self._image.height
+
+    def fitted(self, *, height: int, width: int) -> Picture:
+        """The picture cropped about its centre to a model's proportions, and resized with an antialiasing filter.
+
+        Args:
+            height: of the model's input, in pixels.
+            width: of the model's input, in pixels.
+        """
+        size = (width, height)
+        if self._image.size == size:
+            return Picture(pixels=np.asarray(self._image), preparation="")
+        fitted = ImageOps.fit(self._image, size, method=Image.Resampling.BICUBIC)
+        return Picture(pixels=np.asarray(fitted), preparation=_preparation(self._image.size, size))
+
+
+def read(source: Path | bytes, *, height: int, width: int, name: str | None = None) -> Picture:
+    """Read a picture and fit it to a model's input: :func:`develop`, then :meth:`Photograph.fitted`.
+
+    Raises:
+        DataError: as :func:`develop`.
+    """
+    return develop(source, name=name).fitted(height=height, width=width)
+
+
+def develop(
+    source: Path | bytes,
+    *,
+    name: str | None = None,
+    max_pixels: int = MAX_PIXELS,
+    formats: tuple[str, ...] | None = None,
+) -> Photograph:
+    """Read a picture as it is to be seen: turned as its EXIF orientation says, in RGB, transparency on white.
+
     Of an animation the first frame is taken.
 
     Args:
         source: a file, or the bytes of one.
-        height: of the model's input, in pixels.
-        width: of the model's input, in pixels.
-        name: what error messages call the picture; the file's path when left out.
+        name: what messages call the picture; the file's path when left out.
+        max_pixels: width times height above which it is refused before it unpacks.
+        formats: Pillow's names of the formats that are read, all others being refused unparsed, and
+            those that this Pillow was built without too; None for every format that it knows.
 
     Raises:
-        DataError: there is no such file, it is no picture, it is damaged, or it would unpack to
-            more than :data:`MAX_PIXELS`.
+        NoPicture: it is no picture in one of the formats.
+        PictureTooLarge: it would unpack to more than ``max_pixels``.
+        DataError: there is no such file, or it is damaged.
     """
     name = name or (str(source) if isinstance(source, Path) else "the picture")
-    upright = _upright_rgb(source, name)
-    size = (width, height)
-    if upright.size == size:
-        return Picture(pixels=np.asarray(upright), preparation="")
-    fitted = ImageOps.fit(upright, size, method=Image.Resampling.BICUBIC)
-    return Picture(pixels=np.asarray(fitted), preparation=_preparation(upright.size, size))
-
-
-def _upright_rgb(source: Path | bytes, name: str) -> Image.Image:
     if isinstance(source, Path) and source.is_dir():
         raise DataError(f"{name} is a folder; name the pictures in it")
+    if formats is not None:
+        Image.init()
+        formats = tuple(known for known in formats if known in Image.OPEN)
     try:
         with warnings.catch_warnings():
             # Pillow warns of odd metadata, which are no concern of the user, and of its own limit, which ours replaces.
             warnings.simplefilter("ignore")
-            with Image.open(source if isinstance(source, Path) else io.BytesIO(source)) as image:
+            with Image.open(source if isinstance(source, Path) else io.BytesIO(source), formats=formats) as image:
                 # Only the header was read so far: a bomb is refused before it unpacks.
-                if image.width * image.height > MAX_PIXELS:
-                    raise _too_large(name)
-                return _rgb(ImageOps.exif_transpose(image), name)
+                if image.width * image.height > max_pixels:
+                    raise _too_large(name, max_pixels)
+                return Photograph(name=name, _image=_rgb(ImageOps.exif_transpose(image), name))
     except DataError:
         raise
     except FileNotFoundError as error:
         raise DataError(f"no picture at {name}") from error
     except Image.DecompressionBombError as error:
-        raise _too_large(name) from error
+        raise _too_large(name, max_pixels) from error
     except UnidentifiedImageError as error:
-        raise DataError(f"{name} is not a picture in a format that Pillow reads") from error
+        known = f"of the formats {', '.join(formats)}" if formats else "in a format that Pillow reads"
+        raise NoPicture(f"{name} is not a picture {known}") from error
     except Exception as error:
         # On damaged files Pillow's decoders raise whatever their parsing trips over: OSError, SyntaxError,
         # struct.error, IndexError and others.
         raise DataError(f"{name} cannot be read as a picture ({str(error) or type(error).__name__})") from error
+
+
+def below(folder: Path) -> list[Path]:
+    """Every file in a folder and the folders below it but hidden ones, in the order of their paths.
+
+    Raises:
+        DataError: the folder cannot be read.
+    """
+
+    def refuse(error: OSError) -> None:
+        raise DataError(f"{error.filename} cannot be read: {error.strerror}") from error
+
+    return sorted(
+        Path(place) / name
+        for place, _, names in os.walk(folder, onerror=refuse)
+        for name in names
+        if not any(part.startswith(".") for part in (Path(place) / name).relative_to(folder).parts)
+    )
 
 
 def _rgb(image: Image.Image, name: str) -> Image.Image:
@@ -105,5 +169,5 @@ def _preparation(size: tuple[int, int], target: tuple[int, int]) -> str:
     return resized if kept == size else f"cropped from {width}×{height} about the centre, {resized}"
 
 
-def _too_large(name: str) -> DataError:
-    return DataError(f"{name} has more than {MAX_PIXELS // 1_000_000} million pixels; make it smaller first")
+def _too_large(name: str, max_pixels: int) -> PictureTooLarge:
+    return PictureTooLarge(f"{name} has more than {max_pixels // 1_000_000} million pixels; make it smaller first")

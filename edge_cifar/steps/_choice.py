@@ -1,4 +1,4 @@
-"""Which model file to use when a user names a file, a bundle or a run, and which labels belong to it."""
+"""Which model files to use when a user names a file, a bundle or a run, and which labels belong to them."""
 
 from __future__ import annotations
 
@@ -6,10 +6,12 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_cifar.artifact import MANIFEST, Artifact, Bundle
-from edge_cifar.errors import RunError, RuntimeUnavailable
+from edge_cifar.errors import BundleError, RunError, RuntimeUnavailable
 from edge_cifar.run import Run
 from edge_cifar.runtimes import loading
 from edge_cifar.steps._bundles import open_bundle
+
+Model = Bundle | Run | Path | str
 
 # The most faithful first: who names no precision wants the model's answer, not its speed.
 _PREFERENCE = ("fp32", "fp16", "int8")
@@ -32,7 +34,42 @@ class Choice:
     chosen: bool = False
 
 
-def choose(model: Bundle | Run | Path | str) -> Choice:
+@dataclass(frozen=True, kw_only=True)
+class Selection:
+    """Every model file behind what a user names.
+
+    Attributes:
+        model: what tables call the network.
+        choices: the files, at least one.
+        left_out: variants that cannot be used here, each with the reason.
+    """
+
+    model: str
+    choices: tuple[Choice, ...]
+    left_out: tuple[tuple[str, str], ...] = ()
+
+
+def choose_all(model: Model) -> Selection:
+    """All artifacts of a bundle that this machine runs as a device does; otherwise the one that :func:`choose` takes.
+
+    Raises:
+        RunError, BundleError, RuntimeUnavailable: as :func:`choose`.
+    """
+    found = _resolve(model)
+    if isinstance(found, Choice):
+        return Selection(model=found.path.stem, choices=(found,))
+    choices, left_out = [], []
+    for artifact in found.artifacts:
+        try:
+            if not loading.runtime_for(artifact.path).DEVICE:
+                raise RuntimeUnavailable("only a reference evaluator runs it on this machine")
+            choices.append(_of_artifact(artifact, chosen=True))
+        except (RuntimeUnavailable, BundleError) as error:
+            left_out.append((str(artifact.variant), str(error)))
+    return Selection(model=found.model, choices=tuple(choices) or (_of_bundle(found),), left_out=tuple(left_out))
+
+
+def choose(model: Model) -> Choice:
     """The file behind what a user calls a model.
 
     Of a bundle, the most precise artifact that this machine can run; of a run, its bundle, or the
@@ -43,6 +80,12 @@ def choose(model: Bundle | Run | Path | str) -> Choice:
         BundleError: an artifact is not the file that its manifest lists, or there is no manifest.
         RuntimeUnavailable: no artifact of the bundle can run here.
     """
+    found = _resolve(model)
+    return found if isinstance(found, Choice) else _of_bundle(found)
+
+
+def _resolve(model: Model) -> Choice | Bundle:
+    """The file that was named, or a run's Keras model where nothing was exported yet; otherwise the bundle."""
     if isinstance(model, Path | str) and (Path(model).suffix in loading.suffixes() or Path(model).is_file()):
         return _of_file(Path(model))
     if not isinstance(model, Bundle):
@@ -50,7 +93,7 @@ def choose(model: Bundle | Run | Path | str) -> Choice:
         if run.finished and not (run.export_path / MANIFEST).exists():
             run.demand_weights()
             return Choice(path=run.model_path, labels=_labels_of(run), chosen=True)
-    return _of_bundle(open_bundle(model))
+    return open_bundle(model)
 
 
 def _of_bundle(bundle: Bundle) -> Choice:

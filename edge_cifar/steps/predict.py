@@ -1,102 +1,94 @@
-"""``predict``: what a model sees in a user's own pictures."""
+"""``predict``: what models see in a user's own pictures."""
 
 from __future__ import annotations
 
-from collections.abc import Iterable
-from dataclasses import dataclass
+import sys
+from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from edge_cifar.artifact import Bundle
+from edge_cifar.classifier import Classifier, Prediction
 from edge_cifar.data import pictures
-from edge_cifar.errors import BundleError, UsageError
+from edge_cifar.errors import DataError, UsageError
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.run import Run
-from edge_cifar.runtimes import loading
-from edge_cifar.steps._choice import choose
+from edge_cifar.steps._choice import Model, choose
 
-
-@dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """A model's answer to one picture.
-
-    Attributes:
-        image: the picture's path.
-        model: the model file's path.
-        variant: such as ``tflite-int8``; None for a Keras model or somebody else's file.
-        runtime: what computed the answer.
-        preparation: how the picture was fitted to the model's input; empty where it needed nothing.
-        answers: (label, probability in 0..1), the likeliest first.
-    """
-
-    image: Path
-    model: Path
-    variant: str | None
-    runtime: str
-    preparation: str
-    answers: tuple[tuple[str, float], ...]
-
-    def document(self) -> dict[str, Any]:
-        """The prediction as JSON."""
-        return {
-            "image": str(self.image),
-            "model": str(self.model),
-            "variant": self.variant,
-            "runtime": self.runtime,
-            "preparation": self.preparation,
-            "predictions": [{"label": label, "probability": probability} for label, probability in self.answers],
-        }
+STANDARD_INPUT = Path("-")
 
 
 def predict(
-    model: Bundle | Run | Path | str,
+    model: Model | Sequence[Bundle | Run | Path],
     images: Iterable[Path | str],
     *,
     top: int = 3,
+    threshold: float = 0.0,
     threads: int = 1,
     progress: Progress = SILENT,
 ) -> list[Prediction]:
     """Classify pictures.
 
     Args:
-        model: a model file, a bundle or a run; of a folder, the most precise artifact that runs here.
-        images: picture files, of any size and any format that Pillow reads.
+        model: a model file, a bundle or a run, or a list of them to be asked side by side; of a
+            folder, the most precise artifact that runs here.
+        images: picture files of any size and any format that Pillow reads; folders, whose pictures
+            are taken, those in folders below included; ``-`` for one picture on standard input.
         top: how many classes to tell for each picture; all of them where the model has fewer.
+        threshold: probability in 0..1 below which the likeliest class counts as unsure.
         threads: CPU threads that one inference may use.
-        progress: told which file is used when there was a choice.
+        progress: told which file is used when there was a choice, and what in a folder is no picture.
 
     Returns:
-        One prediction a picture, in their order.
+        For each picture one prediction a model, in their order.
 
     Raises:
-        UsageError: ``top`` is less than 1, or the file is no model.
-        BundleError: the model is missing or damaged.
-        RuntimeUnavailable: nothing on this machine runs the model.
-        DataError: a picture is missing, damaged or too large.
+        UsageError: ``top`` is less than 1, ``threshold`` no probability, or a file is no model.
+        BundleError: a model is missing or damaged.
+        RuntimeUnavailable: nothing on this machine runs a model.
+        DataError: a picture is missing, damaged or too large, or a folder holds none.
     """
     if top < 1:
         raise UsageError(f"top must be at least 1, not {top}")
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"the threshold is a probability between 0 and 1, not {threshold:g}")
+    models = [model] if isinstance(model, Bundle | Run | Path | str) else list(model)
+    classifiers = [_load(one, threads, progress) for one in models]
+    return [
+        classifier.classify(photograph, image=image, top=top, threshold=threshold)
+        for image, photograph in _photographs(images, progress)
+        for classifier in classifiers
+    ]
+
+
+def _load(model: Model, threads: int, progress: Progress) -> Classifier:
     choice = choose(model)
-    runtime = loading.load(choice.path, threads=threads)
+    classifier = Classifier(choice.path, labels=choice.labels, variant=choice.variant, threads=threads)
     if choice.chosen:
-        progress.say(f"using {choice.variant or choice.path.name} ({runtime.name})")
-    labels = choice.labels or tuple(f"class {number}" for number in range(runtime.classes))
-    if len(labels) != runtime.classes:
-        raise BundleError(f"{choice.path} tells {runtime.classes} classes, its labels name {len(labels)}; export again")
-    height, width, _ = runtime.input_shape
-    predictions = []
+        progress.say(f"using {choice.variant or choice.path.name} ({classifier.runtime.name})")
+    return classifier
+
+
+def _photographs(images: Iterable[Path | str], progress: Progress) -> Iterator[tuple[Path, pictures.Photograph]]:
+    """Every picture that was named, one after the other: each may unpack to hundreds of megabytes."""
     for image in map(Path, images):
-        picture = pictures.read(image, height=height, width=width)
-        probabilities = runtime.predict(picture.pixels[None])[0]
-        likeliest = (-probabilities).argsort(kind="stable")[:top]
-        predictions.append(
-            Prediction(
-                image=image,
-                model=choice.path,
-                variant=choice.variant,
-                runtime=runtime.name,
-                preparation=picture.preparation,
-                answers=tuple((labels[number], float(probabilities[number])) for number in likeliest),
-            )
-        )
-    return predictions
+        if image == STANDARD_INPUT:
+            yield image, pictures.develop(sys.stdin.buffer.read(), name="the picture on standard input")
+        elif image.is_dir():
+            yield from _of_folder(image, progress)
+        else:
+            yield image, pictures.develop(image)
+
+
+def _of_folder(folder: Path, progress: Progress) -> Iterator[tuple[Path, pictures.Photograph]]:
+    """The pictures in a folder; nobody named its files one by one, so what cannot be read is told and passed over."""
+    found = False
+    for path in pictures.below(folder):
+        try:
+            photograph = pictures.develop(path)
+        except DataError as error:
+            progress.say(f"left out: {error}")
+        else:
+            found = True
+            yield path, photograph
+    if not found:
+        raise DataError(f"{folder} holds no picture that can be read")

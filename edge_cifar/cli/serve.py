@@ -1,0 +1,35 @@
+"""``edge-cifar serve``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_cifar.cli._output import Terminal
+
+
+@click.command("serve")
+@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE|MODEL]")
+@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; 0.0.0.0 for all.")
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
+@click.option(
+    "--workers", type=click.IntRange(min=1), metavar="N", help="Pictures at a time.  [default: cores, at most 4]"
+)
+def command(target: Path | None, host: str, port: int, workers: int | None) -> None:
+    """Serve a web page and a JSON endpoint.
+
+    Drop, paste or take a picture, and every artifact of the bundle answers with labels, probabilities
+    and its time. TARGET is a run, a bundle or a model file; left out, the newest run under ./runs.
+    Only this machine can reach it unless --host says otherwise. What programs can ask stands at
+    /openapi.json.
+
+    \b
+    Examples:
+      edge-cifar serve
+      edge-cifar serve export/ --host 0.0.0.0 --port 8080
+      curl --data-binary @cat.jpg http://127.0.0.1:8000/predict
+    """
+    from edge_cifar.steps.serve import serve
+
+    serve(target, host=host, port=port, workers=workers, progress=Terminal())

@@ -1,0 +1,173 @@
+"""The addresses of the server and what each answers."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Callable, Sequence
+from importlib import resources
+from pathlib import Path
+from typing import Any
+
+from edge_cifar import files, packages
+from edge_cifar.errors import DataError, EdgeCifarError, NoPicture, PictureTooLarge, UsageError
+from edge_cifar.serve import openapi
+from edge_cifar.serve.crew import BusyError, Crew, Question
+
+MAX_BODY_BYTES = 32 << 20
+RETRY_AFTER_SECONDS = 1
+
+_DEFAULT_TOP = 3
+_PAGE = {"/": "page.html", "/page.css": "page.css", "/page.js": "page.js"}
+_KINDS = {".html": "text/html", ".css": "text/css", ".js": "text/javascript"}
+# What clients say of bytes when their user said nothing; the last is curl's word.
+_UNTOLD = ("", "application/octet-stream", "application/x-www-form-urlencoded")
+# The page loads nothing but what this server sends, and may not be framed; a picture is shown from memory.
+_HEADERS = {
+    "Content-Security-Policy": (
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob:; media-src blob:; "
+        "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
+    ),
+    "X-Content-Type-Options": "nosniff",
+    "Referrer-Policy": "no-referrer",
+    "Cache-Control": "no-store",
+}
+# Subclasses before their parents.
+_STATUS: tuple[tuple[type[EdgeCifarError], int], ...] = (
+    (BusyError, 503),
+    (UsageError, 400),
+    (NoPicture, 415),
+    (PictureTooLarge, 413),
+    (DataError, 422),
+)
+
+
+def create(crew: Crew, *, model: str, left_out: Sequence[tuple[str, str]] = ()) -> Any:
+    """The application.
+
+    Args:
+        crew: what answers.
+        model: what the page calls the network.
+        left_out: names of artifacts that are not served, each with the reason.
+
+    Returns:
+        a Flask application.
+
+    Raises:
+        MissingPackage: Flask is not installed.
+    """
+    flask = packages.require("flask", "serve")
+    exceptions = packages.require("werkzeug.exceptions", "serve")
+    app = flask.Flask("edge_cifar.serve", static_folder=None)
+    app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
+    app.json.ensure_ascii = False
+    app.json.sort_keys = False
+    models = _models(crew, model, left_out)
+    names = [member.name for member in crew.members]
+
+    def predict() -> Any:
+        return crew.ask(_question(flask.request, names))
+
+    def health() -> dict[str, Any]:
+        return {"status": "ok", "workers": crew.workers, "waiting": crew.waiting(), "places": crew.places}
+
+    for address, asset in _PAGE.items():
+        app.add_url_rule(address, asset, _answer_with(flask, asset))
+    app.add_url_rule("/models", "models", lambda: models)
+    app.add_url_rule("/healthz", "healthz", health)
+    app.add_url_rule("/openapi.json", "openapi", lambda: openapi.document(names, max_body_bytes=MAX_BODY_BYTES))
+    app.add_url_rule("/predict", "predict", predict, methods=["POST"])
+    app.register_error_handler(exceptions.HTTPException, _refusal)
+    app.register_error_handler(EdgeCifarError, _failure)
+    app.after_request(_hardened)
+    return app
+
+
+def _answer_with(flask: Any, asset: str) -> Callable[[], Any]:
+    content = resources.files("edge_cifar.serve").joinpath(asset).read_bytes()
+    return lambda: flask.Response(content, mimetype=_KINDS[Path(asset).suffix])
+
+
+def _refusal(error: Any) -> Any:
+    """What Flask itself refuses, told as JSON like everything else."""
+    # A refused method is answered with those that are allowed.
+    allowed = getattr(error, "valid_methods", None)
+    return {"error": error.description}, error.code, {"Allow": ", ".join(sorted(allowed))} if allowed else {}
+
+
+def _failure(error: EdgeCifarError) -> Any:
+    status = next((status for kind, status in _STATUS if isinstance(error, kind)), 500)
+    headers = {"Retry-After": str(RETRY_AFTER_SECONDS)} if isinstance(error, BusyError) else {}
+    return {"error": str(error)}, status, headers
+
+
+def _hardened(response: Any) -> Any:
+    response.headers.update(_HEADERS)
+    return response
+
+
+def _models(crew: Crew, model: str, left_out: Sequence[tuple[str, str]]) -> dict[str, Any]:
+    entries = []
+    for member, classifier in crew.classifiers:
+        height, width, _ = classifier.runtime.input_shape
+        entries.append(
+            {
+                "name": member.name,
+                "variant": member.variant,
+                "runtime": classifier.runtime.name,
+                "input": {"height": height, "width": width},
+                "labels": list(classifier.labels),
+                "size_bytes": files.size_bytes(member.path),
+            }
+        )
+    return {
+        "model": model,
+        "version": importlib.metadata.version("edge-cifar"),
+        "models": entries,
+        "left_out": [{"name": name, "reason": reason} for name, reason in left_out],
+    }
+
+
+def _question(request: Any, names: Sequence[str]) -> Question:
+    """What a request asks.
+
+    Raises:
+        UsageError: a parameter is wrong, or there is not exactly one picture.
+        NoPicture: the body says that it is something else.
+    """
+    members = request.args.getlist("model")
+    for name in members:
+        if name not in names:
+            raise UsageError(f"no model {name!r} here; there are {', '.join(names)}")
+    top = _number(request.args, "top", _DEFAULT_TOP, int)
+    threshold = _number(request.args, "threshold", 0.0, float)
+    if top < 1:
+        raise UsageError(f"top must be at least 1, not {top}")
+    if not 0 <= threshold <= 1:
+        raise UsageError(f"threshold must lie between 0 and 1, not {threshold:g}")
+    return Question(picture=_picture(request), members=members, top=top, threshold=threshold)
+
+
+def _picture(request: Any) -> bytes:
+    kind = request.mimetype
+    if kind == "multipart/form-data":
+        parts = [part for _, part in request.files.items(multi=True)]
+        if len(parts) != 1:
+            raise UsageError(f"the form must hold one picture, as a file; it holds {len(parts)}")
+        content = parts[0].read()
+    elif kind in _UNTOLD or kind.startswith("image/"):
+        content = request.get_data(cache=False)
+    else:
+        raise NoPicture(f"send the picture's own bytes, or a form that holds it, not {kind}")
+    if not content:
+        raise UsageError("the request holds no picture; send its bytes, or a form that holds it")
+    return bytes(content)
+
+
+def _number(arguments: Any, name: str, default: float, kind: type[int] | type[float]) -> Any:
+    text = arguments.get(name)
+    if text is None:
+        return default
+    try:
+        return kind(text)
+    except ValueError:
+        raise UsageError(f"{name} is no number: {text!r}") from None

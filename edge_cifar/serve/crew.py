@@ -1,0 +1,159 @@
+"""Worker threads that decode and classify, each with interpreters of its own, behind a queue that may fill."""
+
+from __future__ import annotations
+
+import queue
+import threading
+from collections.abc import Collection, Sequence
+from concurrent.futures import Future
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_cifar.classifier import Classifier
+from edge_cifar.data import pictures
+from edge_cifar.errors import EdgeCifarError
+
+# What browsers and cameras make. Pillow reads more, but a parser that nobody needs is only an
+# opening for whoever sends the bytes (its EPS reader starts Ghostscript).
+FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
+# A phone's largest, and about 200 MB once unpacked, in each worker.
+MAX_PIXELS = 50_000_000
+
+
+class BusyError(EdgeCifarError):
+    """The queue is full, or the crew is going home."""
+
+
+@dataclass(frozen=True, kw_only=True)
+class Member:
+    """One artifact that the crew answers with.
+
+    Attributes:
+        name: what requests and the page call it; no two of a crew have the same.
+        path: the file.
+        labels: names of its classes, where something beside the file tells them.
+        variant: such as ``tflite-int8``; None for a bare file.
+    """
+
+    name: str
+    path: Path
+    labels: tuple[str, ...] | None
+    variant: str | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Question:
+    """A picture and what is asked about it.
+
+    Attributes:
+        picture: the bytes of a picture file.
+        members: names of those that answer, in the crew's order whatever theirs; empty asks all.
+        top: how many classes to tell.
+        threshold: probability in 0..1 below which the likeliest class counts as unsure.
+    """
+
+    picture: bytes
+    members: Collection[str]
+    top: int
+    threshold: float
+
+
+class Crew:
+    """A fixed number of threads that answer questions.
+
+    Attributes:
+        members: the artifacts.
+        classifiers: those of the first worker, to be looked at but not asked.
+        workers: number of threads.
+        places: questions that may wait beside those being answered.
+    """
+
+    def __init__(self, members: Sequence[Member], *, workers: int, places: int) -> None:
+        """Load every artifact once for each worker and start the workers.
+
+        Raises:
+            RuntimeUnavailable: an artifact cannot run here.
+            BundleError: an artifact is damaged.
+        """
+        self.members = tuple(members)
+        self.workers = workers
+        self.places = places
+        self._queue: queue.Queue[tuple[Question, Future[dict[str, Any]]] | None] = queue.Queue(places)
+        self._closed = threading.Event()
+        teams = [_load(self.members) for _ in range(workers)]
+        self.classifiers = teams[0]
+        self._threads = [
+            threading.Thread(target=self._work, args=(team,), name=f"worker-{number}", daemon=True)
+            for number, team in enumerate(teams)
+        ]
+        for thread in self._threads:
+            thread.start()
+
+    def ask(self, question: Question) -> dict[str, Any]:
+        """Wait for the answer to a question.
+
+        Returns:
+            the answer as JSON.
+
+        Raises:
+            BusyError: as many questions wait as may.
+            DataError: the picture cannot be read or is too large.
+        """
+        answer: Future[dict[str, Any]] = Future()
+        try:
+            if self._closed.is_set():
+                raise queue.Full
+            self._queue.put_nowait((question, answer))
+        except queue.Full:
+            raise BusyError("all workers are busy and the queue is full; try again in a moment") from None
+        return answer.result()
+
+    def waiting(self) -> int:
+        """How many questions wait now."""
+        return self._queue.qsize()
+
+    def close(self) -> None:
+        """Answer what was asked, take no more, and end the threads."""
+        self._closed.set()
+        for _ in self._threads:
+            self._queue.put(None)
+        for thread in self._threads:
+            thread.join()
+
+    def _work(self, team: Sequence[tuple[Member, Classifier]]) -> None:
+        while (job := self._queue.get()) is not None:
+            question, answer = job
+            try:
+                answer.set_result(_answer(question, team))
+            except BaseException as error:
+                # Whatever went wrong is told to who asked; the worker goes on.
+                answer.set_exception(error)
+
+
+def _load(members: Sequence[Member]) -> list[tuple[Member, Classifier]]:
+    team = []
+    for member in members:
+        classifier = Classifier(member.path, labels=member.labels, variant=member.variant)
+        # A first inference also lays out memory; no visitor should wait for that.
+        classifier.runtime.predict(np.zeros((1, *classifier.runtime.input_shape), np.uint8))
+        team.append((member, classifier))
+    return team
+
+
+def _answer(question: Question, team: Sequence[tuple[Member, Classifier]]) -> dict[str, Any]:
+    photograph = pictures.develop(question.picture, max_pixels=MAX_PIXELS, formats=FORMATS)
+    results = []
+    for member, classifier in team:
+        if question.members and member.name not in question.members:
+            continue
+        prediction = classifier.classify(
+            photograph, image=Path("picture"), top=question.top, threshold=question.threshold
+        )
+        document = prediction.document()
+        # Where files lie on the server is nobody's business.
+        del document["image"], document["model"]
+        results.append({"name": member.name, **document})
+    return {"width": photograph.width, "height": photograph.height, "results": results}

@@ -1,0 +1,120 @@
+"""What the endpoint takes and gives, as an OpenAPI 3.1 document."""
+
+from __future__ import annotations
+
+import importlib.metadata
+from collections.abc import Sequence
+from typing import Any
+
+
+def document(names: Sequence[str], *, max_body_bytes: int) -> dict[str, Any]:
+    """The document, for the artifacts that this server answers with.
+
+    Args:
+        names: of the artifacts.
+        max_body_bytes: largest body of a request.
+    """
+    return {
+        "openapi": "3.1.0",
+        "info": {
+            "title": "edge-cifar",
+            "version": importlib.metadata.version("edge-cifar"),
+            "description": "Labels and probabilities of a picture, by every artifact that this server holds.",
+        },
+        "paths": {
+            "/predict": {"post": _predict(names, max_body_bytes)},
+            "/models": {"get": _get("The artifacts that answer, and those left out with the reason", _MODELS)},
+            "/healthz": {"get": _get("Whether the server answers, and how busy it is", _HEALTH)},
+            "/openapi.json": {"get": _get("This document", {"type": "object"})},
+        },
+        "components": {"schemas": {"Prediction": _prediction(names), "Error": _ERROR}},
+    }
+
+
+def _object(**properties: Any) -> dict[str, Any]:
+    return {"type": "object", "properties": properties, "required": list(properties), "additionalProperties": False}
+
+
+def _list_of(items: Any) -> dict[str, Any]:
+    return {"type": "array", "items": items}
+
+
+_TEXT = {"type": "string"}
+_TEXT_OR_NULL = {"type": ["string", "null"]}
+_COUNT = {"type": "integer", "minimum": 0}
+_PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
+_PICTURE = {"type": "string", "format": "binary"}
+_ERROR = _object(error=_TEXT)
+_MODELS = _object(
+    model=_TEXT,
+    version=_TEXT,
+    models=_list_of(
+        _object(
+            name=_TEXT,
+            variant=_TEXT_OR_NULL,
+            runtime=_TEXT,
+            input=_object(height=_COUNT, width=_COUNT),
+            labels=_list_of(_TEXT),
+            size_bytes=_COUNT,
+        )
+    ),
+    left_out=_list_of(_object(name=_TEXT, reason=_TEXT)),
+)
+_HEALTH = _object(status={"const": "ok"}, workers=_COUNT, waiting=_COUNT, places=_COUNT)
+
+
+def _prediction(names: Sequence[str]) -> dict[str, Any]:
+    return _object(
+        name={"enum": list(names)},
+        variant=_TEXT_OR_NULL,
+        runtime=_TEXT,
+        preparation={"type": "string", "description": "How the picture was fitted to the input; empty for not at all."},
+        milliseconds={"type": "number", "minimum": 0, "description": "Of the inference alone."},
+        unsure={"type": "boolean", "description": "Whether the likeliest class is less likely than the threshold."},
+        predictions=_list_of(_object(label=_TEXT, probability=_PROBABILITY)),
+    )
+
+
+def _predict(names: Sequence[str], max_body_bytes: int) -> dict[str, Any]:
+    answer = _object(width=_COUNT, height=_COUNT, results=_list_of({"$ref": "#/components/schemas/Prediction"}))
+    refusals = {
+        "400": "a parameter is wrong, or there is not exactly one picture",
+        "413": f"the body has more than {max_body_bytes:,} bytes, or the picture too many pixels",
+        "415": "the body is no picture of a format that is read",
+        "422": "the picture is damaged",
+        "503": "too many pictures wait; Retry-After tells the seconds to let pass",
+    }
+    return {
+        "summary": "Classify one picture",
+        "parameters": [
+            _query("model", "Only this artifact; may be given several times", {"enum": list(names)}),
+            _query("top", "Classes to tell", {"type": "integer", "minimum": 1, "default": 3}),
+            _query("threshold", "Probability below which it is unsure", {**_PROBABILITY, "default": 0}),
+        ],
+        "requestBody": {
+            "required": True,
+            "description": "The picture's own bytes, or a form with it as its only file.",
+            "content": {
+                "image/*": {"schema": _PICTURE},
+                "application/octet-stream": {"schema": _PICTURE},
+                "multipart/form-data": {"schema": _object(image=_PICTURE)},
+            },
+        },
+        "responses": {"200": _json("The answers", answer), **{code: _refusal(text) for code, text in refusals.items()}},
+    }
+
+
+def _get(summary: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"summary": summary, "responses": {"200": _json(summary, schema)}}
+
+
+def _query(name: str, description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"name": name, "in": "query", "description": description, "schema": schema}
+
+
+def _json(description: str, schema: dict[str, Any]) -> dict[str, Any]:
+    return {"description": description, "content": {"application/json": {"schema": schema}}}
+
+
+def _refusal(description: str) -> dict[str, Any]:
+    return _json(description, {"$ref": "#/components/schemas/Error"})

@@ -1,0 +1,112 @@
+"""``serve``: a web page and a JSON endpoint."""
+
+from __future__ import annotations
+
+import contextlib
+import ipaddress
+import signal
+from collections.abc import Iterator
+from types import FrameType
+
+from edge_cifar import machine
+from edge_cifar import run as runs
+from edge_cifar.errors import UsageError
+from edge_cifar.progress import SILENT, Progress
+from edge_cifar.serve import app
+from edge_cifar.serve.crew import Crew, Member
+from edge_cifar.serve.server import Server
+from edge_cifar.steps._choice import Choice, Model, choose_all
+
+HOST = "127.0.0.1"
+PORT = 8000
+
+_MOST_PORTS = 65535
+# More threads than this wait for memory rather than for a core, and each holds every artifact.
+_MOST_WORKERS = 4
+_PLACES_A_WORKER = 16
+
+
+def serve(
+    target: Model | None = None,
+    *,
+    host: str = HOST,
+    port: int = PORT,
+    workers: int | None = None,
+    progress: Progress = SILENT,
+) -> None:
+    """Serve until SIGINT or SIGTERM; requests that have arrived by then are answered first.
+
+    Args:
+        target: a run, a bundle or a model file; None means the newest run under ``./runs``. Of a bundle
+            every artifact answers that this machine runs as a device.
+        host: address to listen at; by default only this machine can reach it.
+        port: 0 takes any that is free.
+        workers: pictures that are worked on at a time, each with interpreters of its own; the
+            machine's cores, at most 4, when left out.
+        progress: told the address, and what is not served.
+
+    Raises:
+        UsageError: ``port`` or ``workers`` make no sense.
+        RunError, BundleError, RuntimeUnavailable: as :func:`edge_cifar.steps.predict.predict`.
+        MissingPackage: the ``serve`` extra is not installed.
+        EdgeCifarError: the address cannot be listened at.
+        KeyboardInterrupt: it was ended by SIGINT, everything being answered.
+    """
+    if not 0 <= port <= _MOST_PORTS:
+        raise UsageError(f"a port lies between 0 and {_MOST_PORTS}, not at {port}")
+    if workers is not None and workers < 1:
+        raise UsageError(f"there must be at least 1 worker, not {workers}")
+    workers = workers or min(machine.usable_cores(), _MOST_WORKERS)
+    selection = choose_all(runs.newest() if target is None else target)
+    members = [_member(choice) for choice in selection.choices]
+    crew = Crew(members, workers=workers, places=_PLACES_A_WORKER * workers)
+    try:
+        server = Server(
+            app.create(crew, model=selection.model, left_out=selection.left_out),
+            host=host,
+            port=port,
+            busy_threads=workers + crew.places,
+            max_body_bytes=app.MAX_BODY_BYTES,
+        )
+        for name, reason in selection.left_out:
+            progress.say(f"{name} is left out: {reason}")
+        progress.say(f"serving {', '.join(member.name for member in members)} at {server.url}")
+        if not _is_loopback(server.address):
+            progress.say("it asks no password: whoever reaches this machine can use it")
+        progress.say("Ctrl-C stops")
+        with _stopped_by_signals(server):
+            server.run()
+    finally:
+        crew.close()
+
+
+def _member(choice: Choice) -> Member:
+    name = choice.variant or choice.path.name
+    return Member(name=name, path=choice.path, labels=choice.labels, variant=choice.variant)
+
+
+def _is_loopback(address: str) -> bool:
+    return ipaddress.ip_address(address.partition("%")[0]).is_loopback
+
+
+@contextlib.contextmanager
+def _stopped_by_signals(server: Server) -> Iterator[None]:
+    """SIGINT and SIGTERM stop the server, once; a second one does what it would have done without us."""
+    received: list[int] = []
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+
+    def stop(number: int, frame: FrameType | None) -> None:
+        received.append(number)
+        for each, handler in before.items():
+            signal.signal(each, handler)
+        server.stop()
+
+    for number in before:
+        signal.signal(number, stop)
+    try:
+        yield
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
+    if signal.SIGINT in received:
+        raise KeyboardInterrupt
