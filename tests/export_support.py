@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import contextlib
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,6 +14,10 @@ from edge_cifar import files, packages
 from edge_cifar.converters import Calibration
 from edge_cifar.data.loading import load
 from edge_cifar.run import SCHEMA, Run
+from edge_cifar.steps import _export_worker
+from edge_cifar.steps._export_jobs import Conversion
+from edge_cifar.steps._export_worker import Task
+from edge_cifar.variant import Variant
 
 LABELS = tuple(f"class {number}" for number in range(10))
 SIZE = 24
@@ -95,3 +101,15 @@ def stand_in_run(folder: Path, *, limit: int = 1200, validation_split: float = 0
         },
     )
     return run
+
+
+@contextlib.contextmanager
+def converting_here(tasks: Sequence[Task], jobs: int) -> Iterator[Iterator[Conversion]]:
+    """As :func:`edge_cifar.steps._export_jobs.converting`, but in this process."""
+    yield (
+        Conversion(
+            variant=Variant(task.format, answer["precision"]), facts=answer.get("facts"), reason=answer.get("error")
+        )
+        for task in tasks
+        for answer in _export_worker.convert(task)
+    )

@@ -50,7 +50,6 @@ def test_an_equal_artifact_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     assert result.parity["images"] == 600
     assert result.parity["max_abs_diff"] == 0.0
     assert result.parity["drop"]["points"] == 0.0
-    assert result.latency_ms is not None
 
 
 def test_a_loss_certainly_above_the_limit_rejects(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -97,11 +96,10 @@ def test_another_number_of_classes_rejects(monkeypatch: pytest.MonkeyPatch) -> N
     assert result.rejection == "it gives 7 probabilities an image where Keras gives 10"
 
 
-def test_a_reference_evaluator_is_asked_less_and_not_timed(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_reference_evaluator_is_asked_less(monkeypatch: pytest.MonkeyPatch) -> None:
     against = yardstick(2000)
     result = outcome(monkeypatch, against, against.probabilities, device=False)
     assert result.parity["images"] == _export_check.GATE_MINIMUM
-    assert result.latency_ms is None
 
 
 def test_what_cannot_run_here_stays_unverified(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -119,3 +117,10 @@ def test_what_its_own_runtime_refuses_is_rejected(monkeypatch: pytest.MonkeyPatc
 
     monkeypatch.setattr(loading, "runtime_for", lambda path: SimpleNamespace(DEVICE=True, load=refuse))
     assert _export_check.check(Path("x.onnx"), yardstick(20)).rejection == "not a model"
+
+
+@pytest.mark.parametrize("device", [True, False])
+def test_only_what_runs_as_on_a_device_is_timed(device: bool, monkeypatch: pytest.MonkeyPatch) -> None:
+    runtime = SimpleNamespace(single=lambda image: lambda: None)
+    monkeypatch.setattr(loading, "runtime_for", lambda path: SimpleNamespace(DEVICE=device, load=lambda path: runtime))
+    assert (_export_check.latency_ms(Path("x.tflite"), yardstick(20)) is not None) == device

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from export_support import stand_in_run
+from export_support import converting_here, stand_in_run
 
 from edge_cifar import files
 from edge_cifar.artifact import Bundle
@@ -22,7 +22,7 @@ from edge_cifar.data.loading import load
 from edge_cifar.errors import BundleError, CheckFailed, ConversionError, EdgeCifarError, RunError, UsageError
 from edge_cifar.reference import Reference
 from edge_cifar.run import Run
-from edge_cifar.steps import _export_check, _export_plan
+from edge_cifar.steps import _export_check, _export_jobs, _export_plan
 from edge_cifar.steps.export import export
 
 pytest.importorskip("tensorflow", reason="export needs TensorFlow")
@@ -58,6 +58,8 @@ def quick_converter(monkeypatch: pytest.MonkeyPatch) -> Any:
     )
     monkeypatch.setattr(_export_plan, "converter", lambda name: stub)
     monkeypatch.setattr(_export_check, "check", check)
+    monkeypatch.setattr(_export_check, "latency_ms", lambda path, yardstick: None)
+    monkeypatch.setattr(_export_jobs, "converting", converting_here)
     return stub
 
 
@@ -71,7 +73,7 @@ def test_the_bundle_holds_what_its_manifest_says(bundle: Bundle) -> None:
         assert artifact.facts["tool_versions"]["tensorflow"]
     assert {path.name for path in bundle.path.iterdir()} == {
         *(artifact.path.name for artifact in bundle.artifacts),
-        *("manifest.json", "labels.txt", "README.md", "reference.npz"),
+        *("manifest.json", "labels.txt", "README.md", "reference.npz", "activations.npz"),
     }
     assert (bundle.path / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1] == bundle.facts["labels"]
     assert bundle.facts["gate"] == {
@@ -111,7 +113,9 @@ def test_a_second_export_is_the_same_bundle(run: Run, bundle: Bundle, tmp_path: 
     again = export(
         run, formats=["tflite"], calibration_images=20, reference_images=50, max_drop=100.0, out=tmp_path / "again"
     )
-    assert again.document() == bundle.document()
+    said = again.document(), bundle.document()
+    assert all(document.pop("peak_memory_bytes")["tflite"] > 1e8 for document in said)
+    assert said[0] == said[1]
 
 
 def test_a_bundle_is_replaced_only_when_asked(run: Run, quick_converter: Any, tmp_path: Path) -> None:
@@ -163,14 +167,13 @@ def test_a_kill_leaves_no_bundle_and_does_not_hinder_the_next(run: Run, quick_co
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from edge_cifar.converters import tflite\n"
+        "from edge_cifar.steps import _export_artifacts\n"
         "from edge_cifar.steps.export import export\n"
-        "def convert(model, precision, *, path, **_):\n"
-        "    path.write_text('half')\n"
+        "def collect(*_):\n"
         "    print('writing', flush=True)\n"
         "    time.sleep(600)\n"
-        "tflite.convert = convert\n"
-        "export(Path(sys.argv[1]), formats=['tflite'], out=Path(sys.argv[2]))\n"
+        "_export_artifacts.collect = collect\n"
+        "export(Path(sys.argv[1]), formats=['tflite'], precisions=['fp32'], out=Path(sys.argv[2]))\n"
     )
     process = subprocess.Popen(
         [sys.executable, "-c", script, str(run.path), str(out)], stdout=subprocess.PIPE, text=True
@@ -195,6 +198,7 @@ def test_a_kill_leaves_no_bundle_and_does_not_hinder_the_next(run: Run, quick_co
         ({"calibration_images": 0}, "calibration needs at least one image, not 0"),
         ({"max_drop": -1.0}, "--max-drop is a number of percentage points, 0 or more, not -1"),
         ({"max_drop": float("nan")}, "--max-drop is a number of percentage points, 0 or more, not nan"),
+        ({"jobs": 0}, "--jobs is a number of worker processes, 1 or more, not 0"),
         ({"reference_images": 0}, "the bundle needs at least one reference image, not 0"),
     ],
 )

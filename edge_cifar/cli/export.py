@@ -54,6 +54,12 @@ class MatrixCommand(click.Command):
     show_default=True,
     help="Test images that the bundle carries to be verified with.",
 )
+@click.option(
+    "--jobs",
+    type=int,
+    metavar="N",
+    help="Worker processes that convert side by side.  [default: as many as processors and memory allow]",
+)
 @click.option("--out", type=click.Path(path_type=Path), help="The bundle's folder.  [default: RUN/export]")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the run's data lie; used, or an error.")
 @click.option("--overwrite", is_flag=True, help="Replace the bundle in the folder.")
@@ -65,6 +71,7 @@ def command(
     calibration_images: int,
     max_drop: float,
     reference_images: int | str,
+    jobs: int | None,
     out: Path | None,
     data_dir: Path | None,
     overwrite: bool,
@@ -91,6 +98,7 @@ def command(
         calibration_images=calibration_images,
         max_drop=max_drop,
         reference_images=None if reference_images == "all" else int(reference_images),
+        jobs=jobs,
         out=out,
         overwrite=overwrite,
         data_dir=data_dir,
@@ -111,6 +119,8 @@ def _print(bundle: Bundle) -> None:
     for artifact in bundle.artifacts:
         if reason := artifact.facts["parity"].get("reason"):
             click.echo(f"{artifact.variant}: not checked, {reason}")
+    largest = ", ".join(f"{name} {peak / 1e9:.1f} GB" for name, peak in bundle.facts["peak_memory_bytes"].items())
+    click.echo(f"peak memory of each process: {largest}")
     click.echo(f"bundle: {bundle.path}")
 
 

@@ -43,6 +43,10 @@ class Calibration:
         for start in range(0, len(self.images), size):
             yield self.images[start : start + size].astype(np.float32)
 
+    def digest(self) -> str:
+        """SHA-256 of the images."""
+        return hashlib.sha256(self.images.tobytes()).hexdigest()
+
     def facts(self) -> dict[str, Any]:
         """What the manifest says of the calibration."""
         return {

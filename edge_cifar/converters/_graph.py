@@ -7,7 +7,7 @@ import re
 from typing import Any
 
 from edge_cifar import packages, quiet
-from edge_cifar.converters import Calibration, _bias_correction
+from edge_cifar.converters import Calibration, _bias_correction, _shared
 from edge_cifar.errors import ConversionError
 
 INPUT = "image"
@@ -30,6 +30,11 @@ def frozen(model: Any, batch: int | None, rounded_for: Calibration | None = None
         rounded_for: calibration images where the weights will be rounded to 8 bits; the biases are
             corrected for it.
     """
+    what = ("frozen", batch, rounded_for.digest() if rounded_for else None)
+    return _shared.once(model, what, lambda: _frozen(model, batch, rounded_for))
+
+
+def _frozen(model: Any, batch: int | None, rounded_for: Calibration | None) -> Any:
     tensorflow = packages.require_tensorflow()
     constants = packages.require("tensorflow.python.framework.convert_to_constants", "train")
     signature = tensorflow.TensorSpec((batch, *model.input_shape[1:]), tensorflow.float32, name=INPUT)

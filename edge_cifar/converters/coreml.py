@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_cifar import files, packages, quiet
-from edge_cifar.converters import Calibration, _graph
+from edge_cifar.converters import Calibration, _graph, _shared
 from edge_cifar.runtimes import coreml as runtime
 
 SUFFIX = runtime.SUFFIX
@@ -67,7 +67,11 @@ def convert(
     chatter = quiet.Chatter()
     try:
         with quiet.captured() as chatter:
-            program = _COMPRESSIONS[precision](coremltools, _program(coremltools, model, precision, labels))
+            floats = "fp32" if precision == "fp32" else "fp16"
+            start = _shared.once(
+                model, ("coreml", floats, tuple(labels)), lambda: _program(coremltools, model, floats, labels)
+            )
+            program = _COMPRESSIONS[precision](coremltools, start)
     except Exception as error:
         # coremltools raises whatever its passes raise, down to bare Exception.
         raise _graph.failed("coreml", precision, error, chatter) from error
@@ -88,11 +92,11 @@ def convert(
     }
 
 
-def _program(coremltools: Any, model: Any, precision: str, labels: Sequence[str]) -> Any:
+def _program(coremltools: Any, model: Any, floats: str, labels: Sequence[str]) -> Any:
     image = coremltools.ImageType(
         name=_graph.INPUT, shape=(1, *model.input_shape[1:]), color_layout=coremltools.colorlayout.RGB
     )
-    compute = coremltools.precision.FLOAT32 if precision == "fp32" else coremltools.precision.FLOAT16
+    compute = coremltools.precision.FLOAT32 if floats == "fp32" else coremltools.precision.FLOAT16
     passes = coremltools.PassPipeline.DEFAULT
     # This pass turns a scale and a shift into a batch norm of variance 1 and forgets that a batch norm adds 1e-5
     # to it: every such layer comes out 5e-6 too small. Behind the passes that fold both into a convolution as they

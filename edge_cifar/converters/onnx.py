@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_cifar import files, packages, quiet
-from edge_cifar.converters import Calibration, _graph
+from edge_cifar.converters import Calibration, _graph, _shared
 from edge_cifar.runtimes import onnxruntime as runtime
 
 SUFFIX = runtime.SUFFIX
@@ -64,7 +64,7 @@ def convert(
     try:
         with quiet.captured() as chatter, tempfile.TemporaryDirectory(prefix="edge-cifar-") as scratch:
             fp32 = Path(scratch) / "fp32.onnx"
-            _write_fp32(onnx, model, fp32, calibration if precision == "int8" else None)
+            fp32.write_bytes(_fp32(onnx, model, calibration if precision == "int8" else None))
             graph = _PASSES[precision](fp32, calibration)
             _describe(onnx, graph, labels, metadata)
             onnx.checker.check_model(graph, full_check=True)
@@ -86,8 +86,13 @@ def convert(
     }
 
 
-def _write_fp32(onnx: Any, model: Any, path: Path, rounded_for: Calibration | None) -> None:
-    """Write the model as ONNX, its batch normalizations folded into the convolutions before them."""
+def _fp32(onnx: Any, model: Any, rounded_for: Calibration | None) -> bytes:
+    """The model as ONNX, its batch normalizations folded into the convolutions before them."""
+    what = ("onnx", rounded_for.digest() if rounded_for else None)
+    return _shared.once(model, what, lambda: _folded(onnx, model, rounded_for))
+
+
+def _folded(onnx: Any, model: Any, rounded_for: Calibration | None) -> bytes:
     tf2onnx = packages.require("tf2onnx", _EXTRA)
     preprocess = packages.require("onnxruntime.quantization.shape_inference", _EXTRA).quant_pre_process
     graph_def = _graph.frozen(model, batch=None, rounded_for=rounded_for).graph.as_graph_def()
@@ -97,13 +102,14 @@ def _write_fp32(onnx: Any, model: Any, path: Path, rounded_for: Calibration | No
     _rename(graph, {f"{_graph.INPUT}:0": _graph.INPUT, f"{_graph.OUTPUT}:0": _graph.OUTPUT})
     for value in (*graph.graph.input, *graph.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = _BATCH_DIMENSION
-    unfolded = path.with_name("unfolded.onnx")
-    onnx.save(graph, unfolded)
-    # tf2onnx folds the batch norms of plain convolutions only; this folds those of depthwise ones too.
-    preprocess(str(unfolded), str(path), skip_symbolic_shape=True)
-    folded = onnx.load(path)
+    with tempfile.TemporaryDirectory(prefix="edge-cifar-") as scratch:
+        unfolded, path = Path(scratch) / "unfolded.onnx", Path(scratch) / "folded.onnx"
+        onnx.save(graph, unfolded)
+        # tf2onnx folds the batch norms of plain convolutions only; this folds those of depthwise ones too.
+        preprocess(str(unfolded), str(path), skip_symbolic_shape=True)
+        folded = onnx.load(path)
     _name_by_place(folded.graph)
-    onnx.save(folded, path)
+    return bytes(folded.SerializeToString(deterministic=True))
 
 
 def _name_by_place(graph: Any) -> None:

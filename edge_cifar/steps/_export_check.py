@@ -64,13 +64,10 @@ class Outcome:
     Attributes:
         parity: figures for the manifest.
         rejection: why the artifact must not be kept, in words; None when it may be.
-        latency_ms: median of a few single inferences, to warn by and not to report; None where the
-            runtime is no device's or did not run.
     """
 
     parity: dict[str, Any] = field(default_factory=dict)
     rejection: str | None = None
-    latency_ms: float | None = None
 
 
 def check(path: Path, yardstick: Yardstick) -> Outcome:
@@ -104,8 +101,7 @@ def check(path: Path, yardstick: Yardstick) -> Outcome:
             f"it loses {drop['points']:.2f} points of accuracy (95 % interval {drop['low']:.2f} to "
             f"{drop['high']:.2f}) where {yardstick.max_drop:g} are let pass"
         )
-    latency = _latency_ms(runtime, yardstick.split) if module.DEVICE else None
-    return Outcome(parity={**facts, **figures}, rejection=rejection, latency_ms=latency)
+    return Outcome(parity={**facts, **figures}, rejection=rejection)
 
 
 def _figures(
@@ -124,8 +120,18 @@ def _figures(
     }
 
 
-def _latency_ms(runtime: Runtime, split: Split) -> float:
-    infer = runtime.single(split.images[0])
+def latency_ms(path: Path, yardstick: Yardstick) -> float | None:
+    """Median of a few single inferences, to warn by and not to report.
+
+    None where the artifact runs on a reference evaluator, or not at all, on this machine.
+    """
+    try:
+        module = loading.runtime_for(path)
+    except RuntimeUnavailable:
+        return None
+    if not module.DEVICE:
+        return None
+    infer = module.load(path).single(yardstick.split.images[0])
     infer()
     times = []
     for _ in range(_TIMED_RUNS):

@@ -1,79 +1,81 @@
-"""What every conversion of a run starts from: its model, its calibration images, its yardstick."""
+"""What every conversion of a run starts from: its record, its model's file, its calibration images."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from functools import partial
+from pathlib import Path
 from typing import Any
 
-from edge_cifar import packages
-from edge_cifar.activations import Activations
 from edge_cifar.converters import Calibration
 from edge_cifar.data.calibration import sample
 from edge_cifar.errors import RunError
 from edge_cifar.run import Run
-from edge_cifar.runtimes import Images, Probabilities
-from edge_cifar.steps import _export_check
-from edge_cifar.steps._export_check import Yardstick
+from edge_cifar.steps._export_worker import Task
 from edge_cifar.steps._run_data import RunData
 from edge_cifar.variant import Variant
 
 
 @dataclass(frozen=True, kw_only=True)
 class Source:
-    """A run's model, ready to be converted and compared with.
+    """What a run's variants are converted from; its model is not loaded yet.
 
     Attributes:
         run: where it comes from.
         record: the run's record.
-        model: the Keras model.
-        predict: the Keras model's probabilities for images.
-        activations: what its layers answer to a few images.
         labels: class names, in the order of the probabilities.
         calibration: training images for quantization.
-        yardstick: validation images with the Keras model's answers.
     """
 
     run: Run
     record: Mapping[str, Any]
-    model: Any
-    predict: Callable[[Images], Probabilities]
-    activations: Callable[[Images], Activations]
     labels: tuple[str, ...]
     calibration: Calibration
-    yardstick: Yardstick
 
     @classmethod
-    def load(cls, run: Run, data: RunData, calibration_images: int, max_drop: float) -> Source:
-        """Load a run's model and let it answer for the yardstick's images.
+    def of(cls, run: Run, data: RunData, calibration_images: int) -> Source:
+        """A run's source, its calibration images drawn.
 
         Raises:
-            BundleError: the model's file is damaged.
-            RunError: the model does not fit the data.
-            MissingPackage: Keras or TensorFlow is not installed.
+            RunError: the run's record is broken.
         """
-        from edge_cifar.runtimes import keras as keras_runtime
-
         record = _complete(run)
         seed = int(record["seed"])
-        model = keras_runtime.load_model(packages.require_keras(), run.model_path)
-        runtime = keras_runtime.of_model(model)
-        labels = tuple(data.dataset.labels)
-        if runtime.classes != len(labels):
-            raise RunError(f"{run.model_path} tells {runtime.classes} classes apart, its data have {len(labels)}")
         chosen = sample(data.train, calibration_images, seed)
-        compared = data.validation.take(sample(data.validation, _export_check.MAXIMUM_IMAGES, seed))
         return cls(
             run=run,
             record=record,
-            model=model,
-            predict=runtime.predict,
-            activations=partial(keras_runtime.activations, model),
-            labels=labels,
+            labels=tuple(data.dataset.labels),
             calibration=Calibration(images=data.train.images[chosen], indices=chosen, seed=seed),
-            yardstick=Yardstick(split=compared, probabilities=runtime.predict(compared.images), max_drop=max_drop),
         )
+
+    def model_path(self, variant: Variant) -> Path:
+        """The Keras file that a variant is converted from."""
+        return self.run.model_path
+
+    def tasks(self, variants: Sequence[Variant], folder: Path, calibration: Path) -> list[Task]:
+        """Variants as tasks for worker processes: those of one format and one model together.
+
+        Args:
+            variants: to be written.
+            folder: where.
+            calibration: the file that holds the calibration images.
+        """
+        together: dict[tuple[str, Path], list[Variant]] = {}
+        for variant in variants:
+            together.setdefault((variant.format, self.model_path(variant)), []).append(variant)
+        return [
+            Task(
+                format=format_,
+                precisions=tuple(variant.precision for variant in group),
+                model=str(model),
+                folder=str(folder),
+                labels=self.labels,
+                calibration=str(calibration),
+                metadata={variant.precision: self.metadata(variant) for variant in group},
+            )
+            for (format_, model), group in together.items()
+        ]
 
     def metadata(self, variant: Variant) -> dict[str, str]:
         """What is written into an artifact itself, beside the labels."""

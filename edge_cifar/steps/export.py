@@ -3,32 +3,22 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+import tempfile
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
-
-from edge_cifar import files, packages
+from edge_cifar import files
 from edge_cifar import run as runs
-from edge_cifar.activations import IMAGES as ACTIVATION_IMAGES
-from edge_cifar.artifact import ACTIVATIONS, MANIFEST, REFERENCE, Artifact, Bundle
-from edge_cifar.data import calibration as calibration_sample
-from edge_cifar.errors import BundleError, CheckFailed, ConversionError, UsageError
+from edge_cifar.artifact import MANIFEST, Bundle
+from edge_cifar.errors import BundleError, CheckFailed, UsageError
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.reference import Reference
 from edge_cifar.run import Run
-from edge_cifar.steps import _export_card, _export_check, _export_plan
-from edge_cifar.steps._export_check import Outcome
+from edge_cifar.steps import _export_artifacts, _export_bundle, _export_check, _export_jobs, _export_plan
+from edge_cifar.steps._export_baseline import Baseline
 from edge_cifar.steps._export_source import Source
+from edge_cifar.steps._export_worker import write_calibration
 from edge_cifar.steps._run_data import RunData, load_run_data
 from edge_cifar.variant import Variant
-
-LABELS = "labels.txt"
-CARD = "README.md"
-
-# Slower than this factor of its own fp32 is no accident of the few runs that were timed.
-_SLOWER = 1.2
 
 
 def export(
@@ -39,6 +29,7 @@ def export(
     calibration_images: int = 500,
     max_drop: float = 1.0,
     reference_images: int | None = 2000,
+    jobs: int | None = None,
     out: Path | str | None = None,
     overwrite: bool = False,
     data_dir: Path | None = None,
@@ -53,6 +44,7 @@ def export(
         calibration_images: training images that set the ranges of quantized activations.
         max_drop: percentage points of validation accuracy that an artifact may lose.
         reference_images: test images that the bundle carries; None for all.
+        jobs: worker processes that convert side by side; None for as many as processors and memory allow.
         out: the bundle's folder; ``export`` in the run folder when left out.
         overwrite: replace a bundle that stands there.
         data_dir: where the run's data lie; used or an error.
@@ -72,6 +64,7 @@ def export(
         calibration_images=calibration_images,
         max_drop=max_drop,
         reference_images=reference_images,
+        jobs=jobs,
         out=out,
         overwrite=overwrite,
         data_dir=data_dir,
@@ -105,13 +98,14 @@ def write_bundle(
     calibration_images: int,
     max_drop: float,
     reference_images: int | None,
+    jobs: int | None,
     out: Path | str | None,
     overwrite: bool,
     data_dir: Path | None,
     progress: Progress,
 ) -> Bundle:
     """As :func:`export`, but rejected variants are only written down in ``facts["rejected"]``."""
-    _refuse_out_of_range(calibration_images, max_drop, reference_images)
+    _refuse_out_of_range(calibration_images, max_drop, reference_images, jobs)
     variants = _export_plan.choose(formats, precisions, progress)
     opened = runs.newest() if run is None else run if isinstance(run, Run) else Run.open(Path(run))
     opened.demand_weights()
@@ -121,133 +115,52 @@ def write_bundle(
         with files.appears_whole(place) as folder:
             folder.mkdir()
             data = load_run_data(opened, data_dir=data_dir, progress=progress)
-            source = Source.load(opened, data, calibration_images, max_drop)
-            if not source.yardstick.gated:
-                progress.say(
-                    f"nothing is gated: {len(source.yardstick.split)} validation images, "
-                    f"{_export_check.GATE_MINIMUM} are needed"
-                )
-            artifacts, rejected = _write_artifacts(source, variants, folder, progress)
-            _write_rest(source, data, folder, artifacts, rejected, reference_images)
+            source = Source.of(opened, data, calibration_images)
+            _write(source, data, variants, folder, max_drop, reference_images, jobs, progress)
         if place == opened.export_path.absolute():
             opened.forget_results()
     return Bundle.open(place)
 
 
-def _write_artifacts(
-    source: Source, variants: Sequence[Variant], folder: Path, progress: Progress
-) -> tuple[list[Artifact], list[dict[str, Any]]]:
-    artifacts: list[Artifact] = []
-    rejected: list[dict[str, Any]] = []
-    latencies: dict[Variant, float] = {}
-    with progress.bar("export", len(variants)) as advance:
-        for variant in variants:
-            try:
-                artifact, outcome = _write_artifact(source, variant, folder)
-            except ConversionError as error:
-                # Said with the rejected ones when all others are written.
-                rejected.append({"variant": str(variant), "reason": str(error), "parity": None})
-            else:
-                if outcome.rejection:
-                    files.remove(artifact.path)
-                    rejected.append({"variant": str(variant), "reason": outcome.rejection, "parity": outcome.parity})
-                else:
-                    artifacts.append(artifact)
-                if outcome.latency_ms is not None:
-                    latencies[variant] = outcome.latency_ms
-            advance(1)
-    _name_slow(latencies, progress)
-    return artifacts, rejected
-
-
-def _write_artifact(source: Source, variant: Variant, folder: Path) -> tuple[Artifact, Outcome]:
-    converter = _export_plan.converter(variant.format)
-    path = folder / f"{variant}{converter.SUFFIX}"
-    facts = converter.convert(
-        source.model,
-        variant.precision,
-        labels=source.labels,
-        calibration=source.calibration,
-        metadata=source.metadata(variant),
-        path=path,
-    )
-    outcome = _export_check.check(path, source.yardstick)
-    versions = packages.versions("keras", "tensorflow", *converter.PACKAGES)
-    artifact = Artifact(
-        path=path,
-        variant=variant,
-        sha256=files.sha256(path),
-        size_bytes=files.size_bytes(path),
-        labels=source.labels,
-        facts={**facts, "parity": outcome.parity, "tool_versions": versions},
-    )
-    return artifact, outcome
-
-
-def _name_slow(latencies: Mapping[Variant, float], progress: Progress) -> None:
-    for variant, latency in latencies.items():
-        fp32 = latencies.get(Variant(variant.format, "fp32"))
-        if fp32 is not None and latency > _SLOWER * fp32:
-            progress.say(
-                f"{variant} is slower than {variant.format}-fp32 on this machine "
-                f"({latency:.2f} ms against {fp32:.2f}): it saves space, not time"
-            )
-
-
-def _write_rest(
+def _write(
     source: Source,
     data: RunData,
+    variants: Sequence[Variant],
     folder: Path,
-    artifacts: Sequence[Artifact],
-    rejected: Sequence[Mapping[str, Any]],
+    max_drop: float,
     reference_images: int | None,
+    jobs: int | None,
+    progress: Progress,
 ) -> None:
-    seed = source.calibration.seed
-    test = data.test
-    # In random order, so that the first N of them are a fair sample too.
-    kept = calibration_sample.sample(test, reference_images or len(test), seed)
-    kept = np.random.default_rng(seed).permutation(kept)
-    images = test.images[kept]
-    Reference(images=images, labels=test.labels[kept], probabilities=source.predict(images)).write(folder / REFERENCE)
-    source.activations(images[:ACTIVATION_IMAGES]).write(folder / ACTIVATIONS)
-    files.write_text(folder / LABELS, "".join(f"{label}\n" for label in source.labels))
-    files.write_text(folder / CARD, _export_card.card(source.run.name, source.record, artifacts, source.labels))
-    Bundle(
-        path=folder,
-        model=source.run.name,
-        artifacts=tuple(artifacts),
-        facts={
-            "backbone": source.record["backbone"],
-            "labels": list(source.labels),
-            "data": source.record["data"],
-            "test": source.record["test"],
-            "source": {"file": source.run.model_path.name, "sha256": files.sha256(source.run.model_path)},
-            "reference": {
-                "file": REFERENCE,
-                "sha256": files.sha256(folder / REFERENCE),
-                "images": len(kept),
-                "split": "test",
-                "selection": "class-balanced, in random order",
-                "seed": seed,
-            },
-            "activations": {
-                "file": ACTIVATIONS,
-                "sha256": files.sha256(folder / ACTIVATIONS),
-                "images": min(ACTIVATION_IMAGES, len(kept)),
-            },
-            "gate": source.yardstick.facts(),
-            "rejected": list(rejected),
-        },
-    ).write_manifest()
+    with tempfile.TemporaryDirectory(prefix="edge-cifar-export-") as scratch:
+        images = Path(scratch) / "calibration.npz"
+        write_calibration(source.calibration, images)
+        tasks = source.tasks(variants, folder, images)
+        # The workers convert while the Keras model answers for the images that are compared.
+        with _export_jobs.converting(tasks, jobs or _export_jobs.default_jobs(len(tasks))) as conversions:
+            baseline = Baseline.load(source.run, data, source.calibration.seed, max_drop)
+            yardstick = baseline.yardstick
+            if not yardstick.gated:
+                progress.say(
+                    f"nothing is gated: {len(yardstick.split)} validation images, "
+                    f"{_export_check.GATE_MINIMUM} are needed"
+                )
+            references = _export_bundle.write_reference(source, baseline, data, folder, reference_images)
+            written = _export_artifacts.collect(variants, conversions, source, yardstick, folder, progress)
+    _export_bundle.write(source, baseline, written, references, folder)
 
 
-def _refuse_out_of_range(calibration_images: int, max_drop: float, reference_images: int | None) -> None:
+def _refuse_out_of_range(
+    calibration_images: int, max_drop: float, reference_images: int | None, jobs: int | None
+) -> None:
     if calibration_images < 1:
         raise UsageError(f"calibration needs at least one image, not {calibration_images}")
     if not (math.isfinite(max_drop) and max_drop >= 0):
         raise UsageError(f"--max-drop is a number of percentage points, 0 or more, not {max_drop:g}")
     if reference_images is not None and reference_images < 1:
         raise UsageError(f"the bundle needs at least one reference image, not {reference_images}")
+    if jobs is not None and jobs < 1:
+        raise UsageError(f"--jobs is a number of worker processes, 1 or more, not {jobs}")
 
 
 def _refuse_occupied(place: Path, overwrite: bool) -> None:

@@ -1,0 +1,138 @@
+"""How long does an export take, against a plain script that calls the same converters one after another?
+
+    python benchmarks/export_speed.py models/mobilenetv2 [--rounds 3] [--output FILE]
+
+The plain script does in one process what ``edge-cifar export`` does for the default matrix: it loads
+the run and its data, lets the Keras model answer, converts each variant from the model with our own
+converters, and checks each. It is what one would write without worker processes and without sharing
+what variants have in common. Both start from nothing, in turns. Prints the ratio of the wall times,
+export over plain script, with the median of the rounds; exits with 1 when that is above 0.75. As a second
+ratio the plain script's time without its checks is set against the whole export. Give it a quiet machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import shlex
+import statistics
+import subprocess
+import sys
+import tempfile
+import time
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from edge_cifar import files, machine, packages
+from edge_cifar.artifact import Bundle
+
+HIGHEST = 0.75
+CALIBRATION_IMAGES, MAX_DROP, REFERENCE_IMAGES = 500, 1.0, 2000
+
+
+def plain(run_path: Path, folder: Path) -> dict[str, float]:
+    """The plain script. Returns the seconds that its conversions and its checks took."""
+    from edge_cifar.progress import SILENT
+    from edge_cifar.run import Run
+    from edge_cifar.runtimes import keras as keras_runtime
+    from edge_cifar.steps import _export_bundle, _export_check, _export_plan
+    from edge_cifar.steps._export_baseline import Baseline
+    from edge_cifar.steps._export_source import Source
+    from edge_cifar.steps._run_data import load_run_data
+
+    run = Run.open(run_path)
+    data = load_run_data(run)
+    source = Source.of(run, data, CALIBRATION_IMAGES)
+    baseline = Baseline.load(run, data, source.calibration.seed, MAX_DROP)
+    model = keras_runtime.load_model(packages.require_keras(), run.model_path)
+    took = {"converting": 0.0, "checking": 0.0}
+    for variant in _export_plan.choose(None, None, SILENT):
+        converter = _export_plan.converter(variant.format)
+        path = folder / f"{variant}{converter.SUFFIX}"
+        start = time.perf_counter()
+        converter.convert(
+            model,
+            variant.precision,
+            labels=source.labels,
+            calibration=source.calibration,
+            metadata=source.metadata(variant),
+            path=path,
+        )
+        converted = time.perf_counter()
+        _export_check.check(path, baseline.yardstick)
+        _export_check.latency_ms(path, baseline.yardstick)
+        took["converting"] += converted - start
+        took["checking"] += time.perf_counter() - converted
+    start = time.perf_counter()
+    _export_bundle.write_reference(source, baseline, data, folder, REFERENCE_IMAGES)
+    took["checking"] += time.perf_counter() - start
+    return took
+
+
+def measure(run: Path) -> dict[str, Any]:
+    """One round: both, from nothing."""
+    with tempfile.TemporaryDirectory() as scratch:
+        start = time.perf_counter()
+        answer = subprocess.run(
+            [sys.executable, __file__, str(run), "--plain", scratch], check=True, stdout=subprocess.PIPE, text=True
+        )
+        plain_seconds = time.perf_counter() - start
+        bundle = Path(scratch) / "bundle"
+        start = time.perf_counter()
+        subprocess.run(
+            [sys.executable, "-m", "edge_cifar", "export", str(run), "--out", str(bundle)],
+            check=True,
+            stdout=subprocess.DEVNULL,
+        )
+        export_seconds = time.perf_counter() - start
+        facts = Bundle.open(bundle).facts
+    parts = json.loads(answer.stdout.strip().splitlines()[-1])
+    return {
+        "export_seconds": export_seconds,
+        "plain_seconds": plain_seconds,
+        "plain_without_checks_seconds": plain_seconds - parts["checking"],
+        "plain_parts": parts,
+        "peak_memory_bytes": facts["peak_memory_bytes"],
+    }
+
+
+def main() -> int:
+    """Measure, print, write."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("run", type=Path)
+    parser.add_argument("--rounds", type=int, default=3)
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/export_speed.json"))
+    parser.add_argument("--plain", type=Path, metavar="FOLDER", help=argparse.SUPPRESS)
+    chosen = parser.parse_args()
+    if chosen.plain:
+        print(json.dumps(plain(chosen.run, chosen.plain)))
+        return 0
+    rounds = []
+    for number in range(1, chosen.rounds + 1):
+        rounds.append(measure(chosen.run))
+        times = ", ".join(f"{name} {value:.1f}" for name, value in rounds[-1].items() if name.endswith("_seconds"))
+        print(f"round {number}: {times}", flush=True)
+    ratio = statistics.median(one["export_seconds"] / one["plain_seconds"] for one in rounds)
+    without = statistics.median(one["export_seconds"] / one["plain_without_checks_seconds"] for one in rounds)
+    print(f"export over plain script: {ratio:.3f}; over its time without checks: {without:.3f}")
+    files.write_json(
+        chosen.output,
+        {
+            "schema": 1,
+            "commit": machine.commit(),
+            "command": shlex.join(["python", "benchmarks/export_speed.py", *sys.argv[1:]]),
+            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+            "versions": packages.versions("edge-cifar", "keras", "tensorflow", "tf2onnx", "onnxruntime", "coremltools"),
+            "machine": machine.facts(),
+            "model": chosen.run.name,
+            "rounds": rounds,
+            "ratio": {"export_over_plain": ratio, "export_over_plain_without_checks": without},
+        },
+    )
+    print(f"written: {chosen.output}")
+    return 0 if ratio <= HIGHEST else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())

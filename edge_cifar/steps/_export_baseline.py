@@ -1,0 +1,55 @@
+"""The Keras model that every artifact of a run is held against."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from functools import partial
+
+from edge_cifar import packages
+from edge_cifar.activations import Activations
+from edge_cifar.data.calibration import sample
+from edge_cifar.errors import RunError
+from edge_cifar.run import Run
+from edge_cifar.runtimes import Images, Probabilities
+from edge_cifar.steps import _export_check
+from edge_cifar.steps._export_check import Yardstick
+from edge_cifar.steps._run_data import RunData
+
+
+@dataclass(frozen=True, kw_only=True)
+class Baseline:
+    """A run's model, loaded, and its answers.
+
+    Attributes:
+        predict: the Keras model's probabilities for images.
+        activations: what its layers answer to a few images.
+        yardstick: validation images with the Keras model's answers.
+    """
+
+    predict: Callable[[Images], Probabilities]
+    activations: Callable[[Images], Activations]
+    yardstick: Yardstick
+
+    @classmethod
+    def load(cls, run: Run, data: RunData, seed: int, max_drop: float) -> Baseline:
+        """Load a run's model and let it answer for the yardstick's images.
+
+        Raises:
+            BundleError: the model's file is damaged.
+            RunError: the model does not fit the data.
+            MissingPackage: Keras or TensorFlow is not installed.
+        """
+        from edge_cifar.runtimes import keras as keras_runtime
+
+        model = keras_runtime.load_model(packages.require_keras(), run.model_path)
+        runtime = keras_runtime.of_model(model)
+        labels = data.dataset.labels
+        if runtime.classes != len(labels):
+            raise RunError(f"{run.model_path} tells {runtime.classes} classes apart, its data have {len(labels)}")
+        compared = data.validation.take(sample(data.validation, _export_check.MAXIMUM_IMAGES, seed))
+        return cls(
+            predict=runtime.predict,
+            activations=partial(keras_runtime.activations, model),
+            yardstick=Yardstick(split=compared, probabilities=runtime.predict(compared.images), max_drop=max_drop),
+        )

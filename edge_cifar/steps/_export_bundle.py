@@ -1,0 +1,93 @@
+"""What a bundle holds beside its artifacts: the reference, the labels, the model card, the manifest."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_cifar import files
+from edge_cifar.activations import IMAGES as ACTIVATION_IMAGES
+from edge_cifar.artifact import ACTIVATIONS, REFERENCE, Bundle
+from edge_cifar.data import calibration as calibration_sample
+from edge_cifar.reference import Reference
+from edge_cifar.steps import _export_card
+from edge_cifar.steps._export_artifacts import Written
+from edge_cifar.steps._export_baseline import Baseline
+from edge_cifar.steps._export_source import Source
+from edge_cifar.steps._run_data import RunData
+
+LABELS = "labels.txt"
+CARD = "README.md"
+
+
+def write_reference(
+    source: Source, baseline: Baseline, data: RunData, folder: Path, reference_images: int | None
+) -> dict[str, Any]:
+    """Write test images with the Keras model's answers, and its activations for a few of them.
+
+    Args:
+        source: that the artifacts are made from.
+        baseline: the Keras model.
+        data: the run's.
+        folder: the bundle's.
+        reference_images: how many test images; None for all.
+
+    Returns:
+        what the manifest says of both files.
+    """
+    seed = source.calibration.seed
+    test = data.test
+    # In random order, so that the first N of them are a fair sample too.
+    kept = calibration_sample.sample(test, reference_images or len(test), seed)
+    kept = np.random.default_rng(seed).permutation(kept)
+    images = test.images[kept]
+    Reference(images=images, labels=test.labels[kept], probabilities=baseline.predict(images)).write(folder / REFERENCE)
+    baseline.activations(images[:ACTIVATION_IMAGES]).write(folder / ACTIVATIONS)
+    return {
+        "reference": {
+            "file": REFERENCE,
+            "sha256": files.sha256(folder / REFERENCE),
+            "images": len(kept),
+            "split": "test",
+            "selection": "class-balanced, in random order",
+            "seed": seed,
+        },
+        "activations": {
+            "file": ACTIVATIONS,
+            "sha256": files.sha256(folder / ACTIVATIONS),
+            "images": min(ACTIVATION_IMAGES, len(kept)),
+        },
+    }
+
+
+def write(source: Source, baseline: Baseline, written: Written, references: Mapping[str, Any], folder: Path) -> None:
+    """Write the labels, the model card and the manifest.
+
+    Args:
+        source: what the artifacts were made from.
+        baseline: the Keras model that they were compared with.
+        written: the artifacts.
+        references: what :func:`write_reference` returned.
+        folder: the bundle's.
+    """
+    files.write_text(folder / LABELS, "".join(f"{label}\n" for label in source.labels))
+    files.write_text(folder / CARD, _export_card.card(source.run.name, source.record, written.artifacts, source.labels))
+    Bundle(
+        path=folder,
+        model=source.run.name,
+        artifacts=written.artifacts,
+        facts={
+            "backbone": source.record["backbone"],
+            "labels": list(source.labels),
+            "data": source.record["data"],
+            "test": source.record["test"],
+            "source": {"file": source.run.model_path.name, "sha256": files.sha256(source.run.model_path)},
+            **references,
+            "gate": baseline.yardstick.facts(),
+            "rejected": list(written.rejected),
+            "peak_memory_bytes": dict(written.peak_bytes),
+        },
+    ).write_manifest()

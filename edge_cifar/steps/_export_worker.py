@@ -1,0 +1,130 @@
+"""The process that converts: ``python -m edge_cifar.steps._export_worker``.
+
+It reads one task from its standard input, converts one variant after another, and answers with a
+line of JSON each on its standard output. What the variants have in common is made once. Converters
+are native code that may crash or eat up the memory: that costs this process, not the export.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import threading
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, TextIO
+
+import numpy as np
+
+from edge_cifar import packages
+from edge_cifar.bench.memory import peak_bytes
+from edge_cifar.converters import Calibration, _shared
+from edge_cifar.errors import ConversionError, EdgeCifarError
+from edge_cifar.steps import _export_plan
+from edge_cifar.variant import Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Variants of one format that start from the same model.
+
+    Attributes:
+        format: the converter's name.
+        precisions: what to write, in this order.
+        model: the Keras file to convert.
+        folder: where the artifacts are to appear, each named by its variant.
+        labels: class names.
+        calibration: a file that :func:`write_calibration` wrote.
+        metadata: by precision, what the artifact itself is to hold beside the labels.
+    """
+
+    format: str
+    precisions: tuple[str, ...]
+    model: str
+    folder: str
+    labels: tuple[str, ...]
+    calibration: str
+    metadata: Mapping[str, Mapping[str, str]]
+
+    def request(self) -> str:
+        """The task as one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, request: str) -> Task:
+        """The task of a line that :meth:`request` made."""
+        fields = json.loads(request)
+        return cls(**{**fields, "precisions": tuple(fields["precisions"]), "labels": tuple(fields["labels"])})
+
+
+def write_calibration(calibration: Calibration, path: Path) -> None:
+    """Write calibration images for workers to read."""
+    np.savez(path, images=calibration.images, indices=calibration.indices, seed=calibration.seed)
+
+
+def _read_calibration(path: str) -> Calibration:
+    with np.load(path, allow_pickle=False) as archive:
+        return Calibration(images=archive["images"], indices=archive["indices"], seed=int(archive["seed"]))
+
+
+def convert(task: Task) -> Iterator[dict[str, Any]]:
+    """Convert a task's variants, one after another.
+
+    Yields:
+        for each: ``precision``, ``seconds``, ``peak_bytes`` of this process so far, and ``facts`` for the
+        manifest, or ``error`` with the reason where the format cannot hold the model.
+
+    Raises:
+        EdgeCifarError: nothing can be converted: a package or the disk is at fault.
+    """
+    from edge_cifar.runtimes import keras as keras_runtime
+
+    converter = _export_plan.converter(task.format)
+    calibration = _read_calibration(task.calibration)
+    model = keras_runtime.load_model(packages.require_keras(), Path(task.model))
+    with _shared.unchanged(model):
+        for precision in task.precisions:
+            start = time.perf_counter()
+            answer: dict[str, Any] = {"precision": precision}
+            try:
+                answer["facts"] = converter.convert(
+                    model,
+                    precision,
+                    labels=task.labels,
+                    calibration=calibration,
+                    metadata=task.metadata[precision],
+                    path=Path(task.folder) / f"{Variant(task.format, precision)}{converter.SUFFIX}",
+                )
+            except ConversionError as error:
+                answer["error"] = str(error)
+            yield {**answer, "seconds": time.perf_counter() - start, "peak_bytes": peak_bytes()}
+
+
+def _end_with_the_caller(requests: TextIO) -> None:
+    """Blocks until the process that asked is gone, and ends this one with it."""
+    requests.read()
+    os._exit(1)
+
+
+def main() -> int:
+    """Answer the task on standard input."""
+    # Whatever converters print must not get between the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    task = Task.read(sys.stdin.readline())
+    threading.Thread(target=_end_with_the_caller, args=(sys.stdin,), daemon=True).start()
+    try:
+        for answer in convert(task):
+            answers.write(json.dumps(answer) + "\n")
+    except EdgeCifarError as error:
+        answers.write(json.dumps({"refused": str(error)}) + "\n")
+    answers.flush()
+    # Past the packages' own clean-up: it takes seconds, and some of it crashes.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,133 @@
+"""Conversions in worker processes: what one that dies costs, and that none outlives the export."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections.abc import Sequence
+from pathlib import Path
+
+import psutil
+import pytest
+
+from edge_cifar.errors import EdgeCifarError
+from edge_cifar.steps import _export_jobs
+from edge_cifar.steps._export_jobs import Conversion, converting
+from edge_cifar.steps._export_worker import Task
+
+STAND_IN = Path(__file__).with_name("stand_in_converter.py")
+
+
+@pytest.fixture(autouse=True)
+def _stand_in(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_export_jobs, "WORKER", (sys.executable, str(STAND_IN)))
+
+
+def task(folder: Path, precisions: Sequence[str], format_: str = "tflite") -> Task:
+    return Task(
+        format=format_,
+        precisions=tuple(precisions),
+        model="model.keras",
+        folder=str(folder),
+        labels=("a", "b"),
+        calibration="calibration.npz",
+        metadata={},
+    )
+
+
+def results(*tasks: Task, jobs: int = 1) -> dict[str, Conversion]:
+    with converting(tasks, jobs) as conversions:
+        return {str(conversion.variant): conversion for conversion in conversions}
+
+
+def wait_for(path: Path) -> str:
+    end = time.monotonic() + 60
+    while not (path.is_file() and path.read_text(encoding="utf-8")):
+        assert time.monotonic() < end, f"{path} does not appear"
+        time.sleep(0.02)
+    return path.read_text(encoding="utf-8")
+
+
+def gone(pid: int) -> bool:
+    end = time.monotonic() + 30
+    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
+        if time.monotonic() > end:
+            return False
+        time.sleep(0.02)
+    return True
+
+
+def test_a_task_travels_as_one_line(tmp_path: Path) -> None:
+    sent = task(tmp_path, ["fp32", "int8"])
+    assert "\n" not in sent.request()
+    assert Task.read(sent.request()) == sent
+
+
+def test_a_process_that_dies_costs_only_the_variant_it_died_of(tmp_path: Path) -> None:
+    found = results(task(tmp_path, ["fp32", "killed", "fp16", "crashing", "raising", "int8", "lacking"]))
+    assert list(found) == [
+        *("tflite-fp32", "tflite-killed", "tflite-fp16", "tflite-crashing", "tflite-raising"),
+        *("tflite-int8", "tflite-lacking"),
+    ]
+    assert {name for name, one in found.items() if one.facts is not None} == {
+        *("tflite-fp32", "tflite-fp16", "tflite-int8")
+    }
+    assert found["tflite-fp16"].seconds == 1.5
+    assert found["tflite-killed"].reason == (
+        "its process was killed from outside, most likely for want of memory; try --jobs 1"
+    )
+    assert str(found["tflite-crashing"].reason).startswith("its converter crashed (SIGABRT)")
+    assert found["tflite-raising"].reason == "its converter ended with status 1: ValueError: Bessel"
+    assert found["tflite-lacking"].reason == "tflite has no Bessel"
+
+
+def test_several_tasks_give_all_their_results_however_many_run_at_once(tmp_path: Path) -> None:
+    tasks = [task(tmp_path, ["fp32", "lacking"], name) for name in ("tflite", "onnx", "coreml")]
+    assert results(*tasks, jobs=1) == results(*tasks, jobs=3)
+
+
+def test_what_no_variant_can_be_written_for_ends_it_all(tmp_path: Path) -> None:
+    with pytest.raises(EdgeCifarError, match="no space left"):
+        results(task(tmp_path, ["refusing", "endless"]), task(tmp_path, ["endless"], "onnx"), jobs=2)
+
+
+def test_no_process_outlives_an_interruption(tmp_path: Path) -> None:
+    def interrupted() -> None:
+        with converting([task(tmp_path, ["endless", "fp32"])], 1):
+            wait_for(tmp_path / "pid")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        interrupted()
+    assert gone(int(wait_for(tmp_path / "pid")))
+
+
+def test_no_process_outlives_an_export_that_is_killed(tmp_path: Path) -> None:
+    script = (
+        "import sys\n"
+        "from edge_cifar.steps import _export_jobs\n"
+        "from edge_cifar.steps._export_worker import Task\n"
+        f"_export_jobs.WORKER = (sys.executable, {str(STAND_IN)!r})\n"
+        "with _export_jobs.converting([Task.read(sys.argv[1])], 1) as conversions:\n"
+        "    list(conversions)\n"
+    )
+    process = subprocess.Popen([sys.executable, "-c", script, task(tmp_path, ["endless"]).request()])
+    try:
+        pid = int(wait_for(tmp_path / "pid"))
+    finally:
+        process.kill()
+        process.wait()
+    assert gone(pid)
+
+
+@pytest.mark.parametrize(
+    ("tasks", "cores", "gigabytes", "jobs"), [(3, 2, 16, 2), (3, 8, 16, 3), (3, 8, 5, 2), (3, 8, 1, 1), (1, 8, 16, 1)]
+)
+def test_as_many_at_once_as_tasks_processors_and_memory_allow(
+    tasks: int, cores: int, gigabytes: int, jobs: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    memory = type("Memory", (), {"available": gigabytes * 10**9})
+    monkeypatch.setattr(_export_jobs.machine, "usable_cores", lambda: cores)
+    monkeypatch.setattr(_export_jobs.psutil, "virtual_memory", lambda: memory)
+    assert _export_jobs.default_jobs(tasks) == jobs
