@@ -6,6 +6,7 @@ A document marks what is generated:
     <!-- generated: NAME advice -->     what to ship, by the report's rule
     <!-- generated: NAME picture -->    accuracy against latency and size, drawn to docs/pictures/NAME.svg
     <!-- generated: NAME source -->     machine, commit, command and data behind the figures
+    <!-- generated: NAME comparison --> the table that a script of this folder left in its result, with its source
     ...
     <!-- end -->
 
@@ -28,7 +29,8 @@ from edge_cifar import files
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.report import scatter, tables
 from edge_cifar.report.advice import Limits, advise
-from edge_cifar.report.measurements import Data, distinct
+from edge_cifar.report.fields import Fields
+from edge_cifar.report.measurements import Data, distinct, machine_label, read_data
 from edge_cifar.report.page import Document
 from edge_cifar.report.sources import gather
 
@@ -81,6 +83,9 @@ class Tables:
 
     def _region(self, document: Path, region: re.Match[str]) -> str:
         name, kind = region["name"], region["kind"]
+        results = [files.inside(self._root / "benchmarks" / "results", f"{part}.json") for part in name.split("+")]
+        if kind == "comparison":
+            return "\n".join([f"{region[1]}{_comparison(results[0])}", *map(_comparison, results[1:]), region[4]])
         kinds: dict[str, Callable[[Document], str]] = {
             "table": lambda found: tables.markdown(found.measurements),
             "advice": lambda found: "\n".join(f"> {one.sentence}" for one in advise(found.measurements, found.limits)),
@@ -88,8 +93,7 @@ class Tables:
             "source": _source,
         }
         if kind not in kinds:
-            raise EdgeCifarError(f"{document.name} marks {name} {kind}; it is one of {', '.join(kinds)}")
-        results = [files.inside(self._root / "benchmarks" / "results", f"{part}.json") for part in name.split("+")]
+            raise EdgeCifarError(f"{document.name} marks {name} {kind}; it is one of {', '.join(kinds)}, comparison")
         return f"{region[1]}{kinds[kind](gather(results, Limits()))}\n{region[4]}"
 
     def _picture(self, document: Path, name: str, found: Document) -> str:
@@ -101,6 +105,21 @@ class Tables:
                 scatter.trade_off(found.measurements, path)
         link = Path(os.path.relpath(path, document.parent)).as_posix()
         return f"![Accuracy against latency and against size, with the Pareto front]({link})"
+
+
+def _comparison(path: Path) -> str:
+    """The table of a script's result, and a line that tells where its figures come from."""
+    fields = Fields(files.read_json(path, "result of a comparison"), str(path))
+    table = fields.child("comparison")
+    rows = [[str(cell) for cell in row] for row in table.items("rows")]
+    data = read_data(fields.child("data"))
+    source = [
+        f"Measured on {machine_label(fields.child('machine').plain())}",
+        f"commit {(fields.text('commit') or 'not told')[:12]}",
+        f"by `{fields.text('command')}`",
+    ]
+    told = f"{', '.join(source)}{f'; data: {_data(data)}' if data else ''}."
+    return f"{tables.plain([str(name) for name in table.items('columns')], rows)}\n\n{told}"
 
 
 def _source(found: Document) -> str:

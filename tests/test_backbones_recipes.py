@@ -80,6 +80,16 @@ def test_vgg16_report_trains_the_head_and_then_the_last_four_layers() -> None:
     assert tuned.learning_rate < frozen.learning_rate == 1e-4
 
 
+@pytest.mark.parametrize("recipe", ["default", "report"])
+def test_mobilenetv2_keeps_its_first_ten_layers_frozen_in_fine_tuning(recipe: str) -> None:
+    frozen, tuned = backbones.get("mobilenetv2").recipes[recipe].phases
+    assert (frozen.trainable, tuned.trainable) == ("head", -10)
+    assert backbones.get("mobilenetv2").recipes[recipe].image_size >= 96
+    model = support.build(keras, "mobilenetv2")
+    phases.set_trainable(model, tuned.trainable)
+    assert [layer.trainable for layer in trunk_layers(model)] == [False] * 10 + [True] * (len(trunk_layers(model)) - 10)
+
+
 def test_phase_unfreezes_from_a_named_block_on() -> None:
     model = support.build(keras, "vgg16")
     phases.set_trainable(model, "block4")

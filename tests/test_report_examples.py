@@ -99,6 +99,13 @@ def test_a_single_run_shows_right_and_wrong(tmp_path: Path, synthetic: Dataset) 
     assert "one is right about 350 of 400 test images." in html
 
 
+def test_runs_called_alike_are_told_apart_by_the_folder_above(tmp_path: Path, synthetic: Dataset) -> None:
+    runs = [kept_run(tmp_path / above / "resnet8", synthetic, slice(0, 20)) for above in ("before", "after")]
+    for card in cards(page(*runs)):
+        assert "<small>before/resnet8</small>" in card
+        assert "<small>after/resnet8</small>" in card
+
+
 def test_runs_on_other_images_are_not_compared(tmp_path: Path, synthetic: Dataset) -> None:
     one = kept_run(tmp_path / "one", synthetic, slice(0, 20))
     other = kept_run(tmp_path / "other", synthetic, slice(0, 20))

@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from report_samples import bench_document, write_bench
+from report_samples import bench_document, write, write_bench
 
 from edge_cifar.report import tables
 from edge_cifar.report.measurements import read_benchmark
@@ -69,6 +69,26 @@ def test_documents_are_generated_checked_and_left_alone_when_fresh(tmp_path: Pat
     assert stale.returncode == 1
     assert "out of date: README.md" in stale.stdout
     assert "two.svg" in stale.stdout
+
+
+def test_a_script_s_comparison_is_a_table_with_its_source(tmp_path: Path) -> None:
+    document = {
+        "commit": "0123abcd" * 5,
+        "command": "python some.py",
+        "machine": {"cpu_model": "AMD EPYC"},
+        "data": {"name": "cifar10"},
+        "comparison": {"columns": ["what", "accuracy", "points"], "rows": [["all | of it", "72.4 %", "-1.5"]]},
+    }
+    write(tmp_path / "benchmarks" / "results" / "some.json", document)
+    (tmp_path / "README.md").write_text("<!-- generated: some comparison -->\n<!-- end -->\n", encoding="utf-8")
+    assert run(f"--root={tmp_path}").returncode == 0
+    assert (tmp_path / "README.md").read_text(encoding="utf-8").splitlines()[1:-1] == [
+        "| what | accuracy | points |",
+        "| --- | ---: | ---: |",
+        "| all \\| of it | 72.4 % | -1.5 |",
+        "",
+        "Measured on AMD EPYC, commit 0123abcd0123, by `python some.py`; data: cifar10, sha256 not told.",
+    ]
 
 
 def test_a_missing_result_or_unknown_kind_is_one_sentence(tmp_path: Path) -> None:

@@ -2,7 +2,8 @@
 
 Architecture: Simonyan and Zisserman, "Very Deep Convolutional Networks for Large-Scale Image
 Recognition", 2014, in the form of ``keras.applications.VGG16``; the head of a source report: flatten,
-dense 256 with ReLU, dropout 0.5, dense softmax.
+dense 256 with ReLU, dropout 0.5, dense softmax. Another report puts the dense softmax alone behind
+the flattened features; a backbone has one head here, and the first report tells more of its settings.
 """
 
 from __future__ import annotations

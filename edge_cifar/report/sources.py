@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable, Sequence
+from collections import Counter
+from collections.abc import Collection, Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -100,9 +101,18 @@ class _Found:
         return Document(
             measurements=with_parity([*measured, *exported], marks),
             benchmarks=benchmarks,
-            runs=list(self._runs.values()),
+            runs=_named_apart(self._runs.values()),
             limits=limits,
         )
+
+
+def _named_apart(runs: Collection[Trained]) -> list[Trained]:
+    """Runs whose folders are called alike get the folder above into their names."""
+    alike = [name for name, count in Counter(run.name for run in runs).items() if count > 1]
+    return [
+        dataclasses.replace(run, name=f"{run.run.path.resolve().parent.name}/{run.name}") if run.name in alike else run
+        for run in runs
+    ]
 
 
 def _told_apart(benchmarks: Sequence[Benchmark]) -> list[Benchmark]:

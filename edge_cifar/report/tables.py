@@ -1,4 +1,4 @@
-"""The table of artifacts in Markdown, for README and documentation."""
+"""Tables in Markdown, for README and documentation."""
 
 from __future__ import annotations
 
@@ -40,6 +40,12 @@ def markdown(measurements: Sequence[Measurement]) -> str:
         ]
         lines.append(_line(cells))
     return "\n".join(lines + _reasons(measurements))
+
+
+def plain(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Any table: its first column is words, the others are figures and stand to the right."""
+    alignment = ["---", *["---:"] * (len(columns) - 1)]
+    return "\n".join([_line(columns), f"| {' | '.join(alignment)} |", *(_line(row) for row in rows)])
 
 
 def _line(cells: Sequence[str]) -> str:

@@ -66,6 +66,7 @@ class Trained:
 
     Attributes:
         run: its folder.
+        name: what the page calls it: the folder's name.
         accuracy, low, high: on the test images, in 0..1, with the 95 % interval.
         confusion: ``[C][C]`` counts, rows true; empty where the run has none.
         mistakes: the sheet of mistakes, a PNG; None where the run has none.
@@ -74,6 +75,7 @@ class Trained:
     """
 
     run: Run
+    name: str
     backbone: str
     data: Data
     recipe: str | None
@@ -97,11 +99,6 @@ class Trained:
     predictions: Predictions | None
     record: Mapping[str, Any]
 
-    @property
-    def name(self) -> str:
-        """The run's name: that of its folder."""
-        return self.run.name
-
 
 def read_run(run: Run) -> Trained:
     """Read a run folder; only its record must be there.
@@ -117,6 +114,7 @@ def read_run(run: Run) -> Trained:
     labels, per_class, confusion = _classification(run)
     return Trained(
         run=run,
+        name=run.name,
         backbone=fields.text("backbone") or run.name,
         data=Data(
             name=data.text("name") or "unnamed data",
