@@ -85,7 +85,8 @@ class Tables:
         name, kind = region["name"], region["kind"]
         results = [files.inside(self._root / "benchmarks" / "results", f"{part}.json") for part in name.split("+")]
         if kind == "comparison":
-            return "\n".join([f"{region[1]}{_comparison(results[0])}", *map(_comparison, results[1:]), region[4]])
+            shown = "\n\n".join(_comparison(path) for path in results)
+            return f"{region[1]}{shown}\n{region[4]}"
         kinds: dict[str, Callable[[Document], str]] = {
             "table": lambda found: tables.markdown(found.measurements),
             "advice": lambda found: "\n".join(f"> {one.sentence}" for one in advise(found.measurements, found.limits)),
