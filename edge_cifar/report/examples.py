@@ -110,8 +110,9 @@ def choose(said: Sequence[Predictions], count: int = COUNT) -> list[int]:
     """Which images to show: those that tell the runs apart.
 
     Images are sorted by which of the runs are right. Of several runs, the sorts in which some are
-    right and some wrong take turns until there are enough; where all agree the others fill up. Of
-    one run, right and wrong take turns. Within a sort the surest answer of each class comes first.
+    right and some wrong take turns, the most frequent first, until there are enough; the images on
+    which all agree fill up. Of one run, right and wrong take turns. Within a sort the surest answer
+    of each class comes first.
 
     Args:
         said: what each run answered, for the same images.
@@ -120,17 +121,16 @@ def choose(said: Sequence[Predictions], count: int = COUNT) -> list[int]:
     Returns:
         Positions in the test set, those of one sort together.
     """
-    right = np.stack([one.right for one in said])
+    right = np.stack([one.right for one in said], axis=1).tolist()
     sure = np.mean([one.confidence for one in said], axis=0)
-    order = np.lexsort((-sure, _rank_in_class(said[0].labels, sure)))
-    sorts = sorted({tuple(column) for column in right.T.tolist()}, reverse=True)
-    queues = [[int(index) for index in order if tuple(right[:, index]) == sort] for sort in sorts]
-    differing = [queue for sort, queue in zip(sorts, queues, strict=True) if len(set(sort)) > 1]
-    chosen = _in_turn(differing or queues, count)
-    if differing:
-        chosen += _in_turn([queue for queue in queues if queue not in differing], count - len(chosen))
-    taken = set(chosen)
-    return [index for queue in queues for index in queue if index in taken]
+    sorts: dict[tuple[bool, ...], list[int]] = {}
+    for index in np.lexsort((-sure, _rank_in_class(said[0].labels, sure))).tolist():
+        sorts.setdefault(tuple(right[index]), []).append(index)
+    frequent = sorted(sorts, key=lambda sort: (-len(sorts[sort]), sort))
+    chosen: list[int] = []
+    for differ in (True, False):
+        chosen += _in_turn([sorts[sort] for sort in frequent if (len(set(sort)) > 1) == differ], count - len(chosen))
+    return sorted(chosen, key=lambda index: ([not one for one in right[index]], chosen.index(index)))
 
 
 def answers(run: Trained) -> Predictions:
@@ -153,7 +153,7 @@ def _in_turn(queues: Sequence[Sequence[int]], count: int) -> list[int]:
     """The first of each queue, then the second of each, until there are ``count``."""
     longest = max((len(queue) for queue in queues), default=0)
     drawn = [queue[place] for place in range(longest) for queue in queues if place < len(queue)]
-    return drawn[: max(0, count)]
+    return drawn[:count]
 
 
 def _summary(runs: Sequence[Trained]) -> str:
