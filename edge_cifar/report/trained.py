@@ -68,6 +68,7 @@ class Trained:
         run: its folder.
         name: what the page calls it: the folder's name.
         accuracy, low, high: on the test images, in 0..1, with the 95 % interval.
+        precision, recall, f1: plain averages over the classes, in 0..1.
         confusion: ``[C][C]`` counts, rows true; empty where the run has none.
         mistakes: the sheet of mistakes, a PNG; None where the run has none.
         predictions: the answers for all test images; None where the run has none.
@@ -88,6 +89,8 @@ class Trained:
     low: float | None
     high: float | None
     images: int | None
+    precision: float | None
+    recall: float | None
     f1: float | None
     calibration_error: float | None
     history: tuple[Epoch, ...]
@@ -131,6 +134,8 @@ def read_run(run: Run) -> Trained:
         low=test.number("low"),
         high=test.number("high"),
         images=test.whole("images"),
+        precision=test.number("precision"),
+        recall=test.number("recall"),
         f1=test.number("f1"),
         calibration_error=test.number("calibration_error"),
         history=history,

@@ -189,6 +189,10 @@ def _lead(run: Trained) -> str:
         if run.data.name != "synthetic":
             what += f" of {run.data.name}"
         sentences.append(f"{quantities.percent(run.accuracy)}{interval} of {run.images or 0:,} {what} right.")
+    means = {"precision": run.precision, "recall": run.recall, "F1": run.f1}
+    known = [f"{name} {quantities.percent(value)}" for name, value in means.items() if value is not None]
+    if known:
+        sentences.append(f"Mean over the classes: {', '.join(known)}.")
     if run.calibration_error is not None:
         sentences.append(f"Expected calibration error {quantities.percent(run.calibration_error)}.")
     sentences.append((_recipe(run)[:1].upper() + _recipe(run)[1:] + ".") if _recipe(run) else "")
