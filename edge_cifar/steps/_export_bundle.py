@@ -84,6 +84,7 @@ def write(source: Source, baseline: Baseline, written: Written, references: Mapp
             "labels": list(source.labels),
             "data": source.record["data"],
             "test": source.record["test"],
+            "multiply_adds": source.record.get("multiply_adds"),
             "source": {"file": source.run.model_path.name, "sha256": files.sha256(source.run.model_path)},
             **references,
             "gate": baseline.yardstick.facts(),
