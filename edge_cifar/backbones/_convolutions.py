@@ -1,4 +1,4 @@
-"""Convolutions as the networks trained from scratch use them: zero-padded, He-initialized."""
+"""Convolutions as the networks trained from scratch use them: He-initialized, zero-padded unless said otherwise."""
 
 from __future__ import annotations
 
@@ -19,6 +19,7 @@ def convolution(
     strides: int = 1,
     relu: bool = False,
     bias: bool = True,
+    padding: str = "same",
     name: str,
 ) -> Tensor:
     """One convolution, with ReLU inside the layer where asked for."""
@@ -26,7 +27,7 @@ def convolution(
         filters,
         kernel,
         strides=strides,
-        padding="same",
+        padding=padding,
         activation="relu" if relu else None,
         use_bias=bias,
         kernel_initializer="he_normal",
