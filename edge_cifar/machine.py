@@ -234,7 +234,10 @@ def _speed_limit() -> int | None:
 
 
 def _power_source() -> str | None:
-    battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    try:
+        battery = psutil.sensors_battery() if hasattr(psutil, "sensors_battery") else None
+    except OSError:  # a container without /sys
+        return None
     if battery is None or battery.power_plugged is None:
         return None
     return "mains" if battery.power_plugged else "battery"

@@ -36,6 +36,16 @@ def test_facts_cost_little_processor_time() -> None:
     assert time.process_time() - start < 0.1
 
 
+def test_machine_without_sys_tells_the_rest(monkeypatch: pytest.MonkeyPatch) -> None:
+    def missing() -> None:
+        raise FileNotFoundError("/sys/class/power_supply")
+
+    monkeypatch.setattr(machine.psutil, "sensors_battery", missing, raising=False)
+    facts = machine.facts()
+    assert "power_source" not in facts
+    assert facts["usable_cores"] >= 1
+
+
 @pytest.mark.parametrize(
     ("told", "expected"),
     [
