@@ -13,6 +13,8 @@ Change = Callable[[np.ndarray], np.ndarray]
 Edit = Callable[["Package"], None]
 
 _BLOB_SENTINEL = 0xDEADBEEF
+# MIL's codes of element types.
+_DTYPES = {10: np.float16, 11: np.float32, 21: np.int8, 31: np.uint8}
 
 
 class Package:
@@ -42,6 +44,8 @@ class Package:
 
     def value(self, operation: Any, argument: str) -> Any:
         """The constant that is an operation's argument."""
+        if argument in operation.attributes:
+            return operation.attributes[argument]
         binding = operation.inputs[argument].arguments[0]
         if binding.WhichOneof("binding") == "value":
             return binding.value
@@ -49,9 +53,10 @@ class Package:
         return constant.attributes["val"]
 
     def change(self, operation: Any, argument: str, change: Change) -> None:
-        """Change a float constant, in the program or in the weights' file."""
+        """Change a constant, in the program or in the weights' file."""
         value = self.value(operation, argument)
-        shape = [dimension.constant.size for dimension in value.type.tensorType.dimensions]
+        tensor_type = value.type.tensorType
+        shape = [dimension.constant.size for dimension in tensor_type.dimensions]
         if value.WhichOneof("value") == "immediateValue":
             floats = value.immediateValue.tensor.floats.values
             floats[:] = change(np.array(floats, np.float32).reshape(shape)).ravel().tolist()
@@ -59,7 +64,7 @@ class Package:
         offset = value.blobFileValue.offset
         sentinel, _, size, start = struct.unpack_from("<IIQQ", self.weights, offset)
         assert sentinel == _BLOB_SENTINEL
-        dtype = np.float32 if size == 4 * int(np.prod(shape)) else np.float16
+        dtype = _DTYPES[tensor_type.dataType]
         array = np.frombuffer(bytes(self.weights[start : start + size]), dtype).reshape(shape).copy()
         self.weights[start : start + size] = np.ascontiguousarray(change(array)).tobytes()
 
@@ -112,6 +117,24 @@ def _one_weight(weights: np.ndarray) -> np.ndarray:
     return weights
 
 
+def _slightly(weights: np.ndarray) -> np.ndarray:
+    """One weight by as little as no answer shows."""
+    place = np.abs(weights.astype(np.float64)).argmax()
+    weights.flat[place] *= 0.98
+    return weights
+
+
+def _other(stored: np.ndarray) -> np.ndarray:
+    """One number as it is stored, by some bits."""
+    stored.flat[stored.size // 2] ^= 0x15
+    return stored
+
+
+def _largest_halved(table: np.ndarray) -> np.ndarray:
+    table.flat[np.abs(table.astype(np.float64)).argmax()] *= 0.5
+    return table
+
+
 def _not_a_number(weights: np.ndarray) -> np.ndarray:
     weights.flat[0] = np.nan
     return weights
@@ -138,4 +161,23 @@ FLOAT: dict[str, Edit] = {
     "rescaling": _constant("mul", 0, "y", lambda scale: scale * np.float32(1.1)),
     "not a number": _constant("conv", 0, "weight", _not_a_number),
     "labels reordered": _labels,
+}
+
+HALF: dict[str, Edit] = {
+    "a weight, slightly": _constant("conv", 1, "weight", _slightly),
+    "a bias, slightly": _constant("conv", 2, "bias", _slightly),
+    "bias lost": FLOAT["bias lost"],
+    "stride": FLOAT["stride"],
+}
+
+BYTES: dict[str, Edit] = {
+    "weight scales": _constant("constexpr_affine_dequantize", 0, "scale", lambda scale: scale * np.float16(0.3)),
+    "a weight's bits": _constant("constexpr_affine_dequantize", 0, "quantized_data", _other),
+    "bias lost": FLOAT["bias lost"],
+}
+
+PALETTE: dict[str, Edit] = {
+    "an entry of the table": _constant("constexpr_lut_to_dense", 0, "lut", _largest_halved),
+    "the bits of some weights": _constant("constexpr_lut_to_dense", 0, "indices", _other),
+    "table reordered": _constant("constexpr_lut_to_dense", 0, "lut", lambda table: table[::-1]),
 }

@@ -136,6 +136,28 @@ def _weight_scale(model: Any) -> None:
     _constant(model, node.input[1], lambda scale: scale * np.float32(0.3))
 
 
+def _dynamic(suffix: str, change: Callable[[np.ndarray], np.ndarray]) -> Edit:
+    """Change what dynamic quantization made of the last convolution's kernel."""
+
+    def edit(model: Any) -> None:
+        name = _nodes(model, "ConvInteger")[2].input[1].removesuffix("_quantized")
+        _constant(model, name + suffix, change)
+
+    return edit
+
+
+def _slightly(weights: np.ndarray) -> np.ndarray:
+    """One weight by as little as no answer shows."""
+    place = np.abs(weights.astype(np.float64)).argmax()
+    weights.flat[place] *= 0.98
+    return weights
+
+
+def _two_steps(weights: np.ndarray) -> np.ndarray:
+    weights.flat[weights.size // 2] += -2 if weights.flat[weights.size // 2] > 0 else 2
+    return weights
+
+
 STRUCTURE: dict[str, Edit] = {
     "axes swapped": _conv(0, 1, lambda weights: weights.swapaxes(2, 3)),
     "activation dropped": _bypass("Relu"),
@@ -164,6 +186,19 @@ QUANTIZED: dict[str, Edit] = {
     "axes swapped": _conv(0, 1, lambda weights: weights.swapaxes(2, 3)),
     "weights of another layout": _conv(2, 1, lambda weights: weights[::-1]),
     "activation scale": _activation_scale,
-    "weight scale": _weight_scale,
+    "weight scales": _weight_scale,
+    "a weight by two steps": _conv(2, 1, _two_steps),
+    "bias lost": _conv(2, 2, np.zeros_like),
     "labels reordered": _labels,
+}
+
+HALF: dict[str, Edit] = {
+    "a weight, slightly": _conv(1, 1, _slightly),
+    "bias lost": _conv(2, 2, np.zeros_like),
+    "activation dropped": _bypass("Relu"),
+}
+
+DYNAMIC: dict[str, Edit] = {
+    "weight scales": _dynamic("_scale", lambda scale: scale * np.float32(0.3)),
+    "a weight by two steps": _dynamic("_quantized", _two_steps),
 }

@@ -13,7 +13,7 @@ import numpy as np
 Edit = Callable[[Any], None]
 Change = Callable[[np.ndarray], np.ndarray]
 
-_DTYPES = {0: np.float32, 1: np.float16, 2: np.int32, 3: np.uint8, 9: np.int8}
+_DTYPES = {0: np.float32, 1: np.float16, 2: np.int32, 3: np.uint8, 4: np.int64, 9: np.int8}
 _NO_ACTIVATION = 0
 _VALID_PADDING = 1
 
@@ -36,10 +36,19 @@ def _operators(model: Any, kind: str) -> list[Any]:
 
 
 def _constant(model: Any, operator: Any, place: int, change: Change) -> None:
-    tensor = model.subgraphs[0].tensors[operator.inputs[place]]
+    tensor = model.subgraphs[0].tensors[_stored(model, operator.inputs[place])]
     buffer = model.buffers[tensor.buffer]
     values = np.frombuffer(bytes(buffer.data), _DTYPES[tensor.type]).reshape(tensor.shape).copy()
     buffer.data = np.frombuffer(np.ascontiguousarray(change(values)).tobytes(), np.uint8)
+
+
+def _stored(model: Any, number: int) -> int:
+    """The tensor that a constant stands in: behind a DEQUANTIZE in half precision."""
+    for operator in model.subgraphs[0].operators:
+        inside = model.subgraphs[0].tensors[operator.inputs[0]].type
+        if number in operator.outputs and len(operator.inputs) == 1 and inside == 1:
+            return int(operator.inputs[0])
+    return number
 
 
 def _weights(kind: str, number: int, place: int, change: Change) -> Edit:
@@ -65,10 +74,15 @@ def _scale(kind: str, factor: float) -> Edit:
     return edit
 
 
-def _weight_scale(model: Any) -> None:
-    """Every second channel eight times as large."""
-    tensor = model.subgraphs[0].tensors[_operators(model, "CONV_2D")[1].inputs[1]]
-    tensor.quantization.scale = [scale * 8 ** (channel % 2) for channel, scale in enumerate(tensor.quantization.scale)]
+def _constant_scale(number: int, place: int, factors: Callable[[int], float]) -> Edit:
+    """Other scales for a constant of a convolution, channel by channel."""
+
+    def edit(model: Any) -> None:
+        tensor = model.subgraphs[0].tensors[_operators(model, "CONV_2D")[number].inputs[place]]
+        scales = tensor.quantization.scale
+        tensor.quantization.scale = [scale * factors(channel) for channel, scale in enumerate(scales)]
+
+    return edit
 
 
 def _head(model: Any) -> None:
@@ -90,6 +104,18 @@ def _swap_two(classes: np.ndarray) -> np.ndarray:
 
 def _one_weight(weights: np.ndarray) -> np.ndarray:
     weights.flat[weights.size // 2] += 2.0
+    return weights
+
+
+def _slightly(weights: np.ndarray) -> np.ndarray:
+    """One weight by as little as no answer shows: two parts in a hundred, or a step."""
+    place = np.abs(weights.astype(np.float64)).argmax()
+    weights.flat[place] *= 0.98
+    return weights
+
+
+def _two_steps(weights: np.ndarray) -> np.ndarray:
+    weights.flat[weights.size // 2] += -2 if weights.flat[weights.size // 2] > 0 else 2
     return weights
 
 
@@ -127,6 +153,29 @@ QUANTIZED: dict[str, Edit] = {
     "classes swapped": _head,
     "weights of another layout": _weights("CONV_2D", 1, 1, lambda weights: weights[::-1]),
     "activation scale": _scale("DEPTHWISE_CONV_2D", 6.0),
-    "weight scale": _weight_scale,
+    "weight scales, every second": _constant_scale(1, 1, lambda channel: 8 ** (channel % 2)),
+    "weight scales": _constant_scale(1, 1, lambda channel: 0.3),
+    "bias scale": _constant_scale(1, 2, lambda channel: 1.5),
+    "bias lost": _weights("CONV_2D", 1, 2, np.zeros_like),
+    "a weight by two steps": _weights("CONV_2D", 1, 1, _two_steps),
     "labels reordered": _labels,
+}
+
+HALF: dict[str, Edit] = {
+    "a weight, slightly": _weights("CONV_2D", 1, 1, _slightly),
+    "a bias, slightly": _weights("CONV_2D", 0, 2, _slightly),
+    "bias lost": FLOAT["bias lost"],
+    "stride": FLOAT["stride"],
+}
+
+DYNAMIC: dict[str, Edit] = {
+    "weight scales": QUANTIZED["weight scales"],
+    "a weight by two steps": QUANTIZED["a weight by two steps"],
+    "a bias, slightly": HALF["a bias, slightly"],
+}
+
+WIDE: dict[str, Edit] = {
+    "weight scales": QUANTIZED["weight scales"],
+    "bias lost": QUANTIZED["bias lost"],
+    "a weight by two steps": QUANTIZED["a weight by two steps"],
 }

@@ -31,10 +31,19 @@ pytest.importorskip("tensorflow", reason="making artifacts to break needs Tensor
 NAMES = [f"class {number}" for number in range(10)]
 SUITES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
     "tflite-fp32": (mutations_tflite, mutations_tflite.FLOAT),
+    "tflite-fp16": (mutations_tflite, mutations_tflite.HALF),
+    "tflite-dynamic": (mutations_tflite, mutations_tflite.DYNAMIC),
     "tflite-int8": (mutations_tflite, mutations_tflite.QUANTIZED),
+    "tflite-int16x8": (mutations_tflite, mutations_tflite.WIDE),
     "onnx-fp32": (mutations_onnx, mutations_onnx.FLOAT),
+    "onnx-fp16": (mutations_onnx, mutations_onnx.HALF),
+    "onnx-dynamic": (mutations_onnx, mutations_onnx.DYNAMIC),
     "onnx-int8": (mutations_onnx, mutations_onnx.QUANTIZED),
     "coreml-fp32": (mutations_coreml, mutations_coreml.FLOAT),
+    "coreml-fp16": (mutations_coreml, mutations_coreml.HALF),
+    "coreml-w8": (mutations_coreml, mutations_coreml.BYTES),
+    "coreml-w6": (mutations_coreml, mutations_coreml.PALETTE),
+    "coreml-w4": (mutations_coreml, mutations_coreml.PALETTE),
 }
 CASES = [(variant, name) for variant, (_, mutations) in SUITES.items() for name in mutations]
 # What a reason must name, where the mistake is one that the answers give away.
@@ -44,7 +53,19 @@ POINTS_AT = {
     "labels reordered": "the manifest calls its class 0 'class 0', the file itself 'class 9'",
     "softmax dropped": "softmax is missing",
     "not a number": "not numbers (NaN or infinite)",
+    "bias scale": "is not the product of its input's scale and its kernel's",
 }
+# What only the constants tell, or the constants too.
+BY_CONSTANTS = (
+    "a weight, slightly",
+    "a bias, slightly",
+    "a weight by two steps",
+    "a weight's bits",
+    "an entry of the table",
+    "the bits of some weights",
+    "table reordered",
+    "weight scales",
+)
 
 
 def _images(count: int, seed: int) -> tuple[np.ndarray, np.ndarray]:
@@ -64,7 +85,8 @@ def _model() -> Any:
     features = layers.Rescaling(1 / 127.5, -1)(inputs)
     features = layers.Conv2D(8, 3, strides=2, **biased)(features)
     features = layers.DepthwiseConv2D(3, **biased)(features)
-    features = layers.Conv2D(16, 3, strides=2, **biased)(features)
+    # Large enough for every converter to compress.
+    features = layers.Conv2D(32, 3, strides=2, **biased)(features)
     features = layers.GlobalAveragePooling2D()(features)
     model = keras.Model(inputs, layers.Dense(10, activation="softmax")(features))
     model.compile(keras.optimizers.Adam(1e-2), "sparse_categorical_crossentropy")
@@ -100,6 +122,10 @@ def outcomes(sound: Bundle, tmp_path_factory: pytest.TempPathFactory) -> dict[tu
     """Every mutant of every suite, verified in one go."""
     folder = tmp_path_factory.mktemp("broken")
     shutil.copy(sound.reference_path, folder)
+    # The mutants' constants are held against those of sound fp32 artifacts.
+    exact = [artifact for artifact in sound.artifacts if artifact.variant.precision == "fp32"]
+    for artifact in exact:
+        (shutil.copytree if artifact.path.is_dir() else shutil.copy)(artifact.path, folder / artifact.path.name)
     mutants = []
     for number, (variant, name) in enumerate(CASES):
         original = next(artifact.path for artifact in sound.artifacts if str(artifact.variant) == variant)
@@ -108,9 +134,11 @@ def outcomes(sound: Bundle, tmp_path_factory: pytest.TempPathFactory) -> dict[tu
         module, mutations = SUITES[variant]
         module.apply(mutations[name], mutant)
         mutants.append(_signed(mutant, Variant.parse(variant)))
-    bundle = Bundle(path=folder, model="broken", artifacts=tuple(mutants), facts={"labels": NAMES})
+    bundle = Bundle(path=folder, model="broken", artifacts=(*exact, *mutants), facts={"labels": NAMES})
     bundle.write_manifest()
-    return dict(zip(CASES, verify_bundle(Bundle.open(folder)), strict=True))
+    verified = verify_bundle(Bundle.open(folder))
+    assert all(outcome.status == "pass" for outcome in verified[: len(exact)])
+    return dict(zip(CASES, verified[len(exact) :], strict=True))
 
 
 def _signed(path: Path, variant: Variant) -> Artifact:
@@ -137,10 +165,13 @@ def test_a_broken_artifact_fails_with_a_reason_that_points_at_it(outcomes, varia
     assert "\n" not in outcome.reason
     assert "Traceback" not in outcome.reason
     assert POINTS_AT.get(name, "") in outcome.reason
+    if name in BY_CONSTANTS:
+        format_ = variant.partition("-")[0]
+        assert f"are not those of {format_}-fp32, rounded" in outcome.reason
 
 
 def test_the_suite_is_as_large_as_it_claims():
-    assert len(CASES) >= 40
+    assert len(CASES) >= 80
 
 
 @pytest.mark.parametrize("variant", ["tflite-fp32", "onnx-fp32", "coreml-fp32"])

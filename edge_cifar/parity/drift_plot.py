@@ -10,7 +10,7 @@ from edge_cifar.parity.layers import Drift
 
 # One colour a format, one line style a precision; colours that people who see no red or green tell apart.
 _COLOURS = {"tflite": "#0072B2", "onnx": "#D55E00", "coreml": "#009E73"}
-_STYLES = ("-", "--", "-.", ":", (0, (1, 1)), (0, (5, 1)), (0, (3, 1, 1, 1)))
+_STYLES = ("-", "--", "-.", ":", (0, (1, 1)), (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (8, 3)))
 _SMALLEST = 1e-8
 _MOST_NAMES = 40
 
@@ -53,7 +53,7 @@ def draw(drifts: Sequence[Drift], path: Path) -> None:
         names = [layer.name for layer in drawn[0].layers]
         shown = range(0, len(names), 1 + len(names) // _MOST_NAMES)
         axes.set_xticks(list(shown), [names[number] for number in shown], rotation=90, fontsize=7)
-        axes.legend(fontsize=8, ncols=2)
+        figure.legend(fontsize=8, loc="outside right upper")
     axes.grid(axis="y", color="#E5E7EB")
     axes.set_axisbelow(True)
     with files.appears_whole(path) as whole:

@@ -86,7 +86,8 @@ def _wrong(name: str, sibling: Variant, exact: Mapping[str, Weight], given: Mapp
     outside = ~((low <= values) & (values <= high))
     if not outside.any():
         return None
-    place = np.unravel_index(np.nanargmax(np.where(outside, np.maximum(low - values, values - high), -1)), values.shape)
+    beyond = np.nan_to_num(np.maximum(low - values, values - high), nan=np.inf)
+    place = np.unravel_index(np.argmax(np.where(outside, beyond, -1)), values.shape)
     return (
         f"{np.count_nonzero(outside)} of {values.size} numbers of its constant {name!r} are not those of {sibling}, "
         f"rounded: one is {values[place]:.6g} where {truth.values[place]:.6g} allows "
