@@ -82,7 +82,8 @@ class Run:
             RunError: they are not there; says how to train them again.
         """
         if not self.model_path.is_file():
-            command = str(self.record().get("command") or "edge-cifar train")
+            # As it was given for the first time: with nothing there, nothing can be resumed.
+            command = str(self.record().get("command") or "edge-cifar train").replace(" --resume", "")
             raise RunError(
                 f"the weights of {self.path} are not kept with it (no {self.model_path.name}); "
                 f"train them again with: {command}"

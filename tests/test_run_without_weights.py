@@ -56,6 +56,13 @@ def test_train_does_not_write_over_it_by_accident(kept: Path) -> None:
         train("resnet8", data="synthetic", out=kept)
 
 
+def test_a_run_that_was_resumed_is_trained_from_the_start(kept: Path) -> None:
+    record = json.loads((kept / "record.json").read_text(encoding="utf-8"))
+    write(kept / "record.json", record | {"command": "edge-cifar train resnet8 --resume --epochs 3"})
+    with pytest.raises(RunError, match=r"edge-cifar train resnet8 --epochs 3$"):
+        Run(kept).demand_weights()
+
+
 def test_a_record_without_its_command_still_gives_a_way_out(kept: Path) -> None:
     record = json.loads((kept / "record.json").read_text(encoding="utf-8"))
     del record["command"]
