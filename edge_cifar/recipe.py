@@ -93,6 +93,8 @@ class Recipe:
             is validated and kept; 0 keeps the weights themselves.
         validation_split: share of the training images held out for choosing the best weights.
         augmentation: random changes to the training images.
+        views: how many augmented views of each image a phase on cached features goes through in turn;
+            without augmentation there is one.
         batch_norm_momentum: momentum of the moving statistics while training; None keeps the
             architecture's own.
     """
@@ -106,6 +108,7 @@ class Recipe:
     weight_averaging: float = 0.0
     validation_split: float = 0.1
     augmentation: Augmentation = field(default_factory=Augmentation)
+    views: int = 4
     batch_norm_momentum: float | None = None
 
     @property

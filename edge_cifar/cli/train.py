@@ -52,6 +52,14 @@ from edge_cifar.cli._output import Terminal, emit_json
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Train and test on at most N images each.")
 @click.option("--strict", is_flag=True, help="Refuse a folder with unreadable files instead of leaving those out.")
 @click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option(
+    "--feature-cache-gb",
+    type=float,
+    default=8.0,
+    show_default=True,
+    help="Disk space for the output of frozen layers, computed once instead of in every epoch.",
+)
+@click.option("--no-feature-cache", "feature_cache_gb", flag_value=0.0, help="Compute frozen layers in every epoch.")
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON.")

@@ -55,7 +55,7 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
         "command": shlex.join(["edge-cifar", *sys.argv[1:]]),
         "history": state.history,
         "phases": state.phases,
-        "seconds": sum(entry["seconds"] for entry in state.history),
+        "seconds": sum(phase["seconds"] for phase in state.phases),
         "validation": {"accuracy": validation.value, "images": validation.count},
         "test": {
             "accuracy": accuracy.value,

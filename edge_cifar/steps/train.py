@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import shutil
 from collections.abc import Sequence
 from dataclasses import asdict
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
 
 MIXED_PRECISIONS = ("auto", "off", "bfloat16", "float16")
 DEVICES = ("auto", "cpu", "gpu")
+# Holds four views of CIFAR's 50,000 images where a cut gives up to 10,000 numbers for each.
+FEATURE_CACHE_GB = 8.0
 
 
 def train(
@@ -46,6 +49,7 @@ def train(
     limit: int | None = None,
     strict: bool = False,
     seed: int = 0,
+    feature_cache_gb: float = FEATURE_CACHE_GB,
     resume: bool = False,
     overwrite: bool = False,
     progress: Progress = SILENT,
@@ -73,6 +77,8 @@ def train(
         limit: train on at most so many images, and test on at most so many.
         strict: refuse a folder of images with unreadable files instead of leaving those out.
         seed: of everything random.
+        feature_cache_gb: disk space, in gigabytes, for the output of frozen layers, which then is
+            computed once instead of in every epoch; 0 turns that off.
         resume: go on with an interrupted training; its settings must be the same.
         overwrite: replace a run that stands in the folder.
         progress: told how it goes.
@@ -91,6 +97,8 @@ def train(
         raise unknown("mixed precision", mixed_precision, MIXED_PRECISIONS)
     if device not in DEVICES:
         raise unknown("device", device, DEVICES)
+    if not 0 <= feature_cache_gb < math.inf:
+        raise UsageError(f"the feature cache takes a number of gigabytes, 0 or more; got {feature_cache_gb}")
     weights = weights or ("imagenet" if design.pretrained else "none")
     if alpha not in design.alphas:
         raise UsageError(f"{backbone} is defined for --alpha {', '.join(map(str, design.alphas))}; got {alpha}")
@@ -136,6 +144,7 @@ def train(
             },
             "seed": seed,
             "deterministic": deterministic,
+            "feature_cache_gb": feature_cache_gb,
             "mixed_precision": mixed_precision,
         }
     )
@@ -208,6 +217,7 @@ def _train(
         seed=settings["seed"],
         state=state,
         checkpoint=run.checkpoint_path,
+        feature_cache_bytes=settings["feature_cache_gb"] * 1e9,
         progress=progress,
     )
     training.run()

@@ -33,6 +33,8 @@ class State:
         epoch: epochs of that phase that are done.
         history: one entry an epoch, over all phases.
         phases: one entry a finished phase.
+        plan: what each phase trains on, as decided at the start (a disk may be fuller when it is resumed).
+        caching_seconds: spent on the features of the phase under way.
         best_accuracy: best validation accuracy so far; -1 before the first epoch.
         best: the model's weights at that point.
         variables: of the training model.
@@ -44,13 +46,15 @@ class State:
     epoch: int = 0
     history: list[dict[str, Any]] = field(default_factory=list)
     phases: list[dict[str, Any]] = field(default_factory=list)
+    plan: list[dict[str, Any]] = field(default_factory=list)
+    caching_seconds: float = 0.0
     best_accuracy: float = -1.0
     best: Arrays = field(default_factory=list)
     variables: Arrays = field(default_factory=list)
     optimizer: Arrays = field(default_factory=list)
 
     _ARRAYS = ("best", "variables", "optimizer")
-    _FACTS = ("settings", "phase", "epoch", "history", "phases", "best_accuracy")
+    _FACTS = ("settings", "phase", "epoch", "history", "phases", "plan", "caching_seconds", "best_accuracy")
 
     def write(self, folder: Path) -> None:
         """Write the state over an older one, whole."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import time
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -16,10 +17,13 @@ from edge_cifar.data import Split
 from edge_cifar.errors import TrainingError
 from edge_cifar.progress import Progress
 from edge_cifar.recipe import Phase, Recipe
-from edge_cifar.training import batch_norm, phases
+from edge_cifar.training import batch_norm, feature_plan, phases
 from edge_cifar.training.averaging import TrainedWeights
 from edge_cifar.training.checkpoint import Arrays, State
-from edge_cifar.training.learner import Learner, examples
+from edge_cifar.training.feature_plan import Decision, Room
+from edge_cifar.training.features import FrozenFeatures
+from edge_cifar.training.learner import Learner
+from edge_cifar.training.stage import Stage
 
 EVALUATION_BATCH = 250
 
@@ -27,8 +31,8 @@ EVALUATION_BATCH = 250
 class Training:
     """A model on its way through a recipe.
 
-    The model that learns is the given one behind the augmentation layers; both share their weights,
-    so what is validated, kept and saved is always the given model.
+    What is fitted is the given model behind the augmentation layers, or the part of it behind a cut
+    on cached features; all share their weights, so what is kept and saved is always the given model.
     """
 
     def __init__(
@@ -41,9 +45,22 @@ class Training:
         seed: int,
         state: State,
         checkpoint: Path,
+        feature_cache_bytes: float,
         progress: Progress,
     ) -> None:
-        """Prepare; ``state`` is fresh, or read from ``checkpoint`` to resume."""
+        """Prepare.
+
+        Args:
+            model: functional; what is trained.
+            recipe: how.
+            train: what it is fitted to.
+            validation: what its best weights are chosen on.
+            seed: of everything random.
+            state: fresh, or read from ``checkpoint`` to resume.
+            checkpoint: folder of the state and of cached features.
+            feature_cache_bytes: what cached features may take on disk; 0 for none.
+            progress: told how it goes.
+        """
         self.model = model
         self.recipe = recipe
         self.train = train
@@ -53,10 +70,28 @@ class Training:
         self.checkpoint = checkpoint
         self.progress = progress
         self.learner = Learner(model, recipe.augmentation, seed)
-        for phase in recipe.phases:
-            # A layer that is not there is refused now, not when its phase comes.
-            phases.set_trainable(model, phase.trainable)
-        self._targets = np.eye(model.output_shape[-1], dtype=np.float32)[train.labels]
+        targets = np.eye(model.output_shape[-1], dtype=np.float32)[train.labels]
+        self._whole = Stage(
+            learner=self.learner,
+            network=model,
+            views=[train.images],
+            targets=[targets],
+            validation=validation.images,
+        )
+        if not state.plan:
+            room = Room.at(checkpoint, feature_cache_bytes, train=len(train), validation=len(validation))
+            state.plan = [asdict(decision) for decision in feature_plan.plan(model, recipe, room)]
+        self._plan = [Decision(**decision) for decision in state.plan]
+        self._features = FrozenFeatures(
+            model,
+            recipe,
+            self._whole,
+            plan=self._plan,
+            settings=state.settings,
+            seed=seed,
+            checkpoint=checkpoint,
+            progress=progress,
+        )
 
     def run(self) -> None:
         """Train through all phases, from where the state stands; ends with the best weights in the model.
@@ -74,50 +109,59 @@ class Training:
         state = self.state
         steps = math.ceil(len(self.train) / self.recipe.batch_size)
         phases.set_trainable(self.model, phase.trainable)
-        self.learner.compile(
+        learning, all_parameters = phases.trainable_parameters(self.model), self.model.count_params()
+        self.progress.say(f"phase {phase.name}: {learning:,} of {all_parameters:,} parameters learn")
+        stage = self._stage(index)
+        stage.learner.compile(
             optimizer=phases.optimizer(self.recipe, phase, steps),
             loss=keras.losses.CategoricalCrossentropy(label_smoothing=self.recipe.label_smoothing),
             metrics=["accuracy"],
             jit_compile=keras.backend.backend() == "jax",  # XLA trains several times slower on TensorFlow's CPU.
         )
-        optimizer = self.learner.optimizer
-        optimizer.build(self.learner.trainable_variables)
-        learning, all_parameters = phases.trainable_parameters(self.model), self.model.count_params()
-        self.progress.say(f"phase {phase.name}: {learning:,} of {all_parameters:,} parameters learn")
+        optimizer = stage.learner.optimizer
+        optimizer.build(stage.learner.trainable_variables)
         if state.optimizer:
             _assign(optimizer.variables, state.optimizer)
         for epoch in range(state.epoch, phase.epochs):
-            self._run_epoch(index, phase, epoch, steps)
+            self._run_epoch(stage, index, phase, epoch, steps)
         # The next phase, and whoever reads the model, goes on from the best weights, not from the last.
         if state.best:
             _assign(self.model.variables, state.best)
-        renewed = self._renew_batch_norm(phase)
+        renewed = self._renew_batch_norm(stage, phase)
         entries = [entry for entry in state.history if entry["phase_index"] == index]
         state.phases.append(
             {
                 "name": phase.name,
                 "epochs": phase.epochs,
-                "trainable_parameters": phases.trainable_parameters(self.model),
-                "seconds": sum(entry["seconds"] for entry in entries),
+                "trainable_parameters": learning,
+                "seconds": state.caching_seconds + sum(entry["seconds"] for entry in entries),
                 "batch_norm_reestimated": renewed,
+                "features": self._plan[index].told() | {"seconds": state.caching_seconds},
             }
         )
-        state.phase, state.epoch, state.optimizer = index + 1, 0, []
+        state.phase, state.epoch, state.optimizer, state.caching_seconds = index + 1, 0, [], 0.0
         self._save()
 
-    def _run_epoch(self, index: int, phase: Phase, epoch: int, steps: int) -> None:
+    def _stage(self, index: int) -> Stage:
+        """What a phase fits, as it was planned: on cached features, or on the images."""
+        decision = self._plan[index]
+        start = time.perf_counter()
+        self.progress.say(f"phase {self.recipe.phases[index].name}: {decision.sentence()}")
+        stage = self._features.stage(index) or self._whole
+        self.state.caching_seconds += time.perf_counter() - start
+        return stage
+
+    def _run_epoch(self, stage: Stage, index: int, phase: Phase, epoch: int, steps: int) -> None:
         state = self.state
         start = time.perf_counter()
         if phase.schedule == "plateau":
             losses = [entry["val_loss"] for entry in state.history if entry["phase_index"] == index]
-            self.learner.optimizer.learning_rate = phases.plateau_rate(phase, losses)
-        rate = float(keras.ops.convert_to_numpy(self.learner.optimizer.learning_rate))
+            stage.learner.optimizer.learning_rate = phases.plateau_rate(phase, losses)
         order = np.random.default_rng([self.seed, index, epoch]).permutation(len(self.train))
         trained = TrainedWeights()
         with self.progress.bar(f"{phase.name} {epoch + 1}/{phase.epochs}", steps) as advance:
-            fitted = self.learner.fit(
-                examples(self.train.images[order], self._targets[order]),
-                batch_size=self.recipe.batch_size,
+            fitted = stage.learner.fit(
+                stage.batches(epoch, order, self.recipe.batch_size),
                 shuffle=False,
                 verbose=0,
                 callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: advance(1)), trained],
@@ -128,7 +172,7 @@ class Training:
                 f"the loss is no longer a number in epoch {epoch + 1} of phase {phase.name!r}; the best weights so far "
                 "stand in the checkpoint; try a lower --learning-rate, or --mixed-precision off"
             )
-        val_loss, val_accuracy = self._validate()
+        val_loss, val_accuracy = self._validate(stage)
         state.history.append(
             {
                 "epoch": len(state.history) + 1,
@@ -138,7 +182,7 @@ class Training:
                 "accuracy": accuracy,
                 "val_loss": val_loss,
                 "val_accuracy": val_accuracy,
-                "learning_rate": rate,
+                "learning_rate": phases.middle_rate(phase, stage.learner.optimizer, epoch, steps),
                 "seconds": time.perf_counter() - start,
             }
         )
@@ -148,17 +192,17 @@ class Training:
         )
         self._keep_if_best(val_accuracy)
         trained.put_back()
-        state.epoch, state.optimizer = epoch + 1, _arrays(self.learner.optimizer.variables)
+        state.epoch, state.optimizer = epoch + 1, _arrays(stage.learner.optimizer.variables)
         self._save()
 
-    def _renew_batch_norm(self, phase: Phase) -> bool | None:
+    def _renew_batch_norm(self, stage: Stage, phase: Phase) -> bool | None:
         if not phase.reestimate_batch_norm:
             return None
         order = np.random.default_rng([self.seed, len(self.state.history)]).permutation(len(self.train))
         scores: list[float] = []
 
         def score() -> float:
-            scores.append(self._validate()[1])
+            scores.append(self._validate(stage)[1])
             return scores[-1]
 
         kept = batch_norm.reestimate(self.model, self.train.images[order[: batch_norm.IMAGES]], score=score)
@@ -166,9 +210,9 @@ class Training:
             self._keep_if_best(scores[-1])
         return kept
 
-    def _validate(self) -> tuple[float, float]:
+    def _validate(self, stage: Stage) -> tuple[float, float]:
         """Cross-entropy and accuracy on the validation images."""
-        probabilities = predict(self.model, self.validation.images)
+        probabilities = predict(stage.network, stage.validation)
         labels = self.validation.labels
         likelihood = probabilities[np.arange(len(labels)), labels].astype(np.float64)
         loss = float(-np.log(np.maximum(likelihood, keras.config.epsilon())).mean())
@@ -185,8 +229,8 @@ class Training:
         self.state.write(self.checkpoint)
 
 
-def predict(model: Model, images: NDArray[np.uint8]) -> NDArray[np.float32]:
-    """A model's probabilities, float32 ``[N, classes]``."""
+def predict(model: Model, images: NDArray[Any]) -> NDArray[np.float32]:
+    """A model's probabilities for images ``[N, H, W, 3]``, or for features; float32 ``[N, classes]``."""
     return np.asarray(model.predict(images, batch_size=EVALUATION_BATCH, verbose=0), np.float32)
 
 

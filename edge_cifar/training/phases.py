@@ -106,6 +106,20 @@ def schedule(phase: Phase, steps_per_epoch: int) -> Any:
     return phase.learning_rate
 
 
+def middle_rate(phase: Phase, optimizer: Any, epoch: int, steps_per_epoch: int) -> float:
+    """The rate at the middle step of an epoch, which stands for it: a warm-up begins at a rate of 0.
+
+    Args:
+        phase: in training.
+        optimizer: its :func:`optimizer`.
+        epoch: counted from 0.
+        steps_per_epoch: optimizer steps of an epoch.
+    """
+    rate = schedule(phase, steps_per_epoch)
+    middle = epoch * steps_per_epoch + steps_per_epoch // 2
+    return float(keras.ops.convert_to_numpy(rate(middle) if callable(rate) else optimizer.learning_rate))
+
+
 def plateau_rate(phase: Phase, validation_losses: Sequence[float]) -> float:
     """The rate of the next epoch under ``plateau``: a function of the losses so far, so that a resumed run agrees.
 
