@@ -89,7 +89,7 @@ def with_images(runs: Sequence[Trained], test: Split, names: Sequence[str]) -> E
         raise RunError(f"the predictions in {runs[0].run.path} are not of its test images; train again, or remove them")
     rows = tuple(
         Example(
-            png=_png(test.images[index]),
+            png=png(test.images[index]),
             label=names[test.labels[index]],
             answers=tuple(
                 Answer(
@@ -170,7 +170,8 @@ def _summary(runs: Sequence[Trained]) -> str:
     )
 
 
-def _png(image: NDArray[np.uint8]) -> str:
+def png(image: NDArray[np.uint8]) -> str:
+    """An image as a PNG in base64, shrunk to the size at which it is shown."""
     picture = Image.fromarray(image)
     if max(picture.size) > _LARGEST_SIDE:
         picture.thumbnail((_LARGEST_SIDE, _LARGEST_SIDE))

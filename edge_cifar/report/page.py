@@ -13,8 +13,9 @@ from functools import cache
 from importlib import resources
 
 from edge_cifar import packages
-from edge_cifar.report import artifact_view, palette, training_view
+from edge_cifar.report import artifact_view, changes, palette, training_view
 from edge_cifar.report.advice import Limits, advise
+from edge_cifar.report.changes import Changes
 from edge_cifar.report.examples import Examples
 from edge_cifar.report.measurements import Benchmark, Measurement, distinct
 from edge_cifar.report.trained import Trained
@@ -29,6 +30,7 @@ class Document:
         benchmarks: where they come from.
         runs: the trainings behind them.
         examples: test images with the runs' answers, one for each data set.
+        changes: images whose class changed by conversion, one for each bundle that was verified.
         limits: for the advice.
     """
 
@@ -36,6 +38,7 @@ class Document:
     benchmarks: Sequence[Benchmark] = ()
     runs: Sequence[Trained] = ()
     examples: Sequence[Examples] = ()
+    changes: Sequence[Changes] = ()
     limits: Limits = field(default_factory=Limits)
 
 
@@ -82,6 +85,7 @@ def render(document: Document) -> str:
         "across": artifact_view.across_machines(rows),
         "compared": training_view.compared(document.runs, colours),
         "examples": [training_view.examples(one, colours) for one in document.examples],
+        "changes": changes.view(document.changes),
         "runs": [training_view.trained(run) for run in document.runs],
         "benchmarks": [artifact_view.benchmark(bench) for bench in document.benchmarks],
         "checksums": [(row.name, row.sha256) for row in rows if row.sha256],
@@ -150,6 +154,7 @@ def _sections(shown: Mapping[str, object]) -> list[tuple[str, str]]:
         ("across", "machines-compared", "Machines"),
         ("compared", "runs-compared", "Runs"),
         ("examples", "examples", "Right and wrong"),
+        ("changes", "changes", "Changed by conversion"),
     )
     links = [(anchor, name) for key, anchor, name in optional if shown[key]]
     links += [(f"run-{number}", f"Training of {run['name']}") for number, run in enumerate(runs, 1)]

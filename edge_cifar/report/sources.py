@@ -10,7 +10,9 @@ from typing import Any
 
 from edge_cifar import files
 from edge_cifar.artifact import MANIFEST, Bundle
+from edge_cifar.report import changes
 from edge_cifar.report.advice import Limits
+from edge_cifar.report.changes import Changes
 from edge_cifar.report.fields import Fields
 from edge_cifar.report.measurements import (
     Benchmark,
@@ -68,6 +70,7 @@ class _Found:
         self._bundles: dict[Path, Bundle] = {}
         self._documents: dict[Path, Any] = {}
         self._marks: Marks = {}
+        self._verified: dict[Path, Fields] = {}
 
     def add_run(self, run: Run) -> None:
         self._runs[run.path.resolve()] = read_run(run)
@@ -83,7 +86,9 @@ class _Found:
     def add_json(self, path: Path) -> None:
         document = files.read_json(path, "bench result")
         if isinstance(document, dict) and "schema" not in document and "results" in document:
-            self._marks.update(_verified(Fields(document, str(path))))
+            verified = Fields(document, str(path))
+            self._verified[path.resolve()] = verified
+            self._marks.update(_verified(verified))
         else:
             self._documents[path.resolve()] = (str(path), document)
 
@@ -102,7 +107,13 @@ class _Found:
             measurements=with_parity([*measured, *exported], marks),
             benchmarks=benchmarks,
             runs=_named_apart(self._runs.values()),
+            changes=[found for bundle in self._bundles.values() if (found := self._changes(bundle)) is not None],
             limits=limits,
+        )
+
+    def _changes(self, bundle: Bundle) -> Changes | None:
+        return changes.of_bundle(
+            bundle, (result for document in self._verified.values() for result in document.children("results"))
         )
 
 
