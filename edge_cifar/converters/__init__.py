@@ -6,7 +6,8 @@ A converter module defines
     DEFAULT        precisions written when none is named
     SUFFIX         of the files it writes, as the format's runtime has it
     PACKAGES       top-level modules it needs beside TensorFlow and Keras
-    convert(model, precision, *, labels, calibration, metadata, path) -> dict
+    METHODS        ways of setting the ranges of activations that it knows
+    convert(model, precision, *, labels, calibration, metadata, path, options) -> dict
                    writes one variant and returns facts for the manifest: input, output, ...
 
 ``model`` takes float32 ``[N, H, W, 3]`` raw pixels in 0..255 and gives softmax probabilities;
@@ -23,6 +24,26 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# How a range follows from the values seen: all of them; all but the outermost few; the range that
+# loses the least information (relative entropy between the values and their quantized form).
+METHODS = ("min-max", "percentile", "entropy")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Options:
+    """What may be asked of a conversion beside its precision.
+
+    Attributes:
+        keep_float: names of layers that int8 leaves in floats.
+        only: names of the layers to quantize, and nothing else, to see what they cost; None for all.
+    """
+
+    keep_float: tuple[str, ...] = ()
+    only: tuple[str, ...] | None = None
+
+
+AS_THEY_COME = Options()
+
 
 @dataclass(frozen=True, kw_only=True)
 class Calibration:
@@ -32,11 +53,13 @@ class Calibration:
         images: uint8 ``[N, H, W, 3]``, raw RGB in 0..255.
         indices: int64 ``[N]``, their places in the training split.
         seed: that drew them.
+        method: how ranges follow from them, one of :data:`METHODS`.
     """
 
     images: NDArray[np.uint8]
     indices: NDArray[np.int64]
     seed: int
+    method: str = "min-max"
 
     def batches(self, size: int) -> Iterator[NDArray[np.float32]]:
         """The images as float32 ``[size or fewer, H, W, 3]`` in 0..255, as the model takes them."""
@@ -44,8 +67,8 @@ class Calibration:
             yield self.images[start : start + size].astype(np.float32)
 
     def digest(self) -> str:
-        """SHA-256 of the images."""
-        return hashlib.sha256(self.images.tobytes()).hexdigest()
+        """SHA-256 of the images and the method: what ranges follow from."""
+        return hashlib.sha256(self.images.tobytes() + self.method.encode()).hexdigest()
 
     def facts(self) -> dict[str, Any]:
         """What the manifest says of the calibration."""
@@ -54,6 +77,6 @@ class Calibration:
             "split": "train",
             "seed": self.seed,
             "indices_sha256": hashlib.sha256(self.indices.astype("<i8").tobytes()).hexdigest(),
-            "method": "min-max",
+            "method": self.method,
             "bias_correction": True,
         }

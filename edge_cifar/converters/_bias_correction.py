@@ -12,8 +12,6 @@ Equalization and Bias Correction", ICCV 2019, section 4.2; here with the inputs'
 
 from __future__ import annotations
 
-import contextlib
-from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -27,28 +25,24 @@ _BATCH = 50
 _LARGEST = 127
 
 
-@contextlib.contextmanager
-def applied(model: Any, calibration: Calibration) -> Iterator[int]:
-    """Correct a model's biases while it is converted; afterwards it is as before.
+def shifts(model: Any, calibration: Calibration) -> dict[str, NDArray[np.float32]]:
+    """What to add to the biases of a converted network's convolutions.
 
     Args:
         model: a flat functional Keras model.
         calibration: images to measure the means of the convolutions' inputs on.
 
-    Yields:
-        the number of convolutions that were corrected: those with a bias, or with a batch
-        normalization directly behind them, whose mean is shifted instead.
+    Returns:
+        by the convolution's name, float32 ``[outputs]``: what rounding takes from its mean, as it
+        comes out of the batch normalization that converters fold into it. Left out are those that
+        have neither a bias nor a batch normalization directly behind them.
     """
-    targets = [(layer, offset) for layer in _convolutions(model) if (offset := _offset(layer)) is not None]
+    targets = [(layer, factor) for layer in _convolutions(model) if (factor := _factor(layer)) is not None]
     means = _input_means(model, [layer for layer, _ in targets], calibration)
-    kept = [offset.numpy() for _, (offset, _) in targets]
-    try:
-        for (layer, (offset, sign)), mean in zip(targets, means, strict=True):
-            offset.assign(offset.numpy() + sign * _shift(layer, mean))
-        yield len(targets)
-    finally:
-        for (_, (offset, _)), value in zip(targets, kept, strict=True):
-            offset.assign(value)
+    return {
+        layer.name: np.asarray(factor * _shift(layer, mean), np.float32)
+        for (layer, factor), mean in zip(targets, means, strict=True)
+    }
 
 
 def rounded(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
@@ -68,15 +62,23 @@ def _convolutions(model: Any) -> list[Any]:
     return [layer for layer in model.layers if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D)]
 
 
-def _offset(convolution: Any) -> tuple[Any, int] | None:
-    """The variable that a convolution's output is shifted by, and the sign it has there; None for none."""
-    if convolution.use_bias:
-        return convolution.bias, 1
+def folded_into(convolution: Any) -> Any | None:
+    """The batch normalization that converters fold into a convolution; None where there is none."""
+    keras = packages.require_keras()
     consumers = [node.operation for node in convolution._outbound_nodes]
-    normalization = packages.require_keras().layers.BatchNormalization
-    if len(consumers) == 1 and isinstance(consumers[0], normalization):
-        return consumers[0].moving_mean, -1
+    linear = convolution.activation is keras.activations.linear
+    if linear and len(consumers) == 1 and isinstance(consumers[0], keras.layers.BatchNormalization):
+        return consumers[0]
     return None
+
+
+def _factor(convolution: Any) -> NDArray[np.float32] | float | None:
+    """What a shift of a convolution's output is multiplied with on its way into the folded bias."""
+    normalization = folded_into(convolution)
+    if normalization is None:
+        return 1.0 if convolution.use_bias else None
+    scale = 1 / np.sqrt(normalization.moving_variance.numpy() + normalization.epsilon)
+    return np.asarray(scale * normalization.gamma.numpy() if normalization.scale else scale, np.float32)
 
 
 def _input_means(model: Any, layers: list[Any], calibration: Calibration) -> list[NDArray[np.float64]]:

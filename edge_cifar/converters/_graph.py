@@ -2,19 +2,18 @@
 
 from __future__ import annotations
 
-import contextlib
 import re
 from typing import Any
 
 from edge_cifar import packages, quiet
-from edge_cifar.converters import Calibration, _bias_correction, _shared
+from edge_cifar.converters import _shared
 from edge_cifar.errors import ConversionError
 
 INPUT = "image"
 OUTPUT = "probabilities"
 
 
-def frozen(model: Any, batch: int | None, rounded_for: Calibration | None = None) -> Any:
+def frozen(model: Any, batch: int | None) -> Any:
     """The model's inference as a concrete TensorFlow function whose weights are constants.
 
     Constants, because TFLite's converter loses the variables of a Keras 3 model that reaches it as a
@@ -27,14 +26,11 @@ def frozen(model: Any, batch: int | None, rounded_for: Calibration | None = None
     Args:
         model: a Keras model.
         batch: images a call; None leaves it open.
-        rounded_for: calibration images where the weights will be rounded to 8 bits; the biases are
-            corrected for it.
     """
-    what = ("frozen", batch, rounded_for.digest() if rounded_for else None)
-    return _shared.once(model, what, lambda: _frozen(model, batch, rounded_for))
+    return _shared.once(model, ("frozen", batch), lambda: _frozen(model, batch))
 
 
-def _frozen(model: Any, batch: int | None, rounded_for: Calibration | None) -> Any:
+def _frozen(model: Any, batch: int | None) -> Any:
     tensorflow = packages.require_tensorflow()
     constants = packages.require("tensorflow.python.framework.convert_to_constants", "train")
     signature = tensorflow.TensorSpec((batch, *model.input_shape[1:]), tensorflow.float32, name=INPUT)
@@ -43,9 +39,7 @@ def _frozen(model: Any, batch: int | None, rounded_for: Calibration | None) -> A
     def probabilities(image: Any) -> Any:
         return tensorflow.identity(model(image, training=False), name=OUTPUT)
 
-    correction = _bias_correction.applied(model, rounded_for) if rounded_for else contextlib.nullcontext()
-    with correction:
-        return constants.convert_variables_to_constants_v2(probabilities.get_concrete_function())
+    return constants.convert_variables_to_constants_v2(probabilities.get_concrete_function())
 
 
 def failed(format_: str, precision: str, error: Exception, chatter: quiet.Chatter) -> ConversionError:

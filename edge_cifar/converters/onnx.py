@@ -6,12 +6,12 @@ import json
 import re
 import tempfile
 from collections import Counter
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edge_cifar import files, packages, quiet
-from edge_cifar.converters import Calibration, _graph, _shared
+from edge_cifar.converters import AS_THEY_COME, METHODS, Calibration, Options, _graph, _onnx_quantization, _shared
 from edge_cifar.runtimes import onnxruntime as runtime
 
 SUFFIX = runtime.SUFFIX
@@ -24,12 +24,13 @@ PRECISIONS: Mapping[str, str] = {
 }
 DEFAULT = ("fp32", "fp16", "int8")
 
+__all__ = ["DEFAULT", "METHODS", "OPSET", "PACKAGES", "PRECISIONS", "SUFFIX", "convert"]
+
 # With 18 tf2onnx leaves a transpose more than with 17; nothing newer is used by a classifier.
 OPSET = 17
 
 _EXTRA = "convert"
 _BATCH_DIMENSION = "batch"
-_CALIBRATION_BATCH = 25
 _COUNTER = re.compile(r"__\d+$")
 
 
@@ -41,6 +42,7 @@ def convert(
     calibration: Calibration,
     metadata: Mapping[str, str],
     path: Path,
+    options: Options = AS_THEY_COME,
 ) -> dict[str, Any]:
     """Write an ``.onnx`` file; its batch dimension is open and called ``batch``.
 
@@ -51,6 +53,7 @@ def convert(
         calibration: training images for ``int8``; the others need none.
         metadata: kept in the file beside the labels.
         path: where to write.
+        options: for ``int8``.
 
     Returns:
         facts for the manifest: input, output, calibration, opset.
@@ -62,10 +65,12 @@ def convert(
     onnx = packages.require("onnx", _EXTRA)
     chatter = quiet.Chatter()
     try:
-        with quiet.captured() as chatter, tempfile.TemporaryDirectory(prefix="edge-cifar-") as scratch:
-            fp32 = Path(scratch) / "fp32.onnx"
-            fp32.write_bytes(_fp32(onnx, model, calibration if precision == "int8" else None))
-            graph = _PASSES[precision](fp32, calibration)
+        with quiet.captured() as chatter:
+            fp32 = _fp32(onnx, model)
+            if precision == "int8":
+                graph = _onnx_quantization.quantized(model, fp32, calibration, options)
+            else:
+                graph = _PASSES[precision](onnx, fp32)
             _describe(onnx, graph, labels, metadata)
             onnx.checker.check_model(graph, full_check=True)
     except Exception as error:
@@ -86,16 +91,15 @@ def convert(
     }
 
 
-def _fp32(onnx: Any, model: Any, rounded_for: Calibration | None) -> bytes:
+def _fp32(onnx: Any, model: Any) -> bytes:
     """The model as ONNX, its batch normalizations folded into the convolutions before them."""
-    what = ("onnx", rounded_for.digest() if rounded_for else None)
-    return _shared.once(model, what, lambda: _folded(onnx, model, rounded_for))
+    return _shared.once(model, "onnx", lambda: _folded(onnx, model))
 
 
-def _folded(onnx: Any, model: Any, rounded_for: Calibration | None) -> bytes:
+def _folded(onnx: Any, model: Any) -> bytes:
     tf2onnx = packages.require("tf2onnx", _EXTRA)
     preprocess = packages.require("onnxruntime.quantization.shape_inference", _EXTRA).quant_pre_process
-    graph_def = _graph.frozen(model, batch=None, rounded_for=rounded_for).graph.as_graph_def()
+    graph_def = _graph.frozen(model, batch=None).graph.as_graph_def()
     graph, _ = tf2onnx.convert.from_graph_def(
         graph_def, input_names=[f"{_graph.INPUT}:0"], output_names=[f"{_graph.OUTPUT}:0"], opset=OPSET
     )
@@ -150,60 +154,33 @@ def _rename(graph: Any, names: Mapping[str, str]) -> None:
         value.name = names.get(value.name, value.name)
 
 
-def _keep(fp32: Path, calibration: Calibration) -> Any:
-    return packages.require("onnx", _EXTRA).load(fp32)
+def _keep(onnx: Any, fp32: bytes) -> Any:
+    return onnx.load_from_string(fp32)
 
 
-def _halve(fp32: Path, calibration: Calibration) -> Any:
+def _halve(onnx: Any, fp32: bytes) -> Any:
     float16 = packages.require("onnxruntime.transformers.float16", _EXTRA)
     onnx_model = packages.require("onnxruntime.transformers.onnx_model", _EXTRA)
     # Pixels and probabilities stay float32, so that a caller need not know.
-    half = float16.convert_float_to_float16(packages.require("onnx", _EXTRA).load(fp32), keep_io_types=True)
+    half = float16.convert_float_to_float16(onnx.load_from_string(fp32), keep_io_types=True)
     # The casts of input and output were appended at the end, against the order that ONNX asks for.
     onnx_model.OnnxModel.graph_topological_sort(half.graph)
     return half
 
 
-def _quantize_dynamic(fp32: Path, calibration: Calibration) -> Any:
+def _quantize_dynamic(onnx: Any, fp32: bytes) -> Any:
     quantization = packages.require("onnxruntime.quantization", _EXTRA)
-    output = fp32.with_name("dynamic.onnx")
-    quantization.quantize_dynamic(str(fp32), str(output), per_channel=True)
-    return packages.require("onnx", _EXTRA).load(output)
+    with tempfile.TemporaryDirectory(prefix="edge-cifar-") as scratch:
+        start, output = Path(scratch) / "fp32.onnx", Path(scratch) / "dynamic.onnx"
+        start.write_bytes(fp32)
+        quantization.quantize_dynamic(str(start), str(output), per_channel=True)
+        return onnx.load(output)
 
 
-def _quantize_static(fp32: Path, calibration: Calibration) -> Any:
-    quantization = packages.require("onnxruntime.quantization", _EXTRA)
-    output = fp32.with_name("int8.onnx")
-    # Unsigned activations with signed weights: the pair that x86 and Arm have dot products for;
-    # signed activations take twice the time (MobileNetV2: 0.72 ms against 0.36).
-    quantization.quantize_static(
-        str(fp32),
-        str(output),
-        _Reader(calibration),
-        quant_format=quantization.QuantFormat.QDQ,
-        per_channel=True,
-        activation_type=quantization.QuantType.QUInt8,
-        weight_type=quantization.QuantType.QInt8,
-    )
-    return packages.require("onnx", _EXTRA).load(output)
-
-
-class _Reader:
-    """Calibration images in the form that ONNX Runtime's quantizer asks for."""
-
-    def __init__(self, calibration: Calibration) -> None:
-        self._batches: Iterator[Any] = calibration.batches(_CALIBRATION_BATCH)
-
-    def get_next(self) -> dict[str, Any] | None:
-        batch = next(self._batches, None)
-        return None if batch is None else {_graph.INPUT: batch}
-
-
-_PASSES: Mapping[str, Callable[[Path, Calibration], Any]] = {
+_PASSES: Mapping[str, Callable[[Any, bytes], Any]] = {
     "fp32": _keep,
     "fp16": _halve,
     "dynamic": _quantize_dynamic,
-    "int8": _quantize_static,
 }
 
 

@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edge_cifar import files, packages, quiet
-from edge_cifar.converters import Calibration, _graph
+from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _graph, _shared, _tflite_quantization
 from edge_cifar.runtimes import litert
 
 SUFFIX = litert.SUFFIX
@@ -21,6 +21,7 @@ PRECISIONS: Mapping[str, str] = {
     "int16x8": "weights in 8 bits, activations in 16 bits, calibrated; for DSPs, slow on CPUs",
 }
 DEFAULT = ("fp32", "fp16", "int8")
+METHODS = ("min-max",)
 
 _CALIBRATED = ("int8", "int16x8")
 
@@ -33,6 +34,7 @@ def convert(
     calibration: Calibration,
     metadata: Mapping[str, str],
     path: Path,
+    options: Options = AS_THEY_COME,
 ) -> dict[str, Any]:
     """Write a ``.tflite`` file for batches of one.
 
@@ -43,6 +45,7 @@ def convert(
         calibration: training images for ``int8`` and ``int16x8``; the others need none.
         metadata: kept in the file beside the labels.
         path: where to write.
+        options: for ``int8``.
 
     Returns:
         facts for the manifest: input, output, calibration.
@@ -55,7 +58,7 @@ def convert(
     chatter = quiet.Chatter()
     try:
         with quiet.captured() as chatter:
-            flatbuffer = _converter(tensorflow, model, precision, calibration).convert()
+            flatbuffer = _flatbuffer(tensorflow, model, precision, calibration, options)
     except Exception as error:
         # TensorFlow's converter raises whatever its passes raise, down to bare Exception.
         raise _graph.failed("tflite", precision, error, chatter) from error
@@ -71,30 +74,28 @@ def convert(
     }
 
 
-def _converter(tensorflow: Any, model: Any, precision: str, calibration: Calibration) -> Any:
-    lite = tensorflow.lite
-    function = _graph.frozen(model, batch=1, rounded_for=calibration if precision in _CALIBRATED else None)
-    # The converter wants an object that owns the function's variables; a frozen one has none.
-    converter = lite.TFLiteConverter.from_concrete_functions([function], tensorflow.Module())
+def _flatbuffer(tensorflow: Any, model: Any, precision: str, calibration: Calibration, options: Options) -> bytes:
+    if precision in _CALIBRATED:
+        return _tflite_quantization.quantized(
+            tensorflow, model, precision, calibration, options, lambda start: _fp32(tensorflow, start)
+        )
     if precision == "fp32":
-        return converter
-    converter.optimizations = [lite.Optimize.DEFAULT]
+        return _fp32(tensorflow, model)
+    converter = _converter(tensorflow, model)
+    converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
     if precision == "fp16":
         converter.target_spec.supported_types = [tensorflow.float16]
-    if precision in _CALIBRATED:
-        converter.representative_dataset = lambda: _samples(calibration)
-    if precision == "int8":
-        converter.target_spec.supported_ops = [lite.OpsSet.TFLITE_BUILTINS_INT8]
-        converter.inference_input_type = tensorflow.uint8
-        converter.inference_output_type = tensorflow.uint8
-    if precision == "int16x8":
-        converter.target_spec.supported_ops = [lite.OpsSet.EXPERIMENTAL_TFLITE_BUILTINS_ACTIVATIONS_INT16_WEIGHTS_INT8]
-    return converter
+    return bytes(converter.convert())
 
 
-def _samples(calibration: Calibration) -> Iterator[list[Any]]:
-    for image in calibration.batches(1):
-        yield [image]
+def _fp32(tensorflow: Any, model: Any) -> bytes:
+    return _shared.once(model, "tflite", lambda: bytes(_converter(tensorflow, model).convert()))
+
+
+def _converter(tensorflow: Any, model: Any) -> Any:
+    function = _graph.frozen(model, batch=1)
+    # The converter wants an object that owns the function's variables; a frozen one has none.
+    return tensorflow.lite.TFLiteConverter.from_concrete_functions([function], tensorflow.Module())
 
 
 def _with_metadata(flatbuffer: bytes, labels: Sequence[str], metadata: Mapping[str, str]) -> bytes:

@@ -1,0 +1,160 @@
+"""Activations in integers for TFLite: calibrated, biases corrected, chosen layers left in floats.
+
+``TFLiteConverter.convert`` does the same in one go. Taken apart into TensorFlow's own steps, as its
+quantization debugger does, one calibration serves many quantizations, and layers can be left out.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_cifar import packages
+from edge_cifar.converters import Calibration, Options, _bias_correction, _layers, _shared, _standalone_norms
+
+_EXTRA = "train"
+# Operators with weights; where each holds its outputs among the axes of its weights.
+_CONVOLUTION, _DEPTHWISE, _DENSE = 3, 4, 9
+_NO_TENSOR = -1
+
+
+def quantized(
+    tensorflow: Any,
+    model: Any,
+    precision: str,
+    calibration: Calibration,
+    options: Options,
+    fp32: Callable[[Any], bytes],
+) -> bytes:
+    """A model with activations in 8 or 16 bits.
+
+    Args:
+        tensorflow: the namespace.
+        model: a Keras model.
+        precision: ``int8`` or ``int16x8``.
+        calibration: the ranges of activations come from these images.
+        options: layers to leave in floats.
+        fp32: converts a Keras model as it is.
+    """
+    start = _shared.once(model, "tflite norms", lambda: _standalone_norms.as_convolutions(model))
+    shifts = _shared.once(model, ("shifts", calibration.digest()), lambda: _bias_correction.shifts(start, calibration))
+    network = _shared.once(model, "tflite to quantize", lambda: fp32(start))
+    if precision == "int16x8":
+        return _sixteen_bits(tensorflow, _corrected(network, start, shifts, options), calibration)
+    # The ranges are those of the network as it is, whichever layers are quantized afterwards.
+    calibrated = _shared.once(
+        model, ("tflite ranges", calibration.digest()), lambda: _calibrator(network).calibrate(_samples(calibration))
+    )
+    quantize = packages.require("tensorflow.lite.python.convert", _EXTRA).mlir_quantize
+    network = _corrected(calibrated, start, shifts, options)
+    pixels = tensorflow.uint8 if options.only is None else tensorflow.float32
+    return bytes(
+        quantize(
+            network, input_data_type=pixels, output_data_type=pixels, denylisted_nodes=_denied(network, start, options)
+        )
+    )
+
+
+def _sixteen_bits(tensorflow: Any, network: bytes, calibration: Calibration) -> bytes:
+    # Only the older of TensorFlow's quantizers writes 16-bit activations.
+    return bytes(
+        _calibrator(network).calibrate_and_quantize(
+            _samples(calibration), tensorflow.float32, tensorflow.float32, False, tensorflow.int16, tensorflow.int64
+        )
+    )
+
+
+def _calibrator(network: bytes) -> Any:
+    calibrator = packages.require("tensorflow.lite.python.optimize.calibrator", _EXTRA)
+    return calibrator.Calibrator(calibrator.add_intermediate_tensors(network))
+
+
+def _samples(calibration: Calibration) -> Callable[[], Iterator[list[NDArray[np.float32]]]]:
+    return lambda: ([image] for image in calibration.batches(1))
+
+
+@dataclass(frozen=True)
+class _Operator:
+    """An operator of a parsed flatbuffer that has weights."""
+
+    name: str
+    inputs: Any
+    filters: NDArray[np.float32]
+
+
+def _parsed(network: bytes) -> Any:
+    return packages.require("tensorflow.lite.tools.flatbuffer_utils", _EXTRA).convert_bytearray_to_object(network)
+
+
+def _operators(model: Any) -> list[tuple[str, Any, int]]:
+    """Name, inputs and kind of all operators; the name is that of its first output, as TensorFlow tells them apart."""
+    (graph,) = model.subgraphs
+    return [
+        (
+            graph.tensors[operator.outputs[0]].name.decode(),
+            operator.inputs,
+            model.operatorCodes[operator.opcodeIndex].builtinCode,
+        )
+        for operator in graph.operators
+    ]
+
+
+def _weighted(model: Any) -> dict[str, _Operator]:
+    found = {}
+    for name, inputs, kind in _operators(model):
+        if kind in (_CONVOLUTION, _DEPTHWISE, _DENSE):
+            tensor = model.subgraphs[0].tensors[inputs[1]]
+            data = model.buffers[tensor.buffer].data
+            if data is not None:
+                weights = np.frombuffer(bytes(data), np.float32).reshape(tensor.shape)
+                outputs = -1 if kind == _DEPTHWISE else 0
+                flat = np.moveaxis(weights, outputs, 0).reshape(weights.shape[outputs], -1)
+                found[name] = _Operator(name, inputs, flat)
+    return found
+
+
+def _matched(model: Any, start: Any) -> dict[str, str]:
+    return _layers.match(start, {name: operator.filters for name, operator in _weighted(model).items()})
+
+
+def _corrected(network: bytes, start: Any, shifts: Mapping[str, NDArray[np.float32]], options: Options) -> bytes:
+    """The network with the biases of the layers that will be rounded shifted."""
+    schema = packages.require("tensorflow.lite.python.schema_py_generated", _EXTRA)
+    utils = packages.require("tensorflow.lite.tools.flatbuffer_utils", _EXTRA)
+    model = _parsed(network)
+    graph = model.subgraphs[0]
+    operators = _weighted(model)
+    for name, layer in _matched(model, start).items():
+        if (
+            layer not in shifts
+            or layer in options.keep_float
+            or (options.only is not None and layer not in options.only)
+        ):
+            continue
+        inputs = operators[name].inputs
+        shifted = shifts[layer]
+        # In a buffer of its own: equal biases of several operators may lie in one.
+        tensor, buffer = schema.TensorT(), schema.BufferT()
+        tensor.name, tensor.shape, tensor.type = f"{name}/bias".encode(), [len(shifted)], schema.TensorType.FLOAT32
+        if inputs[2] != _NO_TENSOR:
+            bias = model.buffers[graph.tensors[inputs[2]].buffer].data
+            shifted = shifted + np.frombuffer(bytes(bias), np.float32)
+        buffer.data = np.frombuffer(shifted.astype("<f4").tobytes(), np.uint8)
+        tensor.buffer = len(model.buffers)
+        inputs[2] = len(graph.tensors)
+        model.buffers.append(buffer)
+        graph.tensors.append(tensor)
+    return bytes(utils.convert_object_to_bytearray(model))
+
+
+def _denied(network: bytes, start: Any, options: Options) -> list[str] | None:
+    """Names of the operators to leave in floats."""
+    model = _parsed(network)
+    layers = _matched(model, start)
+    if options.only is not None:
+        return [name for name, _, _ in _operators(model) if layers.get(name) not in options.only]
+    return [name for name, layer in layers.items() if layer in options.keep_float] or None
