@@ -109,6 +109,29 @@ def _rescaling(model: Any) -> None:
     _constant(model, next(name for name in node.input if name in names), lambda scale: scale * np.float32(1.1))
 
 
+def _seen(kind: str, *constants: np.ndarray) -> Edit:
+    """Change the image before the network sees it."""
+
+    def edit(model: Any) -> None:
+        from onnx import helper, numpy_helper
+
+        graph = model.graph
+        image, changed = graph.input[0].name, "image/changed"
+        for node in graph.node:
+            node.input[:] = [changed if name == image else name for name in node.input]
+        names = [f"image/constant_{number}" for number in range(len(constants))]
+        for name, constant in zip(names, constants, strict=True):
+            graph.initializer.append(numpy_helper.from_array(constant, name))
+        graph.node.insert(0, helper.make_node(kind, [image, *names], [changed]))
+
+    return edit
+
+
+def _reversed(axis: int) -> Edit:
+    integers = [np.array([value], np.int64) for value in (-1, np.iinfo(np.int64).min, axis, -1)]
+    return _seen("Slice", *integers)
+
+
 def _labels(model: Any) -> None:
     (entry,) = [entry for entry in model.metadata_props if entry.key == "labels"]
     entry.value = json.dumps(json.loads(entry.value)[::-1])
@@ -170,8 +193,17 @@ STRUCTURE: dict[str, Edit] = {
     "labels reordered": _labels,
 }
 
+IMAGE: dict[str, Edit] = {
+    "image mirrored": _reversed(2),
+    "image upside down": _reversed(1),
+    "image shifted": _seen("Pad", np.array([0, 2, 2, 0, 0, -2, -2, 0], np.int64)),
+    "pixels of 0 to 1": _seen("Mul", np.float32(1 / 255).reshape(())),
+    "pixels about 0": _seen("Sub", np.float32(128).reshape(())),
+}
+
 FLOAT: dict[str, Edit] = {
     **STRUCTURE,
+    **IMAGE,
     "one weight": _conv(1, 1, _one_weight),
     "kernel mirrored": _conv(2, 1, lambda weights: weights[..., ::-1]),
     "filters reordered": _conv(0, 1, lambda weights: weights[::-1]),
@@ -180,6 +212,7 @@ FLOAT: dict[str, Edit] = {
 }
 
 QUANTIZED: dict[str, Edit] = {
+    **IMAGE,
     # Each of these in 8 bits, where only the class of sure images is held to the Keras model.
     "classes swapped": _head(_swap_two),
     "channels swapped": _conv(0, 1, lambda weights: weights[:, ::-1]),

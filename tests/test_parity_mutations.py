@@ -50,6 +50,8 @@ CASES = [(variant, name) for variant, (_, mutations) in SUITES.items() for name 
 POINTS_AT = {
     "classes swapped": "classes stand in another order: output 5 answers for 'class 2'",
     "channels swapped": "channels in reverse order (BGR instead of RGB)",
+    "image mirrored": "images mirrored left to right",
+    "image upside down": "images upside down",
     "labels reordered": "the manifest calls its class 0 'class 0', the file itself 'class 9'",
     "softmax dropped": "softmax is missing",
     "not a number": "not numbers (NaN or infinite)",

@@ -6,7 +6,7 @@ A module defines
                         other precision
     sources(path)       the values on the way from an image to its probabilities, in the order in which they are
                         computed: the name of each, and the names of those that it is computed from
-    observe(path, image, observer)   computes one image, one operation after the other as the file says, nothing
+    observe(path, images, observer)   computes images, one operation after the other as the file says, nothing
                         fused or left out, and tells of those values on the way that are real numbers
 
 Files are read by readers of our own; only ``observe`` needs the format's runtime. None of them needs the package
@@ -26,8 +26,8 @@ from edge_cifar.runtimes._pixels import Quantization
 
 Numbers = NDArray[np.floating[Any]]
 
-Observer = Callable[[str, NDArray[np.float32]], None]
-"""Told the name of a value and its real numbers ``[1, ...]``; must not keep the array."""
+Observer = Callable[[int, str, NDArray[np.float32]], None]
+"""Told the number of an image, the name of a value and its real numbers ``[1, ...]``; must not keep the array."""
 
 Sources = dict[str, tuple[str, ...]]
 

@@ -70,23 +70,25 @@ def sources(path: Path) -> Sources:
         return wired([given.name for given in program.inputs], operations)
 
 
-def observe(path: Path, image: Images, observer: Observer) -> None:
-    """Compute an image by the reference evaluator.
+def observe(path: Path, images: Images, observer: Observer) -> None:
+    """Compute images by the reference evaluator.
 
     Args:
         path: a ``.mlpackage`` folder.
-        image: uint8 ``[H, W, 3]``.
+        images: uint8 ``[N, H, W, 3]``.
         observer: told of every value.
 
     Raises:
         BundleError: the package is broken.
     """
+    told: Counter[str] = Counter()
 
-    def tell(name: str, value: Array) -> None:
-        if value.dtype.kind == "f":
-            observer(name, value[0])
+    def tell(name: str, values: Array) -> None:
+        for value in values if values.dtype.kind == "f" else ():
+            observer(told[name], name, value)
+            told[name] += 1
 
-    coreml_reference.load(path).observe(image[np.newaxis], tell)
+    coreml_reference.load(path).observe(images, tell)
 
 
 def _weight(

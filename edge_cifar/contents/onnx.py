@@ -50,12 +50,12 @@ def sources(path: Path) -> Sources:
     return _sources(read(path))
 
 
-def observe(path: Path, image: Images, observer: Observer) -> None:
-    """Compute an image by ONNX Runtime, its graph left as it is.
+def observe(path: Path, images: Images, observer: Observer) -> None:
+    """Compute images by ONNX Runtime, its graph left as it is.
 
     Args:
         path: an ``.onnx`` file with one input.
-        image: uint8 ``[H, W, 3]``.
+        images: uint8 ``[N, H, W, 3]``.
         observer: told of every value.
 
     Raises:
@@ -75,9 +75,11 @@ def observe(path: Path, image: Images, observer: Observer) -> None:
     dtype = np.dtype(np.float32 if given.type == "tensor(float)" else np.uint8)
     encoder = ImageInput.of(shape, Quantization(dtype=dtype), path.name)
     names = [output.name for output in session.get_outputs()]
-    for name, value in zip(names, session.run(names, {given.name: encoder.encode(image[np.newaxis])}), strict=True):
-        if value.dtype.kind == "f":
-            observer(name, value.astype(np.float32))
+    for image, encoded in enumerate(encoder.encode(images)):
+        values = session.run(names, {given.name: encoded[np.newaxis]})
+        for name, value in zip(names, values, strict=True):
+            if value.dtype.kind == "f":
+                observer(image, name, value.astype(np.float32))
 
 
 def _sources(graph: Graph) -> Sources:

@@ -58,12 +58,12 @@ def sources(path: Path) -> Sources:
     return wired([names[number] for number in graph.inputs], operations)
 
 
-def observe(path: Path, image: Images, observer: Observer) -> None:
-    """Compute an image by LiteRT's own kernels, all tensors kept, without XNNPACK, which keeps none.
+def observe(path: Path, images: Images, observer: Observer) -> None:
+    """Compute images by LiteRT's own kernels, all tensors kept, without XNNPACK, which keeps none.
 
     Args:
         path: a ``.tflite`` file with one input.
-        image: uint8 ``[H, W, 3]``.
+        images: uint8 ``[N, H, W, 3]``.
         observer: told of every value.
 
     Raises:
@@ -85,16 +85,18 @@ def observe(path: Path, image: Images, observer: Observer) -> None:
         interpreter.allocate_tensors()
     assert given.dtype is not None
     encoder = ImageInput.of(given.shape, _quantization(given) or Quantization(dtype=given.dtype), path.name)
-    interpreter.set_tensor(graph.inputs[0], encoder.encode(image[np.newaxis]))
-    interpreter.invoke()
     computed = sources(path)
-    for number, tensor in enumerate(graph.tensors):
-        if _name(number, tensor) in computed and tensor.dtype is not None:
-            quantization = _quantization(tensor)
-            if quantization is not None or tensor.dtype.kind == "f":
-                stored = interpreter.get_tensor(number)
-                real = stored.astype(np.float32) if quantization is None else quantization.dequantize(stored)
-                observer(_name(number, tensor), real)
+    told = [
+        (number, _name(number, tensor), _quantization(tensor) or Quantization(dtype=tensor.dtype))
+        for number, tensor in enumerate(graph.tensors)
+        if _name(number, tensor) in computed and tensor.dtype is not None
+    ]
+    for image, encoded in enumerate(encoder.encode(images)):
+        interpreter.set_tensor(graph.inputs[0], encoded[np.newaxis])
+        interpreter.invoke()
+        for number, name, quantization in told:
+            if quantization.is_float or len(graph.tensors[number].scales):
+                observer(image, name, quantization.dequantize(interpreter.get_tensor(number)))
 
 
 def _name(number: int, tensor: Tensor) -> str:

@@ -54,13 +54,13 @@ class _Candidate:
     samples: list[Values] = field(default_factory=list)
 
 
-def match(activations: Activations, sources: Sources, observe: Callable[[int, Observer], None]) -> tuple[Match, ...]:
+def match(activations: Activations, sources: Sources, observe: Callable[[Observer], None]) -> tuple[Match, ...]:
     """Find the values of an artifact that are layers of the Keras model.
 
     Args:
         activations: the layers' samples.
         sources: the artifact's values, each with those that it is computed from.
-        observe: computes an image, given by its number, and tells an observer of all values.
+        observe: computes the images and tells an observer of all values.
 
     Returns:
         One match a layer that has one, in the layers' order.
@@ -78,19 +78,18 @@ def match(activations: Activations, sources: Sources, observe: Callable[[int, Ob
     return tuple(sorted(nearest, key=lambda pair: pair.layer))
 
 
-def _sampled(activations: Activations, observe: Callable[[int, Observer], None]) -> list[_Candidate]:
+def _sampled(activations: Activations, observe: Callable[[Observer], None]) -> list[_Candidate]:
     shapes = {layer.shape for layer in activations.layers}
     chosen = {shape: positions(math.prod(shape), activations.images) for shape in shapes}
     found: dict[tuple[str, Shape, int], _Candidate] = {}
-    for image in range(activations.images):
 
-        def keep(name: str, value: Values, image: int = image) -> None:
-            for shape in shapes:
-                for order, flat in enumerate(_as_layer(value, shape)):
-                    candidate = found.setdefault((name, shape, order), _Candidate(name, shape))
-                    candidate.samples.append(flat[chosen[shape][image]])
+    def keep(image: int, name: str, value: Values) -> None:
+        for shape in shapes:
+            for order, flat in enumerate(_as_layer(value, shape)):
+                candidate = found.setdefault((name, shape, order), _Candidate(name, shape))
+                candidate.samples.append(flat[chosen[shape][image]])
 
-        observe(image, keep)
+    observe(keep)
     return list(found.values())
 
 

@@ -63,9 +63,7 @@ def match_layers(format_: str, artifact: Path, reference: Path, activations: Pat
     module = plugins.load(edge_cifar.contents, format_, "format")
     layers = Activations.read(activations)
     images = Reference.read(reference).first(layers.images).images
-    matches = match(
-        layers, module.sources(artifact), lambda number, tell: module.observe(artifact, images[number], tell)
-    )
+    matches = match(layers, module.sources(artifact), lambda observer: module.observe(artifact, images, observer))
     text = json.dumps([dataclasses.asdict(found) for found in matches])
     (out / MATCHES).write_text(text, encoding="utf-8")
 

@@ -1,0 +1,133 @@
+"""Every Core ML variant of a backbone, proven on the machine at hand, macOS or not.
+
+    python benchmarks/coreml_proofs.py [BACKBONE…] [--output FILE] [--limit N] [--epochs N]
+
+Trains each backbone a little on the built-in synthetic data, exports it in all Core ML precisions, and verifies the
+bundle layer by layer. Of every package whose weights are compressed it also has coremltools decompress them, and
+compares the result with ours bit for bit. Prints a line a variant; exits with 1 when a float variant fails, a
+constant is not what its precision allows, or a decompressed weight differs in a bit.
+
+A network of a few minutes' training is surer of nothing than a real one: whether 6 or 4 bits suffice for its answers
+is not asked here, only whether the artifact is what it should be. The agreement and accuracy are told.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+import edge_cifar as ec
+from edge_cifar import backbones, files, machine, packages, quiet
+from edge_cifar.artifact import Bundle
+from edge_cifar.parity.verification import Verification
+from edge_cifar.runtimes import coreml_reference
+
+BACKBONES = ("mobilenetv2", "resnet8", "deep-cnn", "vgg16", "resnet50", "inceptionv3")
+FLOAT = ("fp32", "fp16")
+
+
+def prove(name: str, folder: Path, limit: int, epochs: int) -> list[dict[str, Any]]:
+    """Train, export and verify one backbone; what was found of each variant."""
+    phases = backbones.get(name).recipe("default", from_scratch=True).phases
+    run = ec.train(
+        name,
+        data="synthetic",
+        limit=limit,
+        weights="none",
+        epochs=[0] * (len(phases) - 1) + [epochs],
+        batch_size=32,
+        out=folder / name,
+    )
+    bundle = ec.export(run, formats=["coreml"], precisions=["all"], reference_images=100, max_drop=100.0)
+    outcomes = ec.verify(bundle, layers=True)
+    return [found(name, bundle, outcome) for outcome in outcomes]
+
+
+def found(name: str, bundle: Bundle, outcome: Verification) -> dict[str, Any]:
+    """The figures of one variant, and whether it is proven."""
+    path = next(artifact.path for artifact in bundle.artifacts if artifact.variant == outcome.variant)
+    document = outcome.document()
+    layers = document.pop("layers")
+    errors = [layer["error"] for layer in layers["layers"] if layer["error"] is not None]
+    equal = None if outcome.variant.precision in FLOAT else equal_tensors(path)
+    weights = document["weights"]
+    proven = (
+        (outcome.status == "pass" or outcome.variant.precision not in FLOAT)
+        and (weights is None or weights["proven"])
+        and (equal is None or equal["different"] == 0)
+    )
+    print(
+        f"{name} {outcome.variant.precision}: {'proven' if proven else 'NOT PROVEN'}; largest difference "
+        f"{document['max_abs_diff']:.1e}, same class {document['top1_agreement']:.1%}, layers "
+        f"{len(errors)} of {len(layers['layers'])}, the farthest {max(errors):.1e} off"
+        + (f", {equal['tensors']} tensors decompressed alike" if equal and not equal["different"] else "")
+        + (f"; {outcome.reason}" if outcome.reason else ""),
+        flush=True,
+    )
+    kept = ("variant", "status", "method", "images", "max_abs_diff", "mean_abs_diff", "kl_divergence")
+    more = ("top1_agreement", "accuracy", "reference_accuracy", "weights", "reason")
+    return {
+        "backbone": name,
+        "proven": proven,
+        **{key: document[key] for key in (*kept, *more)},
+        "layers": {
+            "matched": len(errors),
+            "of": len(layers["layers"]),
+            "largest_error": max(errors),
+            "first_apart": layers["first_apart"],
+        },
+        "decompressed": equal,
+    }
+
+
+def equal_tensors(path: Path) -> dict[str, int]:
+    """How many constants of a package are equal, bit for bit, to what coremltools decompresses them to."""
+    with quiet.captured(), tempfile.TemporaryDirectory() as folder:
+        coremltools = packages.require("coremltools", "convert")
+        model = coremltools.models.MLModel(str(path), skip_model_load=True)
+        dense = Path(folder) / "dense.mlpackage"
+        coremltools.optimize.coreml.decompress_weights(model).save(str(dense))
+        theirs = coreml_reference.constants(dense)
+    ours = coreml_reference.constants(path)
+    alike = [np.array_equal(ours[name], theirs[name]) for name in theirs if name in ours and theirs[name].ndim > 1]
+    return {"tensors": len(alike), "different": len(alike) - sum(alike)}
+
+
+def main() -> int:
+    """Prove the backbones named on the command line, all six otherwise."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("backbones", nargs="*", metavar="BACKBONE", help=f"{', '.join(BACKBONES)} when left out")
+    parser.add_argument("--output", type=Path, help="also write the figures as JSON; adds to a file that is there")
+    parser.add_argument("--limit", type=int, default=400, help="training images")
+    parser.add_argument("--epochs", type=int, default=2)
+    chosen = parser.parse_args()
+    proofs = []
+    for name in chosen.backbones or BACKBONES:
+        with tempfile.TemporaryDirectory(prefix="edge-cifar-proof-") as folder:
+            proofs += prove(name, Path(folder), chosen.limit, chosen.epochs)
+        if chosen.output:
+            write(chosen.output, proofs)
+    return 0 if all(proof["proven"] for proof in proofs) else 1
+
+
+def write(path: Path, proofs: list[dict[str, Any]]) -> None:
+    """Write the figures; those of other backbones that stand in the file stay."""
+    named = {proof["backbone"] for proof in proofs}
+    before = files.read_json(path, "list of proofs")["results"] if path.exists() else []
+    document = {
+        "command": " ".join(["python", *sys.argv]),
+        "commit": machine.commit(),
+        "machine": machine.identity(),
+        "versions": packages.versions("coremltools", "keras", "tensorflow", "numpy"),
+        "results": [*(proof for proof in before if proof["backbone"] not in named), *proofs],
+    }
+    files.write_json(path, document)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

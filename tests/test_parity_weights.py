@@ -1,0 +1,147 @@
+"""What each precision may do to a constant, and what it may not."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+
+from edge_cifar.contents import Weight
+from edge_cifar.parity.weights import check, keeps_weights
+from edge_cifar.runtimes._pixels import Quantization
+from edge_cifar.variant import Variant
+
+FP32 = Variant("tflite", "fp32")
+RNG = np.random.default_rng(0)
+KERNEL = RNG.normal(size=(4, 3, 9)).astype(np.float32)
+BIAS = RNG.normal(size=4).astype(np.float32)
+EXACT = {"k": Weight(values=KERNEL), "b": Weight(values=BIAS, shifts="k")}
+SOURCE = Quantization(dtype=np.dtype(np.int8), scale=6 / 255, zero_point=-128)
+
+
+def judged(**given: Weight) -> str | None:
+    return check(FP32, EXACT, {**EXACT, **given}).wrong
+
+
+def rounded(values: np.ndarray, levels: int = 127) -> Weight:
+    step = np.abs(values).max(axis=(1, 2), keepdims=True) / levels
+    return Weight(values=np.rint(values / step).astype(np.float64) * step, step=step.astype(np.float32))
+
+
+def quantized(bias: np.ndarray) -> dict[str, Weight]:
+    kernel = rounded(KERNEL)
+    assert kernel.step is not None
+    step = kernel.step.reshape(4) * np.float32(SOURCE.scale)
+    values = np.rint(bias / step).astype(np.float64) * step
+    return {"k": kernel, "b": Weight(values=values, step=step, shifts="k", source=SOURCE)}
+
+
+def test_equal_constants_are_proven():
+    result = check(FP32, EXACT, EXACT)
+    assert (result.constants, result.wrong) == (2, None)
+    assert result.document() == {"compared_with": "tflite-fp32", "constants": 2, "proven": True}
+
+
+def test_half_precision_is_held_to_the_bit():
+    half = KERNEL.astype(np.float16)
+    assert judged(k=Weight(values=half)) is None
+    half.flat[7] = np.nextafter(half.flat[7], np.float16(100))
+    assert "1 of 108 numbers of its constant 'k' are not those of tflite-fp32, rounded" in str(
+        judged(k=Weight(values=half))
+    )
+
+
+def test_float_constants_are_held_to_the_bit():
+    other = KERNEL.copy()
+    other.flat[7] = np.nextafter(other.flat[7], np.float32(100))
+    assert "1 of 108 numbers" in str(judged(k=Weight(values=other)))
+
+
+@given(st.integers(7, 127), st.integers(0, 2**32 - 1))
+@settings(deadline=None, max_examples=40)
+def test_whatever_is_rounded_to_its_own_steps_passes_and_two_steps_off_does_not(levels: int, seed: int) -> None:
+    weight = rounded(KERNEL, levels)
+    assert weight.step is not None
+    assert judged(k=weight) is None
+    place = np.unravel_index(np.random.default_rng(seed).integers(KERNEL.size), KERNEL.shape)
+    values = weight.values.copy()
+    values[place] += 2 * np.broadcast_to(weight.step, values.shape)[place]
+    assert "1 of 108 numbers" in str(judged(k=replace(weight, values=values)))
+
+
+@pytest.mark.parametrize("factor", [0.3, 0.9, 1.1, 8.0])
+def test_a_wrong_scale_is_found_with_the_numbers_that_it_makes(factor):
+    weight = rounded(KERNEL)
+    scaled = Weight(values=weight.values * factor, step=weight.step * factor)
+    assert "are not those of tflite-fp32, rounded" in str(judged(k=scaled))
+
+
+def test_a_scale_of_half_precision_may_be_rounded_itself():
+    weight = rounded(KERNEL)
+    step = weight.step.astype(np.float16)
+    values = (np.rint(KERNEL / weight.step).astype(np.float16) * step).astype(np.float16)
+    assert judged(k=Weight(values=values, step=step)) is None
+
+
+def test_palettes_hold_the_nearest_entry():
+    table = np.linspace(KERNEL.min(), KERNEL.max(), 16).astype(np.float16)
+    indices = np.abs(KERNEL[..., None] - table.astype(np.float32)).argmin(axis=-1)
+    assert judged(k=Weight(values=table[indices], palette=table)) is None
+    indices[0, 0, 0] = (indices[0, 0, 0] + 5) % 16
+    assert "1 of 108" in str(judged(k=Weight(values=table[indices], palette=table)))
+    one = np.full(1, KERNEL.mean(), np.float16)
+    assert judged(k=Weight(values=np.broadcast_to(one, KERNEL.shape), palette=one)) is None
+
+
+def test_a_bias_may_be_corrected_by_what_rounding_its_kernel_took_and_no_more():
+    assert judged(**quantized(BIAS)) is None
+    lost = (KERNEL - rounded(KERNEL).values).sum(axis=2)
+    # Each input channel's mean lies in 0 to 6, as the input's quantization says.
+    for means in (np.full(3, 6.0), np.array([0.0, 3.0, 6.0])):
+        assert judged(**quantized(BIAS + lost @ means)) is None
+    most = np.abs(6 * lost).sum(axis=1)
+    assert "4 of 4 numbers of its constant 'b'" in str(judged(**quantized(BIAS + 1.5 * most + 0.1)))
+    assert "constant 'b'" in str(judged(**quantized(np.zeros(4))))
+
+
+def test_a_bias_beside_float_activations_may_not_be_corrected():
+    kernel = rounded(KERNEL)
+    shifted = Weight(values=BIAS + np.float32(1e-3), shifts="k")
+    assert "4 of 4 numbers of its constant 'b'" in str(judged(k=kernel, b=shifted))
+
+
+def test_a_bias_is_added_in_the_unit_of_its_products():
+    given = quantized(BIAS)
+    bias = given["b"]
+    wrong = replace(bias, step=bias.step * np.float32(1.5), values=bias.values * 1.5)
+    assert "the scale of its constant 'b' is not the product" in str(judged(k=given["k"], b=wrong))
+
+
+@pytest.mark.parametrize(
+    ("given", "says"),
+    [
+        ({"b": EXACT["b"]}, "lacks the constant 'k'"),
+        ({**EXACT, "k": Weight(values=KERNEL[:2])}, "has shape [2, 3, 9], in tflite-fp32 [4, 3, 9]"),
+        ({**EXACT, "k": Weight(values=np.full_like(KERNEL, np.nan))}, "108 of 108 numbers"),
+        ({**EXACT, "k": Weight(values=np.full_like(KERNEL, np.inf))}, "108 of 108 numbers"),
+    ],
+)
+def test_what_is_missing_or_no_number_is_said(given: dict[str, Any], says: str) -> None:
+    assert says in str(check(FP32, EXACT, given).wrong)
+
+
+def test_bounds_that_became_part_of_a_quantization_are_not_missed():
+    exact = {**EXACT, "six": Weight(values=np.float32(6).reshape(()))}
+    assert check(FP32, exact, EXACT).wrong is None
+
+
+@pytest.mark.parametrize(
+    ("precision", "kept"),
+    [("fp16", True), ("int8", True), ("w4", True), ("fp32", False), ("int8-qat", False), ("w8-pruned50", False)],
+)
+def test_retrained_weights_are_not_compared(precision, kept):
+    assert keeps_weights(Variant("tflite", precision)) is kept
