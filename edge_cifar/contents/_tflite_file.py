@@ -8,8 +8,9 @@ from __future__ import annotations
 import math
 import mmap
 import struct
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -112,7 +113,9 @@ def _graph(file: Flatbuffer) -> Graph:
         for code in file.tables(model, _MODEL_OPERATOR_CODES)
     ]
     buffers = file.tables(model, _MODEL_BUFFERS)
-    tensors = [_tensor(file, table, buffers) for table in file.tables(graphs[0], _GRAPH_TENSORS)]
+    # Each buffer once, however many tensors point to it.
+    stored = cache(lambda number: file.array(buffers[number], _BUFFER_DATA, "u1"))
+    tensors = [_tensor(file, table, stored) for table in file.tables(graphs[0], _GRAPH_TENSORS)]
     operators = []
     for table in file.tables(graphs[0], _GRAPH_OPERATORS):
         code = codes[file.number(table, _OPERATOR_CODE)]
@@ -123,10 +126,12 @@ def _graph(file: Flatbuffer) -> Graph:
             raise ValueError("an operator names a tensor that there is not")
         operators.append(Operator(kind=KINDS.get(code, str(code)), inputs=inputs, outputs=outputs))
     fed = file.array(graphs[0], _GRAPH_INPUTS, "<i4").tolist()
+    if not all(0 <= number < len(tensors) for number in fed):
+        raise ValueError("an input is a tensor that there is not")
     return Graph(tensors=tensors, inputs=fed, operators=operators)
 
 
-def _tensor(file: Flatbuffer, table: int, buffers: Sequence[int]) -> Tensor:
+def _tensor(file: Flatbuffer, table: int, buffer: Callable[[int], NDArray[Any]]) -> Tensor:
     shape = tuple(file.array(table, _TENSOR_SHAPE, "<i4").tolist())
     code = _TYPES.get(file.number(table, _TENSOR_TYPE, "<b"))
     scales, zero_points, axis = np.zeros(0, np.float32), np.zeros(0, np.int64), 0
@@ -137,7 +142,7 @@ def _tensor(file: Flatbuffer, table: int, buffers: Sequence[int]) -> Tensor:
         axis = file.number(quantization, _QUANTIZATION_AXIS, "<i")
     if len(zero_points) != len(scales) or (len(scales) > 1 and shape[axis] != len(scales)):
         raise ValueError("the scales of a tensor do not fit it")
-    stored = file.array(buffers[file.number(table, _TENSOR_BUFFER)], _BUFFER_DATA, "u1")
+    stored = buffer(file.number(table, _TENSOR_BUFFER))
     constant = None
     if len(stored) and code is not None:
         if min(shape, default=0) < 0 or len(stored) != math.prod(shape) * np.dtype(code).itemsize:

@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 from edge_cifar import packages
 from edge_cifar.contents import Observer, Sources, Weight, wired
 from edge_cifar.contents._onnx_file import Graph, Node, read, with_outputs
+from edge_cifar.errors import BundleError
 from edge_cifar.runtimes import Images, onnxruntime
 from edge_cifar.runtimes._pixels import ImageInput, Quantization, stored_type
 
@@ -25,7 +26,13 @@ def weights(path: Path) -> dict[str, Weight]:
     Raises:
         BundleError: the file is damaged.
     """
-    graph = read(path)
+    try:
+        return _weights(read(path))
+    except (ValueError, IndexError) as error:
+        raise BundleError(f"{path} is damaged ({error}); export it again") from error
+
+
+def _weights(graph: Graph) -> dict[str, Weight]:
     readers = {node.inputs[0]: node for node in graph.nodes if node.kind == "DequantizeLinear" and node.inputs}
     found = {}
     for name, array in graph.constants.items():

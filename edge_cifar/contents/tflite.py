@@ -11,11 +11,14 @@ import numpy as np
 from edge_cifar import packages, quiet
 from edge_cifar.contents import Numbers, Observer, Sources, Weight, wired
 from edge_cifar.contents._tflite_file import Graph, Operator, Tensor, read
+from edge_cifar.errors import BundleError
 from edge_cifar.runtimes import Images, litert
 from edge_cifar.runtimes._pixels import ImageInput, Quantization, stored_type
 
 _PLACES = {"kernel": 1, "bias": 2}
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+# Several operators may read one constant, so the file's size is no bound. VGG16 with its ImageNet head: 138 million.
+_MOST_NUMBERS = 1 << 28
 _READERS = (*_CONVOLUTIONS, "FULLY_CONNECTED", "ADD", "MUL", "SUB")
 
 
@@ -27,10 +30,17 @@ def weights(path: Path) -> dict[str, Weight]:
     Raises:
         BundleError: the file is damaged.
     """
-    graph = read(path)
+    try:
+        return _weights(read(path))
+    except (ValueError, IndexError) as error:
+        raise BundleError(f"{path} is damaged ({error}); export it again") from error
+
+
+def _weights(graph: Graph) -> dict[str, Weight]:
     halves = {operator.outputs[0]: operator.inputs[0] for operator in graph.operators if operator.kind == "DEQUANTIZE"}
     counts: Counter[str] = Counter()
     found: dict[str, Weight] = {}
+    numbers = 0
     for operator in graph.operators:
         if operator.kind not in _READERS:
             continue
@@ -39,6 +49,9 @@ def weights(path: Path) -> dict[str, Weight]:
         for place, number in enumerate(operator.inputs):
             tensor = graph.tensors[halves.get(number, number)] if number >= 0 else None
             if tensor is not None and tensor.constant is not None:
+                numbers += tensor.constant.size
+                if numbers > _MOST_NUMBERS:
+                    raise ValueError(f"more than {_MOST_NUMBERS:,} constants, which no image classifier has")
                 found[f"{stem} input {place}"] = _weight(graph, operator, stem, place, tensor)
     return found
 

@@ -109,7 +109,7 @@ def _allowed(name: str, exact: Mapping[str, Weight], given: Mapping[str, Weight]
     else:
         step = np.abs(np.broadcast_to(weight.step, truth.shape).astype(np.float64))
         low, high = _around(truth, step / 2 + _slack(truth, weight))
-    if weight.shifts is None or weight.source is None:
+    if weight.shifts is None or weight.source is None or weight.shifts not in given:
         return low, high
     least, most = _correction(exact[weight.shifts], given[weight.shifts], weight)
     return low + least, high + most
