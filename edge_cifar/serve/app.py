@@ -24,7 +24,7 @@ _UNTOLD = ("", "application/octet-stream", "application/x-www-form-urlencoded")
 # The page loads nothing but what this server sends, and may not be framed; a picture is shown from memory.
 _HEADERS = {
     "Content-Security-Policy": (
-        "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob:; media-src blob:; "
+        "default-src 'none'; script-src 'self'; style-src 'self'; img-src blob: data:; media-src blob:; "
         "connect-src 'self'; base-uri 'none'; form-action 'none'; frame-ancestors 'none'"
     ),
     "X-Content-Type-Options": "nosniff",
