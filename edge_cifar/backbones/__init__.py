@@ -36,6 +36,21 @@ class Build(Protocol):
 
 
 @dataclass(frozen=True, kw_only=True)
+class Retraining:
+    """How a trained network learns to live with rounding, zeros or few values.
+
+    Attributes:
+        epochs: passes over the training images; a fraction takes a part of them.
+        learning_rate: first rate; it falls to zero along a cosine.
+        batch_size: images a step.
+    """
+
+    epochs: float = 2.0
+    learning_rate: float = 1e-4
+    batch_size: int = 64
+
+
+@dataclass(frozen=True, kw_only=True)
 class Backbone:
     """An architecture with all that belongs to it.
 
@@ -51,6 +66,7 @@ class Backbone:
             None for an architecture that is always trained from scratch.
         alphas: width multipliers that the architecture is defined for.
         minimum_size: smallest image side that the architecture accepts.
+        retraining: for variants whose weights are trained again when they are exported.
     """
 
     name: str
@@ -61,6 +77,7 @@ class Backbone:
     pretrained: Callable[[Keras, float, str], Model] | None = None
     alphas: tuple[float, ...] = (1.0,)
     minimum_size: int = 32
+    retraining: Retraining = Retraining()
 
     def recipe(self, name: str, *, from_scratch: bool) -> Recipe:
         """The recipe called ``name``, fit for a start with or without weights.

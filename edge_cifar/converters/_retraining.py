@@ -1,0 +1,184 @@
+"""Variants whose weights are trained again: which there are, and how they come about.
+
+A precision may carry what was done to the weights before they were converted: ``int8-qat`` (trained
+with the rounding of 8 bits in place), ``int8-pruned50`` (half of the weights zero) or
+``fp32-cluster16`` (sixteen values a layer). The training runs in a process of its own, see
+:mod:`edge_cifar.converters._retraining_worker`.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import select
+import signal
+import subprocess
+import sys
+import tempfile
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+
+from edge_cifar import packages
+from edge_cifar.converters._retraining_exchange import REFUSAL, Outcome, Request
+from edge_cifar.errors import ConversionError, MissingPackage, UsageError
+
+ROUNDING, PRUNING, CLUSTERING = "qat", "pruned", "cluster"
+_SUFFIX = re.compile(rf"^(?P<base>.+)-(?:(?P<qat>{ROUNDING})|(?P<kind>{PRUNING}|{CLUSTERING})(?P<amount>\d+))$")
+PACKAGES = ("tensorflow", "tf_keras", "tensorflow_model_optimization")
+_WORKER = (sys.executable, "-m", "edge_cifar.converters._retraining_worker")
+# It speaks every few steps; before the first it imports TensorFlow and measures, behind the last it converts.
+_SILENCE_SECONDS = 1800.0
+_COMPLAINTS = "stderr"
+
+
+@dataclass(frozen=True, order=True)
+class Change:
+    """What is done to weights before they are converted.
+
+    Attributes:
+        kind: ``qat``, ``pruned`` or ``cluster``.
+        amount: percent of zeros, or number of values a layer; 0 for ``qat``.
+    """
+
+    kind: str
+    amount: int = 0
+
+    def __str__(self) -> str:
+        return f"{self.kind}{self.amount or ''}"
+
+
+def pruned(share: float) -> Change:
+    """The change that makes a share of the weights zero.
+
+    Raises:
+        UsageError: the share is not between 0 and 1, in whole percent.
+    """
+    percent = round(100 * share)
+    if not (0 < percent < 100 and abs(100 * share - percent) < 1e-6):
+        raise UsageError(f"--prune takes a share of the weights between 0.01 and 0.99, in whole percent; got {share:g}")
+    return Change(PRUNING, percent)
+
+
+def clustered(values: int) -> Change:
+    """The change that leaves a layer so many values.
+
+    Raises:
+        UsageError: the number is not between 2 and 256.
+    """
+    if not 2 <= values <= 256:
+        raise UsageError(f"--cluster takes a number of values between 2 and 256; got {values}")
+    return Change(CLUSTERING, values)
+
+
+def split(precision: str) -> tuple[str, Change | None]:
+    """A precision as its converter knows it, and the change it carries.
+
+    >>> split("int8-pruned50")
+    ('int8', Change(kind='pruned', amount=50))
+    """
+    match = _SUFFIX.match(precision)
+    if match is None:
+        return precision, None
+    if match["qat"]:
+        return match["base"], Change(ROUNDING)
+    return match["base"], Change(match["kind"], int(match["amount"]))
+
+
+def retrain(
+    request: Request,
+    *,
+    started: Callable[[int], None] = lambda steps: None,
+    advanced: Callable[[int], None] = lambda steps: None,
+) -> Outcome:
+    """Train a network's weights again, in a process of its own, which does not outlive this call.
+
+    Args:
+        request: what to train, how, and on what.
+        started: told the number of steps.
+        advanced: told of steps that were made.
+
+    Raises:
+        ConversionError: the process refused the network, crashed, or fell silent.
+        MissingPackage: tensorflow-model-optimization or tf_keras is not installed.
+    """
+    if absent := missing():
+        raise absent
+    with tempfile.TemporaryDirectory(prefix="edge-cifar-retrain-") as scratch:
+        folder = Path(scratch)
+        request.write(folder)
+        with _worker(folder) as process:
+            said = _lines(process)
+            done = 0
+            started(next(said, 0))
+            for step in said:
+                advanced(step - done)
+                done = step
+            status = process.wait()
+        if (folder / REFUSAL).exists():
+            raise ConversionError(json.loads((folder / REFUSAL).read_text(encoding="utf-8")))
+        if status:
+            raise _death(status, (folder / _COMPLAINTS).read_text(encoding="utf-8", errors="replace"))
+        return Outcome.read(folder)
+
+
+def missing() -> MissingPackage | None:
+    """What training again lacks on this machine."""
+    absent = [package for package in PACKAGES if not packages.installed(package)]
+    return MissingPackage(absent[0], "convert") if absent else None
+
+
+@contextmanager
+def _worker(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
+    with (folder / _COMPLAINTS).open("wb") as complaints:
+        process = subprocess.Popen(
+            [*_WORKER, str(folder)],
+            stdin=subprocess.DEVNULL,
+            stdout=subprocess.PIPE,
+            stderr=complaints,
+            # Set for the child alone: this process and its other children stay with Keras 3.
+            env={**os.environ, "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
+            # Ctrl-C reaches this process alone, which then ends the worker.
+            start_new_session=True,
+        )
+    try:
+        yield process
+    finally:
+        process.kill()
+        process.wait()
+        if process.stdout is not None:
+            process.stdout.close()
+
+
+def _lines(process: subprocess.Popen[bytes]) -> Iterator[int]:
+    """The numbers that a worker prints, until it closes its output.
+
+    Raises:
+        ConversionError: it fell silent.
+    """
+    assert process.stdout is not None
+    output, unread = process.stdout.fileno(), b""
+    while True:
+        ready, _, _ = select.select([output], [], [], _SILENCE_SECONDS)
+        if not ready:
+            raise ConversionError(f"its training hung: not a word for {_SILENCE_SECONDS:.0f} s")
+        piece = os.read(output, 1 << 16)
+        if not piece:
+            return
+        *lines, unread = (unread + piece).split(b"\n")
+        yield from (int(line) for line in lines if line.isdigit())
+
+
+def _death(status: int, complaints: str) -> ConversionError:
+    lines = complaints.strip().splitlines()
+    if status == -signal.SIGKILL:
+        cause = "the process was killed from outside, most likely for want of memory"
+    elif status < 0:
+        cause = f"the process crashed with {signal.Signals(-status).name}"
+    else:
+        cause = lines[-1].strip() if lines else f"the process ended with status {status}"
+    error = ConversionError(f"its weights cannot be trained again: {cause}")
+    error.add_note("The process wrote:\n" + complaints.strip())
+    return error

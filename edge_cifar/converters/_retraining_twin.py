@@ -1,0 +1,234 @@
+"""The network that is trained again: a tf_keras twin of a Keras 3 model, in the form that runs on devices.
+
+tensorflow-model-optimization knows tf_keras alone, and refuses some of what the backbones are made
+of. So the network is written out as converters would: batch normalization folded into the layer
+before it or, where that cannot be, turned into a depthwise convolution of one pixel; dropout gone;
+the preprocessing as one convolution. What is trained are then the very weights that a device
+multiplies with, and they are what is rounded, pruned or clustered: a scale that was folded in
+afterwards would undo all three.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_cifar.backbones import Backbone, Keras, Model, Tensor
+from edge_cifar.errors import ConversionError
+
+Weights = NDArray[np.float32]
+# Kernel and bias of each carrier, by its name.
+Kernels = Mapping[str, Sequence[Weights]]
+
+PIXELS = "pixels"
+RESIZE = "resize"
+PREPROCESSING = "preprocessing"
+# Layers that hold what is trained.
+CARRIERS = ("Conv2D", "DepthwiseConv2D", "Dense")
+NORMALIZATION = "BatchNormalization"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Part:
+    """A carrier of the network and where its weights come from in the trunk.
+
+    Attributes:
+        carrier: layer of the trunk with a kernel; None for a batch normalization that stands alone.
+        normalization: batch normalization that is folded in; None for none.
+    """
+
+    carrier: Any | None
+    normalization: Any | None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Twin:
+    """A backbone twice over, in tf_keras.
+
+    Attributes:
+        trunk: as the backbone builds it, from preprocessed images; its weights are in the order of
+            the Keras 3 model's.
+        network: the same function from raw pixels, written out for devices.
+        parts: what each carrier of the network was made of, by its name.
+    """
+
+    trunk: Model
+    network: Model
+    parts: Mapping[str, Part]
+
+    def weights(self, trained: Kernels) -> list[Weights]:
+        """All weights of the Keras 3 model that computes what a trained network does.
+
+        Batch normalizations whose scale went into a kernel become the addition of a bias.
+
+        Args:
+            trained: kernel and bias of every carrier, by its name.
+        """
+        for name, part in self.parts.items():
+            kernel, bias = trained[name]
+            if part.carrier is not None:
+                own = np.zeros_like(bias) if part.normalization is not None else bias
+                part.carrier.set_weights([kernel, own] if part.carrier.use_bias else [kernel])
+            if part.normalization is not None:
+                scale = kernel.reshape(-1) if part.carrier is None else np.ones_like(bias)
+                part.normalization.set_weights(_normalizing(part.normalization, scale, bias))
+        return [np.asarray(array, np.float32) for array in self.trunk.get_weights()]
+
+
+def build(
+    keras: Keras,
+    backbone: Backbone,
+    weights: Sequence[Weights],
+    *,
+    input_shape: tuple[int, int, int],
+    image_size: int,
+    classes: int,
+    alpha: float,
+) -> Twin:
+    """The twin of a trained model.
+
+    Args:
+        keras: the ``tf_keras`` namespace.
+        backbone: of the model.
+        weights: as ``get_weights()`` of the Keras 3 model gives them.
+        input_shape: (height, width, 3) of the raw images.
+        image_size: side that the backbone sees.
+        classes: number of classes.
+        alpha: width multiplier.
+
+    Raises:
+        ConversionError: the weights are of another network, or the network has a layer that cannot
+            be written out.
+    """
+    features = keras.Input((image_size, image_size, 3), name="features")
+    trunk = keras.Model(features, backbone.build(keras, features, classes=classes, alpha=alpha))
+    shapes = [tuple(weight.shape) for weight in trunk.weights]
+    if shapes != [array.shape for array in weights]:
+        raise ConversionError(f"the model's weights are not those of {backbone.name} as it is built here")
+    trunk.set_weights(weights)
+    image = keras.Input(input_shape, name="image")
+    # Does nothing but carry the rounding of the pixels themselves.
+    hidden = keras.layers.Activation("linear", name=PIXELS)(image)
+    if input_shape[:2] != (image_size, image_size):
+        hidden = keras.layers.Resizing(image_size, image_size, interpolation="bilinear", name=RESIZE)(hidden)
+    outputs, parts = _written_out(keras, trunk, _preprocessed(keras, backbone, hidden))
+    return Twin(trunk=trunk, network=keras.Model(image, outputs, name="network"), parts=parts)
+
+
+def _preprocessed(keras: Keras, backbone: Backbone, pixels: Tensor) -> Tensor:
+    """A backbone's preprocessing as one convolution: each output channel is affine in a pixel's three values."""
+    pixel = keras.Input((1, 1, 3))
+    model = keras.Model(pixel, backbone.preprocess(keras, pixel))
+    probes = np.array([[0, 0, 0], [255, 0, 0], [0, 255, 0], [0, 0, 255], [10, 100, 200]], np.float32)
+    answers = model(probes.reshape(-1, 1, 1, 3)).numpy().reshape(-1, 3)
+    offset = answers[0]
+    kernel = (answers[1:4] - offset) / 255
+    if not np.allclose(probes[4] @ kernel + offset, answers[4], rtol=1e-4, atol=1e-4):
+        raise ConversionError(f"the preprocessing of {backbone.name} is not affine, so it cannot be trained through")
+    layer = keras.layers.Conv2D(3, 1, trainable=False, name=PREPROCESSING)
+    hidden = layer(pixels)
+    layer.set_weights([kernel.reshape(1, 1, 3, 3), offset])
+    return hidden
+
+
+def _written_out(keras: Keras, trunk: Model, features: Tensor) -> tuple[Tensor, dict[str, Part]]:
+    """The trunk's layers called anew on ``features``, as the module's docstring says."""
+    tensors: dict[int, Tensor] = {id(trunk.input): features}
+    parts: dict[str, Part] = {}
+    folded: set[str] = set()
+    for layer in trunk.layers[1:]:
+        (node,) = layer.inbound_nodes
+        arguments, options = _replaced((node.call_args, node.call_kwargs), tensors)
+        kind = type(layer).__name__
+        if layer.name in folded or kind == "Dropout":
+            result = arguments[0]
+        elif kind in CARRIERS:
+            follower = sole_reader(layer)
+            normalization = follower if type(follower).__name__ == NORMALIZATION and _is_linear(layer) else None
+            if normalization is not None:
+                folded.add(normalization.name)
+            result = _carrier(keras, layer, normalization, arguments[0])
+            parts[layer.name] = Part(carrier=layer, normalization=normalization)
+        elif kind == NORMALIZATION:
+            result = _pointwise(keras, layer, arguments[0])
+            parts[layer.name] = Part(carrier=None, normalization=layer)
+        else:
+            result = type(layer).from_config(layer.get_config())(*arguments, **options)
+        tensors[id(layer.output)] = result
+    return tensors[id(trunk.output)], parts
+
+
+def kernels_of(network: Model) -> Kernels:
+    """Kernel and bias of each carrier of a network."""
+    return {layer.name: layer.get_weights() for layer in network.layers if type(layer).__name__ in CARRIERS}
+
+
+def _replaced(value: Any, tensors: Mapping[int, Tensor]) -> Any:
+    """A nest of a layer's arguments with its tensors exchanged for the new ones."""
+    if isinstance(value, list | tuple):
+        return type(value)(_replaced(item, tensors) for item in value)
+    if isinstance(value, dict):
+        return {key: _replaced(item, tensors) for key, item in value.items()}
+    return tensors.get(id(value), value)
+
+
+def sole_reader(layer: Any) -> Any | None:
+    """The only layer that reads another's output; None where there are more or none."""
+    readers = [node.outbound_layer for node in layer.outbound_nodes]
+    return readers[0] if len(readers) == 1 else None
+
+
+def _is_linear(layer: Any) -> bool:
+    return bool(layer.activation.__name__ == "linear")
+
+
+def _carrier(keras: Keras, layer: Any, normalization: Any | None, inputs: Tensor) -> Tensor:
+    """A carrier with a bias, which holds the normalization behind it; softmax goes into a layer of its own."""
+    config = {**layer.get_config(), "use_bias": True}
+    softmax = config["activation"] == "softmax"
+    made = type(layer).from_config({**config, "activation": "linear"} if softmax else config)
+    hidden = made(inputs)
+    kernel, *biases = layer.get_weights()
+    channels = hidden.shape[-1]
+    bias = biases[0] if biases else np.zeros(channels, np.float32)
+    if normalization is not None:
+        scale, shift = _affine(normalization)
+        # The last axis of a kernel counts the output channels, of a depthwise one the last two.
+        folded = kernel.reshape(-1, channels) * scale
+        kernel, bias = folded.reshape(kernel.shape), bias * scale + shift
+    made.set_weights([kernel, bias])
+    return keras.layers.Activation("softmax", name=f"{layer.name}_softmax")(hidden) if softmax else hidden
+
+
+def _pointwise(keras: Keras, normalization: Any, inputs: Tensor) -> Tensor:
+    """A normalization that nothing takes in, as a depthwise convolution of one pixel with a bias."""
+    if len(inputs.shape) != 4:
+        raise ConversionError(f"{normalization.name} normalizes no image, and no dense layer takes it in")
+    scale, shift = _affine(normalization)
+    layer = keras.layers.DepthwiseConv2D(1, name=normalization.name)
+    hidden = layer(inputs)
+    layer.set_weights([scale.reshape(1, 1, -1, 1), shift])
+    return hidden
+
+
+def _affine(normalization: Any) -> tuple[Weights, Weights]:
+    """Scale and shift of a batch normalization in inference, float32 ``[channels]``."""
+    mean, variance = normalization.moving_mean.numpy(), normalization.moving_variance.numpy()
+    scale = 1 / np.sqrt(variance + np.float32(normalization.epsilon))
+    if normalization.scale:
+        scale = scale * normalization.gamma.numpy()
+    shift = -mean * scale
+    if normalization.center:
+        shift = shift + normalization.beta.numpy()
+    return scale, shift
+
+
+def _normalizing(normalization: Any, scale: Weights, shift: Weights) -> list[Weights]:
+    """Weights of a batch normalization that multiplies by ``scale`` and adds ``shift``."""
+    variance = np.full_like(scale, np.float32(1) - np.float32(normalization.epsilon))
+    gamma = [scale] if normalization.scale else []
+    return [*gamma, shift, np.zeros_like(shift), variance]
