@@ -31,6 +31,11 @@ def augmentation_layers(augmentation: Augmentation, seed: int) -> list[Any]:
     if augmentation.cutout:
         area = augmentation.cutout**2
         made.append(layers.RandomErasing(factor=1.0, scale=(area, area), fill_value=127.5, seed=seed + 4))
+    if keras.backend.backend() == "jax":
+        for layer in made:
+            # Keras 3.15 marks the geometric ones on every backend for what TensorFlow's XLA lacks, and one of
+            # them would leave the whole step uncompiled.
+            layer.supports_jit = True
     return made
 
 

@@ -29,6 +29,11 @@ class TrainedWeights(keras.callbacks.Callback):  # type: ignore[misc]
         """Copy them, before Keras replaces them."""
         self._weights = [keras.ops.convert_to_numpy(variable).copy() for variable in self.model.trainable_variables]
 
+    def on_train_end(self, logs: dict[str, float] | None = None) -> None:
+        """Give the model averages of its own: JAX would free those it shares with the optimizer after one use."""
+        for variable in self.model.trainable_variables:
+            variable.assign(keras.ops.convert_to_numpy(variable).copy())
+
     def put_back(self) -> None:
         """Take the averages out of the model again."""
         for variable, trained in zip(self.model.trainable_variables, self._weights, strict=True):
