@@ -81,7 +81,7 @@ def compare(path: Path, rounds: int, seconds: float) -> float:
     """The ratio of one file, printed with its interval."""
     from edge_cifar.bench.process import WorkerProcess
     from edge_cifar.bench.statistics import median_interval
-    from edge_cifar.bench.subject import device_runtime
+    from edge_cifar.bench.subject import runtime_name, timed_runtime
 
     ratios, harness_ms, loop_ms = [], [], []
     command = [sys.executable, __file__, "--serve", str(path), "--seconds", str(seconds)]
@@ -100,7 +100,7 @@ def compare(path: Path, rounds: int, seconds: float) -> float:
             loop.stdin.write("go\n")
             return float(loop.stdout.readline())
 
-        worker.ask("start", runtime=device_runtime(path), timeout=PATIENCE_SECONDS)
+        worker.ask("start", runtime=runtime_name(timed_runtime(path)), timeout=PATIENCE_SECONDS)
         worker.ask("load", path=str(path), threads=1, timeout=PATIENCE_SECONDS)
         worker.ask("first", images=None, timeout=PATIENCE_SECONDS)
         worker.ask("warm_up", seconds=1.0, timeout=PATIENCE_SECONDS)

@@ -16,7 +16,7 @@ import pytest
 from bench_support import QUICK, fake_bundle, fake_file
 
 from edge_cifar.artifact import Bundle
-from edge_cifar.bench import process, session
+from edge_cifar.bench import lane, process
 from edge_cifar.bench.subject import Subject
 from edge_cifar.errors import BundleError, MeasurementError, UsageError
 from edge_cifar.progress import Advance, Silent
@@ -213,12 +213,12 @@ def test_ctrl_c_keeps_what_was_measured_and_still_writes_it(tmp_path: Path) -> N
 
 def test_lanes_that_do_not_fit_into_memory_together_are_measured_in_groups(tmp_path: Path) -> None:
     lanes = [
-        session.Lane(subject=Subject(model="m", path=fake_file(tmp_path / f"{n}.fake")), runtime="fake", threads=1)
+        lane.Lane(subject=Subject(model="m", path=fake_file(tmp_path / f"{n}.fake")), runtime="fake", backend="fake")
         for n in range(5)
     ]
-    sizes = [len(group) for group in session.groups(lanes, available_bytes=250_000_000)]
+    sizes = [len(group) for group in lane.groups(lanes, available_bytes=250_000_000)]
     assert sizes == [2, 2, 1]
-    assert [len(group) for group in session.groups(lanes, available_bytes=1)] == [1] * 5
+    assert [len(group) for group in lane.groups(lanes, available_bytes=1)] == [1] * 5
 
 
 def test_no_worker_outlives_the_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

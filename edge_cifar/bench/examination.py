@@ -10,10 +10,12 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.evaluation.agreement import Agreement, agreement
-from edge_cifar.evaluation.metrics import Interval, accuracy, calibration_error
+from edge_cifar.evaluation.metrics import Interval, accuracy, calibration_error, confusion_matrix
 from edge_cifar.evaluation.paired import PairedDrop, paired_drop
 
 Probabilities = NDArray[np.float32]
+
+_LARGEST_MATRIX = 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -24,6 +26,7 @@ class Examination:
         images: uint8 ``[N, H, W, 3]``, raw RGB in 0..255, N at least 1.
         labels: int64 ``[N]``, true classes.
         classes: number of classes.
+        names: of the classes, in their order; empty where they are not known.
         reference: float32 ``[N, classes]``, the Keras model's probabilities.
         facts: where the images come from: ``name``, ``checksum``, ``synthetic``.
     """
@@ -31,6 +34,7 @@ class Examination:
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     classes: int
+    names: tuple[str, ...] = ()
     reference: Probabilities | None = None
     facts: Mapping[str, Any]
 
@@ -48,11 +52,15 @@ class Examination:
         Args:
             answers: float32 ``[N, classes]``.
         """
-        reference = self.reference
+        reference, predicted = self.reference, answers.argmax(axis=1)
         return Judgement(
             accuracy=accuracy(self.labels, answers),
             calibration_error=calibration_error(self.labels, answers),
-            correct=answers.argmax(axis=1) == self.labels,
+            correct=predicted == self.labels,
+            labels=self.names,
+            confusion=(
+                confusion_matrix(self.labels, predicted, self.classes) if self.classes <= _LARGEST_MATRIX else None
+            ),
             agreement=None if reference is None else agreement(reference, answers),
             drop=None if reference is None else paired_drop(self.labels, reference, answers),
             facts=self.facts,
@@ -67,6 +75,9 @@ class Judgement:
         accuracy: share of images whose most probable class is the true one, with its interval.
         calibration_error: expected calibration error, 0..1.
         correct: bool ``[N]``, image by image, so that later results can be compared in pairs.
+        labels: names of the classes; empty where they are not known.
+        confusion: int64 ``[classes, classes]``, images by true and by predicted class; None for more
+            classes than such a table is read with.
         agreement: with the Keras model, where its answers are known.
         drop: accuracy lost against the Keras model, likewise.
         facts: where the images came from.
@@ -75,6 +86,8 @@ class Judgement:
     accuracy: Interval
     calibration_error: float
     correct: NDArray[np.bool_]
+    labels: tuple[str, ...]
+    confusion: NDArray[np.int64] | None
     agreement: Agreement | None
     drop: PairedDrop | None
     facts: Mapping[str, Any]

@@ -18,7 +18,15 @@ WORKER = (sys.executable, "-m", "edge_cifar.bench.worker")
 
 
 class WorkerError(MeasurementError):
-    """A worker crashed, hung or refused a request; the message is the reason of its row."""
+    """A worker crashed, hung or refused a request; the message is the reason of its row.
+
+    Attributes:
+        unavailable: whether the request is beyond this machine or this file, and nothing is broken.
+    """
+
+    def __init__(self, reason: str, *, unavailable: bool = False) -> None:
+        super().__init__(reason)
+        self.unavailable = unavailable
 
 
 class WorkerProcess:
@@ -59,7 +67,7 @@ class WorkerProcess:
             self.close()
             raise WorkerError(f"it hung: no answer to {action!r} within {timeout:.0f} s") from None
         if "error" in answer:
-            raise WorkerError(str(answer["error"]))
+            raise WorkerError(str(answer["error"]), unavailable=bool(answer.get("unavailable")))
         assert isinstance(answer, dict)
         return answer
 

@@ -15,6 +15,7 @@ from edge_cifar.bench.result import SCHEMA, correctness
 from edge_cifar.errors import BundleError
 from edge_cifar.evaluation.metrics import Z_95
 from edge_cifar.evaluation.paired import paired_drop
+from edge_cifar.runtimes import loading
 
 _ACCURACY_POINTS = 0.5
 
@@ -41,7 +42,8 @@ def regressions(now: Document, before: Document, max_percent: float) -> list[str
     Latency is worse when the lower end of the 95 % interval of its growth is over ``max_percent``;
     size when its growth is; accuracy when it fell by more than half a point and the fall is
     significant at 95 % (paired where both were asked the same images). A row that could be measured
-    before and fails now is a regression too. Rows are matched by model, variant and threads.
+    before and fails now is a regression too. Rows are matched by model, variant, backend, threads and
+    batch.
 
     Args:
         now: a benchmark's document.
@@ -126,9 +128,19 @@ def _certain(right: np.ndarray[tuple[int], np.dtype[np.bool_]]) -> np.ndarray[An
 
 def _key(row: Row) -> tuple[Any, ...]:
     bare = None if row["variant"] else Path(row["path"]).name
-    return row["model"], row["variant"], bare, row["threads"]
+    # Results of before there was a choice were measured with the default backend, an image at a time.
+    backend = row.get("backend") or _default_backend(row["path"])
+    return row["model"], row["variant"], bare, backend, row["threads"], row.get("batch", 1)
+
+
+def _default_backend(path: str) -> str | None:
+    found = [module for module in loading.modules() if Path(path).suffix == module.SUFFIX]
+    return str(found[0].BACKENDS[0]) if found else None
 
 
 def _name(row: Row) -> str:
     threads = "" if row["threads"] == 1 else f" with {row['threads']} threads"
-    return f"{row['model']} {row['variant'] or Path(row['path']).name}{threads}"
+    batch = "" if row.get("batch", 1) == 1 else f" in batches of {row['batch']}"
+    backend = row.get("backend")
+    by = f" by {backend}" if backend and backend != _default_backend(row["path"]) else ""
+    return f"{row['model']} {row['variant'] or Path(row['path']).name}{by}{threads}{batch}"

@@ -12,7 +12,9 @@ import numpy as np
 
 from edge_cifar.bench.examination import Judgement
 from edge_cifar.bench.statistics import Latency
+from edge_cifar.bench.subject import KERAS
 from edge_cifar.evaluation.metrics import Interval
+from edge_cifar.runtimes import Operator
 from edge_cifar.variant import Variant
 
 SCHEMA = 1
@@ -45,7 +47,10 @@ class BenchmarkResult:
         status: ``ok``; ``failed`` (here and now); ``skipped`` (this machine cannot measure it).
         reason: why it failed or was skipped.
         runtime: what ran it, or would.
+        backend: which of the runtime's backends computed it.
         threads: CPU threads an inference could use.
+        batch: images in one inference.
+        input: what pixels were given as: ``layout``, ``low``, ``high``.
         size_bytes: on disk.
         gzip_bytes: compressed.
         judged: its answers on the images that accuracy is measured on.
@@ -57,6 +62,9 @@ class BenchmarkResult:
         load_warm_ms: loading again in the same process.
         peak_rss_bytes: largest resident size of its process.
         memory_bytes: that, above the bare runtime.
+        watts: of the processor while it ran.
+        multiply_adds: of the Keras model, for one image.
+        operators: what each operator costs.
         pareto: whether no other row beats it in error, latency and size.
         notes: what a reader of the row should know.
     """
@@ -68,7 +76,10 @@ class BenchmarkResult:
     status: Status
     reason: str | None = None
     runtime: str | None = None
+    backend: str | None = None
     threads: int
+    batch: int = 1
+    input: Mapping[str, Any] | None = None
     size_bytes: int | None
     gzip_bytes: int | None = None
     judged: Judgement | None = None
@@ -80,13 +91,30 @@ class BenchmarkResult:
     load_warm_ms: float | None = None
     peak_rss_bytes: int | None = None
     memory_bytes: int | None = None
+    watts: float | None = None
+    multiply_adds: int | None = None
+    operators: tuple[Operator, ...] = ()
     pareto: bool = False
     notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """What messages call it."""
-        return f"{self.model} {self.variant}" if self.variant else self.path.name
+        if self.variant:
+            return f"{self.model} {self.variant}"
+        return f"{self.model} {KERAS}" if self.path.suffix == f".{KERAS}" else self.path.name
+
+    @property
+    def throughput_per_s(self) -> float | None:
+        """Images a second."""
+        return None if self.latency is None else 1000 * self.batch / self.latency.mean
+
+    @property
+    def multiply_adds_per_s(self) -> float | None:
+        """Multiply-adds a second."""
+        if self.multiply_adds is None or self.throughput_per_s is None:
+            return None
+        return self.multiply_adds * self.throughput_per_s
 
     def document(self) -> dict[str, Any]:
         """The row as JSON holds it."""
@@ -100,7 +128,10 @@ class BenchmarkResult:
             "status": self.status,
             "reason": self.reason,
             "runtime": self.runtime,
+            "backend": self.backend,
             "threads": self.threads,
+            "batch": self.batch,
+            "input": None if self.input is None else dict(self.input),
             "size_bytes": self.size_bytes,
             "gzip_bytes": self.gzip_bytes,
             "data": dict(self.judged.facts) if self.judged else None,
@@ -114,7 +145,11 @@ class BenchmarkResult:
             "load_warm_ms": self.load_warm_ms,
             "peak_rss_bytes": self.peak_rss_bytes,
             "memory_bytes": self.memory_bytes,
-            "throughput_per_s": 1000 / self.latency.mean if self.latency else None,
+            "throughput_per_s": self.throughput_per_s,
+            "multiply_adds": self.multiply_adds,
+            "multiply_adds_per_s": self.multiply_adds_per_s,
+            "energy": _energy(self),
+            "operators": [asdict(operator) for operator in self.operators] or None,
             "pareto": self.pareto,
             "notes": list(self.notes),
         }
@@ -166,9 +201,17 @@ def _accuracy(judged: Judgement) -> dict[str, Any]:
         "high": judged.accuracy.high,
         "images": judged.accuracy.count,
         "calibration_error": judged.calibration_error,
+        "labels": list(judged.labels),
+        "confusion": None if judged.confusion is None else judged.confusion.tolist(),
         # One bit an image, so that a later result on the same images can be compared in pairs.
         "correct": base64.b64encode(np.packbits(judged.correct).tobytes()).decode("ascii"),
     }
+
+
+def _energy(row: BenchmarkResult) -> dict[str, float] | None:
+    if row.watts is None or row.throughput_per_s is None:
+        return None
+    return {"watts": row.watts, "joules_per_image": row.watts / row.throughput_per_s}
 
 
 def _agreement(compared: Judgement) -> dict[str, Any] | None:

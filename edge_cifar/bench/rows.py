@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_cifar.bench.lane import Lane
 from edge_cifar.bench.result import BenchmarkResult, Ratio, Status
-from edge_cifar.bench.session import Lane
+from edge_cifar.bench.session import NO_ACCURACY
 from edge_cifar.bench.statistics import latency, paired_ratio, window_medians
 from edge_cifar.bench.subject import Subject, gzip_bytes, stored
 from edge_cifar.errors import EdgeCifarError
@@ -21,7 +22,7 @@ INTERRUPTED = "interrupted before it was measured"
 _NOTABLY_SLOWER = 1.05
 
 
-def planned(subject: Subject, threads: int) -> BenchmarkResult:
+def planned(subject: Subject) -> BenchmarkResult:
     """The row before anything ran: the file, its size and checksum."""
     size_bytes, sha256 = stored(subject.path)
     return BenchmarkResult(
@@ -30,7 +31,8 @@ def planned(subject: Subject, threads: int) -> BenchmarkResult:
         path=shown(subject.path),
         sha256=sha256,
         status="ok",
-        threads=threads,
+        threads=1,
+        multiply_adds=subject.multiply_adds,
         size_bytes=size_bytes,
         gzip_bytes=None if size_bytes is None else gzip_bytes(subject.path),
     )
@@ -50,14 +52,15 @@ def measured(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> Benc
         relative_to: the baseline's lane; None leaves the ratio out.
     """
     if lane.failure is not None:
-        return replace(row, status="failed", reason=lane.failure)
+        return replace(row, status="skipped" if lane.unavailable else "failed", reason=lane.failure)
     if not lane.windows_ns:
         return replace(row, status="failed", reason=INTERRUPTED)
     subject = lane.subject
     above = [peak - base for peak, base in zip(lane.peak_bytes, lane.base_bytes, strict=False)]
     row = replace(
         row,
-        runtime=lane.runtime,
+        batch=lane.batch,
+        input=lane.input,
         judged=lane.judgements.get(subject.accuracy_on) if subject.accuracy_on else None,
         compared=lane.judgements.get(subject.agreement_on) if subject.agreement_on else None,
         latency=latency(lane.windows_ns, lane.first_ms),
@@ -67,15 +70,17 @@ def measured(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> Benc
         load_warm_ms=_median(lane.load_warm_ms),
         peak_rss_bytes=max(lane.peak_bytes, default=None),
         memory_bytes=max(above, default=None),
+        watts=lane.watts,
+        operators=lane.operators,
     )
     return replace(row, notes=tuple(_notes(row, lane, relative_to)))
 
 
 def with_pareto(rows: Sequence[BenchmarkResult]) -> list[BenchmarkResult]:
-    """Mark the rows that no other row of as many threads beats in error, latency and size."""
+    """Mark the rows that no other row of as many threads and the same batch beats in error, latency and size."""
     marked = list(rows)
-    for threads in {row.threads for row in rows}:
-        numbers = [number for number, row in enumerate(rows) if row.threads == threads]
+    for setting in {(row.threads, row.batch) for row in rows}:
+        numbers = [number for number, row in enumerate(rows) if (row.threads, row.batch) == setting]
         front = pareto_front(np.array([_costs(rows[number]) for number in numbers]))
         for number, on_front in zip(numbers, front, strict=True):
             marked[number] = replace(rows[number], pareto=bool(on_front))
@@ -83,12 +88,12 @@ def with_pareto(rows: Sequence[BenchmarkResult]) -> list[BenchmarkResult]:
 
 
 def baseline_of(lane: Lane, lanes: Sequence[Lane], relative_to: str | None) -> Lane | None:
-    """The lane that another is held against, of as many threads.
+    """The lane that another is held against, of as many threads and the same batch.
 
-    Without a choice it is fp32 of the same model, in the same format where there is one. A choice
-    is sought in the same model first, and among all subjects then.
+    Without a choice it is fp32 of the same model by the default backend, in the same format where
+    there is one. A choice is sought in the same model first, and among all subjects then.
     """
-    others = [other for other in lanes if other.threads == lane.threads]
+    others = [other for other in lanes if (other.threads, other.batch) == (lane.threads, lane.batch)]
     family = [other for other in others if other.subject.model == lane.subject.model]
     if relative_to is not None:
         return next((other for other in [*family, *others] if other.subject.goes_by(relative_to)), None)
@@ -112,9 +117,11 @@ def _ratio(lane: Lane, relative_to: Lane) -> Ratio | None:
 
 
 def _notes(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> list[str]:
-    notes = [f"accuracy was not measured: {refusal}" for refusal in lane.refusals]
+    notes = list(lane.remarks)
     if lane.subject.accuracy_on is None:
-        notes.append("accuracy was not measured: no labelled images for it; give --data")
+        notes.append(f"{NO_ACCURACY}: no labelled images for it; give --data")
+    if lane.subject.bare and row.judged is not None and row.judged.accuracy.low <= 1 / lane.classes:
+        notes.append(_at_chance(lane))
     if not any(lane.stable):
         notes.append("its latency was still moving at the end of the warm-up")
     if (
@@ -127,6 +134,15 @@ def _notes(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> list[s
         times = row.ratio.interval.value
         notes.append(f"slower than {row.ratio.to} on this machine: {times:.2f} times as long")
     return notes
+
+
+def _at_chance(lane: Lane) -> str:
+    given = lane.input
+    return (
+        f"its accuracy is no better than guessing: it was given pixels as {given['low']:g} to {given['high']:g}, "
+        f"{given['layout']}; if that is wrong tell --input-range LOW,HIGH and --layout, and see whether its "
+        "classes stand in the same order as those of the data"
+    )
 
 
 def _is_full(lane: Lane) -> bool:

@@ -7,66 +7,30 @@ import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edge_cifar import files
 from edge_cifar.bench.conditions import Bystanders
-from edge_cifar.bench.examination import Examination, Judgement, Probabilities
+from edge_cifar.bench.energy import Meter
+from edge_cifar.bench.examination import Examination, Probabilities
+from edge_cifar.bench.lane import Lane, groups
 from edge_cifar.bench.process import WorkerError, WorkerProcess
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.subject import Subject
 from edge_cifar.progress import Advance, Progress
+from edge_cifar.runtimes import Operator
 
 # Answers are asked for in requests of about this length, so that a bar moves and a hang is noticed.
 _REQUEST_MILLISECONDS = 2000.0
 _SMALLEST_REQUEST = 64
+# Long enough for a meter that looks once a second.
+_ENERGY_SECONDS = 1.0
+_PROFILE_SECONDS = 1.0
 
-
-@dataclass(kw_only=True, eq=False)
-class Lane:
-    """One subject at one thread count: what was measured of it so far.
-
-    Attributes:
-        subject: what is measured.
-        runtime: name of the runtime module.
-        threads: CPU threads an inference may use.
-        failure: why measuring it was given up.
-        windows_ns: durations of single inferences by window, in nanoseconds.
-        rounds: the number of the round that each window was taken in.
-        first_ms: first inference, by process.
-        load_ms: load time, by process.
-        load_warm_ms: load times in a process that had loaded it before.
-        import_ms: time to import the runtime, by process.
-        own_cost_ns: what timing adds to an inference, by process.
-        base_bytes: resident size before loading, by process.
-        peak_bytes: largest resident size until the last window, by process.
-        stable: whether each warm-up came to rest.
-        judgements: by examination.
-        refusals: why it could not be examined.
-    """
-
-    subject: Subject
-    runtime: str
-    threads: int
-    failure: str | None = None
-    windows_ns: list[list[int]] = field(default_factory=list)
-    rounds: list[int] = field(default_factory=list)
-    first_ms: list[float] = field(default_factory=list)
-    load_ms: list[float] = field(default_factory=list)
-    load_warm_ms: list[float] = field(default_factory=list)
-    import_ms: list[float] = field(default_factory=list)
-    own_cost_ns: list[float] = field(default_factory=list)
-    base_bytes: list[int] = field(default_factory=list)
-    peak_bytes: list[int] = field(default_factory=list)
-    stable: list[bool] = field(default_factory=list)
-    judgements: dict[Examination, Judgement] = field(default_factory=dict)
-    refusals: list[str] = field(default_factory=list)
-    worker: WorkerProcess | None = None
-    input_shape: tuple[int, ...] = ()
-    classes: int = 0
+NO_ACCURACY = "accuracy was not measured"
 
 
 @dataclass(kw_only=True)
@@ -77,6 +41,7 @@ class Session:
         lanes: what to measure, in the order of the rows.
         protocol: how.
         progress: who is told.
+        meter: what tells the power drawn; None leaves it out.
         bystanders: what others did to the processor meanwhile.
         interrupted: whether Ctrl-C ended it early; what the lanes hold by then stands.
     """
@@ -84,6 +49,7 @@ class Session:
     lanes: Sequence[Lane]
     protocol: Protocol
     progress: Progress
+    meter: Meter | None = None
     bystanders: Bystanders = field(default_factory=Bystanders)
     interrupted: bool = False
 
@@ -103,7 +69,7 @@ class Session:
                 self.interrupted = True
             finally:
                 for lane in self.lanes:
-                    _close(lane)
+                    lane.close()
 
     def _measure(self, group: Sequence[Lane]) -> None:
         protocol = self.protocol
@@ -118,12 +84,14 @@ class Session:
                     self._remember_peak(lane)
                 if process < protocol.processes - 1:
                     for lane in group:
-                        _close(lane)
+                        lane.close()
         for lane in group:
+            self._measure_energy(lane)
+            self._profile(lane)
             self._reload(lane)
         self._examine(group)
         for lane in group:
-            _close(lane)
+            lane.close()
 
     def _start(self, lane: Lane) -> None:
         if lane.failure is not None:
@@ -131,7 +99,7 @@ class Session:
         with self._giving_up(lane, "while loading"):
             lane.worker = WorkerProcess()
             started = self._ask(lane, "start", runtime=lane.runtime)
-            loaded = self._ask(lane, "load", path=str(lane.subject.path), threads=lane.threads)
+            loaded = self._ask(lane, "load", path=str(lane.subject.path), threads=lane.threads, setup=lane.setup())
             first = self._ask(lane, "first", images=self._images_path(lane.subject))
             warm = self._ask(lane, "warm_up", seconds=self.protocol.warm_up_seconds)
             lane.import_ms.append(started["import_ms"])
@@ -139,6 +107,7 @@ class Session:
             lane.own_cost_ns.append(started["own_cost_ns"])
             lane.load_ms.append(loaded["load_ms"])
             lane.input_shape, lane.classes = tuple(loaded["input_shape"]), loaded["classes"]
+            lane.batch, lane.input = loaded["batch"], loaded["input"]
             lane.first_ms.append(first["first_ms"])
             lane.stable.append(warm["stable"])
 
@@ -167,27 +136,48 @@ class Session:
             with self._giving_up(lane, "after being timed"):
                 lane.peak_bytes.append(self._ask(lane, "memory")["peak_bytes"])
 
+    def _measure_energy(self, lane: Lane) -> None:
+        """A window more, beside which nothing but the meter runs."""
+        if lane.failure is None and self.meter is not None:
+            with self._giving_up(lane, "while its energy was measured"):
+                work = partial(self._ask, lane, "window", seconds=_ENERGY_SECONDS, minimum=1)
+                lane.watts = self.meter.watts(work, _ENERGY_SECONDS)
+
+    def _profile(self, lane: Lane) -> None:
+        if lane.failure is None and self.protocol.profile:
+            images = self._images_path(lane.subject)
+            try:
+                found = self._ask(lane, "profile", images=images, seconds=_PROFILE_SECONDS)["operators"]
+            except WorkerError as refused:
+                if not refused.unavailable:
+                    self._give_up(lane, "while being profiled", refused)
+                else:
+                    lane.remarks.append(f"no profile: {refused}")
+            else:
+                lane.operators = tuple(Operator(**operator) for operator in found)
+
     def _reload(self, lane: Lane) -> None:
         if lane.failure is None:
             with self._giving_up(lane, "while being loaded again"):
                 lane.load_warm_ms += self._ask(lane, "reload", times=self.protocol.reloads)["load_ms"]
 
     def _examine(self, group: Sequence[Lane]) -> None:
-        """Ask each subject its images, once, whatever the number of its lanes."""
-        examined = {lane.subject: lane for lane in reversed(group) if lane.failure is None}
+        """Ask each subject its images, once by each backend, whatever the number of its lanes."""
+        examined = {(lane.subject, lane.backend): lane for lane in reversed(group) if lane.failure is None}
         for lane in group:
-            first = examined.get(lane.subject)
+            first = examined.get((lane.subject, lane.backend))
             if lane is first:
                 with self._giving_up(lane, "while answering images"):
                     for examination in lane.subject.examinations:
                         self._put(lane, examination)
             elif first is not None and lane.failure is None:
-                lane.judgements, lane.refusals = first.judgements, first.refusals
+                lane.judgements = first.judgements
+                lane.remarks += [remark for remark in first.remarks if remark.startswith(NO_ACCURACY)]
 
     def _put(self, lane: Lane, examination: Examination) -> None:
         refusal = examination.refusal(lane.input_shape, lane.classes)
         if refusal is not None:
-            lane.refusals.append(refusal)
+            lane.remarks.append(f"{NO_ACCURACY}: {refusal}")
             return
         count = len(examination.images)
         per_request = _images_per_request(lane)
@@ -212,9 +202,13 @@ class Session:
         try:
             yield
         except WorkerError as failed:
-            lane.failure = f"{stage}: {failed}"
-            self.progress.say(f"{lane.subject.name} failed {lane.failure}")
-            _close(lane)
+            self._give_up(lane, stage, failed)
+
+    def _give_up(self, lane: Lane, stage: str, cause: WorkerError) -> None:
+        lane.unavailable = cause.unavailable
+        lane.failure = str(cause) if cause.unavailable else f"{stage}: {cause}"
+        self.progress.say(f"{lane.subject.name} {'skipped' if cause.unavailable else 'failed'} {lane.failure}")
+        lane.close()
 
     def _images_path(self, subject: Subject) -> str | None:
         return str(self._images_file(subject.examinations[0])) if subject.examinations else None
@@ -227,32 +221,6 @@ class Session:
         return path
 
 
-def groups(lanes: Sequence[Lane], available_bytes: int) -> Iterator[list[Lane]]:
-    """Lanes that fit into memory together, in their order.
-
-    A worker takes about 100 MB for Python and its runtime, and a few times the size of its file.
-    """
-    group: list[Lane] = []
-    taken = 0
-    for lane in lanes:
-        if lane.failure is not None:
-            continue
-        needed = 100_000_000 + 4 * files.size_bytes(lane.subject.path)
-        if group and taken + needed > available_bytes:
-            yield group
-            group, taken = [], 0
-        group.append(lane)
-        taken += needed
-    if group:
-        yield group
-
-
 def _images_per_request(lane: Lane) -> int:
     typical_ms = float(np.median(lane.windows_ns[-1])) / 1e6
     return max(_SMALLEST_REQUEST, int(_REQUEST_MILLISECONDS / typical_ms))
-
-
-def _close(lane: Lane) -> None:
-    if lane.worker is not None:
-        lane.worker.close()
-        lane.worker = None

@@ -3,16 +3,22 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from types import ModuleType
 
 from edge_cifar import files
 from edge_cifar.artifact import Artifact
 from edge_cifar.bench.examination import Examination
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
-from edge_cifar.runtimes import loading
+from edge_cifar.runtimes import Layout, Range, loading
 from edge_cifar.variant import Variant
+
+# In place of a backend's name: every one that this machine has.
+ALL = "all"
+# What a user calls a run's own Keras model.
+KERAS = "keras"
 
 _CHUNK_BYTES = 1 << 20
 
@@ -28,6 +34,9 @@ class Subject:
         accuracy_on: the images that accuracy is measured on; None leaves it out.
         agreement_on: the images with the Keras model's answers; None leaves agreement out. The
             same object as ``accuracy_on`` where one set of images serves both.
+        multiply_adds: of the Keras model for one image; None where it is not known.
+        input_range: of a bare file, where the user tells: real values of pixels 0 and 255.
+        layout: likewise.
     """
 
     model: str
@@ -35,15 +44,25 @@ class Subject:
     artifact: Artifact | None = None
     accuracy_on: Examination | None = None
     agreement_on: Examination | None = None
+    multiply_adds: int | None = None
+    input_range: Range | None = None
+    layout: Layout | None = None
 
     @property
     def variant(self) -> Variant | None:
         return self.artifact.variant if self.artifact else None
 
     @property
+    def bare(self) -> bool:
+        """Whether nobody vouches for what it takes: somebody else's file."""
+        return self.artifact is None and self.path.suffix != f".{KERAS}"
+
+    @property
     def name(self) -> str:
         """What messages call it."""
-        return f"{self.model} {self.variant}" if self.variant else self.path.name
+        if self.variant:
+            return f"{self.model} {self.variant}"
+        return f"{self.model} {KERAS}" if self.path.suffix == f".{KERAS}" else self.path.name
 
     @property
     def examinations(self) -> tuple[Examination, ...]:
@@ -53,7 +72,9 @@ class Subject:
 
     def goes_by(self, name: str) -> bool:
         """Whether a user who says ``name`` may mean this subject."""
-        return name in (str(self.variant), self.name, self.path.name, str(self.path))
+        return name in (str(self.variant), self.name, self.path.name, str(self.path)) or (
+            name == KERAS and self.path.suffix == f".{KERAS}"
+        )
 
     def check(self) -> None:
         """Hold the file to its manifest entry; a bare file must only exist.
@@ -67,21 +88,47 @@ class Subject:
             raise BundleError(f"no model at {self.path}")
 
 
-def device_runtime(path: Path) -> str:
-    """Name of the runtime module whose latency on this machine is that of a device.
+def timed_runtime(path: Path) -> ModuleType:
+    """The runtime module whose latency on this machine says something.
 
     Raises:
         UsageError: no runtime runs files of this suffix.
         RuntimeUnavailable: none can here; a reference evaluator does not count, its speed says nothing.
     """
-    candidates = [module for module in loading.modules() if path.suffix == module.SUFFIX and module.DEVICE]
+    candidates = [module for module in loading.modules() if path.suffix == module.SUFFIX and _timed(module)]
     if not candidates:
         raise UsageError(f"{path} is no model: its name must end in {', '.join(loading.suffixes())}")
     reasons = [module.unavailable() for module in candidates]
     for module, reason in zip(candidates, reasons, strict=True):
         if reason is None:
-            return module.__name__.rpartition(".")[2].replace("_", "-")
+            return module
     raise RuntimeUnavailable("; ".join(reason for reason in reasons if reason))
+
+
+def backends(module: ModuleType, asked: Sequence[str]) -> tuple[str, ...]:
+    """Those of a runtime's backends that a user asks for; the default one where none of them is its own.
+
+    Args:
+        module: a runtime.
+        asked: names, or ``all`` for those that this machine has; empty for the default.
+    """
+    if list(asked) == [ALL]:
+        return tuple(name for name in module.BACKENDS if module.unavailable(name) is None)
+    return tuple(name for name in module.BACKENDS if name in asked) or tuple(module.BACKENDS[:1])
+
+
+def known_backends() -> tuple[str, ...]:
+    """Names of every timed runtime's backends, each once."""
+    return tuple(dict.fromkeys(name for module in loading.modules() if _timed(module) for name in module.BACKENDS))
+
+
+def runtime_name(module: ModuleType) -> str:
+    """How the command line calls a runtime module."""
+    return module.__name__.rpartition(".")[2].replace("_", "-")
+
+
+def _timed(module: ModuleType) -> bool:
+    return hasattr(module, "LIBRARY")
 
 
 def gzip_bytes(path: Path) -> int:

@@ -4,15 +4,17 @@ It imports NumPy and its runtime and nothing else of weight, so that memory and 
 artifact's. Requests and answers are JSON objects, one a line, on standard input and output:
 
     {"do": "start", "runtime": NAME}                 -> import_ms, resident_bytes, own_cost_ns
-    {"do": "load", "path": P, "threads": N}          -> load_ms, input_shape, classes
+    {"do": "load", "path": P, "threads": N, "setup": {...}}   -> load_ms, input_shape, classes, batch, input
     {"do": "first", "images": NPY or null}           -> first_ms
     {"do": "warm_up", "seconds": X}                  -> inferences, stable
     {"do": "window", "seconds": X, "minimum": N}     -> samples_ns, cpu_seconds
     {"do": "memory"}                                 -> peak_bytes
     {"do": "reload", "times": N}                     -> load_ms (a list)
+    {"do": "profile", "images": NPY or null, "seconds": X}    -> operators (a list)
     {"do": "predict", "images": NPY, "start": A, "stop": B, "answers": NPY}   -> images
 
-A request that cannot be met is answered {"error": SENTENCE}. The end of standard input ends the
+A request that cannot be met is answered {"error": SENTENCE, "unavailable": true or false}, true where it is
+beyond this machine or this file and nothing is broken. The end of standard input ends the
 worker: none outlives its coordinator.
 """
 
@@ -23,6 +25,7 @@ import os
 import sys
 import time
 from collections.abc import Callable, Mapping
+from dataclasses import asdict
 from pathlib import Path
 from types import ModuleType
 from typing import Any, TextIO
@@ -32,8 +35,8 @@ import numpy as np
 import edge_cifar.runtimes
 from edge_cifar import packages, plugins
 from edge_cifar.bench import memory, timing
-from edge_cifar.errors import EdgeCifarError
-from edge_cifar.runtimes import Images, Runtime
+from edge_cifar.errors import EdgeCifarError, RuntimeUnavailable
+from edge_cifar.runtimes import PLAIN, Images, Runtime, Setup
 
 Answer = dict[str, Any]
 
@@ -44,6 +47,7 @@ class Worker:
     _module: ModuleType
     _path: Path
     _threads: int
+    _setup: Setup = PLAIN
     _runtime: Runtime
     _infer: Callable[[], object]
 
@@ -57,6 +61,7 @@ class Worker:
             "window": self._window,
             "memory": self._memory,
             "reload": self._reload,
+            "profile": self._profile,
             "predict": self._predict,
         }
         arguments = dict(request)
@@ -67,17 +72,23 @@ class Worker:
         start = time.perf_counter()
         self._module = plugins.load(edge_cifar.runtimes, runtime, "runtime")
         # Imported here, so that neither load time nor the artifact's memory counts it.
-        packages.require(self._module.LIBRARY, "device")
+        packages.require(self._module.LIBRARY, "device" if self._module.DEVICE else "train")
         import_ms = _milliseconds_since(start)
         return {"import_ms": import_ms, "resident_bytes": memory.resident_bytes(), "own_cost_ns": own_cost_ns}
 
-    def _load(self, path: str, threads: int) -> Answer:
-        self._path, self._threads = Path(path), threads
+    def _load(self, path: str, threads: int, setup: Mapping[str, Any] | None = None) -> Answer:
+        self._path, self._threads, self._setup = Path(path), threads, Setup(**(setup or {}))
         start = time.perf_counter()
-        self._runtime = self._module.load(self._path, threads=threads)
+        self._runtime = self._loaded()
         load_ms = _milliseconds_since(start)
-        shape = [int(side) for side in self._runtime.input_shape]
-        return {"load_ms": load_ms, "input_shape": shape, "classes": int(self._runtime.classes)}
+        low, high = self._runtime.input_range
+        return {
+            "load_ms": load_ms,
+            "input_shape": [int(side) for side in self._runtime.input_shape],
+            "classes": int(self._runtime.classes),
+            "batch": int(self._runtime.batch),
+            "input": {"layout": self._runtime.layout, "low": float(low), "high": float(high)},
+        }
 
     def _first(self, images: str | None) -> Answer:
         self._infer = self._runtime.single(self._image(images))
@@ -99,15 +110,25 @@ class Worker:
         durations = []
         for _ in range(times):
             start = time.perf_counter()
-            self._module.load(self._path, threads=self._threads)
+            self._loaded()
             durations.append(_milliseconds_since(start))
         return {"load_ms": durations}
+
+    def _profile(self, images: str | None, seconds: float) -> Answer:
+        found = self._module.profile(
+            self._path, self._image(images), threads=self._threads, setup=self._setup, seconds=seconds
+        )
+        return {"operators": [asdict(operator) for operator in found]}
 
     def _predict(self, images: str, start: int, stop: int, answers: str) -> Answer:
         part: Images = np.load(images, mmap_mode="r", allow_pickle=False)[start:stop]
         probabilities = self._runtime.predict(np.ascontiguousarray(part))
         np.save(answers, probabilities, allow_pickle=False)
         return {"images": len(probabilities)}
+
+    def _loaded(self) -> Runtime:
+        runtime: Runtime = self._module.load(self._path, threads=self._threads, setup=self._setup)
+        return runtime
 
     def _image(self, images: str | None) -> Images:
         """The first image of the data where it fits the artifact, otherwise a fixed one of noise."""
@@ -127,13 +148,17 @@ def main() -> None:
         try:
             answer = worker.answer(json.loads(line))
         except EdgeCifarError as error:
-            answer = {"error": str(error)}
+            answer = _refusal(str(error), unavailable=isinstance(error, RuntimeUnavailable))
         except MemoryError:
-            answer = {"error": "it ran out of memory"}
+            answer = _refusal("it ran out of memory")
         except Exception as error:  # whatever a runtime raises becomes the reason of its row
-            answer = {"error": f"{type(error).__name__}: {error}"}
+            answer = _refusal(f"{type(error).__name__}: {error}")
         answers.write(json.dumps(answer) + "\n")
         answers.flush()
+
+
+def _refusal(sentence: str, *, unavailable: bool = False) -> Answer:
+    return {"error": sentence, "unavailable": unavailable}
 
 
 def _take_standard_output() -> TextIO:

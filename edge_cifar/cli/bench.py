@@ -3,21 +3,37 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_cifar.cli._bench_table import show
 from edge_cifar.cli._options import number_or_all, numbers
-from edge_cifar.cli._output import Terminal, emit_json, emit_table, status
+from edge_cifar.cli._output import Terminal, emit_json
 from edge_cifar.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
-    from edge_cifar.bench.result import BenchmarkResult, BenchReport
+    from edge_cifar.bench.result import BenchReport
 
 _MAX_REGRESSION = 10.0
-_GOOD = {"ok": True, "failed": False, "skipped": None}
+
+
+def _words(context: click.Context, option: click.Parameter, value: str) -> tuple[str, ...]:
+    """Names separated by commas; ``default`` is none."""
+    return () if value == "default" else tuple(value.split(","))
+
+
+def _range(context: click.Context, option: click.Parameter, value: str | None) -> tuple[float, float] | None:
+    """Two numbers, such as ``-1,1``."""
+    if value is None:
+        return None
+    try:
+        low, high = (float(part) for part in value.split(","))
+    except ValueError:
+        raise click.BadParameter(f"{value!r} is not two numbers as in -1,1", context, option) from None
+    return low, high
 
 
 @click.command()
@@ -35,9 +51,30 @@ _GOOD = {"ok": True, "failed": False, "skipped": None}
     metavar="N[,N…]",
     help="CPU threads an inference may use; a row for each.",
 )
+@click.option(
+    "--batch-size",
+    default="1",
+    show_default=True,
+    callback=numbers,
+    metavar="N[,N…]",
+    help="Images in one inference; a row for each.",
+)
+@click.option(
+    "--backend",
+    default="default",
+    show_default=True,
+    callback=_words,
+    metavar="default|all|NAME[,NAME…]",
+    help="What computes: xnnpack, builtin; cpu, coreml, cuda; …  A row for each.",
+)
+@click.option("--profile", is_flag=True, help="Tell what each operator costs, and how near the limit it comes.")
+@click.option("--input-range", callback=_range, metavar="LOW,HIGH", help="Pixels 0 and 255 as a bare file takes them.")
+@click.option("--layout", type=click.Choice(["nhwc", "nchw"]), help="Order of a bare file's input dimensions.")
 @click.option("--seconds", type=float, default=2.0, show_default=True, metavar="X", help="Measuring time of each row.")
 @click.option("--rest", type=float, default=0.0, metavar="X", help="Seconds to cool down before each round.")
-@click.option("--relative-to", metavar="VARIANT|FILE", help="Baseline of the ratios.  [default: the model's fp32]")
+@click.option(
+    "--relative-to", metavar="VARIANT|FILE|keras", help="Baseline of the ratios.  [default: the model's fp32]"
+)
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the result as JSON.")
 @click.option("--baseline", type=click.Path(path_type=Path), metavar="FILE", help="An earlier result to compare with.")
 @click.option(
@@ -51,7 +88,7 @@ def command(
 
     A target is a run, a bundle wherever it was copied to, or a .tflite, .onnx or .mlpackage that
     someone else made; left out, the newest run under ./runs. All are measured in turn, window by
-    window, each in a process of its own.
+    window, each in a process of its own. --relative-to keras measures a run's Keras model as well.
 
     \b
     Example:
@@ -98,56 +135,5 @@ def _print(report: BenchReport, as_json: bool, relative_to: str | None) -> None:
         click.echo(f"warning: {warning}", err=True)
     if as_json:
         emit_json(report.document())
-        return
-    headers = (
-        *("model", "variant", "accuracy (95 %)", "median", "p90", "p99 ms"),
-        *("size", "load ms", "memory", f"of {relative_to or 'fp32'}", "front"),
-    )
-    several = len({row.threads for row in report.results}) > 1
-    emit_table(headers, [_row(row, several) for row in report.results])
-    for line in _remarks(report.results):
-        click.echo(line)
-
-
-def _row(row: BenchmarkResult, several_threads: bool) -> list[str | None]:
-    name = str(row.variant) if row.variant else row.path.suffix.lstrip(".")
-    name = f"{name} ×{row.threads}" if several_threads else name
-    size = _megabytes(row.size_bytes)
-    if row.latency is None:
-        return [row.model, name, status(row.status, _GOOD[row.status]), *[None] * 3, size, *[None] * 4]
-    return [
-        row.model,
-        name,
-        _accuracy(row),
-        f"{row.latency.median:.3f}",
-        f"{row.latency.p90:.3f}",
-        f"{row.latency.p99:.3f}",
-        size,
-        None if row.load_ms is None else f"{row.load_ms:.1f}",
-        _megabytes(row.memory_bytes),
-        f"{row.ratio.interval.value:.2f}×" if row.ratio else None,
-        "★" if row.pareto else "",
-    ]
-
-
-def _accuracy(row: BenchmarkResult) -> str | None:
-    if row.judged is None:
-        return None
-    interval = row.judged.accuracy
-    synthetic = " synthetic" if row.judged.facts.get("synthetic") else ""
-    return f"{interval.value:.2%} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]{synthetic}"
-
-
-def _megabytes(size_bytes: int | None) -> str | None:
-    return None if size_bytes is None else f"{size_bytes / 1e6:.2f} MB"
-
-
-def _remarks(results: Sequence[BenchmarkResult]) -> Iterator[str]:
-    reasons: dict[str, list[str]] = {}
-    for row in results:
-        for remark in [row.reason] if row.reason else row.notes:
-            reasons.setdefault(remark, []).append(row.name)
-    for remark, names in reasons.items():
-        yield f"{', '.join(dict.fromkeys(names))}: {remark}"
-    if any(row.pareto for row in results):
-        yield "★ no other row is better in accuracy, latency or size without being worse in another."
+    else:
+        show(report, relative_to)

@@ -177,6 +177,7 @@ def _eligible(rows: Sequence[Measurement]) -> list[_Eligible]:
     return [
         _Eligible(row, row.accuracy, row.size_bytes, row.median_ms)
         for row in rows
-        if row.status == "ok" and row.parity.status != "failed"
+        # A batch's latency is not that of an image.
+        if row.status == "ok" and row.parity.status != "failed" and row.batch in (None, 1)
         if row.accuracy is not None and row.size_bytes is not None and row.median_ms is not None
     ]

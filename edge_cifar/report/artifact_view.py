@@ -5,9 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from edge_cifar.report import palette, quantities
+from edge_cifar.report import operators, palette, quantities
 from edge_cifar.report.facts import facts
 from edge_cifar.report.measurements import Benchmark, Measurement, distinct
+from edge_cifar.report.ways import Ways
 
 View = dict[str, Any]
 
@@ -24,7 +25,9 @@ _FACETS = (
     ("model", "Model"),
     ("format", "Format"),
     ("precision", "Precision"),
+    ("backend", "Backend"),
     ("threads", "Threads"),
+    ("batch", "Batch"),
 )
 # cost -> (what one unit of the chart's axis is, caption, axis title)
 _COSTS = {
@@ -43,14 +46,14 @@ def columns(several_machines: bool) -> list[View]:
         ("Artifact", "format and precision", False),
         *machine,
         ("Accuracy", "share of the test images classified right", True),
-        ("Latency", "median of one image; below it what nine of ten and 99 of 100 inferences stay under", True),
+        ("Latency", "median of one inference; below it what nine of ten and 99 of 100 inferences stay under", True),
         ("Size", "on disk", True),
         ("Memory", "peak above the bare runtime", True),
         ("Parity", "whether it was shown to answer as the Keras model", False),
         ("Front", "on the Pareto front of the benchmark", False),
         ("As Keras", "share of images with the Keras model's class; below it the accuracy lost, in points", True),
         ("Load", "time to load the artifact", True),
-        ("Images/s", "throughput", True),
+        ("Images/s", "throughput; below it energy and multiply-adds where they are known", True),
     ]
     return [{"name": name, "title": title, "number": number} for name, title, number in headings]
 
@@ -62,15 +65,15 @@ def rows(measurements: Sequence[Measurement], colours: Mapping[str, str]) -> lis
 
 def _row(number: int, row: Measurement, colour: str) -> View:
     front = [
-        _cell(row.accuracy, quantities.percent, _interval(row), "synthetic" if row.synthetic else None),
-        _cell(row.median_ms, quantities.milliseconds, _tail(row)),
+        _cell(row.accuracy, quantities.percent, _interval(row), "synthetic" if row.synthetic else None, row.caveat),
+        _cell(row.median_ms, quantities.milliseconds, _tail(row), _batch(row)),
         _cell(row.size_bytes, quantities.size),
         _cell(row.memory_bytes, quantities.size),
     ]
     back = [
         _cell(row.agreement, quantities.percent, _loss(row)),
         _cell(row.load_ms, quantities.milliseconds),
-        _cell(row.throughput_per_s, quantities.significant),
+        _cell(row.throughput_per_s, quantities.significant, _energy(row), _speed(row)),
     ]
     return {
         "id": number,
@@ -146,10 +149,11 @@ def across_machines(measurements: Sequence[Measurement]) -> View | None:
     if len(machines) < 2:
         return None
     table: dict[str, dict[str, float]] = {}
+    ways = Ways(measurements)
     for row in measurements:
         if row.median_ms is not None:
-            threads = f", {row.threads} threads" if row.threads and row.threads > 1 else ""
-            table.setdefault(row.name + threads, {}).setdefault(row.machine, row.median_ms)
+            name = " ".join(part for part in (row.name, ways.words(row)) if part)
+            table.setdefault(name, {}).setdefault(row.machine, row.median_ms)
     lines = []
     for name, by_machine in table.items():
         first = next(by_machine[machine] for machine in machines if machine in by_machine)
@@ -163,6 +167,22 @@ def _latency_cell(value: float | None, first: float) -> View:
         return {"text": None, "ratio": None}
     ratio = f"× {quantities.significant(value / first)}" if first > 0 and value != first else None
     return {"text": quantities.milliseconds(value), "ratio": ratio}
+
+
+def profiles(measurements: Sequence[Measurement]) -> View | None:
+    """Where each profiled artifact spends its time; None when none was profiled."""
+    profiled = [row for row in measurements if row.operators]
+    if not profiled:
+        return None
+    colours = operators.type_colours([row.operators for row in profiled])
+    ways = Ways(measurements)
+    return {
+        "types": [{"name": kind, "colour": colour} for kind, colour in colours.items()],
+        "bars": [
+            operators.view(" ".join(part for part in (row.name, ways.words(row)) if part), row.operators, colours)
+            for row in profiled
+        ],
+    }
 
 
 def benchmark(bench: Benchmark) -> View:
@@ -179,7 +199,22 @@ def benchmark(bench: Benchmark) -> View:
 
 def _how(row: Measurement) -> str:
     threads = None if row.threads is None else f"{row.threads} thread" + ("s" if row.threads != 1 else "")
-    return ", ".join(part for part in (row.runtime, threads) if part)
+    by = " ".join(part for part in (row.runtime, row.backend) if part)
+    return ", ".join(part for part in (by, threads, _batch(row)) if part)
+
+
+def _batch(row: Measurement) -> str | None:
+    return f"batch of {row.batch}" if row.batch and row.batch > 1 else None
+
+
+def _energy(row: Measurement) -> str | None:
+    return None if row.joules_per_image is None else f"{quantities.significant(1e3 * row.joules_per_image)} mJ each"
+
+
+def _speed(row: Measurement) -> str | None:
+    if row.multiply_adds_per_s is None:
+        return None
+    return f"{quantities.amount(row.multiply_adds_per_s)} multiply-adds/s"
 
 
 def _reason(row: Measurement) -> str | None:
@@ -193,7 +228,7 @@ def _hover(row: Measurement) -> list[str]:
         data += ", synthetic"
     lines = [
         row.name,
-        f"accuracy {quantities.percent(row.accuracy)}{interval}{data}",
+        f"accuracy {quantities.percent(row.accuracy)}{interval}{data}" + (f"; {row.caveat}" if row.caveat else ""),
         f"latency {quantities.milliseconds(row.median_ms)}, p90 {quantities.milliseconds(row.p90_ms)}",
         f"size {quantities.size(row.size_bytes)}, memory {quantities.size(row.memory_bytes)}",
         f"parity: {_MARKS[row.parity.status]}",

@@ -60,6 +60,15 @@ class Fields:
     def items(self, key: str) -> list[Any]:
         return list(self._as(self._fields.get(key) or [], list, "a list", self._at(key)))
 
+    def matrix(self, key: str) -> tuple[tuple[int, ...], ...]:
+        """Counts in as many lines as columns; empty for none."""
+        lines = self.items(key)
+        if not all(isinstance(line, list) and len(line) == len(lines) for line in lines) or not all(
+            isinstance(count, int) and count >= 0 for line in lines for count in line
+        ):
+            raise self.refuse(key, "a square of counts")
+        return tuple(tuple(line) for line in lines)
+
     def refuse(self, key: str, expected: str) -> EdgeCifarError:
         """The error for a value whose meaning, not type, is wrong."""
         return self._refuse(self._fields.get(key), expected, self._at(key))

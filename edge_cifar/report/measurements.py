@@ -11,6 +11,7 @@ from typing import Any, Literal
 
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.report.fields import Fields
+from edge_cifar.report.operators import TypeCost, read_operators
 
 SCHEMA = 1
 
@@ -69,8 +70,16 @@ class Measurement:
         agreement: share of images with the Keras model's class, in 0..1.
         drop_points, drop_low, drop_high: accuracy lost against the Keras model on the same images,
             in percentage points, with its 95 % interval.
-        median_ms, p90_ms, p99_ms, first_ms: latency of one image.
+        labels, confusion: names of the classes, and images by true and predicted class; empty where the
+            benchmark does not tell.
+        backend: which of the runtime's backends computed it.
+        batch: images in one inference.
+        median_ms, p90_ms, p99_ms, first_ms: latency of one inference.
         memory_bytes: peak memory above the bare runtime.
+        joules_per_image: of the whole processor.
+        multiply_adds_per_s: reached.
+        operators: what they cost, by type; empty where it was not profiled.
+        caveat: why its accuracy says nothing about the network; empty when it does.
         notes: what a reader of the row should know.
         on_front: the benchmark's own Pareto mark.
     """
@@ -84,13 +93,17 @@ class Measurement:
     data: Data | None = None
     reason: str | None = None
     runtime: str | None = None
+    backend: str | None = None
     threads: int | None = None
+    batch: int | None = None
     sha256: str | None = None
     size_bytes: float | None = None
     accuracy: float | None = None
     low: float | None = None
     high: float | None = None
     images: int | None = None
+    labels: tuple[str, ...] = ()
+    confusion: tuple[tuple[int, ...], ...] = ()
     agreement: float | None = None
     drop_points: float | None = None
     drop_low: float | None = None
@@ -103,6 +116,10 @@ class Measurement:
     memory_bytes: float | None = None
     peak_rss_bytes: float | None = None
     throughput_per_s: float | None = None
+    joules_per_image: float | None = None
+    multiply_adds_per_s: float | None = None
+    operators: tuple[TypeCost, ...] = ()
+    caveat: str = ""
     on_front: bool = False
     notes: tuple[str, ...] = ()
     parity: Parity = Parity()
@@ -247,13 +264,17 @@ def _measurement(row: Fields, machine: str, data: Data | None) -> Measurement:
         status=status,
         reason=row.text("reason"),
         runtime=row.text("runtime"),
+        backend=row.text("backend"),
         threads=row.whole("threads"),
+        batch=row.whole("batch"),
         sha256=row.text("sha256"),
         size_bytes=row.number("size_bytes"),
         accuracy=accuracy.number("top1"),
         low=accuracy.number("low"),
         high=accuracy.number("high"),
         images=accuracy.whole("images"),
+        labels=tuple(map(str, accuracy.items("labels"))),
+        confusion=accuracy.matrix("confusion"),
         agreement=row.child("agreement").number("top1"),
         drop_points=drop.number("points"),
         drop_low=drop.number("low"),
@@ -266,6 +287,10 @@ def _measurement(row: Fields, machine: str, data: Data | None) -> Measurement:
         memory_bytes=row.number("memory_bytes"),
         peak_rss_bytes=row.number("peak_rss_bytes"),
         throughput_per_s=row.number("throughput_per_s"),
+        joules_per_image=row.child("energy").number("joules_per_image"),
+        multiply_adds_per_s=row.number("multiply_adds_per_s"),
+        operators=read_operators(row),
+        caveat=row.text("caveat") or "",
         on_front=bool(row.flag("pareto")),
         notes=tuple(str(note) for note in row.items("notes")),
         parity=read_parity(row.child("parity")),

@@ -13,7 +13,7 @@ from functools import cache
 from importlib import resources
 
 from edge_cifar import packages
-from edge_cifar.report import artifact_view, changes, palette, training_view
+from edge_cifar.report import artifact_view, changes, class_view, palette, training_view
 from edge_cifar.report.advice import Limits, advise
 from edge_cifar.report.changes import Changes
 from edge_cifar.report.examples import Examples
@@ -82,6 +82,8 @@ def render(document: Document) -> str:
         "rows": artifact_view.rows(rows, colours),
         "columns": artifact_view.columns(several_machines),
         "several_machines": several_machines,
+        "classes": class_view.by_class(rows),
+        "profiles": artifact_view.profiles(rows),
         "across": artifact_view.across_machines(rows),
         "compared": training_view.compared(document.runs, colours),
         "examples": [training_view.examples(one, colours) for one in document.examples],
@@ -151,6 +153,8 @@ def _sections(shown: Mapping[str, object]) -> list[tuple[str, str]]:
     optional = (
         ("charts", "trade-off", "Trade-off"),
         ("rows", "artifacts", "Artifacts"),
+        ("classes", "classes", "By class"),
+        ("profiles", "profiles", "Profile"),
         ("across", "machines-compared", "Machines"),
         ("compared", "runs-compared", "Runs"),
         ("examples", "examples", "Right and wrong"),

@@ -7,7 +7,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
-from edge_cifar.report import quantities
+from edge_cifar.report import confusion, quantities
 from edge_cifar.report.examples import Examples
 from edge_cifar.report.facts import facts
 from edge_cifar.report.trained import Epoch, Trained
@@ -138,7 +138,7 @@ def trained(run: Trained) -> View:
             for one in run.per_class
         ],
         "labels": run.labels,
-        "confusion": _confusion(run) if len(run.labels) <= _LARGEST_MATRIX else None,
+        "confusion": confusion.lines(run.confusion, run.labels) if len(run.labels) <= _LARGEST_MATRIX else None,
         "confusions": _confusions(run),
         "mistakes": base64.b64encode(run.mistakes).decode() if run.mistakes else None,
         "facts": facts(
@@ -215,28 +215,6 @@ def _spans(history: Iterable[Epoch]) -> list[View]:
         else:
             spans.append({"name": row.phase, "first": row.epoch, "last": row.epoch})
     return spans
-
-
-def _shares(run: Trained) -> list[list[float]]:
-    return [[cell / max(1, sum(row)) for cell in row] for row in run.confusion]
-
-
-def _confusion(run: Trained) -> list[View]:
-    shares = _shares(run)
-    worst = max((value for r, row in enumerate(shares) for c, value in enumerate(row) if r != c), default=0.0)
-    lines = []
-    for r, row in enumerate(shares):
-        cells = []
-        for c, value in enumerate(row):
-            kind = "right" if r == c else "wrong" if value > 0 else "nothing"
-            share = value if r == c else value / worst if worst else 0.0
-            count = run.confusion[r][c]
-            title = f"{count:,} of {sum(run.confusion[r]):,} {run.labels[r]} taken for {run.labels[c]}"
-            cells.append(
-                {"kind": kind, "share": round(share, 3), "title": title, "text": f"{100 * value:.1f}" if count else ""}
-            )
-        lines.append({"label": run.labels[r], "cells": cells})
-    return lines
 
 
 def _confusions(run: Trained, most: int = 20) -> list[str]:

@@ -60,7 +60,7 @@ class Operator:
         name: as the runtime calls it.
         type: such as ``Conv``.
         device: what computes it: ``cpu``, ``gpu``, ``neural-engine``, ...; empty where that is not told.
-        milliseconds: mean time in one inference; None where the runtime only estimates.
+        milliseconds: median time in one inference; None where the runtime only estimates.
         share: of all operators' time, or of the estimated cost, in 0..1; None where neither is told.
     """
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -45,13 +46,15 @@ def operators(path: Path, inferences: int) -> tuple[Operator, ...]:
             runs[-1].append(event)
         elif event.get("name") == "model_run":
             runs.append([])
-    microseconds: dict[str, float] = {}
+    durations: dict[str, list[float]] = {}
     nodes: dict[str, dict[str, Any]] = {}
     for event in (event for run in runs[:-1][-inferences:] for event in run):
         name = event["name"].removesuffix(_SUFFIX)
-        microseconds[name] = microseconds.get(name, 0.0) + event["dur"]
+        durations.setdefault(name, []).append(event["dur"] / _MICROSECONDS_PER_MILLISECOND)
         nodes[name] = event["args"]
-    total = sum(microseconds.values())
+    # Medians: a process that takes the core for a time slice would otherwise be charged to a node.
+    milliseconds = {name: statistics.median(values) for name, values in durations.items()}
+    total = sum(milliseconds.values())
     if not total:
         raise BundleError(f"ONNX Runtime's profile {path.name} names no node")
     return tuple(
@@ -59,8 +62,8 @@ def operators(path: Path, inferences: int) -> tuple[Operator, ...]:
             name=name,
             type=arguments["op_name"],
             device=_DEVICES.get(arguments.get("provider", ""), str(arguments.get("provider", ""))),
-            milliseconds=microseconds[name] / inferences / _MICROSECONDS_PER_MILLISECOND,
-            share=microseconds[name] / total,
+            milliseconds=milliseconds[name],
+            share=milliseconds[name] / total,
         )
         for name, arguments in nodes.items()
     )

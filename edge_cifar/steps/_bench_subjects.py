@@ -2,28 +2,61 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
 
 from edge_cifar.artifact import Bundle
 from edge_cifar.bench.examination import Examination
-from edge_cifar.bench.subject import Subject
+from edge_cifar.bench.subject import KERAS, Subject
 from edge_cifar.data import Dataset, calibration
 from edge_cifar.data.loading import load
 from edge_cifar.errors import BundleError, DataError, UsageError
 from edge_cifar.parity.bundle import read_reference
 from edge_cifar.progress import Progress
 from edge_cifar.run import Run
-from edge_cifar.runtimes import loading
-from edge_cifar.steps._bundles import open_bundle
+from edge_cifar.runtimes import Layout, Range, loading
+from edge_cifar.steps._bundles import open_bundle, run_of
 
 Target = Bundle | Run | Path | str
 Count = int | Literal["all"] | None
 
 
+@dataclass(frozen=True, kw_only=True)
+class Pixels:
+    """How bare files take their pixels, where the user tells.
+
+    Attributes:
+        input_range: real values of pixels 0 and 255.
+        layout: order of the input's dimensions.
+    """
+
+    input_range: Range | None = None
+    layout: Layout | None = None
+
+    def __post_init__(self) -> None:
+        low, high = self.input_range or (0.0, 1.0)
+        if not (math.isfinite(low) and math.isfinite(high) and low < high):
+            raise UsageError(
+                f"--input-range takes two numbers, the lower one first, such as -1,1; got {low:g},{high:g}"
+            )
+
+    @property
+    def told(self) -> bool:
+        return (self.input_range, self.layout) != (None, None)
+
+
 def find_subjects(
-    targets: Sequence[Target], *, images: Count, data: str | None, data_dir: Path | None, progress: Progress
+    targets: Sequence[Target],
+    *,
+    images: Count,
+    data: str | None,
+    data_dir: Path | None,
+    pixels: Pixels,
+    with_keras: bool,
+    progress: Progress,
 ) -> tuple[list[Subject], list[Bundle]]:
     """Everything to be measured, and the bundles among the targets.
 
@@ -32,6 +65,8 @@ def find_subjects(
         images: likewise.
         data: likewise.
         data_dir: likewise.
+        pixels: how bare files take theirs.
+        with_keras: whether to measure the Keras models of the runs that bundles stand in.
         progress: told of a download.
     """
     if isinstance(images, int) and images < 1:
@@ -43,11 +78,13 @@ def find_subjects(
     subjects: list[Subject] = []
     for target in opened:
         if isinstance(target, Bundle):
-            subjects += _of_bundle(target, given, images, progress)
+            subjects += _of_bundle(target, given, images, with_keras, progress)
         else:
-            subjects.append(Subject(model=target.stem, path=target, accuracy_on=given))
+            subjects.append(_of_file(target, given, pixels))
     if not subjects:
         raise BundleError("there is nothing to measure: no artifact in the bundle; export again")
+    if pixels.told and not any(subject.bare for subject in subjects):
+        raise UsageError("--input-range and --layout tell about somebody else's model files; none is to be measured")
     return subjects, [target for target in opened if isinstance(target, Bundle)]
 
 
@@ -59,19 +96,28 @@ def _open(target: Target) -> Bundle | Path:
     return path if path.suffix in loading.suffixes() or path.is_file() else open_bundle(path)
 
 
-def _of_bundle(bundle: Bundle, given: Examination | None, images: Count, progress: Progress) -> list[Subject]:
+def _of_file(path: Path, given: Examination | None, pixels: Pixels) -> Subject:
+    """A file of somebody else's, or the Keras model of a run."""
+    run = Run(path.parent)
+    if path.suffix == f".{KERAS}":
+        named = run.finished and path.name == run.model_path.name
+        return Subject(model=run.name if named else path.stem, path=path, accuracy_on=given)
+    return Subject(model=path.stem, path=path, accuracy_on=given, input_range=pixels.input_range, layout=pixels.layout)
+
+
+def _of_bundle(
+    bundle: Bundle, given: Examination | None, images: Count, with_keras: bool, progress: Progress
+) -> list[Subject]:
     agreement_on = _reference(bundle, images)
-    accuracy_on = given or _whole_test_set(bundle, agreement_on, images, progress) or agreement_on
-    return [
-        Subject(
-            model=bundle.model,
-            path=artifact.path,
-            artifact=artifact,
-            accuracy_on=accuracy_on,
-            agreement_on=agreement_on,
-        )
-        for artifact in bundle.artifacts
-    ]
+    common: dict[str, Any] = {
+        "model": bundle.model,
+        "accuracy_on": given or _whole_test_set(bundle, agreement_on, images, progress) or agreement_on,
+        "agreement_on": agreement_on,
+        "multiply_adds": _count(bundle.facts.get("multiply_adds")),
+    }
+    subjects = [Subject(path=artifact.path, artifact=artifact, **common) for artifact in bundle.artifacts]
+    run = run_of(bundle) if with_keras else None
+    return [Subject(path=run.model_path, **common), *subjects] if run else subjects
 
 
 def _reference(bundle: Bundle, images: Count) -> Examination | None:
@@ -84,6 +130,7 @@ def _reference(bundle: Bundle, images: Count) -> Examination | None:
         images=reference.images,
         labels=reference.labels,
         classes=reference.probabilities.shape[1],
+        names=tuple(map(str, bundle.facts.get("labels", ()))),
         reference=reference.probabilities,
         facts={
             "name": facts.get("name"),
@@ -123,8 +170,14 @@ def _of_dataset(dataset: Dataset, images: Count) -> Examination:
         images=test.images,
         labels=test.labels,
         classes=len(dataset.labels),
+        names=tuple(dataset.labels),
         facts={"name": dataset.name, "checksum": dataset.checksum, "synthetic": dataset.synthetic},
     )
+
+
+def _count(value: object) -> int | None:
+    """A number of things as a manifest tells it; None for what is none."""
+    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
 
 
 def _facts(bundle: Bundle, kind: str) -> Mapping[str, Any]:

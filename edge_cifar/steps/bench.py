@@ -6,27 +6,30 @@ import errno
 import shlex
 import sys
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from datetime import UTC, datetime
+from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
 from edge_cifar import files, machine, packages
 from edge_cifar.artifact import Bundle
-from edge_cifar.bench import conditions, rows
+from edge_cifar.bench import conditions, energy, peak, rows
+from edge_cifar.bench.lane import Lane
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.result import BenchmarkResult, BenchReport
-from edge_cifar.bench.session import Lane, Session
-from edge_cifar.bench.subject import Subject, device_runtime
+from edge_cifar.bench.session import Session
+from edge_cifar.bench.subject import KERAS, Subject, backends, runtime_name, timed_runtime
 from edge_cifar.errors import BundleError, MeasurementError, RuntimeUnavailable
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.steps._bench_subjects import Target, find_subjects
+from edge_cifar.steps._bench_subjects import Pixels, Target, find_subjects
 from edge_cifar.steps._bundles import run_of
 
 RESULT = "bench.json"
 
-_PACKAGES = ("edge-cifar", "numpy", "ai-edge-litert", "onnxruntime", "coremltools")
+_PACKAGES = ("edge-cifar", "numpy", "ai-edge-litert", "onnxruntime", "coremltools", "keras")
 # Workers may fill half of the memory that is free: the system's cache of the files is memory too.
 _MEMORY_SHARE = 0.5
 
@@ -45,7 +48,12 @@ def bench(
     data: str | None = None,
     data_dir: Path | None = None,
     threads: Sequence[int] = (1,),
+    batch_size: Sequence[int] = (1,),
+    backend: Sequence[str] = (),
     seconds: float = Protocol.seconds,
+    profile: bool = False,
+    input_range: tuple[float, float] | None = None,
+    layout: Literal["nhwc", "nchw"] | None = None,
     rest: float = 0.0,
     relative_to: str | None = None,
     output: Path | str | None = None,
@@ -66,16 +74,26 @@ def bench(
             by class.
         data_dir: where its files lie; CIFAR-10's when ``data`` is left out.
         threads: CPU threads an inference may use; each count is a row of its own.
+        batch_size: images in one inference; each is a row of its own.
+        backend: what is to compute, a row for each: names such as ``xnnpack``, or ``("all",)`` for every
+            one that this machine has; each runtime's default when left out.
         seconds: measuring time of each row.
+        profile: find out what each operator costs, where the runtime tells, and how near the machine's
+            limit an artifact comes.
+        input_range: real values of pixels 0 and 255 for bare files, where their own do not tell.
+        layout: order of the dimensions of their input, where its sizes do not tell.
         rest: seconds of pause before each round, for a machine that grows hot.
-        relative_to: what latencies are held against: a variant, or a file's name; fp32 of the same
-            model and format when left out.
+        relative_to: what latencies are held against: a variant, a file's name, or ``keras`` for the
+            runs' own Keras models, which are then measured too; fp32 of the same model and format when
+            left out.
         output: a file to write the result to.
-        protocol: all settings at once; overrides ``threads``, ``seconds`` and ``rest``.
+        protocol: all settings at once; overrides ``threads``, ``batch_size``, ``backend``, ``seconds``,
+            ``profile`` and ``rest``.
         progress: told how it goes.
 
     Returns:
-        One row an artifact and thread count. An artifact that fails or cannot run here costs its own row.
+        One row an artifact, backend, thread count and batch size. An artifact that fails or cannot run
+        here costs its own row.
 
     Raises:
         UsageError: an option is refused, or a target is no model.
@@ -85,8 +103,23 @@ def bench(
         MeasurementError: nothing goes by the name ``relative_to``.
         BenchInterrupted: Ctrl-C; the report so far is in it, and in ``output``.
     """
-    protocol = protocol or Protocol(seconds=seconds, rest_seconds=rest, threads=tuple(threads))
-    subjects, homes = find_subjects(targets, images=images, data=data, data_dir=data_dir, progress=progress)
+    protocol = protocol or Protocol(
+        seconds=seconds,
+        rest_seconds=rest,
+        threads=tuple(threads),
+        batch_sizes=tuple(batch_size),
+        backends=tuple(backend),
+        profile=profile,
+    )
+    subjects, homes = find_subjects(
+        targets,
+        images=images,
+        data=data,
+        data_dir=data_dir,
+        pixels=Pixels(input_range=input_range, layout=layout),
+        with_keras=relative_to == KERAS,
+        progress=progress,
+    )
     if relative_to is not None and not any(subject.goes_by(relative_to) for subject in subjects):
         known = ", ".join(subject.name for subject in subjects)
         raise MeasurementError(f"nothing to measure goes by {relative_to!r}; there are {known}")
@@ -117,8 +150,10 @@ def _measure(
     subjects: Sequence[Subject], protocol: Protocol, relative_to: str | None, progress: Progress
 ) -> BenchReport:
     lanes, results = _plan(subjects, protocol, progress)
-    before = machine.facts()
-    session = Session(lanes=[lane for lane in lanes if lane is not None], protocol=protocol, progress=progress)
+    before, meter = machine.facts(), energy.find()
+    able = [lane for lane in lanes if lane is not None]
+    limits = _limits(protocol, meter)
+    session = Session(lanes=able, protocol=protocol, progress=progress, meter=meter)
     session.run(available_bytes=int(before["available_memory_bytes"] * _MEMORY_SHARE))
     after = machine.condition()
     finished: list[BenchmarkResult] = []
@@ -129,7 +164,7 @@ def _measure(
             finished.append(rows.measured(row, lane, rows.baseline_of(lane, session.lanes, relative_to)))
     own_costs = [cost for lane in session.lanes for cost in lane.own_cost_ns]
     return BenchReport(
-        machine={**before, "after": after},
+        machine={**before, **limits, "after": after},
         protocol=protocol.document(median(own_costs) if own_costs else None),
         results=rows.with_pareto(finished),
         warnings=conditions.warnings(before, after, session.bystanders.cores),
@@ -141,12 +176,11 @@ def _measure(
 def _plan(
     subjects: Sequence[Subject], protocol: Protocol, progress: Progress
 ) -> tuple[list[Lane | None], list[BenchmarkResult]]:
-    """A lane and a row for every subject and thread count; no lane where there is nothing to measure."""
+    """A lane and a row for every subject and every way to run it; no lane where there is nothing to measure."""
     lanes: list[Lane | None] = []
     results: list[BenchmarkResult] = []
     for subject in subjects:
-        for threads in protocol.threads:
-            lane, row = _plan_one(subject, threads)
+        for lane, row in _plan_one(subject, protocol):
             if row.reason is not None:
                 progress.say(f"{subject.name} {row.status}: {row.reason}")
             lanes.append(lane)
@@ -154,16 +188,39 @@ def _plan(
     return lanes, results
 
 
-def _plan_one(subject: Subject, threads: int) -> tuple[Lane | None, BenchmarkResult]:
-    row = rows.planned(subject, threads)
+def _plan_one(subject: Subject, protocol: Protocol) -> Iterator[tuple[Lane | None, BenchmarkResult]]:
+    row = rows.planned(subject)
     try:
         subject.check()
-        runtime = device_runtime(subject.path)
+        runtime = timed_runtime(subject.path)
     except BundleError as error:
-        return None, rows.not_measured(row, "failed", error)
+        yield None, rows.not_measured(row, "failed", error)
+        return
     except RuntimeUnavailable as error:
-        return None, rows.not_measured(row, "skipped", error)
-    return Lane(subject=subject, runtime=runtime, threads=threads), row
+        yield None, rows.not_measured(row, "skipped", error)
+        return
+    name = runtime_name(runtime)
+    for backend, threads, batch in product(
+        backends(runtime, protocol.backends), protocol.threads, protocol.batch_sizes
+    ):
+        row = replace(row, runtime=name, backend=backend, threads=threads, batch=batch)
+        reason = runtime.unavailable(backend)
+        if reason is not None:
+            yield None, rows.not_measured(row, "skipped", RuntimeUnavailable(reason))
+        else:
+            yield Lane(subject=subject, runtime=name, backend=backend, threads=threads, batch=batch), row
+
+
+def _limits(protocol: Protocol, meter: energy.Meter | None) -> dict[str, Any]:
+    """What the machine can do at best and draws when idle, where either is of use."""
+    limits: dict[str, Any] = {}
+    if protocol.profile:
+        limits["peak_multiply_adds_per_s"] = {
+            str(threads): peak.multiply_adds_per_s(threads) for threads in protocol.threads
+        }
+    if meter is not None:
+        limits["energy_meter"] = {"source": meter.source, "idle_watts": energy.idle_watts(meter)}
+    return limits
 
 
 def _facts() -> dict[str, Any]:
@@ -180,7 +237,7 @@ def _write_beside_run(bundle: Bundle, report: BenchReport, progress: Progress) -
     run = run_of(bundle)
     if run is None:
         return
-    paths = {rows.shown(artifact.path) for artifact in bundle.artifacts}
+    paths = {rows.shown(path) for path in (run.model_path, *(artifact.path for artifact in bundle.artifacts))}
     document = report.document()
     document["results"] = [
         entry for entry, row in zip(document["results"], report.results, strict=True) if row.path in paths

@@ -1,8 +1,10 @@
 """A runtime for ``.fake`` files: JSON that says how long an inference takes and where it goes wrong.
 
-    {"milliseconds": 0.2, "shape": [4, 4, 3], "classes": 3, "fails": {STAGE: FAULT}}
+    {"milliseconds": 0.2, "shape": [4, 4, 3], "classes": 3, "largest_batch": 8, "operators": [{...}],
+     "fails": {STAGE: FAULT}}
 
-Stages are ``load``, ``first`` (the first inference), ``later`` (every other) and ``predict``; faults are
+The backend ``fast`` takes half the time, ``absent`` no machine has. Stages are ``load``, ``first`` (the first
+inference), ``later`` (every other), ``profile`` and ``predict``; faults are
 ``crash``, ``exit``, ``kill``, ``hang``, ``memory``, ``error``, ``bug`` and ``interrupt``, which is Ctrl-C for the
 coordinator. An image's class is its first byte.
 """
@@ -18,29 +20,48 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_cifar.errors import BundleError
-from edge_cifar.runtimes import PLAIN, Images, Probabilities, Setup
+from edge_cifar.errors import BundleError, RuntimeUnavailable
+from edge_cifar.runtimes import PLAIN, Images, Operator, Probabilities, Setup
 
 SUFFIX = ".fake"
 DEVICE = True
 LIBRARY = "json"
 
 
-def unavailable() -> str | None:
+BACKENDS = ("plain", "fast", "absent")
+
+
+def unavailable(backend: str | None = None) -> str | None:
+    if backend == "absent":
+        return "nobody has this backend"
     return os.environ.get("FAKE_UNAVAILABLE")
 
 
 def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Fake:
     settings = json.loads(path.read_text())
     _go_wrong(settings, "load")
-    return Fake(settings)
+    if setup.batch > settings.get("largest_batch", 1000):
+        raise RuntimeUnavailable(f"{path.name} does not take {setup.batch} images at once")
+    return Fake(settings, setup)
+
+
+def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: float) -> tuple[Operator, ...]:
+    settings = json.loads(path.read_text())
+    _go_wrong(settings, "profile")
+    if "operators" not in settings:
+        raise RuntimeUnavailable("this file does not tell")
+    return tuple(Operator(**operator) for operator in settings["operators"])
 
 
 class Fake:
     name = "fake"
 
-    def __init__(self, settings: dict) -> None:
+    def __init__(self, settings: dict, setup: Setup) -> None:
         self._settings = settings
+        self.batch = setup.batch
+        self.input_range = setup.input_range or (0.0, 255.0)
+        self.layout = setup.layout or "nhwc"
+        self._speed = 2.0 if setup.backend == "fast" else 1.0
         self._calls = 0
         self.input_shape = tuple(settings.get("shape", (4, 4, 3)))
         self.classes = settings.get("classes", 3)
@@ -50,7 +71,7 @@ class Fake:
         return np.eye(self.classes, dtype=np.float32)[images[:, 0, 0, 0]]
 
     def single(self, image: Images) -> Callable[[], object]:
-        seconds = self._settings.get("milliseconds", 0.2) / 1e3
+        seconds = self._settings.get("milliseconds", 0.2) / 1e3 * self.batch / self._speed
 
         def infer() -> None:
             self._calls += 1

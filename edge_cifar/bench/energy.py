@@ -1,0 +1,123 @@
+"""What the processor draws while something runs, where the machine tells; otherwise nothing is said.
+
+Linux tells through RAPL's counters (readable by root alone on most systems), macOS through powermetrics
+(root too: it is asked only where sudo needs no password). Both count the whole processor, whatever else runs
+on it and what it draws when idle included, so each figure comes with what was drawn when idle.
+"""
+
+from __future__ import annotations
+
+import platform
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Callable
+from pathlib import Path
+from typing import Protocol
+
+POWERCAP = Path("/sys/class/powercap")
+
+_POWERMETRICS = ("sudo", "-n", "powermetrics", "--samplers", "cpu_power", "-n", "1", "-i")
+_ANSWER_SECONDS = 10.0
+_IDLE_SECONDS = 0.5
+_MICROJOULES_PER_JOULE = 1e6
+_MILLIWATTS_PER_WATT = 1e3
+
+
+class Meter(Protocol):
+    """Something that tells what the processor draws.
+
+    Attributes:
+        source: what it is called.
+    """
+
+    source: str
+
+    def watts(self, work: Callable[[], object], seconds: float) -> float | None:
+        """Mean power while ``work`` runs.
+
+        Args:
+            work: takes at least ``seconds``.
+            seconds: how long to look.
+
+        Returns:
+            Watts; None when the meter gave no answer.
+        """
+        ...
+
+
+class Rapl:
+    """Counters of energy that Intel's and AMD's processors keep, one a package.
+
+    Source: the Linux kernel's documentation, "Power Capping Framework".
+    """
+
+    source = "RAPL, processor packages"
+
+    def __init__(self, packages: list[Path]) -> None:
+        self._packages = packages
+
+    @classmethod
+    def found(cls, root: Path = POWERCAP) -> Rapl | None:
+        """The counters, where this machine has them and lets this user read them."""
+        packages = [zone for zone in sorted(root.glob("intel-rapl:[0-9]*")) if zone.name.count(":") == 1]
+        try:
+            for zone in packages:
+                _count(zone / "energy_uj")
+        except (OSError, ValueError):
+            return None
+        return cls(packages) if packages else None
+
+    def watts(self, work: Callable[[], object], seconds: float) -> float | None:
+        before, start = [_count(zone / "energy_uj") for zone in self._packages], time.monotonic()
+        work()
+        elapsed = time.monotonic() - start
+        used = 0
+        for zone, first in zip(self._packages, before, strict=True):
+            last = _count(zone / "energy_uj")
+            # The counter starts again at zero when it has reached its range.
+            used += last - first if last >= first else last - first + _count(zone / "max_energy_range_uj")
+        return used / _MICROJOULES_PER_JOULE / elapsed
+
+
+class Powermetrics:
+    """macOS's own meter of CPU, GPU and Neural Engine together."""
+
+    source = "powermetrics, CPU + GPU + ANE"
+
+    @classmethod
+    def found(cls) -> Powermetrics | None:
+        """The meter, where this is a Mac whose sudo asks for no password."""
+        if platform.system() != "Darwin" or shutil.which("powermetrics") is None:
+            return None
+        meter = cls()
+        return meter if meter.watts(lambda: None, 0.1) is not None else None
+
+    def watts(self, work: Callable[[], object], seconds: float) -> float | None:
+        milliseconds = str(max(1, round(1e3 * seconds)))
+        with subprocess.Popen(
+            [*_POWERMETRICS, milliseconds], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
+        ) as asked:
+            work()
+            try:
+                told, _ = asked.communicate(timeout=_ANSWER_SECONDS)
+            except subprocess.TimeoutExpired:
+                asked.kill()
+                return None
+        power = re.search(r"Combined Power \(CPU \+ GPU \+ ANE\): (\d+) mW", told)
+        return int(power.group(1)) / _MILLIWATTS_PER_WATT if power else None
+
+
+def find() -> Meter | None:
+    """This machine's meter; None where it has none that this user may read."""
+    return Rapl.found() or Powermetrics.found()
+
+
+def idle_watts(meter: Meter) -> float | None:
+    """What the processor draws when nothing of ours runs."""
+    return meter.watts(lambda: time.sleep(_IDLE_SECONDS), _IDLE_SECONDS)
+
+
+def _count(path: Path) -> int:
+    return int(path.read_text(encoding="ascii"))

@@ -1,0 +1,70 @@
+"""What each artifact makes of each class, and how that differs from the model's own baseline artifact."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from edge_cifar.report import confusion, quantities
+from edge_cifar.report.measurements import Measurement
+from edge_cifar.report.ways import Ways
+
+View = dict[str, Any]
+
+_Z_95 = 1.959963984540054
+
+
+def by_class(rows: Sequence[Measurement]) -> list[View]:
+    """One table for each model and machine whose artifacts were asked the same classes.
+
+    The baseline is the model's Keras row, else its first fp32 row, else its first row. A change
+    is marked when it exceeds what chance would explain at 95 % between two artifacts asked different
+    images. They are asked the same ones, so more than what is marked may be real.
+    """
+    tables: dict[tuple[str, str], list[Measurement]] = {}
+    seen = set()
+    for row in rows:
+        key = (row.machine, row.model, row.variant, row.backend)
+        if row.confusion and key not in seen:
+            seen.add(key)
+            tables.setdefault((row.model, row.machine), []).append(row)
+    several = len({machine for _, machine in tables}) > 1
+    return [_table(model, machine if several else "", family) for (model, machine), family in tables.items()]
+
+
+def _table(model: str, machine: str, family: Sequence[Measurement]) -> View:
+    baseline = min(family, key=lambda row: (row.format != "keras", row.precision != "fp32"))
+    family = [row for row in family if len(row.confusion) == len(baseline.confusion)]
+    ways = Ways(family)
+    names = baseline.labels or tuple(str(number) for number in range(len(baseline.confusion)))
+    return {
+        "model": model,
+        "machine": machine,
+        "synthetic": baseline.synthetic,
+        "baseline": _name(baseline, ways),
+        "artifacts": [_name(row, ways) for row in family],
+        "lines": [
+            {"label": label, "cells": [_cell(row, baseline, number) for row in family]}
+            for number, label in enumerate(names)
+        ],
+        "labels": names,
+        "confusions": [{"name": _name(row, ways), "lines": confusion.lines(row.confusion, names)} for row in family],
+    }
+
+
+def _name(row: Measurement, ways: Ways) -> str:
+    return " ".join(part for part in (row.variant or row.model, ways.words(row)) if part)
+
+
+def _cell(row: Measurement, baseline: Measurement, number: int) -> View:
+    right, images = row.confusion[number][number], sum(row.confusion[number])
+    before, asked = baseline.confusion[number][number], sum(baseline.confusion[number])
+    if not images or not asked:
+        return {"text": quantities.MISSING, "change": "", "kind": "none"}
+    share, reference = right / images, before / asked
+    change = 100 * (share - reference)
+    noise = 100 * _Z_95 * math.sqrt(share * (1 - share) / images + reference * (1 - reference) / asked)
+    kind = "none" if abs(change) <= noise else "better" if change > 0 else "worse"
+    words = "" if row is baseline else f"{change:+.1f}"
+    return {"text": f"{100 * share:.1f}", "change": words, "kind": kind}

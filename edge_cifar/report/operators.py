@@ -1,0 +1,139 @@
+"""Where an inference spends its time: the operators of a profile, summed by their type."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_cifar.report import canvas, palette, quantities
+from edge_cifar.report.fields import Fields
+
+View = dict[str, Any]
+
+# Types beyond these many are summed up as the rest.
+_MOST_TYPES = 6
+_REST = "others"
+
+
+@dataclass(frozen=True, kw_only=True)
+class TypeCost:
+    """All operators of one type.
+
+    Attributes:
+        type: such as ``Conv``.
+        count: how many there are.
+        devices: what computes them, sorted; empty where that is not told.
+        milliseconds: of one inference; None where the runtime only estimates.
+        share: of the whole inference's operators, in 0..1; None where nothing is told.
+    """
+
+    type: str
+    count: int
+    devices: tuple[str, ...]
+    milliseconds: float | None
+    share: float | None
+
+
+def read_operators(row: Fields) -> tuple[TypeCost, ...]:
+    """A row's operators by type, the costliest first; empty where it holds none."""
+    by_type: dict[str, list[Fields]] = {}
+    for operator in row.children("operators"):
+        by_type.setdefault(operator.text("type") or "unnamed", []).append(operator)
+    costs = [_sum(kind, operators) for kind, operators in by_type.items()]
+    return tuple(sorted(costs, key=lambda cost: cost.share or 0.0, reverse=True))
+
+
+def _sum(kind: str, operators: Sequence[Fields]) -> TypeCost:
+    times = [value for one in operators if (value := one.number("milliseconds")) is not None]
+    shares = [value for one in operators if (value := one.number("share")) is not None]
+    return TypeCost(
+        type=kind,
+        count=len(operators),
+        devices=tuple(sorted({device for one in operators if (device := one.text("device"))})),
+        milliseconds=sum(times) if times else None,
+        share=sum(shares) if shares else None,
+    )
+
+
+def view(name: str, costs: Sequence[TypeCost], colours: dict[str, str]) -> View:
+    """One artifact's bar, already phrased.
+
+    Args:
+        name: what the artifact is called.
+        costs: its operators by type, the costliest first.
+        colours: of the types, see :func:`type_colours`.
+    """
+    shown = [cost for cost in costs if cost.type in colours]
+    total = sum(cost.share or 0.0 for cost in shown)
+    parts = [
+        {
+            "share": round(cost.share or 0.0, 4),
+            "colour": colours[cost.type],
+            "text": _words(cost),
+        }
+        for cost in shown
+    ]
+    if total < 0.995 and len(shown) < len(costs):
+        left = f"{_REST}: {quantities.percent(1 - total, 1)}"
+        parts.append({"share": round(1 - total, 4), "colour": palette.GREY, "text": left})
+    devices: dict[str, int] = {}
+    for cost in costs:
+        for device in cost.devices:
+            devices[device] = devices.get(device, 0) + cost.count
+    times = [cost.milliseconds for cost in costs if cost.milliseconds is not None]
+    return {
+        "name": name,
+        "parts": parts,
+        "time": quantities.milliseconds(sum(times)) if times else None,
+        "devices": ", ".join(f"{count} on {device}" for device, count in sorted(devices.items())),
+    }
+
+
+def type_colours(profiles: Sequence[Sequence[TypeCost]]) -> dict[str, str]:
+    """A colour for each of the types that cost most over all profiles."""
+    totals: dict[str, float] = {}
+    for costs in profiles:
+        for cost in costs:
+            totals[cost.type] = totals.get(cost.type, 0.0) + (cost.share or 0.0)
+    ranked = sorted(totals, key=lambda kind: -totals[kind])
+    return palette.colours(ranked[:_MOST_TYPES])
+
+
+def draw(profiles: Sequence[tuple[str, Sequence[TypeCost]]], path: Path) -> None:
+    """Draw the profiles as bars of shares by type, one an artifact.
+
+    Args:
+        profiles: name and operators by type.
+        path: a ``.png`` or ``.svg`` to write.
+
+    Raises:
+        MissingPackage: Matplotlib is not installed.
+    """
+    colours = type_colours([costs for _, costs in profiles])
+    figure = canvas.new_figure(9.0, 1.2 + 0.35 * len(profiles))
+    axes = figure.subplots()
+    canvas.plain(axes)
+    axes.grid(visible=False)
+    for line, (name, costs) in enumerate(profiles):
+        shown = view(name, costs, colours)
+        start = 0.0
+        for part in shown["parts"]:
+            axes.barh(line, 100 * part["share"], left=100 * start, color=part["colour"], height=0.7)
+            start += part["share"]
+        if shown["time"]:
+            axes.text(101, line, shown["time"], va="center", fontsize=8, parse_math=False)
+    axes.set_yticks(range(len(profiles)), [name for name, _ in profiles], fontsize=8, parse_math=False)
+    axes.invert_yaxis()
+    axes.set_xlim(0, 112)
+    axes.set_xlabel("share of the operators' time, %", fontsize=9)
+    for kind, colour in {**colours, _REST: palette.GREY}.items():
+        axes.barh(0, 0, color=colour, label=kind)
+    figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)
+    canvas.save(figure, path)
+
+
+def _words(cost: TypeCost) -> str:
+    time = f", {quantities.milliseconds(cost.milliseconds)}" if cost.milliseconds is not None else ""
+    return f"{cost.type} ({cost.count}): {quantities.percent(cost.share, 1)}{time}"
