@@ -21,9 +21,11 @@ _PASSING = (constants.CONST, "cast", "quantize", "dequantize", "classify")
 
 
 def weights(path: Path) -> dict[str, Weight]:
-    """Every constant of floating point, by its operation's kind, the operation's number among those, and its place.
+    """Every constant of floating point.
 
-    Names are not used: they hold numbers that differ from one conversion to the next.
+    Each goes by its operation's kind, the shape of the operation's first constant, the operation's number among those
+    that are alike in these, and its place. Names are not used: they hold numbers that differ from one conversion to
+    the next. Operations may come and go with the precision; those with kernels keep their order.
 
     Raises:
         BundleError: the package is broken.
@@ -42,13 +44,19 @@ def weights(path: Path) -> dict[str, Weight]:
         for operation in opened.program.operations:
             if operation.kind in _PASSING or operation.kind.startswith(constants.CONSTEXPR):
                 continue
-            counts[operation.kind] += 1
-            stem = f"{operation.kind} {counts[operation.kind]}"
-            for place, arguments in operation.inputs.items():
-                for argument in arguments:
-                    value = resolve(argument)
-                    if isinstance(value, Constant) and value.array.dtype.kind == "f":
-                        found[f"{stem} {place}"] = _weight(operation, stem, place, value, known, makers)
+            given = {
+                place: value
+                for place in sorted(operation.inputs, key=lambda place: place != "weight")
+                for argument in operation.inputs[place]
+                if isinstance(value := resolve(argument), Constant) and value.array.dtype.kind == "f"
+            }
+            if not given:
+                continue
+            kind = f"{operation.kind} of {list(next(iter(given.values())).type.shape)}"
+            counts[kind] += 1
+            stem = f"{kind} number {counts[kind]}"
+            for place, value in given.items():
+                found[f"{stem}, {place}"] = _weight(operation, stem, place, value, known, makers)
     return found
 
 
@@ -103,7 +111,7 @@ def _weight(
         return Weight(values=value.array, step=value.step, palette=value.palette)
     if place == "bias":
         given = _quantization(operation, known, makers)
-        return Weight(values=value.array, step=value.step, shifts=f"{stem} weight", source=given)
+        return Weight(values=value.array, step=value.step, shifts=f"{stem}, weight", source=given)
     flat = (*value.array.shape[:2], -1)
     step = None if value.step is None else np.broadcast_to(value.step, value.array.shape).reshape(flat)
     return Weight(values=value.array.reshape(flat), step=step, palette=value.palette)

@@ -17,6 +17,8 @@ from edge_cifar.runtimes._pixels import ImageInput, Quantization, stored_type
 
 # How ONNX Runtime's quantizer names what it makes of a constant.
 _QUANTIZED, _SCALE, _ZERO_POINT = "_quantized", "_scale", "_zero_point"
+# How the converter names a node's third input.
+_BIAS = "/constant_2"
 _CONVOLUTIONS = ("Conv", "ConvInteger")
 
 
@@ -129,7 +131,8 @@ def _shape(found: dict[str, Weight], node: Node, readers: dict[str, Node], graph
     found[names[1]] = Weight(values=kernel.values.reshape(flat), step=step)
     if node.kind == "Conv" and len(names) > 2 and names[2] in found:
         bias = found[names[2]]
-        found[names[2]] = Weight(
+        # By its node: int8 gives each a bias of its own.
+        found[f"{node.name}{_BIAS}"] = Weight(
             values=bias.values,
             step=bias.step,
             shifts=names[1],

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import warnings
 from collections import Counter
 from pathlib import Path
@@ -23,9 +24,11 @@ _READERS = (*_CONVOLUTIONS, "FULLY_CONNECTED", "ADD", "MUL", "SUB")
 
 
 def weights(path: Path) -> dict[str, Weight]:
-    """Every constant that an operator computes with, by the operator's kind, its number among those, and its place.
+    """Every constant that an operator computes with.
 
-    Names are not used: the converter makes them anew for each precision; the order of operators is the same.
+    Each goes by its operator's kind, the shapes of the operator's constants, the operator's number among those that
+    are alike in these, and its place. Names are not used: the converter makes them anew for each precision. Operators
+    may come and go with the precision; those with kernels keep their order.
 
     Raises:
         BundleError: the file is damaged.
@@ -44,15 +47,23 @@ def _weights(graph: Graph) -> dict[str, Weight]:
     for operator in graph.operators:
         if operator.kind not in _READERS:
             continue
-        counts[operator.kind] += 1
-        stem = f"{operator.kind} {counts[operator.kind]}"
-        for place, number in enumerate(operator.inputs):
-            tensor = graph.tensors[halves.get(number, number)] if number >= 0 else None
-            if tensor is not None and tensor.constant is not None:
-                numbers += tensor.constant.size
-                if numbers > _MOST_NUMBERS:
-                    raise ValueError(f"more than {_MOST_NUMBERS:,} constants, which no image classifier has")
-                found[f"{stem} input {place}"] = _weight(graph, operator, stem, place, tensor)
+        tensors = {
+            place: graph.tensors[halves.get(number, number)]
+            for place, number in enumerate(operator.inputs)
+            if number >= 0
+        }
+        constants = {place: tensor for place, tensor in tensors.items() if tensor.constant is not None}
+        if not constants:
+            continue
+        numbers += sum(math.prod(tensor.shape) for tensor in constants.values())
+        if numbers > _MOST_NUMBERS:
+            raise ValueError(f"more than {_MOST_NUMBERS:,} constants, which no image classifier has")
+        # The shape of the kernel, or of whatever constant comes first.
+        kind = f"{operator.kind} of {list(next(iter(constants.values())).shape)}"
+        counts[kind] += 1
+        stem = f"{kind} number {counts[kind]}"
+        for place, tensor in constants.items():
+            found[f"{stem}, input {place}"] = _weight(graph, operator, stem, place, tensor)
     return found
 
 
@@ -122,7 +133,7 @@ def _weight(graph: Graph, operator: Operator, stem: str, place: int, tensor: Ten
     if operator.kind not in _CONVOLUTIONS:
         return Weight(values=values, step=step)
     if place == _PLACES["bias"]:
-        kernel = f"{stem} input {_PLACES['kernel']}"
+        kernel = f"{stem}, input {_PLACES['kernel']}"
         return Weight(values=values, step=step, shifts=kernel, source=_quantization(graph.tensors[operator.inputs[0]]))
     # [1, H, W, C] of a depthwise kernel or [O, H, W, I] -> [O, I, H * W]
     order = (3, 0, 1, 2) if operator.kind == "DEPTHWISE_CONV_2D" else (0, 3, 1, 2)

@@ -74,8 +74,7 @@ def _wrong(name: str, sibling: Variant, exact: Mapping[str, Weight], given: Mapp
     """What is wrong with one constant, in words."""
     truth, weight = exact[name], given.get(name)
     if weight is None:
-        # The bounds of an activation and the like may have become those of a quantization.
-        return f"it lacks the constant {name!r} of {sibling}" if truth.values.size > 1 else None
+        return f"it lacks the constant {name!r} of {sibling}" if _must_be_there(truth, given) else None
     if weight.values.shape != truth.values.shape:
         return f"its constant {name!r} has shape {list(weight.values.shape)}, in {sibling} {list(truth.values.shape)}"
     if weight.shifts and weight.source and (mismatch := _mismatched_step(name, weight, given)):
@@ -93,6 +92,17 @@ def _wrong(name: str, sibling: Variant, exact: Mapping[str, Weight], given: Mapp
         f"rounded: one is {values[place]:.6g} where {truth.values[place]:.6g} allows "
         f"{low[place]:.6g} to {high[place]:.6g}"
     )
+
+
+def _must_be_there(truth: Weight, given: Mapping[str, Weight]) -> bool:
+    """Whether no precision can do without a constant.
+
+    Kernels stay. Biases do where any of a convolution's does: with activations quantized as they come, they are added
+    elsewhere. Others may become part of a quantization, as the bounds of an activation do, or of a convolution.
+    """
+    if truth.shifts:
+        return any(weight.shifts for weight in given.values())
+    return bool(sum(side > 1 for side in truth.values.shape) > 1)
 
 
 def _allowed(name: str, exact: Mapping[str, Weight], given: Mapping[str, Weight]) -> tuple[Floats, Floats]:
