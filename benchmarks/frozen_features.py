@@ -225,7 +225,15 @@ def main() -> int:
     chosen = parser.parse_args()
     plain_epochs = chosen.plain_epochs or chosen.epochs
     dataset = load("cifar10", data_dir=chosen.data_dir)
-    results = []
+    source = {
+        "schema": 1,
+        "commit": machine.commit(),
+        "command": shlex.join(["python", "benchmarks/frozen_features.py", *sys.argv[1:]]),
+        "machine": machine.facts(),
+        "versions": packages.versions("edge-cifar", "keras", "tensorflow", "numpy"),
+        "data": {"name": dataset.name, "checksum": dataset.checksum, "images": chosen.images},
+    }
+    results: list[dict[str, Any]] = []
     for case in CASES:
         if chosen.backbones and case.backbone not in chosen.backbones:
             continue
@@ -237,17 +245,9 @@ def main() -> int:
             f"ratio {one['ratio']:.2f}, in processor time {one['cpu_ratio']:.2f}, floor {one['floor']:.2f}",
             flush=True,
         )
-    if chosen.output:
-        document = {
-            "schema": 1,
-            "commit": machine.commit(),
-            "command": shlex.join(["python", "benchmarks/frozen_features.py", *sys.argv[1:]]),
-            "machine": machine.facts(),
-            "versions": packages.versions("edge-cifar", "keras", "tensorflow", "numpy"),
-            "data": {"name": dataset.name, "checksum": dataset.checksum, "images": chosen.images},
-            "results": results,
-        }
-        files.write_json(chosen.output, document)
+        if chosen.output:
+            # After each case: they take long.
+            files.write_json(chosen.output, {**source, "results": results})
     return 0 if all(one["ratio"] >= one["floor"] for one in results) else 1
 
 
