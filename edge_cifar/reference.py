@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import zipfile
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 import numpy as np
@@ -11,6 +12,9 @@ from numpy.typing import NDArray
 
 from edge_cifar import files
 from edge_cifar.errors import BundleError
+from edge_cifar.variant import Variant
+
+_CHANGED = "probabilities:"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -21,22 +25,43 @@ class Reference:
         images: uint8 ``[N, H, W, 3]``, raw RGB in 0..255.
         labels: int64 ``[N]``, true classes.
         probabilities: float32 ``[N, classes]``, of the Keras model.
+        changed: the same, of the Keras model with weights that were trained again, by what was done to
+            them (see :attr:`edge_cifar.variant.Variant.change`).
     """
 
     images: NDArray[np.uint8]
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float32]
+    changed: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
 
     def first(self, count: int | None) -> Reference:
         """The first ``count`` images; all of them for None."""
         return Reference(
-            images=self.images[:count], labels=self.labels[:count], probabilities=self.probabilities[:count]
+            images=self.images[:count],
+            labels=self.labels[:count],
+            probabilities=self.probabilities[:count],
+            changed={change: answers[:count] for change, answers in self.changed.items()},
         )
+
+    def of(self, variant: Variant) -> Reference:
+        """The reference with the answers of the Keras model whose weights a variant holds.
+
+        Raises:
+            BundleError: the variant's weights were trained again, and the reference has no answers of theirs.
+        """
+        if variant.change is None:
+            return self
+        if variant.change not in self.changed:
+            raise BundleError(f"the reference has no answers of the weights that {variant} was made from; export again")
+        return replace(self, probabilities=self.changed[variant.change])
 
     def write(self, path: Path) -> None:
         """Write a compressed ``.npz``, whole."""
         with files.appears_whole(path) as partial:
-            np.savez_compressed(partial, images=self.images, labels=self.labels, probabilities=self.probabilities)
+            changed = {f"{_CHANGED}{change}": answers for change, answers in self.changed.items()}
+            np.savez_compressed(
+                partial, images=self.images, labels=self.labels, probabilities=self.probabilities, **changed
+            )
 
     @classmethod
     def read(cls, path: Path) -> Reference:
@@ -49,7 +74,14 @@ class Reference:
             # Opened here: NumPy leaves a file that it opened and cannot read for the collector to close.
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 reference = cls(
-                    images=archive["images"], labels=archive["labels"], probabilities=archive["probabilities"]
+                    images=archive["images"],
+                    labels=archive["labels"],
+                    probabilities=archive["probabilities"],
+                    changed={
+                        name.removeprefix(_CHANGED): archive[name]
+                        for name in archive.files
+                        if name.startswith(_CHANGED)
+                    },
                 )
         except FileNotFoundError as error:
             raise BundleError(f"no reference at {path}; export again") from error
@@ -62,6 +94,7 @@ class Reference:
             and reference.images.shape[::3] == (count, 3)
             and reference.probabilities.ndim == 2
             and len(reference.probabilities) == count
+            and all(answers.shape == reference.probabilities.shape for answers in reference.changed.values())
         )
         if not whole:
             raise BundleError(f"the arrays of {path} do not belong together; export again")

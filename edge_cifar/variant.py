@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from edge_cifar.errors import UsageError
+
+# What was done to the weights before they were converted: trained for 8 bits, a share of them zero, few values.
+_CHANGED = re.compile(r"(?P<base>.+)-(?P<change>qat|pruned[1-9]\d?|cluster[1-9]\d{0,2})")
 
 
 @dataclass(frozen=True, order=True)
@@ -16,7 +20,8 @@ class Variant:
 
     Attributes:
         format: ``tflite``, ``onnx`` or ``coreml``.
-        precision: ``fp32``, ``fp16``, ``int8``, ... as the format's converter lists them.
+        precision: ``fp32``, ``fp16``, ``int8``, ... as the format's converter lists them; behind a dash
+            what was done to the weights, as in ``int8-qat``, ``fp32-pruned50`` or ``int8-cluster16``.
     """
 
     format: str
@@ -24,6 +29,18 @@ class Variant:
 
     def __str__(self) -> str:
         return f"{self.format}-{self.precision}"
+
+    @property
+    def change(self) -> str | None:
+        """What was done to the weights before they were converted; None where they are the model's own."""
+        match = _CHANGED.fullmatch(self.precision)
+        return match["change"] if match else None
+
+    @property
+    def base(self) -> str:
+        """The precision without what was done to the weights."""
+        match = _CHANGED.fullmatch(self.precision)
+        return match["base"] if match else self.precision
 
     @classmethod
     def parse(cls, text: str) -> Variant:

@@ -49,11 +49,12 @@ def verdict(answers: np.ndarray, moved: np.ndarray, tolerance: Tolerance) -> str
         ("fp32", FP32),
         ("fp16", FP16),
         *((name, QUANTIZED) for name in ("dynamic", "int8", "int8-qat", "int16x8", "w8", "w6", "w4")),
-        ("fp32-pruned50", QUANTIZED),
-        ("fp16-cluster16", QUANTIZED),
+        ("fp32-pruned50", FP32),
+        ("fp16-cluster16", FP16),
+        ("int8-pruned50", QUANTIZED),
     ],
 )
-def test_only_the_plain_float_precisions_must_reproduce_the_probabilities(precision, tolerance):
+def test_float_precisions_must_reproduce_the_probabilities_of_the_weights_they_hold(precision, tolerance):
     assert tolerance_for(Variant("tflite", precision)) is tolerance
 
 

@@ -82,7 +82,8 @@ def with_layers(bundle: Bundle, outcomes: Sequence[Verification], *, progress: P
     claim = bundle.facts.get("activations")
     if not isinstance(claim, dict) or claim.get("sha256") != files.sha256(path):
         raise BundleError(f"{path} is not the file of activations that the manifest lists; export again")
-    answered = [number for number, outcome in enumerate(outcomes) if outcome.images]
+    # The activations are those of the model's own weights.
+    answered = [number for number, outcome in enumerate(outcomes) if outcome.images and outcome.variant.change is None]
     asked = [(bundle.artifacts[number].variant.format, bundle.artifacts[number].path) for number in answered]
     with progress.bar("Comparing layer by layer", len(asked)) as advance:
         given = processes.ask_layers(
@@ -101,7 +102,8 @@ def with_layers(bundle: Bundle, outcomes: Sequence[Verification], *, progress: P
 def _drift(variant: Variant, activations: Activations, given: tuple[Match, ...] | Refusal | None) -> Drift:
     if isinstance(given, tuple):
         return drift(variant, activations, given)
-    reason = given.reason if given else "it gave no answers"
+    silence = "its weights were trained again" if variant.change else "it gave no answers"
+    reason = given.reason if given else silence
     return Drift(variant=variant, tolerance=layer_tolerance(variant), images=activations.images, refusal=reason)
 
 
@@ -125,9 +127,10 @@ def read_reference(bundle: Bundle, images: int | None) -> Reference:
         raise BundleError(f"the reference {bundle.reference_path} holds no image; export again")
     if labels.min() < 0 or labels.max() >= classes:
         raise BundleError(f"the reference {bundle.reference_path} has labels outside its {classes} classes")
-    totals = reference.probabilities.sum(axis=1)
     # Written so that NaN fails too.
-    if not (abs(totals - 1) < 1e-2).all():
+    if not all(
+        (abs(one.sum(axis=1) - 1) < 1e-2).all() for one in (reference.probabilities, *reference.changed.values())
+    ):
         raise BundleError(f"the probabilities in {bundle.reference_path} do not sum to 1; export again")
     return reference
 
@@ -140,7 +143,10 @@ def _broken_claim(bundle: Bundle, artifact: Artifact, reference: Reference) -> s
         return str(error)
     except OSError as error:
         return f"{artifact.path} cannot be read: {error.strerror}"
-    return wrong_labels(bundle, artifact, reference.probabilities.shape[1])
+    try:
+        return wrong_labels(bundle, artifact, reference.of(artifact.variant).probabilities.shape[1])
+    except BundleError as error:
+        return str(error)
 
 
 def _judged(bundle: Bundle, artifact: Artifact, reference: Reference, given: Answers | Refusal) -> Verification:
@@ -149,6 +155,7 @@ def _judged(bundle: Bundle, artifact: Artifact, reference: Reference, given: Ans
         status: Status = "unverified" if given.unavailable else "fail"
         return _unanswered(bundle, artifact, status, given.reason, seconds=given.seconds)
     tolerance = tolerance_for(artifact.variant)
+    reference = reference.of(artifact.variant)
     probabilities = given.views.get(PLAIN, reference.probabilities[:0])
     reason = unusable(reference, given.input_shape, probabilities)
     comparison = None if reason else compare(reference, probabilities, tolerance.margin)
@@ -194,7 +201,8 @@ def _explained(bundle: Bundle, reference: Reference, outcomes: list[Verification
     answers = processes.ask(paths, bundle.reference_path, len(few.labels), [PLAIN, *MISTAKES])
     for number, given in zip(wrong, answers, strict=True):
         # A runtime that dies at the second asking has nothing to add to the reason already found.
-        cause = isinstance(given, Answers) and diagnose(few.probabilities, given.views, outcomes[number].labels)
+        expected = few.of(outcomes[number].variant).probabilities
+        cause = isinstance(given, Answers) and diagnose(expected, given.views, outcomes[number].labels)
         if cause:
             outcomes[number] = replace(outcomes[number], reason=f"{outcomes[number].reason}; {cause}")
     return outcomes
