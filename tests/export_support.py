@@ -70,12 +70,43 @@ def calibration(count: int = 32) -> Calibration:
     return Calibration(images=pictures(count, seed=1), indices=np.arange(count), seed=1)
 
 
-def stand_in_run(folder: Path, *, limit: int = 1200, validation_split: float = 0.5) -> Run:
-    """A run folder as ``train`` leaves it, around the untrained network; 600 validation images."""
+def breaking_network(images: NDArray[np.uint8], labels: NDArray[np.int64]) -> Any:
+    """A network that 8 bits break at the layers ``wild`` and ``after``: their channels' ranges differ 5,000-fold.
+
+    Its last layer is fitted to the images by least squares, so that there is accuracy to lose.
+    """
+    keras = packages.require_keras()
+    layers = keras.layers
+    keras.utils.set_random_seed(7)
+    image = keras.Input((32, 32, 3), name="image")
+    x = layers.Rescaling(1 / 255)(image)
+    x = layers.Conv2D(8, 3, strides=2, activation="relu", name="first")(x)
+    wild = layers.Conv2D(8, 3, activation="relu", name="wild")
+    after = layers.Conv2D(24, 3, strides=2, activation="relu", name="after")
+    x = layers.AveragePooling2D(2)(after(wild(x)))
+    features = keras.Model(image, layers.Flatten()(x))
+    factors = np.ones(8, np.float32)
+    factors[0] = 5000
+    # A channel that is stretched before a ReLU and shrunk behind it leaves the answers as they are.
+    wild.kernel.assign(wild.kernel.numpy() * factors)
+    after.kernel.assign(after.kernel.numpy() / factors[:, np.newaxis])
+    seen = features.predict(images.astype(np.float32), verbose=0)
+    mean = seen.mean(axis=0)
+    wanted = 8 * np.eye(10)[labels] - 4
+    system = np.concatenate([seen - mean, 0.3 * np.eye(seen.shape[1])])
+    kernel = np.linalg.lstsq(system, np.concatenate([wanted, np.zeros((seen.shape[1], 10))]), rcond=None)[0]
+    last = layers.Dense(10, activation="softmax", name="last")
+    model = keras.Model(image, last(features.output))
+    last.set_weights([kernel, wanted.mean(axis=0) - mean @ kernel])
+    return model
+
+
+def stand_in_run(folder: Path, *, limit: int = 1200, validation_split: float = 0.5, model: Any = None) -> Run:
+    """A run folder as ``train`` leaves it, around the untrained network or another; 600 validation images."""
     dataset = load("synthetic", limit=limit, seed=0)
     run = Run(folder)
     folder.mkdir(parents=True)
-    network().save(run.model_path)
+    (model or network()).save(run.model_path)
     validation = int(limit * validation_split)
     files.write_json(
         run.record_path,

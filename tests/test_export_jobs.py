@@ -32,6 +32,7 @@ def task(folder: Path, precisions: Sequence[str], format_: str = "tflite") -> Ta
         folder=str(folder),
         labels=("a", "b"),
         calibration="calibration.npz",
+        keep_float=("wild",),
         metadata={},
     )
 

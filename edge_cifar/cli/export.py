@@ -39,6 +39,18 @@ class MatrixCommand(click.Command):
     help="Training images that set the ranges of quantized activations.",
 )
 @click.option(
+    "--calibration-method",
+    default="min-max",
+    show_default=True,
+    metavar="NAME",
+    help="How ranges follow from them: min-max, percentile or entropy, where the format has it.",
+)
+@click.option(
+    "--keep-float",
+    metavar="LAYER,…|auto",
+    help="Layers that int8 leaves in floats; auto: the fewest that meet --max-drop, where it is not met.",
+)
+@click.option(
     "--max-drop",
     type=float,
     default=1.0,
@@ -69,6 +81,8 @@ def command(
     formats: tuple[str, ...],
     precisions: tuple[str, ...],
     calibration_images: int,
+    calibration_method: str,
+    keep_float: str | None,
     max_drop: float,
     reference_images: int | str,
     jobs: int | None,
@@ -90,15 +104,20 @@ def command(
       edge-cifar export --format all --precision all --overwrite
     """
     from edge_cifar.steps import export as step
+    from edge_cifar.steps._export_settings import Settings
 
     bundle = step.write_bundle(
         run,
         formats=formats or None,
         precisions=precisions or None,
-        calibration_images=calibration_images,
-        max_drop=max_drop,
-        reference_images=None if reference_images == "all" else int(reference_images),
-        jobs=jobs,
+        settings=Settings(
+            calibration_images=calibration_images,
+            calibration_method=calibration_method,
+            max_drop=max_drop,
+            reference_images=None if reference_images == "all" else int(reference_images),
+            keep_float=tuple(keep_float.split(",")) if keep_float else (),
+            jobs=jobs,
+        ),
         out=out,
         overwrite=overwrite,
         data_dir=data_dir,

@@ -6,7 +6,9 @@ A converter module defines
     DEFAULT        precisions written when none is named
     SUFFIX         of the files it writes, as the format's runtime has it
     PACKAGES       top-level modules it needs beside TensorFlow and Keras
-    METHODS        ways of setting the ranges of activations that it knows
+    CALIBRATED     precisions that read the ranges of activations from calibration images
+    METHODS        ways of setting those ranges that it knows
+    SELECTIVE      precisions in which chosen layers can be left in floats
     convert(model, precision, *, labels, calibration, metadata, path, options) -> dict
                    writes one variant and returns facts for the manifest: input, output, ...
 

@@ -21,6 +21,10 @@ _kept: dict[tuple[int, Hashable], Any] = {}
 @contextlib.contextmanager
 def unchanged(model: Any) -> Iterator[None]:
     """Promise that a model's weights are the same whenever it is converted within the block."""
+    if (id(model), _PROMISED) in _kept:
+        # Promised further out already, and what was made stays until that ends.
+        yield
+        return
     _kept[id(model), _PROMISED] = model
     try:
         yield

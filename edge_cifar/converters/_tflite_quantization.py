@@ -41,7 +41,9 @@ def quantized(
         fp32: converts a Keras model as it is.
     """
     start = _shared.once(model, "tflite norms", lambda: _standalone_norms.as_convolutions(model))
-    shifts = _shared.once(model, ("shifts", calibration.digest()), lambda: _bias_correction.shifts(start, calibration))
+    shifts = _shared.once(
+        model, ("tflite shifts", calibration.digest()), lambda: _bias_correction.shifts(start, calibration)
+    )
     network = _shared.once(model, "tflite to quantize", lambda: fp32(start))
     if precision == "int16x8":
         return _sixteen_bits(tensorflow, _corrected(network, start, shifts, options), calibration)
@@ -81,8 +83,7 @@ def _samples(calibration: Calibration) -> Callable[[], Iterator[list[NDArray[np.
 class _Operator:
     """An operator of a parsed flatbuffer that has weights."""
 
-    name: str
-    inputs: Any
+    parsed: Any
     filters: NDArray[np.float32]
 
 
@@ -91,12 +92,12 @@ def _parsed(network: bytes) -> Any:
 
 
 def _operators(model: Any) -> list[tuple[str, Any, int]]:
-    """Name, inputs and kind of all operators; the name is that of its first output, as TensorFlow tells them apart."""
+    """All operators with names and kinds; the name is that of the first output, as TensorFlow tells them apart."""
     (graph,) = model.subgraphs
     return [
         (
             graph.tensors[operator.outputs[0]].name.decode(),
-            operator.inputs,
+            operator,
             model.operatorCodes[operator.opcodeIndex].builtinCode,
         )
         for operator in graph.operators
@@ -105,15 +106,15 @@ def _operators(model: Any) -> list[tuple[str, Any, int]]:
 
 def _weighted(model: Any) -> dict[str, _Operator]:
     found = {}
-    for name, inputs, kind in _operators(model):
+    for name, operator, kind in _operators(model):
         if kind in (_CONVOLUTION, _DEPTHWISE, _DENSE):
-            tensor = model.subgraphs[0].tensors[inputs[1]]
+            tensor = model.subgraphs[0].tensors[operator.inputs[1]]
             data = model.buffers[tensor.buffer].data
             if data is not None:
                 weights = np.frombuffer(bytes(data), np.float32).reshape(tensor.shape)
                 outputs = -1 if kind == _DEPTHWISE else 0
                 flat = np.moveaxis(weights, outputs, 0).reshape(weights.shape[outputs], -1)
-                found[name] = _Operator(name, inputs, flat)
+                found[name] = _Operator(operator, flat)
     return found
 
 
@@ -135,7 +136,8 @@ def _corrected(network: bytes, start: Any, shifts: Mapping[str, NDArray[np.float
             or (options.only is not None and layer not in options.only)
         ):
             continue
-        inputs = operators[name].inputs
+        # A copy, because what was parsed may be a view into the file.
+        inputs = np.array(operators[name].parsed.inputs)
         shifted = shifts[layer]
         # In a buffer of its own: equal biases of several operators may lie in one.
         tensor, buffer = schema.TensorT(), schema.BufferT()
@@ -146,6 +148,7 @@ def _corrected(network: bytes, start: Any, shifts: Mapping[str, NDArray[np.float
         buffer.data = np.frombuffer(shifted.astype("<f4").tobytes(), np.uint8)
         tensor.buffer = len(model.buffers)
         inputs[2] = len(graph.tensors)
+        operators[name].parsed.inputs = inputs
         model.buffers.append(buffer)
         graph.tensors.append(tensor)
     return bytes(utils.convert_object_to_bytearray(model))

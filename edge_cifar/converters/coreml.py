@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_cifar import files, packages, quiet
-from edge_cifar.converters import Calibration, _graph, _shared
+from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _graph, _shared
 from edge_cifar.runtimes import coreml as runtime
 
 SUFFIX = runtime.SUFFIX
@@ -22,6 +22,9 @@ PRECISIONS: Mapping[str, str] = {
     "w4": "weights from palettes of 16 values, activations in 16-bit floats",
 }
 DEFAULT = ("fp32", "fp16", "w8")
+CALIBRATED: tuple[str, ...] = ()
+SELECTIVE: tuple[str, ...] = ()
+METHODS = ("min-max",)
 
 _EXTRA = "convert"
 # The first target whose programs may hold palettes and quantized weights (macOS 13).
@@ -40,6 +43,7 @@ def convert(
     calibration: Calibration,
     metadata: Mapping[str, str],
     path: Path,
+    options: Options = AS_THEY_COME,
 ) -> dict[str, Any]:
     """Write a ``.mlpackage`` folder: an image classifier as Vision wants it.
 
@@ -53,6 +57,7 @@ def convert(
         calibration: not used: no precision here quantizes activations.
         metadata: kept in the package beside the labels.
         path: where to write.
+        options: not used.
 
     Returns:
         facts for the manifest: input, output, calibration, deployment target.

@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_cifar import files, packages, quiet
-from edge_cifar.converters import AS_THEY_COME, METHODS, Calibration, Options, _graph, _onnx_quantization, _shared
+from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _graph, _onnx_quantization, _shared
 from edge_cifar.runtimes import onnxruntime as runtime
 
 SUFFIX = runtime.SUFFIX
@@ -23,8 +23,9 @@ PRECISIONS: Mapping[str, str] = {
     "int8": "weights in 8 bits per channel, activations in 8 bits, calibrated (QDQ)",
 }
 DEFAULT = ("fp32", "fp16", "int8")
-
-__all__ = ["DEFAULT", "METHODS", "OPSET", "PACKAGES", "PRECISIONS", "SUFFIX", "convert"]
+CALIBRATED = ("int8",)
+SELECTIVE = ("int8",)
+METHODS = ("min-max", "percentile", "entropy")
 
 # With 18 tf2onnx leaves a transpose more than with 17; nothing newer is used by a classifier.
 OPSET = 17
@@ -86,7 +87,8 @@ def convert(
             "type": "float32",
         },
         "output": {"name": _graph.OUTPUT, "shape": [_BATCH_DIMENSION, len(labels)], "type": "float32"},
-        "calibration": calibration.facts() if precision == "int8" else None,
+        "calibration": calibration.facts() if precision in CALIBRATED else None,
+        **({"kept_float": list(options.keep_float)} if options.keep_float else {}),
         "opset": OPSET,
     }
 

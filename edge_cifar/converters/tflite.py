@@ -21,9 +21,9 @@ PRECISIONS: Mapping[str, str] = {
     "int16x8": "weights in 8 bits, activations in 16 bits, calibrated; for DSPs, slow on CPUs",
 }
 DEFAULT = ("fp32", "fp16", "int8")
+CALIBRATED = ("int8", "int16x8")
+SELECTIVE = ("int8",)
 METHODS = ("min-max",)
-
-_CALIBRATED = ("int8", "int16x8")
 
 
 def convert(
@@ -70,12 +70,13 @@ def convert(
     return {
         "input": {"name": _graph.INPUT, "shape": [1, *model.input_shape[1:]], "range": [0, 255], **image},
         "output": {"name": _graph.OUTPUT, "shape": [1, len(labels)], **answer},
-        "calibration": calibration.facts() if precision in _CALIBRATED else None,
+        "calibration": calibration.facts() if precision in CALIBRATED else None,
+        **({"kept_float": list(options.keep_float)} if options.keep_float else {}),
     }
 
 
 def _flatbuffer(tensorflow: Any, model: Any, precision: str, calibration: Calibration, options: Options) -> bytes:
-    if precision in _CALIBRATED:
+    if precision in CALIBRATED:
         return _tflite_quantization.quantized(
             tensorflow, model, precision, calibration, options, lambda start: _fp32(tensorflow, start)
         )

@@ -9,6 +9,11 @@ from edge_cifar.data import Split
 from edge_cifar.data.splits import balanced_indices
 from edge_cifar.errors import UsageError
 
+# Ten of each of ten classes.
+_FEW = 100
+# Of 255: photographs span nearly all of it; values scaled to 0..1 would span 1.
+_NARROW = 128
+
 
 def sample(split: Split, count: int, seed: int) -> NDArray[np.int64]:
     """A class-balanced sample of training images.
@@ -27,3 +32,23 @@ def sample(split: Split, count: int, seed: int) -> NDArray[np.int64]:
     if count < 1:
         raise UsageError(f"calibration needs at least one image, not {count}")
     return balanced_indices(split.labels, count, seed)
+
+
+def doubts(images: NDArray[np.uint8]) -> list[str]:
+    """Why the ranges that follow from some images may be wrong, in a sentence each; empty when nothing is odd.
+
+    Args:
+        images: uint8 ``[N, H, W, 3]``.
+    """
+    found = []
+    if len(images) < _FEW:
+        found.append(f"{len(images)} calibration images are few: ranges settle from about {_FEW} on")
+    if len(images) > 1 and (images == images[0]).all():
+        found.append("all calibration images are the same: the ranges are those of one picture")
+    low, high = int(images.min()), int(images.max())
+    if high - low < _NARROW:
+        found.append(
+            f"the calibration images' values lie between {low} and {high}, of 0 to 255: brighter or darker pictures "
+            "will be cut off"
+        )
+    return found

@@ -14,6 +14,8 @@ from edge_cifar.progress import Progress
 from edge_cifar.steps import _export_check, _export_plan
 from edge_cifar.steps._export_check import Outcome, Yardstick
 from edge_cifar.steps._export_jobs import Conversion
+from edge_cifar.steps._export_mend import Mender
+from edge_cifar.steps._export_settings import selective
 from edge_cifar.steps._export_source import Source
 from edge_cifar.variant import Variant
 
@@ -43,6 +45,7 @@ def collect(
     yardstick: Yardstick,
     folder: Path,
     progress: Progress,
+    mender: Mender | None = None,
 ) -> Written:
     """Check every conversion as it comes; say how each went.
 
@@ -53,6 +56,7 @@ def collect(
         yardstick: that they are compared with.
         folder: where the artifacts lie; those that are rejected are removed.
         progress: told of each.
+        mender: tries to bring rejected ones through; None to leave them rejected.
     """
     kept: dict[Variant, Artifact] = {}
     rejected: dict[Variant, dict[str, Any]] = {}
@@ -67,12 +71,16 @@ def collect(
             progress.say(f"{said}: not converted")
             continue
         path = folder / f"{variant}{_export_plan.converter(variant.format).SUFFIX}"
+        facts = conversion.facts
         outcome = _export_check.check(path, yardstick)
+        if outcome.rejection and mender and selective(variant) and (mended := mender.mend(variant, path)):
+            facts, outcome = mended
         if outcome.rejection:
-            files.remove(path)
+            if path.exists():
+                files.remove(path)
             rejected[variant] = {"variant": str(variant), "reason": outcome.rejection, "parity": outcome.parity}
         else:
-            kept[variant] = _artifact(variant, path, source.labels, conversion.facts, outcome)
+            kept[variant] = _artifact(variant, path, source.labels, facts, outcome)
         progress.say(f"{said}: converted in {conversion.seconds:.1f} s, {'rejected' if outcome.rejection else 'kept'}")
     artifacts = tuple(kept[variant] for variant in variants if variant in kept)
     _name_slow(artifacts, yardstick, progress)

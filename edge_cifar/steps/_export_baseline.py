@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from typing import Any
 
 from edge_cifar import packages
 from edge_cifar.activations import Activations
@@ -22,11 +23,13 @@ class Baseline:
     """A run's model, loaded, and its answers.
 
     Attributes:
+        model: the Keras model.
         predict: the Keras model's probabilities for images.
         activations: what its layers answer to a few images.
         yardstick: validation images with the Keras model's answers.
     """
 
+    model: Any
     predict: Callable[[Images], Probabilities]
     activations: Callable[[Images], Activations]
     yardstick: Yardstick
@@ -49,6 +52,7 @@ class Baseline:
             raise RunError(f"{run.model_path} tells {runtime.classes} classes apart, its data have {len(labels)}")
         compared = data.validation.take(sample(data.validation, _export_check.MAXIMUM_IMAGES, seed))
         return cls(
+            model=model,
             predict=runtime.predict,
             activations=partial(keras_runtime.activations, model),
             yardstick=Yardstick(split=compared, probabilities=runtime.predict(compared.images), max_drop=max_drop),

@@ -11,6 +11,7 @@ from edge_cifar.converters import Calibration
 from edge_cifar.data.calibration import sample
 from edge_cifar.errors import RunError
 from edge_cifar.run import Run
+from edge_cifar.steps._export_settings import Settings
 from edge_cifar.steps._export_worker import Task
 from edge_cifar.steps._run_data import RunData
 from edge_cifar.variant import Variant
@@ -25,15 +26,17 @@ class Source:
         record: the run's record.
         labels: class names, in the order of the probabilities.
         calibration: training images for quantization.
+        keep_float: layers that int8 leaves in floats.
     """
 
     run: Run
     record: Mapping[str, Any]
     labels: tuple[str, ...]
     calibration: Calibration
+    keep_float: tuple[str, ...] = ()
 
     @classmethod
-    def of(cls, run: Run, data: RunData, calibration_images: int) -> Source:
+    def of(cls, run: Run, data: RunData, settings: Settings) -> Source:
         """A run's source, its calibration images drawn.
 
         Raises:
@@ -41,12 +44,15 @@ class Source:
         """
         record = _complete(run)
         seed = int(record["seed"])
-        chosen = sample(data.train, calibration_images, seed)
+        chosen = sample(data.train, settings.calibration_images, seed)
         return cls(
             run=run,
             record=record,
             labels=tuple(data.dataset.labels),
-            calibration=Calibration(images=data.train.images[chosen], indices=chosen, seed=seed),
+            calibration=Calibration(
+                images=data.train.images[chosen], indices=chosen, seed=seed, method=settings.calibration_method
+            ),
+            keep_float=settings.named_layers,
         )
 
     def model_path(self, variant: Variant) -> Path:
@@ -72,6 +78,7 @@ class Source:
                 folder=str(folder),
                 labels=self.labels,
                 calibration=str(calibration),
+                keep_float=self.keep_float,
                 metadata={variant.precision: self.metadata(variant) for variant in group},
             )
             for (format_, model), group in together.items()

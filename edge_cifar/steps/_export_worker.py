@@ -21,7 +21,7 @@ import numpy as np
 
 from edge_cifar import packages
 from edge_cifar.bench.memory import peak_bytes
-from edge_cifar.converters import Calibration, _shared
+from edge_cifar.converters import Calibration, Options, _shared
 from edge_cifar.errors import ConversionError, EdgeCifarError
 from edge_cifar.steps import _export_plan
 from edge_cifar.variant import Variant
@@ -38,6 +38,7 @@ class Task:
         folder: where the artifacts are to appear, each named by its variant.
         labels: class names.
         calibration: a file that :func:`write_calibration` wrote.
+        keep_float: layers to leave in floats, in the precisions that can.
         metadata: by precision, what the artifact itself is to hold beside the labels.
     """
 
@@ -47,6 +48,7 @@ class Task:
     folder: str
     labels: tuple[str, ...]
     calibration: str
+    keep_float: tuple[str, ...]
     metadata: Mapping[str, Mapping[str, str]]
 
     def request(self) -> str:
@@ -57,17 +59,24 @@ class Task:
     def read(cls, request: str) -> Task:
         """The task of a line that :meth:`request` made."""
         fields = json.loads(request)
-        return cls(**{**fields, "precisions": tuple(fields["precisions"]), "labels": tuple(fields["labels"])})
+        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
 
 
 def write_calibration(calibration: Calibration, path: Path) -> None:
     """Write calibration images for workers to read."""
-    np.savez(path, images=calibration.images, indices=calibration.indices, seed=calibration.seed)
+    np.savez(
+        path, images=calibration.images, indices=calibration.indices, seed=calibration.seed, method=calibration.method
+    )
 
 
 def _read_calibration(path: str) -> Calibration:
     with np.load(path, allow_pickle=False) as archive:
-        return Calibration(images=archive["images"], indices=archive["indices"], seed=int(archive["seed"]))
+        return Calibration(
+            images=archive["images"],
+            indices=archive["indices"],
+            seed=int(archive["seed"]),
+            method=str(archive["method"]),
+        )
 
 
 def convert(task: Task) -> Iterator[dict[str, Any]]:
@@ -97,6 +106,7 @@ def convert(task: Task) -> Iterator[dict[str, Any]]:
                     calibration=calibration,
                     metadata=task.metadata[precision],
                     path=Path(task.folder) / f"{Variant(task.format, precision)}{converter.SUFFIX}",
+                    options=Options(keep_float=task.keep_float if precision in converter.SELECTIVE else ()),
                 )
             except ConversionError as error:
                 answer["error"] = str(error)

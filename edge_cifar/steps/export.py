@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import tempfile
 from collections.abc import Sequence
 from pathlib import Path
@@ -10,11 +9,15 @@ from pathlib import Path
 from edge_cifar import files
 from edge_cifar import run as runs
 from edge_cifar.artifact import MANIFEST, Bundle
-from edge_cifar.errors import BundleError, CheckFailed, UsageError
+from edge_cifar.data.calibration import doubts
+from edge_cifar.errors import BundleError, CheckFailed
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.run import Run
 from edge_cifar.steps import _export_artifacts, _export_bundle, _export_check, _export_jobs, _export_plan
 from edge_cifar.steps._export_baseline import Baseline
+from edge_cifar.steps._export_layers import refuse_unknown
+from edge_cifar.steps._export_mend import Mender
+from edge_cifar.steps._export_settings import Settings
 from edge_cifar.steps._export_source import Source
 from edge_cifar.steps._export_worker import write_calibration
 from edge_cifar.steps._run_data import RunData, load_run_data
@@ -27,8 +30,10 @@ def export(
     formats: Sequence[str] | None = None,
     precisions: Sequence[str] | None = None,
     calibration_images: int = 500,
+    calibration_method: str = "min-max",
     max_drop: float = 1.0,
     reference_images: int | None = 2000,
+    keep_float: Sequence[str] = (),
     jobs: int | None = None,
     out: Path | str | None = None,
     overwrite: bool = False,
@@ -42,8 +47,10 @@ def export(
         formats: ``tflite``, ``onnx``, ``coreml`` or ``all``; all that can be written here when left out.
         precisions: their names, or ``all``; each format's default ones when left out.
         calibration_images: training images that set the ranges of quantized activations.
+        calibration_method: ``min-max``, ``percentile`` or ``entropy``, where the format has it.
         max_drop: percentage points of validation accuracy that an artifact may lose.
         reference_images: test images that the bundle carries; None for all.
+        keep_float: layers that int8 leaves in floats; ``["auto"]`` for the fewest that meet the gate.
         jobs: worker processes that convert side by side; None for as many as processors and memory allow.
         out: the bundle's folder; ``export`` in the run folder when left out.
         overwrite: replace a bundle that stands there.
@@ -61,10 +68,14 @@ def export(
         run,
         formats=formats,
         precisions=precisions,
-        calibration_images=calibration_images,
-        max_drop=max_drop,
-        reference_images=reference_images,
-        jobs=jobs,
+        settings=Settings(
+            calibration_images=calibration_images,
+            calibration_method=calibration_method,
+            max_drop=max_drop,
+            reference_images=reference_images,
+            keep_float=tuple(keep_float),
+            jobs=jobs,
+        ),
         out=out,
         overwrite=overwrite,
         data_dir=data_dir,
@@ -86,7 +97,7 @@ def demand_all(bundle: Bundle) -> None:
     reasons = "; ".join(f"{entry['variant']}: {entry['reason']}" for entry in rejected)
     raise CheckFailed(
         f"{len(rejected)} of {len(rejected) + len(bundle.artifacts)} variants were not kept ({reasons}); "
-        "try more --calibration-images, a higher precision such as fp16, or a higher --max-drop"
+        "try more --calibration-images, --keep-float auto, a higher precision such as fp16, or a higher --max-drop"
     )
 
 
@@ -95,18 +106,16 @@ def write_bundle(
     *,
     formats: Sequence[str] | None,
     precisions: Sequence[str] | None,
-    calibration_images: int,
-    max_drop: float,
-    reference_images: int | None,
-    jobs: int | None,
+    settings: Settings,
     out: Path | str | None,
     overwrite: bool,
     data_dir: Path | None,
     progress: Progress,
 ) -> Bundle:
     """As :func:`export`, but rejected variants are only written down in ``facts["rejected"]``."""
-    _refuse_out_of_range(calibration_images, max_drop, reference_images, jobs)
+    settings.refuse_out_of_range()
     variants = _export_plan.choose(formats, precisions, progress)
+    settings.refuse_unfit(variants)
     opened = runs.newest() if run is None else run if isinstance(run, Run) else Run.open(Path(run))
     opened.demand_weights()
     place = (Path(out) if out is not None else opened.export_path).absolute()
@@ -115,8 +124,8 @@ def write_bundle(
         with files.appears_whole(place) as folder:
             folder.mkdir()
             data = load_run_data(opened, data_dir=data_dir, progress=progress)
-            source = Source.of(opened, data, calibration_images)
-            _write(source, data, variants, folder, max_drop, reference_images, jobs, progress)
+            source = Source.of(opened, data, settings)
+            _write(source, data, variants, folder, settings, progress)
         if place == opened.export_path.absolute():
             opened.forget_results()
     return Bundle.open(place)
@@ -127,40 +136,30 @@ def _write(
     data: RunData,
     variants: Sequence[Variant],
     folder: Path,
-    max_drop: float,
-    reference_images: int | None,
-    jobs: int | None,
+    settings: Settings,
     progress: Progress,
 ) -> None:
+    if any(variant.precision in _export_plan.converter(variant.format).CALIBRATED for variant in variants):
+        for doubt in doubts(source.calibration.images):
+            progress.say(f"warning: {doubt}")
     with tempfile.TemporaryDirectory(prefix="edge-cifar-export-") as scratch:
         images = Path(scratch) / "calibration.npz"
         write_calibration(source.calibration, images)
         tasks = source.tasks(variants, folder, images)
         # The workers convert while the Keras model answers for the images that are compared.
-        with _export_jobs.converting(tasks, jobs or _export_jobs.default_jobs(len(tasks))) as conversions:
-            baseline = Baseline.load(source.run, data, source.calibration.seed, max_drop)
+        with _export_jobs.converting(tasks, settings.jobs or _export_jobs.default_jobs(len(tasks))) as conversions:
+            baseline = Baseline.load(source.run, data, source.calibration.seed, settings.max_drop)
             yardstick = baseline.yardstick
+            refuse_unknown(settings.named_layers, baseline.model)
             if not yardstick.gated:
                 progress.say(
                     f"nothing is gated: {len(yardstick.split)} validation images, "
                     f"{_export_check.GATE_MINIMUM} are needed"
                 )
-            references = _export_bundle.write_reference(source, baseline, data, folder, reference_images)
-            written = _export_artifacts.collect(variants, conversions, source, yardstick, folder, progress)
+            references = _export_bundle.write_reference(source, baseline, data, folder, settings.reference_images)
+            mender = Mender(source=source, baseline=baseline, progress=progress) if settings.keeps_fewest else None
+            written = _export_artifacts.collect(variants, conversions, source, yardstick, folder, progress, mender)
     _export_bundle.write(source, baseline, written, references, folder)
-
-
-def _refuse_out_of_range(
-    calibration_images: int, max_drop: float, reference_images: int | None, jobs: int | None
-) -> None:
-    if calibration_images < 1:
-        raise UsageError(f"calibration needs at least one image, not {calibration_images}")
-    if not (math.isfinite(max_drop) and max_drop >= 0):
-        raise UsageError(f"--max-drop is a number of percentage points, 0 or more, not {max_drop:g}")
-    if reference_images is not None and reference_images < 1:
-        raise UsageError(f"the bundle needs at least one reference image, not {reference_images}")
-    if jobs is not None and jobs < 1:
-        raise UsageError(f"--jobs is a number of worker processes, 1 or more, not {jobs}")
 
 
 def _refuse_occupied(place: Path, overwrite: bool) -> None:

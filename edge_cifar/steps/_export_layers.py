@@ -1,0 +1,146 @@
+"""Which layers int8 hurts, and the fewest to leave in floats.
+
+Each layer is quantized alone, in a network that is otherwise as trained, and the answers are set
+against those of the Keras model: what they differ by is that layer's doing and no other's. A layer
+whose input or output has channels of very different ranges stands out so even where its own weights
+are harmless.
+"""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_cifar import files
+from edge_cifar.converters import Calibration, Options, _layers, _shared
+from edge_cifar.errors import RunError, unknown
+from edge_cifar.progress import Progress
+from edge_cifar.runtimes import Images, Probabilities, loading
+from edge_cifar.steps import _export_plan
+
+_PRECISION = "int8"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerNoise:
+    """What quantizing one layer alone does to the answers.
+
+    Attributes:
+        layer: its name.
+        kind: its class.
+        signal_to_noise_db: power of the Keras model's probabilities over that of their change, in
+            decibels; 20 dB is an error of a tenth.
+    """
+
+    layer: str
+    kind: str
+    signal_to_noise_db: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A model to be quantized in parts.
+
+    Attributes:
+        model: the Keras model.
+        format: the converter's name.
+        labels: class names.
+        calibration: training images.
+    """
+
+    model: Any
+    format: str
+    labels: tuple[str, ...]
+    calibration: Calibration
+
+    def convert(self, path: Path, options: Options, metadata: dict[str, str]) -> dict[str, Any]:
+        """Write an int8 artifact; returns its facts for the manifest."""
+        facts: dict[str, Any] = _export_plan.converter(self.format).convert(
+            self.model,
+            _PRECISION,
+            labels=self.labels,
+            calibration=self.calibration,
+            metadata=metadata,
+            path=path,
+            options=options,
+        )
+        return facts
+
+
+def refuse_unknown(names: Sequence[str], model: Any) -> None:
+    """Refuse names that no layer with weights bears.
+
+    Raises:
+        RunError: there is one; the nearest is suggested.
+    """
+    known = [layer.name for layer in _layers.weighted(model)]
+    for name in names:
+        if name not in known:
+            raise RunError(f"--keep-float: {unknown('layer', name, known)}")
+
+
+def rank(subject: Subject, images: Images, expected: Probabilities, progress: Progress) -> list[LayerNoise]:
+    """Quantize each layer alone.
+
+    Args:
+        subject: the model and its format.
+        images: uint8 ``[N, H, W, 3]``, none of them a calibration image.
+        expected: float32 ``[N, classes]``, the Keras model's probabilities for them.
+        progress: told of each layer.
+
+    Returns:
+        the layers, the worst first.
+    """
+    layers = _layers.weighted(subject.model)
+    found = []
+    with (
+        tempfile.TemporaryDirectory(prefix="edge-cifar-") as scratch,
+        _shared.unchanged(subject.model),
+        progress.bar(f"{subject.format}, layer by layer", len(layers)) as advance,
+    ):
+        path = Path(scratch) / f"one{_export_plan.converter(subject.format).SUFFIX}"
+        for layer in layers:
+            subject.convert(path, Options(only=(layer.name,)), {})
+            answers = loading.load(path).predict(images)
+            found.append(
+                LayerNoise(layer=layer.name, kind=type(layer).__name__, signal_to_noise_db=_decibels(expected, answers))
+            )
+            files.remove(path)
+            advance(1)
+    return sorted(found, key=lambda noise: noise.signal_to_noise_db)
+
+
+def fewest(worst_first: Sequence[str], suffices: Callable[[tuple[str, ...]], bool]) -> tuple[str, ...] | None:
+    """The fewest layers, taken from the worst on, that suffice when they stay in floats.
+
+    Args:
+        worst_first: names of layers.
+        suffices: whether leaving some in floats is enough; more never do worse.
+
+    Returns:
+        their names; None when not even all of them suffice.
+    """
+    low, high = 0, 1
+    while not suffices(tuple(worst_first[:high])):
+        if high >= len(worst_first):
+            return None
+        low, high = high, min(2 * high, len(worst_first))
+    while high - low > 1:
+        middle = (low + high) // 2
+        if suffices(tuple(worst_first[:middle])):
+            high = middle
+        else:
+            low = middle
+    return tuple(worst_first[:high])
+
+
+def _decibels(expected: Probabilities, answers: Probabilities) -> float:
+    noise = float(np.square(expected - answers, dtype=np.float64).sum())
+    signal = float(np.square(expected, dtype=np.float64).sum())
+    # Equal answers have no noise; float32 tells nothing apart beyond 140 dB.
+    return 10 * float(np.log10(signal / max(noise, 1e-14 * signal)))

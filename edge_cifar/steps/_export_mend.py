@@ -1,0 +1,77 @@
+"""Brings a rejected int8 artifact through the gate by leaving layers in floats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_cifar import files
+from edge_cifar.converters import Options, _shared
+from edge_cifar.progress import Progress
+from edge_cifar.steps import _export_check
+from edge_cifar.steps._export_baseline import Baseline
+from edge_cifar.steps._export_check import Outcome
+from edge_cifar.steps._export_layers import Subject, fewest, rank
+from edge_cifar.steps._export_source import Source
+from edge_cifar.variant import Variant
+
+# Enough for a ranking: what stands out does so by decibels.
+_RANKED_IMAGES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mender:
+    """What it takes to convert a variant again.
+
+    Attributes:
+        source: that the variants are made from.
+        baseline: the Keras model.
+        progress: told how it goes.
+    """
+
+    source: Source
+    baseline: Baseline
+    progress: Progress
+
+    def mend(self, variant: Variant, path: Path) -> tuple[Mapping[str, Any], Outcome] | None:
+        """Write an artifact anew with as few layers in floats as the gate asks.
+
+        Args:
+            variant: that was rejected.
+            path: where to write it.
+
+        Returns:
+            its facts and the outcome of its check; None when no layer helps, and nothing is written.
+        """
+        yardstick = self.baseline.yardstick
+        subject = Subject(
+            model=self.baseline.model,
+            format=variant.format,
+            labels=self.source.labels,
+            calibration=self.source.calibration,
+        )
+        tried: dict[tuple[str, ...], tuple[Mapping[str, Any], Outcome]] = {}
+
+        def suffices(layers: tuple[str, ...]) -> bool:
+            facts = subject.convert(path, Options(keep_float=layers), self.source.metadata(variant))
+            outcome = _export_check.check(path, yardstick)
+            tried[layers] = facts, outcome
+            return outcome.rejection is None
+
+        with _shared.unchanged(subject.model):
+            ranked = rank(
+                subject,
+                yardstick.split.images[:_RANKED_IMAGES],
+                yardstick.probabilities[:_RANKED_IMAGES],
+                self.progress,
+            )
+            layers = fewest([noise.layer for noise in ranked], suffices)
+            if layers is None:
+                files.remove(path)
+                return None
+            # The last one tried need not be the one that was chosen.
+            suffices(layers)
+        self.progress.say(f"{variant} meets the gate with {', '.join(layers)} in floats")
+        return tried[layers]

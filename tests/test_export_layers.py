@@ -1,0 +1,81 @@
+"""Layers that 8 bits hurt: found by name, and left in floats."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import pytest
+from export_support import LABELS, breaking_network, calibration, converting_here, stand_in_run
+
+from edge_cifar.converters import Calibration
+from edge_cifar.data.loading import load
+from edge_cifar.errors import CheckFailed, RunError, UsageError
+from edge_cifar.progress import SILENT
+from edge_cifar.run import Run
+from edge_cifar.runtimes import keras as keras_runtime
+from edge_cifar.steps import _export_jobs
+from edge_cifar.steps._export_layers import Subject, fewest, rank
+from edge_cifar.steps.export import export
+
+pytest.importorskip("tensorflow", reason="conversion needs TensorFlow")
+FORMATS = ("tflite", "onnx")
+
+
+@pytest.fixture(scope="module")
+def model() -> Any:
+    train = load("synthetic", limit=1200, seed=0).train
+    return breaking_network(train.images[:600], train.labels[:600])
+
+
+@pytest.fixture(scope="module")
+def run(model: Any, tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return stand_in_run(tmp_path_factory.mktemp("runs") / "breaking", model=model)
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_the_layers_that_break_are_ranked_worst(format_: str, model: Any) -> None:
+    pytest.importorskip("tf2onnx", reason="ONNX needs tf2onnx")
+    images = load("synthetic", limit=1200, seed=0).test.images[:60]
+    sample = Calibration(images=images, indices=calibration(60).indices, seed=0)
+    subject = Subject(model=model, format=format_, labels=LABELS, calibration=sample)
+    ranked = rank(subject, images, keras_runtime.of_model(model).predict(images), SILENT)
+    assert {noise.layer for noise in ranked} == {"first", "wild", "after", "last"}
+    assert {noise.layer for noise in ranked[:2]} == {"wild", "after"}
+    assert ranked[1].signal_to_noise_db + 6 < ranked[2].signal_to_noise_db
+    assert {noise.kind for noise in ranked[:2]} == {"Conv2D"}
+
+
+@pytest.mark.parametrize("format_", FORMATS)
+def test_the_fewest_layers_that_meet_the_gate_stay_in_floats(
+    format_: str, run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("tf2onnx", reason="ONNX needs tf2onnx")
+    monkeypatch.setattr(_export_jobs, "converting", converting_here)
+    options: dict[str, Any] = {"formats": [format_], "precisions": ["int8"], "calibration_images": 100}
+    with pytest.raises(CheckFailed, match="--keep-float auto"):
+        export(run, out=tmp_path / "broken", **options)
+    mended = export(run, out=tmp_path / "mended", keep_float=["auto"], **options)
+    (artifact,) = mended.artifacts
+    assert set(artifact.facts["kept_float"]) == {"wild", "after"}
+    assert artifact.facts["parity"]["drop"]["points"] < 1
+    named = export(run, out=tmp_path / "named", keep_float=artifact.facts["kept_float"], **options)
+    assert named.artifacts[0].sha256 == artifact.sha256
+
+
+def test_a_layer_that_is_not_there_is_refused_with_the_nearest(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(RunError, match="unknown layer 'wilt'; did you mean 'wild'"):
+        export(run, formats=["tflite"], keep_float=["wilt"], out=tmp_path / "bundle")
+    assert not (tmp_path / "bundle").exists()
+
+
+def test_no_variant_whose_layers_can_be_chosen_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--keep-float needs one of onnx-int8, tflite-int8"):
+        export(tmp_path, formats=["tflite"], precisions=["fp16"], keep_float=["wild"])
+
+
+@pytest.mark.parametrize("needed", [*range(1, 8), None])
+def test_as_few_are_kept_as_suffice(needed: int | None) -> None:
+    layers = [f"layer {number}" for number in range(7)]
+    kept = fewest(layers, lambda some: needed is not None and len(some) >= needed)
+    assert kept == (None if needed is None else tuple(layers[:needed]))
