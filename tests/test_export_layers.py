@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
 import pytest
 from export_support import LABELS, breaking_network, calibration, converting_here, stand_in_run
 
+from edge_cifar.cli._main import main
 from edge_cifar.converters import Calibration
 from edge_cifar.data.loading import load
 from edge_cifar.errors import CheckFailed, RunError, UsageError
@@ -79,3 +81,39 @@ def test_as_few_are_kept_as_suffice(needed: int | None) -> None:
     layers = [f"layer {number}" for number in range(7)]
     kept = fewest(layers, lambda some: needed is not None and len(some) >= needed)
     assert kept == (None if needed is None else tuple(layers[:needed]))
+
+
+def test_the_command_names_the_worst_layers_and_draws_them(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "found"
+    assert main(["export", str(run.path), "--diagnose", "--format", "tflite", "--out", str(out)]) == 0
+    lines = [line.split() for line in capsys.readouterr().out.splitlines()]
+    rows = [line for line in lines if len(line) == 3 and line[1] in ("Conv2D", "Dense")]
+    assert {rows[0][0], rows[1][0]} == {"wild", "after"}
+    assert [float(row[2]) for row in rows] == sorted(float(row[2]) for row in rows)
+    document = json.loads((out / "diagnosis.json").read_text(encoding="utf-8"))
+    assert len(document["layers"]["tflite"]) == 4
+    assert document["images"] == 200
+    assert (out / "diagnosis.png").read_bytes().startswith(b"\x89PNG")
+    assert not run.export_path.exists()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (["--diagnose", "--format", "coreml"], "coreml"),
+        (["--diagnose", "--precision", "fp16"], "--diagnose takes int8 apart"),
+        (["--calibration-method", "entropie"], "did you mean 'entropy'"),
+        (
+            ["--calibration-method", "entropy", "--format", "tflite"],
+            "tflite has no entropy calibration; it has min",
+        ),
+        (["--keep-float", "auto,wild"], "either names of layers or auto"),
+    ],
+)
+def test_what_cannot_be_is_refused_from_the_command_line_alone(
+    arguments: list[str], message: str, in_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["export", *arguments]) == 2
+    assert message in capsys.readouterr().err

@@ -13,6 +13,10 @@ from edge_cifar.cli._output import Terminal, emit_json, emit_table
 
 if TYPE_CHECKING:
     from edge_cifar.artifact import Artifact, Bundle
+    from edge_cifar.steps._export_settings import Settings
+
+# Of a diagnosis's layers; the rest stands in its document.
+_WORST = 10
 
 
 class MatrixCommand(click.Command):
@@ -72,6 +76,7 @@ class MatrixCommand(click.Command):
     metavar="N",
     help="Worker processes that convert side by side.  [default: as many as processors and memory allow]",
 )
+@click.option("--diagnose", is_flag=True, help="Write no bundle, but find the layers that int8 hurts.")
 @click.option("--out", type=click.Path(path_type=Path), help="The bundle's folder.  [default: RUN/export]")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the run's data lie; used, or an error.")
 @click.option("--overwrite", is_flag=True, help="Replace the bundle in the folder.")
@@ -86,6 +91,7 @@ def command(
     max_drop: float,
     reference_images: int | str,
     jobs: int | None,
+    diagnose: bool,
     out: Path | None,
     data_dir: Path | None,
     overwrite: bool,
@@ -102,22 +108,27 @@ def command(
       edge-cifar export
       edge-cifar export runs/resnet8 --format tflite --precision int8 --precision fp16
       edge-cifar export --format all --precision all --overwrite
+      edge-cifar export --diagnose
     """
     from edge_cifar.steps import export as step
     from edge_cifar.steps._export_settings import Settings
 
+    settings = Settings(
+        calibration_images=calibration_images,
+        calibration_method=calibration_method,
+        max_drop=max_drop,
+        reference_images=None if reference_images == "all" else int(reference_images),
+        keep_float=tuple(keep_float.split(",")) if keep_float else (),
+        jobs=jobs,
+    )
+    if diagnose:
+        _diagnose(run, formats, precisions, settings, out, data_dir, as_json)
+        return
     bundle = step.write_bundle(
         run,
         formats=formats or None,
         precisions=precisions or None,
-        settings=Settings(
-            calibration_images=calibration_images,
-            calibration_method=calibration_method,
-            max_drop=max_drop,
-            reference_images=None if reference_images == "all" else int(reference_images),
-            keep_float=tuple(keep_float.split(",")) if keep_float else (),
-            jobs=jobs,
-        ),
+        settings=settings,
         out=out,
         overwrite=overwrite,
         data_dir=data_dir,
@@ -130,6 +141,37 @@ def command(
     step.demand_all(bundle)
     if not as_json:
         click.echo(f"next: {shlex.join(['edge-cifar', 'verify', str(bundle.path)])}")
+
+
+def _diagnose(
+    run: Path | None,
+    formats: tuple[str, ...],
+    precisions: tuple[str, ...],
+    settings: Settings,
+    out: Path | None,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    from edge_cifar.steps import diagnose as step
+
+    found = step.diagnose(
+        run,
+        formats=formats or None,
+        precisions=precisions or None,
+        settings=settings,
+        out=out,
+        data_dir=data_dir,
+        progress=Terminal(),
+    )
+    if as_json:
+        emit_json(found.document())
+        return
+    for format_, layers in found.layers.items():
+        click.echo(f"{format_}, one layer in int8 at a time:")
+        rows = [(one.layer, one.kind, f"{one.signal_to_noise_db:.1f}") for one in layers[:_WORST]]
+        emit_table(("layer", "kind", "signal to noise, dB"), rows)
+    click.echo(f"all layers and a picture: {found.folder}")
+    click.echo("next: edge-cifar export --keep-float LAYER,… or --keep-float auto")
 
 
 def _print(bundle: Bundle) -> None:

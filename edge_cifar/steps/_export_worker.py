@@ -40,6 +40,7 @@ class Task:
         calibration: a file that :func:`write_calibration` wrote.
         keep_float: layers to leave in floats, in the precisions that can.
         metadata: by precision, what the artifact itself is to hold beside the labels.
+        trained: a flatbuffer that training for 8 bits left; None for other models.
     """
 
     format: str
@@ -50,6 +51,7 @@ class Task:
     calibration: str
     keep_float: tuple[str, ...]
     metadata: Mapping[str, Mapping[str, str]]
+    trained: str | None = None
 
     def request(self) -> str:
         """The task as one line of JSON."""
@@ -58,7 +60,7 @@ class Task:
     @classmethod
     def read(cls, request: str) -> Task:
         """The task of a line that :meth:`request` made."""
-        fields = json.loads(request)
+        fields: dict[str, Any] = json.loads(request)
         return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
 
 
@@ -99,14 +101,18 @@ def convert(task: Task) -> Iterator[dict[str, Any]]:
             start = time.perf_counter()
             answer: dict[str, Any] = {"precision": precision}
             try:
+                variant = Variant(task.format, precision)
                 answer["facts"] = converter.convert(
                     model,
-                    precision,
+                    _export_plan.converted_as(variant),
                     labels=task.labels,
                     calibration=calibration,
                     metadata=task.metadata[precision],
-                    path=Path(task.folder) / f"{Variant(task.format, precision)}{converter.SUFFIX}",
-                    options=Options(keep_float=task.keep_float if precision in converter.SELECTIVE else ()),
+                    path=Path(task.folder) / f"{variant}{converter.SUFFIX}",
+                    options=Options(
+                        keep_float=task.keep_float if precision in converter.SELECTIVE else (),
+                        trained=Path(task.trained) if task.trained else None,
+                    ),
                 )
             except ConversionError as error:
                 answer["error"] = str(error)
