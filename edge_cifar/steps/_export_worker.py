@@ -61,7 +61,10 @@ class Task:
     def read(cls, request: str) -> Task:
         """The task of a line that :meth:`request` made."""
         fields: dict[str, Any] = json.loads(request)
-        return cls(**{name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()})
+        restored: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+        }
+        return cls(**restored)
 
 
 def write_calibration(calibration: Calibration, path: Path) -> None:
