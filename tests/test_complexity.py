@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import math
 from types import ModuleType
 
+import backbones_support as support
 import pytest
 
+from edge_cifar import backbones
 from edge_cifar.training.complexity import layer_costs, multiply_adds
 
 
@@ -32,6 +35,27 @@ def test_resnet8_costs_what_mlperf_tiny_says() -> None:
     (resnet8,) = models("resnet8")
     assert resnet8.multiply_adds / 1e6 == pytest.approx(12.5, rel=0.01)
     assert resnet8.parameters == 78_666
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        name if name in ("simple-cnn", "resnet20", "mobilenet") else pytest.param(name, marks=pytest.mark.slow)
+        for name in backbones.names()
+    ],
+)
+def test_layers_cost_what_the_operations_of_tensorflows_graph_do(name: str) -> None:
+    """Counted anew from what is computed: output positions times kernel, for every convolution and product."""
+    tf = pytest.importorskip("tensorflow", reason="the graph is TensorFlow's")
+    model = support.built(name)
+    specification = tf.TensorSpec((1, *model.input_shape[1:]), tf.float32)
+    graph = tf.function(lambda pixels: model(pixels, training=False)).get_concrete_function(specification).graph
+    counted = 0
+    for operation in graph.get_operations():
+        if operation.type in ("Conv2D", "DepthwiseConv2dNative", "MatMul"):
+            positions = math.prod(operation.outputs[0].shape[1:-1])
+            counted += positions * math.prod(operation.inputs[1].shape)
+    assert multiply_adds(model) == counted
 
 
 def test_each_kind_of_layer_by_hand(keras: ModuleType) -> None:
