@@ -41,6 +41,7 @@ class Lane:
         stable: whether each warm-up came to rest.
         watts: of the processor while it ran and nothing else of ours; None where the machine does not tell.
         operators: what each operator costs, where that was asked for and is told.
+        unprofiled: why there are no operators.
         remarks: what a reader of the row should know.
         judgements: by examination.
         worker: the process it runs in at the moment.
@@ -68,6 +69,7 @@ class Lane:
     stable: list[bool] = field(default_factory=list)
     watts: float | None = None
     operators: tuple[Operator, ...] = ()
+    unprofiled: str | None = None
     remarks: list[str] = field(default_factory=list)
     judgements: dict[Examination, Judgement] = field(default_factory=dict)
     worker: WorkerProcess | None = None

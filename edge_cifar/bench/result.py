@@ -12,7 +12,6 @@ import numpy as np
 
 from edge_cifar.bench.examination import Judgement
 from edge_cifar.bench.statistics import Latency
-from edge_cifar.bench.subject import KERAS
 from edge_cifar.evaluation.metrics import Interval
 from edge_cifar.runtimes import Operator
 from edge_cifar.variant import Variant
@@ -65,6 +64,8 @@ class BenchmarkResult:
         watts: of the processor while it ran.
         multiply_adds: of the Keras model, for one image.
         operators: what each operator costs.
+        unprofiled: why there are none, where they were asked for.
+        caveat: why its accuracy says nothing about the network.
         pareto: whether no other row beats it in error, latency and size.
         notes: what a reader of the row should know.
     """
@@ -94,15 +95,15 @@ class BenchmarkResult:
     watts: float | None = None
     multiply_adds: int | None = None
     operators: tuple[Operator, ...] = ()
+    unprofiled: str | None = None
+    caveat: str | None = None
     pareto: bool = False
     notes: tuple[str, ...] = ()
 
     @property
     def name(self) -> str:
         """What messages call it."""
-        if self.variant:
-            return f"{self.model} {self.variant}"
-        return f"{self.model} {KERAS}" if self.path.suffix == f".{KERAS}" else self.path.name
+        return f"{self.model} {self.variant}" if self.variant else self.path.name
 
     @property
     def throughput_per_s(self) -> float | None:
@@ -150,6 +151,8 @@ class BenchmarkResult:
             "multiply_adds_per_s": self.multiply_adds_per_s,
             "energy": _energy(self),
             "operators": [asdict(operator) for operator in self.operators] or None,
+            "unprofiled": self.unprofiled,
+            "caveat": self.caveat,
             "pareto": self.pareto,
             "notes": list(self.notes),
         }

@@ -33,6 +33,7 @@ def planned(subject: Subject) -> BenchmarkResult:
         status="ok",
         threads=1,
         multiply_adds=subject.multiply_adds,
+        caveat=subject.caveat,
         size_bytes=size_bytes,
         gzip_bytes=None if size_bytes is None else gzip_bytes(subject.path),
     )
@@ -72,6 +73,7 @@ def measured(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> Benc
         memory_bytes=max(above, default=None),
         watts=lane.watts,
         operators=lane.operators,
+        unprofiled=lane.unprofiled,
     )
     return replace(row, notes=tuple(_notes(row, lane, relative_to)))
 
@@ -154,7 +156,7 @@ def _format(lane: Lane) -> str | None:
 
 
 def _costs(row: BenchmarkResult) -> list[float]:
-    if row.judged is None or row.latency is None or row.size_bytes is None:
+    if row.judged is None or row.latency is None or row.size_bytes is None or row.caveat:
         return [np.nan] * 3
     return [1 - row.judged.accuracy.value, row.latency.median, float(row.size_bytes)]
 

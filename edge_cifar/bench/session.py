@@ -152,7 +152,7 @@ class Session:
                 if not refused.unavailable:
                     self._give_up(lane, "while being profiled", refused)
                 else:
-                    lane.remarks.append(f"no profile: {refused}")
+                    lane.unprofiled = str(refused)
             else:
                 lane.operators = tuple(Operator(**operator) for operator in found)
 

@@ -35,6 +35,7 @@ class Subject:
         agreement_on: the images with the Keras model's answers; None leaves agreement out. The
             same object as ``accuracy_on`` where one set of images serves both.
         multiply_adds: of the Keras model for one image; None where it is not known.
+        caveat: why its accuracy says nothing about the network; None when it does.
         input_range: of a bare file, where the user tells: real values of pixels 0 and 255.
         layout: likewise.
     """
@@ -45,24 +46,26 @@ class Subject:
     accuracy_on: Examination | None = None
     agreement_on: Examination | None = None
     multiply_adds: int | None = None
+    caveat: str | None = None
     input_range: Range | None = None
     layout: Layout | None = None
 
     @property
     def variant(self) -> Variant | None:
-        return self.artifact.variant if self.artifact else None
+        """Format and precision; None for a bare file."""
+        if self.artifact is not None:
+            return self.artifact.variant
+        return Variant(KERAS, "fp32") if self.path.suffix == f".{KERAS}" else None
 
     @property
     def bare(self) -> bool:
         """Whether nobody vouches for what it takes: somebody else's file."""
-        return self.artifact is None and self.path.suffix != f".{KERAS}"
+        return self.variant is None
 
     @property
     def name(self) -> str:
         """What messages call it."""
-        if self.variant:
-            return f"{self.model} {self.variant}"
-        return f"{self.model} {KERAS}" if self.path.suffix == f".{KERAS}" else self.path.name
+        return f"{self.model} {self.variant}" if self.variant else self.path.name
 
     @property
     def examinations(self) -> tuple[Examination, ...]:
@@ -72,9 +75,8 @@ class Subject:
 
     def goes_by(self, name: str) -> bool:
         """Whether a user who says ``name`` may mean this subject."""
-        return name in (str(self.variant), self.name, self.path.name, str(self.path)) or (
-            name == KERAS and self.path.suffix == f".{KERAS}"
-        )
+        names = (str(self.variant), self.name, self.path.name, str(self.path))
+        return name in names or (name == KERAS and self.variant is not None and self.variant.format == KERAS)
 
     def check(self) -> None:
         """Hold the file to its manifest entry; a bare file must only exist.

@@ -64,8 +64,9 @@ def _accuracy(row: BenchmarkResult) -> str | None:
     if row.judged is None:
         return None
     interval = row.judged.accuracy
-    synthetic = " synthetic" if row.judged.facts.get("synthetic") else ""
-    return f"{interval.value:.2%} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]{synthetic}"
+    words = f"{interval.value:.2%} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+    words += " synthetic" if row.judged.facts.get("synthetic") else ""
+    return f"{words} ({row.caveat})" if row.caveat else words
 
 
 def _megabytes(size_bytes: int | None) -> str | None:
@@ -99,6 +100,8 @@ def _show_profile(report: BenchReport, ways: Ways) -> None:
     if lines:
         click.echo()
         emit_table(("costliest operators", "type", "ms", "share", "on", "name"), lines)
+    for reason in dict.fromkeys(row.unprofiled for row in report.results if row.unprofiled):
+        click.echo(f"no operators: {reason}")
     peaks = report.machine["peak_multiply_adds_per_s"]
     speeds = [
         [

@@ -21,7 +21,7 @@ from dataclasses import dataclass
 
 from edge_cifar.errors import UsageError
 from edge_cifar.report import quantities
-from edge_cifar.report.measurements import Measurement, by_machine_and_data
+from edge_cifar.report.measurements import Measurement
 
 # What may be lost against the best by default, in points: what quantization is commonly allowed to cost.
 ALLOWED_LOSS = 0.01
@@ -87,7 +87,7 @@ class _Eligible:
 
 def advise(rows: Sequence[Measurement], limits: Limits) -> list[Advice]:
     """One piece of advice for each machine and data set that has something to rank."""
-    groups = [(place, _eligible(group)) for place, group in by_machine_and_data(rows).items()]
+    groups = [(place, _eligible(group)) for place, group in _by_machine_and_data(rows).items()]
     groups = [(place, candidates) for place, candidates in groups if candidates]
     several_machines = len({machine for (machine, _), _ in groups}) > 1
     several_sets = len({data for (_, data), _ in groups}) > 1
@@ -177,7 +177,14 @@ def _eligible(rows: Sequence[Measurement]) -> list[_Eligible]:
     return [
         _Eligible(row, row.accuracy, row.size_bytes, row.median_ms)
         for row in rows
-        # A batch's latency is not that of an image.
-        if row.status == "ok" and row.parity.status != "failed" and row.batch in (None, 1)
+        if row.status == "ok" and row.parity.status != "failed" and row.ranked
         if row.accuracy is not None and row.size_bytes is not None and row.median_ms is not None
     ]
+
+
+def _by_machine_and_data(rows: Sequence[Measurement]) -> dict[tuple[str, str], list[Measurement]]:
+    """Rows that may be ranked against each other: same machine, same data."""
+    groups: dict[tuple[str, str], list[Measurement]] = {}
+    for row in rows:
+        groups.setdefault((row.machine, row.data.name if row.data else ""), []).append(row)
+    return groups

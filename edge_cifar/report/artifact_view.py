@@ -107,7 +107,9 @@ def chart_rows(measurements: Sequence[Measurement]) -> list[View]:
             "short": row.variant or row.model,
             **{key: getattr(row, key) for key, _ in _FACETS if key != "model"},
             **{key: getattr(row, key) for key in numbers},
-            "symbol": palette.plotly_symbol(row.format),
+            "ranked": row.ranked,
+            # Hollow where the accuracy says nothing about the network.
+            "symbol": palette.plotly_symbol(row.format) + ("-open" if row.caveat else ""),
             "hover": _hover(row),
         }
         for number, row in enumerate(measurements)
@@ -177,6 +179,7 @@ def profiles(measurements: Sequence[Measurement]) -> View | None:
     colours = operators.type_colours([row.operators for row in profiled])
     ways = Ways(measurements)
     return {
+        "reasons": distinct(row.unprofiled for row in measurements),
         "types": [{"name": kind, "colour": colour} for kind, colour in colours.items()],
         "bars": [
             operators.view(" ".join(part for part in (row.name, ways.words(row)) if part), row.operators, colours)

@@ -12,6 +12,7 @@ from edge_cifar.report.ways import Ways
 
 View = dict[str, Any]
 
+_SMALLEST_SHOWN = 0.05
 _Z_95 = 1.959963984540054
 
 
@@ -66,5 +67,5 @@ def _cell(row: Measurement, baseline: Measurement, number: int) -> View:
     change = 100 * (share - reference)
     noise = 100 * _Z_95 * math.sqrt(share * (1 - share) / images + reference * (1 - reference) / asked)
     kind = "none" if abs(change) <= noise else "better" if change > 0 else "worse"
-    words = "" if row is baseline else f"{change:+.1f}"
+    words = f"{change:+.1f}" if abs(change) >= _SMALLEST_SHOWN else ""
     return {"text": f"{100 * share:.1f}", "change": words, "kind": kind}

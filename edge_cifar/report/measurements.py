@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import re
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any, Literal
@@ -79,6 +79,7 @@ class Measurement:
         joules_per_image: of the whole processor.
         multiply_adds_per_s: reached.
         operators: what they cost, by type; empty where it was not profiled.
+        unprofiled: why it is, where a profile was asked for.
         caveat: why its accuracy says nothing about the network; empty when it does.
         notes: what a reader of the row should know.
         on_front: the benchmark's own Pareto mark.
@@ -119,6 +120,7 @@ class Measurement:
     joules_per_image: float | None = None
     multiply_adds_per_s: float | None = None
     operators: tuple[TypeCost, ...] = ()
+    unprofiled: str = ""
     caveat: str = ""
     on_front: bool = False
     notes: tuple[str, ...] = ()
@@ -128,6 +130,11 @@ class Measurement:
     def name(self) -> str:
         """How a sentence calls it: ``resnet8 tflite-int8``."""
         return f"{self.model} {self.variant}" if self.variant else self.model
+
+    @property
+    def ranked(self) -> bool:
+        """Whether it may be held against others: by an accuracy that counts, and an image at a time."""
+        return not self.caveat and self.batch in (None, 1)
 
     @property
     def synthetic(self) -> bool:
@@ -235,14 +242,6 @@ def distinct(values: Iterable[Any]) -> list[Any]:
     return [value for value in dict.fromkeys(values) if value not in (None, "")]
 
 
-def by_machine_and_data(rows: Sequence[Measurement]) -> dict[tuple[str, str], list[Measurement]]:
-    """Rows that may be ranked against each other: same machine, same data."""
-    groups: dict[tuple[str, str], list[Measurement]] = {}
-    for row in rows:
-        groups.setdefault((row.machine, row.data.name if row.data else ""), []).append(row)
-    return groups
-
-
 def _measurement(row: Fields, machine: str, data: Data | None) -> Measurement:
     accuracy, latency, drop = row.child("accuracy"), row.child("latency_ms"), row.child("paired_drop")
     variant = row.text("variant")
@@ -290,6 +289,7 @@ def _measurement(row: Fields, machine: str, data: Data | None) -> Measurement:
         joules_per_image=row.child("energy").number("joules_per_image"),
         multiply_adds_per_s=row.number("multiply_adds_per_s"),
         operators=read_operators(row),
+        unprofiled=row.text("unprofiled") or "",
         caveat=row.text("caveat") or "",
         on_front=bool(row.flag("pareto")),
         notes=tuple(str(note) for note in row.items("notes")),

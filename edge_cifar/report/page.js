@@ -50,7 +50,7 @@ function tradeOff(plot, rows) {
   const costs = points.map((point) => point.cost);
   const low = Math.min(...costs), high = Math.max(...costs);
   const logarithmic = low > 0 && high / low > 4;
-  const line = front(points);
+  const line = front(points.filter((point) => point.row.ranked));
   const winners = new Set(line);
   const worst = Math.min(...points.map((point) => point.row.low ?? point.row.accuracy));
   const best = Math.max(...points.map((point) => point.row.high ?? point.row.accuracy));

@@ -53,6 +53,7 @@ def digest(measurements: Sequence[Measurement]) -> str:
     """
     shown = [
         [row.model, row.variant, row.format, row.accuracy, row.median_ms, row.size_bytes, row.synthetic]
+        + ([row.caveat] if row.caveat else [])
         for row in measurements
         if row.accuracy is not None
     ]
@@ -69,7 +70,8 @@ def _panel(axes: Axes, rows: Sequence[Measurement], colours: dict[str, str], cos
     axes.set_xlabel(label + " (logarithmic)", fontsize=9)
     if not points:
         return
-    front = pareto_front(np.array([[value, -_accuracy(row)] for value, row in points]))
+    costs = [[value, -_accuracy(row)] if row.ranked else [np.nan, np.nan] for value, row in points]
+    front = pareto_front(np.array(costs))
     winners = sorted((value, _accuracy(row)) for (value, row), best in zip(points, front, strict=True) if best)
     axes.step(*zip(*winners, strict=True), where="post", color=palette.GREY, linewidth=1.2, linestyle="--", zorder=1)
     for (value, row), best in zip(points, front, strict=True):
@@ -82,7 +84,9 @@ def _panel(axes: Axes, rows: Sequence[Measurement], colours: dict[str, str], cos
             marker=palette.matplotlib_marker(row.format),
             markersize=8 if best else 5.5,
             color=colour,
-            markeredgecolor="white",
+            # Hollow where the accuracy says nothing about the network.
+            markerfacecolor="none" if row.caveat else colour,
+            markeredgecolor=colour if row.caveat else "white",
             markeredgewidth=0.6,
             linestyle="none",
         )

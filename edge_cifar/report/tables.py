@@ -58,7 +58,8 @@ def _accuracy(row: Measurement) -> str:
     words = quantities.percent(row.accuracy)
     if row.low is not None and row.high is not None:
         words += f" ({100 * row.low:.1f} to {100 * row.high:.1f})"
-    return words + " synthetic" if row.synthetic else words
+    words += " synthetic" if row.synthetic else ""
+    return f"{words}, {row.caveat}" if row.caveat else words
 
 
 def _reasons(measurements: Sequence[Measurement]) -> list[str]:

@@ -33,12 +33,12 @@ class Ways:
         by_runtime: dict[str | None, set[str | None]] = {}
         for row in known:
             by_runtime.setdefault(row.runtime, set()).add(row.backend)
-        self._backend = any(len(backends) > 1 for backends in by_runtime.values())
+        self._several = {runtime for runtime, backends in by_runtime.items() if len(backends) > 1}
 
     def words(self, row: Way) -> str:
         """Such as ``builtin ×4 batch 8``; empty where the rows differ in nothing."""
         words = [
-            row.backend if self._backend and row.backend else "",
+            row.backend if row.runtime in self._several and row.backend else "",
             f"×{row.threads}" if self._threads and row.threads else "",
             f"batch {row.batch}" if self._batch and row.batch else "",
         ]

@@ -113,6 +113,7 @@ def _of_bundle(
         "model": bundle.model,
         "accuracy_on": given or _whole_test_set(bundle, agreement_on, images, progress) or agreement_on,
         "agreement_on": agreement_on,
+        "caveat": _caveat(bundle),
         "multiply_adds": _count(bundle.facts.get("multiply_adds")),
     }
     subjects = [Subject(path=artifact.path, artifact=artifact, **common) for artifact in bundle.artifacts]
@@ -173,6 +174,14 @@ def _of_dataset(dataset: Dataset, images: Count) -> Examination:
         names=tuple(dataset.labels),
         facts={"name": dataset.name, "checksum": dataset.checksum, "synthetic": dataset.synthetic},
     )
+
+
+def _caveat(bundle: Bundle) -> str | None:
+    """Weights of a limited training are good for latency, size and memory, and for nothing else."""
+    data = _facts(bundle, "data")
+    if _count(data.get("limit")) is None:
+        return None
+    return f"trained on {_count(data.get('train_images')) or 0:,} images only"
 
 
 def _count(value: object) -> int | None:
