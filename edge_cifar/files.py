@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+import zlib
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -18,6 +19,8 @@ from typing import Any
 from edge_cifar.errors import BundleError, EdgeCifarError
 
 _CHUNK_BYTES = 1 << 20
+# Window bits by which zlib writes gzip's format.
+_GZIP = 31
 
 
 @contextlib.contextmanager
@@ -144,6 +147,17 @@ def sha256(path: Path) -> str:
 def size_bytes(path: Path) -> int:
     """Size of a file, or of all files of a folder."""
     return sum(file.stat().st_size for file in _files_of(path)) if path.is_dir() else path.stat().st_size
+
+
+def gzip_bytes(path: Path) -> int:
+    """Size of a file, or of all files of a folder together, behind gzip: what a download or an app store transfers."""
+    compressor = zlib.compressobj(level=9, wbits=_GZIP)
+    total = 0
+    for file in _files_of(path) if path.is_dir() else [path]:
+        with file.open("rb") as stream:
+            while chunk := stream.read(_CHUNK_BYTES):
+                total += len(compressor.compress(chunk))
+    return total + len(compressor.flush())
 
 
 def inside(folder: Path, name: str) -> Path:

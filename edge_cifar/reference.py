@@ -6,6 +6,7 @@ import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -58,7 +59,7 @@ class Reference:
     def write(self, path: Path) -> None:
         """Write a compressed ``.npz``, whole."""
         with files.appears_whole(path) as partial:
-            changed = {f"{_CHANGED}{change}": answers for change, answers in self.changed.items()}
+            changed: dict[str, Any] = {f"{_CHANGED}{change}": answers for change, answers in self.changed.items()}
             np.savez_compressed(
                 partial, images=self.images, labels=self.labels, probabilities=self.probabilities, **changed
             )

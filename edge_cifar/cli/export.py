@@ -55,6 +55,20 @@ class MatrixCommand(click.Command):
     help="Layers that int8 leaves in floats; auto: the fewest that meet --max-drop, where it is not met.",
 )
 @click.option(
+    "--prune",
+    type=float,
+    multiple=True,
+    metavar="SHARE",
+    help="Each variant also with that share of its weights zero, such as 0.5; may be repeated. Trains again.",
+)
+@click.option(
+    "--cluster",
+    type=int,
+    multiple=True,
+    metavar="N",
+    help="Each variant also with N values a layer for its weights, such as 16; may be repeated. Trains again.",
+)
+@click.option(
     "--max-drop",
     type=float,
     default=1.0,
@@ -88,6 +102,8 @@ def command(
     calibration_images: int,
     calibration_method: str,
     keep_float: str | None,
+    prune: tuple[float, ...],
+    cluster: tuple[int, ...],
     max_drop: float,
     reference_images: int | str,
     jobs: int | None,
@@ -108,6 +124,7 @@ def command(
       edge-cifar export
       edge-cifar export runs/resnet8 --format tflite --precision int8 --precision fp16
       edge-cifar export --format all --precision all --overwrite
+      edge-cifar export --precision int8 --prune 0.5 --cluster 16 --overwrite
       edge-cifar export --diagnose
     """
     from edge_cifar.steps import export as step
@@ -120,6 +137,8 @@ def command(
         reference_images=None if reference_images == "all" else int(reference_images),
         keep_float=tuple(keep_float.split(",")) if keep_float else (),
         jobs=jobs,
+        prune=prune,
+        cluster=cluster,
     )
     if diagnose:
         _diagnose(run, formats, precisions, settings, out, data_dir, as_json)
@@ -175,8 +194,13 @@ def _diagnose(
 
 
 def _print(bundle: Bundle) -> None:
-    headers = ("variant", "bytes", "max diff", "same class", "points lost", "interval")
-    emit_table(headers, [_row(artifact) for artifact in bundle.artifacts])
+    headers = ["variant", "bytes", "max diff", "same class", "points lost", "interval"]
+    rows = [_row(artifact) for artifact in bundle.artifacts]
+    if any("gzip_bytes" in artifact.facts for artifact in bundle.artifacts):
+        headers.insert(2, "gzipped")
+        for row, artifact in zip(rows, bundle.artifacts, strict=True):
+            row.insert(2, f"{artifact.facts['gzip_bytes']:,}")
+    emit_table(headers, rows)
     for artifact in bundle.artifacts:
         if reason := artifact.facts["parity"].get("reason"):
             click.echo(f"{artifact.variant}: not checked, {reason}")
@@ -185,17 +209,17 @@ def _print(bundle: Bundle) -> None:
     click.echo(f"bundle: {bundle.path}")
 
 
-def _row(artifact: Artifact) -> tuple[str | None, ...]:
+def _row(artifact: Artifact) -> list[str | None]:
     parity = artifact.facts["parity"]
     size = f"{artifact.size_bytes:,}"
     if parity["status"] != "checked":
-        return str(artifact.variant), size, None, None, None, None
+        return [str(artifact.variant), size, None, None, None, None]
     drop = parity["drop"]
-    return (
+    return [
         str(artifact.variant),
         size,
         f"{parity['max_abs_diff']:.1e}",
         f"{parity['top1_agreement']:.2%}",
         f"{drop['points']:+.2f}",
         f"{drop['low']:+.2f} to {drop['high']:+.2f}",
-    )
+    ]

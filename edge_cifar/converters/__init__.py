@@ -21,6 +21,7 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -38,10 +39,12 @@ class Options:
     Attributes:
         keep_float: names of layers that int8 leaves in floats.
         only: names of the layers to quantize, and nothing else, to see what they cost; None for all.
+        trained: the flatbuffer that training for 8 bits left, which is TFLite's ``int8-qat``; None elsewhere.
     """
 
     keep_float: tuple[str, ...] = ()
     only: tuple[str, ...] | None = None
+    trained: Path | None = None
 
 
 AS_THEY_COME = Options()

@@ -1,16 +1,12 @@
-"""Variants whose weights are trained again: which there are, and how they come about.
+"""Trains a model's weights again, in a process of its own: the caller's end of it.
 
-A precision may carry what was done to the weights before they were converted: ``int8-qat`` (trained
-with the rounding of 8 bits in place), ``int8-pruned50`` (half of the weights zero) or
-``fp32-cluster16`` (sixteen values a layer). The training runs in a process of its own, see
-:mod:`edge_cifar.converters._retraining_worker`.
+The other end, and why there is one: :mod:`edge_cifar.converters._retraining_worker`.
 """
 
 from __future__ import annotations
 
 import json
 import os
-import re
 import select
 import signal
 import subprocess
@@ -18,73 +14,17 @@ import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 
 from edge_cifar import packages
 from edge_cifar.converters._retraining_exchange import REFUSAL, Outcome, Request
-from edge_cifar.errors import ConversionError, MissingPackage, UsageError
+from edge_cifar.errors import ConversionError, MissingPackage
 
-ROUNDING, PRUNING, CLUSTERING = "qat", "pruned", "cluster"
-_SUFFIX = re.compile(rf"^(?P<base>.+)-(?:(?P<qat>{ROUNDING})|(?P<kind>{PRUNING}|{CLUSTERING})(?P<amount>\d+))$")
 PACKAGES = ("tensorflow", "tf_keras", "tensorflow_model_optimization")
 _WORKER = (sys.executable, "-m", "edge_cifar.converters._retraining_worker")
 # It speaks every few steps; before the first it imports TensorFlow and measures, behind the last it converts.
 _SILENCE_SECONDS = 1800.0
 _COMPLAINTS = "stderr"
-
-
-@dataclass(frozen=True, order=True)
-class Change:
-    """What is done to weights before they are converted.
-
-    Attributes:
-        kind: ``qat``, ``pruned`` or ``cluster``.
-        amount: percent of zeros, or number of values a layer; 0 for ``qat``.
-    """
-
-    kind: str
-    amount: int = 0
-
-    def __str__(self) -> str:
-        return f"{self.kind}{self.amount or ''}"
-
-
-def pruned(share: float) -> Change:
-    """The change that makes a share of the weights zero.
-
-    Raises:
-        UsageError: the share is not between 0 and 1, in whole percent.
-    """
-    percent = round(100 * share)
-    if not (0 < percent < 100 and abs(100 * share - percent) < 1e-6):
-        raise UsageError(f"--prune takes a share of the weights between 0.01 and 0.99, in whole percent; got {share:g}")
-    return Change(PRUNING, percent)
-
-
-def clustered(values: int) -> Change:
-    """The change that leaves a layer so many values.
-
-    Raises:
-        UsageError: the number is not between 2 and 256.
-    """
-    if not 2 <= values <= 256:
-        raise UsageError(f"--cluster takes a number of values between 2 and 256; got {values}")
-    return Change(CLUSTERING, values)
-
-
-def split(precision: str) -> tuple[str, Change | None]:
-    """A precision as its converter knows it, and the change it carries.
-
-    >>> split("int8-pruned50")
-    ('int8', Change(kind='pruned', amount=50))
-    """
-    match = _SUFFIX.match(precision)
-    if match is None:
-        return precision, None
-    if match["qat"]:
-        return match["base"], Change(ROUNDING)
-    return match["base"], Change(match["kind"], int(match["amount"]))
 
 
 def retrain(

@@ -13,6 +13,9 @@ from numpy.typing import NDArray
 
 from edge_cifar.backbones import Retraining
 
+# What can be done to weights.
+ROUNDED, PRUNED, CLUSTERED = "qat", "pruned", "cluster"
+
 REQUEST = "request"
 OUTCOME = "outcome"
 REFUSAL = "refusal.json"
@@ -146,7 +149,7 @@ class Outcome:
         return cls(weights=weights, facts=facts, flatbuffer=flatbuffer.read_bytes() if flatbuffer.exists() else None)
 
 
-def _numbered(weights: Sequence[Weights]) -> dict[str, Weights]:
+def _numbered(weights: Sequence[Weights]) -> dict[str, Any]:
     return {f"{_WEIGHT}{number:05d}": array for number, array in enumerate(weights)}
 
 

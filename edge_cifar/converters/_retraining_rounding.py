@@ -21,8 +21,6 @@ from edge_cifar.backbones import Model, Tensor
 from edge_cifar.converters import _bias_correction
 from edge_cifar.converters._retraining_twin import CARRIERS, PIXELS, RESIZE, Kernels, sole_reader
 
-_quantization = tfmot.quantization.keras
-
 # What computes new values; all other layers move values about, or turn logits into probabilities.
 _COMPUTING = (*CARRIERS, "ReLU", "Activation", "Add", "Multiply", "GlobalAveragePooling2D", "Concatenate", "Resizing")
 _PASSING = ("MaxPooling2D", "AveragePooling2D", "ZeroPadding2D")
@@ -86,7 +84,7 @@ class Rounding:
             observed = layer.name in self._observed
             if kernel is None and not observed:
                 return layer
-            return _quantization.QuantizeWrapperV2(layer, _Config(kernel, observed))
+            return tfmot.quantization.keras.QuantizeWrapperV2(layer, _Config(kernel, observed))
 
         return tf_keras.models.clone_model(network, clone_function=wrapped)
 
@@ -111,7 +109,7 @@ class Rounding:
             _observer(model, name).set_limits(limits)
 
 
-class _WeightQuantizer(_quantization.quantizers.Quantizer):  # type: ignore[misc]
+class _WeightQuantizer(tfmot.quantization.keras.quantizers.Quantizer):  # type: ignore[misc]
     """Symmetric 8-bit integers, one scale an output channel, that of its largest weight at this moment."""
 
     def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
@@ -134,14 +132,14 @@ class _WeightQuantizer(_quantization.quantizers.Quantizer):  # type: ignore[misc
         return {}
 
 
-class _Observer(_quantization.quantizers.MovingAverageQuantizer):  # type: ignore[misc]
+class _Observer(tfmot.quantization.keras.quantizers.MovingAverageQuantizer):  # type: ignore[misc]
     """Asymmetric 8-bit integers over a range that follows the values slowly."""
 
     def __init__(self) -> None:
         super().__init__(num_bits=8, per_axis=False, symmetric=False, narrow_range=False)
 
     def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
-        self._range: dict[str, Any] = super().build(tensor_shape, name, layer)
+        self._range = dict(super().build(tensor_shape, name, layer))
         return self._range
 
     def limits(self) -> tuple[float, float]:
@@ -152,7 +150,7 @@ class _Observer(_quantization.quantizers.MovingAverageQuantizer):  # type: ignor
         self._range["max_var"].assign(limits[1])
 
 
-class _Config(_quantization.QuantizeConfig):  # type: ignore[misc]
+class _Config(tfmot.quantization.keras.QuantizeConfig):  # type: ignore[misc]
     """What is rounded of a layer: its kernel by name, or not; its output, or not."""
 
     def __init__(self, kernel: str | None, observed: bool) -> None:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from edge_cifar import backbones
 from edge_cifar.backbones import Model
 from edge_cifar.converters import _graph, _retraining_twin
-from edge_cifar.converters._retraining_exchange import REFUSAL, Images, Outcome, Request
+from edge_cifar.converters._retraining_exchange import CLUSTERED, PRUNED, REFUSAL, Images, Outcome, Request
 from edge_cifar.converters._retraining_rounding import Rounding
 from edge_cifar.converters._retraining_sparsity import Clustering, Pruning
 from edge_cifar.converters._retraining_twin import Kernels, Twin
@@ -86,9 +86,9 @@ def _twin(request: Request) -> Twin:
 
 
 def _method(request: Request, twin: Twin, steps: int) -> Method:
-    if request.kind == "pruned":
+    if request.kind == PRUNED:
         return Pruning(twin.network, request.amount, steps)
-    if request.kind == "cluster":
+    if request.kind == CLUSTERED:
         return Clustering(twin.network, request.amount)
     images = request.images.calibration
     starts = range(0, len(images), _CALIBRATION_BATCH)

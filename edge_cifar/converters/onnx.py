@@ -21,9 +21,10 @@ PRECISIONS: Mapping[str, str] = {
     "fp16": "weights and activations in 16-bit floats, half the size; slower on CPUs",
     "dynamic": "weights in 8 bits, activations quantized as they come; slow on CPUs",
     "int8": "weights in 8 bits per channel, activations in 8 bits, calibrated (QDQ)",
+    "int8-qat": "as int8, the weights trained for it first",
 }
 DEFAULT = ("fp32", "fp16", "int8")
-CALIBRATED = ("int8",)
+CALIBRATED = ("int8", "int8-qat")
 SELECTIVE = ("int8",)
 METHODS = ("min-max", "percentile", "entropy")
 
@@ -68,7 +69,7 @@ def convert(
     try:
         with quiet.captured() as chatter:
             fp32 = _fp32(onnx, model)
-            if precision == "int8":
+            if precision in CALIBRATED:
                 graph = _onnx_quantization.quantized(model, fp32, calibration, options)
             else:
                 graph = _PASSES[precision](onnx, fp32)

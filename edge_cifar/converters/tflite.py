@@ -18,12 +18,16 @@ PRECISIONS: Mapping[str, str] = {
     "fp16": "weights in 16-bit floats, half the size; computed in 32 bits on CPUs",
     "dynamic": "weights in 8 bits, activations quantized as they come; slow on depthwise networks",
     "int8": "weights in 8 bits per channel, activations in 8 bits, calibrated; takes and gives bytes",
+    "int8-qat": "as int8, trained for it first: from some seconds for small networks to an hour for large ones",
     "int16x8": "weights in 8 bits, activations in 16 bits, calibrated; for DSPs, slow on CPUs",
 }
 DEFAULT = ("fp32", "fp16", "int8")
 CALIBRATED = ("int8", "int16x8")
 SELECTIVE = ("int8",)
 METHODS = ("min-max",)
+
+_TRAINED = "int8-qat"
+_BYTES = ("int8", _TRAINED)
 
 
 def convert(
@@ -45,7 +49,7 @@ def convert(
         calibration: training images for ``int8`` and ``int16x8``; the others need none.
         metadata: kept in the file beside the labels.
         path: where to write.
-        options: for ``int8``.
+        options: for ``int8`` and ``int8-qat``.
 
     Returns:
         facts for the manifest: input, output, calibration.
@@ -65,17 +69,27 @@ def convert(
     with files.appears_whole(path) as partial:
         partial.write_bytes(_with_metadata(flatbuffer, labels, metadata))
     byte = {"type": "uint8", "scale": 1 / 256, "zero_point": 0}
-    image: dict[str, Any] = {"type": "float32"} if precision != "int8" else {**byte, "scale": 1.0}
-    answer: dict[str, Any] = {"type": "float32"} if precision != "int8" else byte
+    image: dict[str, Any] = {**byte, "scale": 1.0} if precision in _BYTES else {"type": "float32"}
+    answer: dict[str, Any] = byte if precision in _BYTES else {"type": "float32"}
     return {
         "input": {"name": _graph.INPUT, "shape": [1, *model.input_shape[1:]], "range": [0, 255], **image},
         "output": {"name": _graph.OUTPUT, "shape": [1, len(labels)], **answer},
-        "calibration": calibration.facts() if precision in CALIBRATED else None,
+        "calibration": _calibration_facts(precision, calibration),
         **({"kept_float": list(options.keep_float)} if options.keep_float else {}),
     }
 
 
+def _calibration_facts(precision: str, calibration: Calibration) -> dict[str, Any] | None:
+    if precision == _TRAINED:
+        # Ranges start there and then follow the training; the biases were trained with the rounding.
+        return {**calibration.facts(), "method": "moving average", "bias_correction": False}
+    return calibration.facts() if precision in CALIBRATED else None
+
+
 def _flatbuffer(tensorflow: Any, model: Any, precision: str, calibration: Calibration, options: Options) -> bytes:
+    if precision == _TRAINED:
+        assert options.trained is not None
+        return options.trained.read_bytes()
     if precision in CALIBRATED:
         return _tflite_quantization.quantized(
             tensorflow, model, precision, calibration, options, lambda start: _fp32(tensorflow, start)

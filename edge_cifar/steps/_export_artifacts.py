@@ -10,6 +10,7 @@ from typing import Any
 from edge_cifar import files, packages
 from edge_cifar.artifact import Artifact
 from edge_cifar.bench.memory import peak_bytes
+from edge_cifar.converters._retraining_exchange import ROUNDED
 from edge_cifar.progress import Progress
 from edge_cifar.steps import _export_check, _export_plan
 from edge_cifar.steps._export_check import Outcome, Yardstick
@@ -61,6 +62,8 @@ def collect(
     kept: dict[Variant, Artifact] = {}
     rejected: dict[Variant, dict[str, Any]] = {}
     peaks: dict[str, int] = {}
+    # Zeros and repeated values show in no other figure.
+    compressed = any(change not in (None, ROUNDED) for change in {variant.change for variant in variants})
     for number, conversion in enumerate(conversions, 1):
         variant = conversion.variant
         peaks[variant.format] = max(conversion.peak_bytes, peaks.get(variant.format, 0))
@@ -80,6 +83,10 @@ def collect(
                 files.remove(path)
             rejected[variant] = {"variant": str(variant), "reason": outcome.rejection, "parity": outcome.parity}
         else:
+            if variant.change:
+                facts = {**facts, "retraining": source.retrained[variant.change].facts}
+            if compressed:
+                facts = {**facts, "gzip_bytes": files.gzip_bytes(path)}
             kept[variant] = _artifact(variant, path, source.labels, facts, outcome)
         progress.say(f"{said}: converted in {conversion.seconds:.1f} s, {'rejected' if outcome.rejection else 'kept'}")
     artifacts = tuple(kept[variant] for variant in variants if variant in kept)

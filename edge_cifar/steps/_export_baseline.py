@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
+from pathlib import Path
 from typing import Any
 
 from edge_cifar import packages
@@ -33,6 +34,13 @@ class Baseline:
     predict: Callable[[Images], Probabilities]
     activations: Callable[[Images], Activations]
     yardstick: Yardstick
+
+    def predict_with(self, path: Path, images: Images) -> Probabilities:
+        """Probabilities of the same model with the weights of another Keras file."""
+        from edge_cifar.runtimes import keras as keras_runtime
+
+        changed = keras_runtime.load_model(packages.require_keras(), path)
+        return keras_runtime.of_model(changed).predict(images)
 
     @classmethod
     def load(cls, run: Run, data: RunData, seed: int, max_drop: float) -> Baseline:

@@ -44,7 +44,12 @@ def write_reference(
     kept = calibration_sample.sample(test, reference_images or len(test), seed)
     kept = np.random.default_rng(seed).permutation(kept)
     images = test.images[kept]
-    Reference(images=images, labels=test.labels[kept], probabilities=baseline.predict(images)).write(folder / REFERENCE)
+    Reference(
+        images=images,
+        labels=test.labels[kept],
+        probabilities=baseline.predict(images),
+        changed={change: baseline.predict_with(one.model, images) for change, one in source.retrained.items()},
+    ).write(folder / REFERENCE)
     baseline.activations(images[:ACTIVATION_IMAGES]).write(folder / ACTIVATIONS)
     return {
         "reference": {

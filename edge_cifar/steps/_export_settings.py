@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_cifar.converters import METHODS
+from edge_cifar.converters._retraining_exchange import CLUSTERED, PRUNED
 from edge_cifar.errors import UsageError, unknown
 from edge_cifar.steps import _export_plan
 from edge_cifar.variant import Variant
@@ -26,6 +27,8 @@ class Settings:
         keep_float: names of layers that int8 leaves in floats; ``auto`` alone for the fewest that bring a
             rejected artifact through the gate.
         jobs: worker processes that convert side by side; None for as many as processors and memory allow.
+        prune: shares of the weights that are zero in variants of their own.
+        cluster: numbers of values a layer's weights have in variants of their own.
     """
 
     calibration_images: int = 500
@@ -34,6 +37,16 @@ class Settings:
     reference_images: int | None = 2000
     keep_float: tuple[str, ...] = ()
     jobs: int | None = None
+    prune: tuple[float, ...] = ()
+    cluster: tuple[int, ...] = ()
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What is to be done to weights in variants of their own, as :class:`edge_cifar.variant.Variant` names it."""
+        return (
+            *(f"{PRUNED}{round(100 * share)}" for share in self.prune),
+            *(f"{CLUSTERED}{values}" for values in self.cluster),
+        )
 
     @property
     def named_layers(self) -> tuple[str, ...]:
@@ -61,6 +74,13 @@ class Settings:
             raise UsageError(f"the bundle needs at least one reference image, not {self.reference_images}")
         if self.jobs is not None and self.jobs < 1:
             raise UsageError(f"--jobs is a number of worker processes, 1 or more, not {self.jobs}")
+        for share in self.prune:
+            # Written so that NaN fails too.
+            if not (0.01 <= share <= 0.99 and abs(100 * share - round(100 * share)) < 1e-6):
+                raise UsageError(f"--prune takes a share between 0.01 and 0.99, in whole hundredths, not {share:g}")
+        for values in self.cluster:
+            if not 2 <= values <= 256:
+                raise UsageError(f"--cluster takes a number of values between 2 and 256, not {values}")
         if AUTO in self.keep_float and len(self.keep_float) > 1:
             raise UsageError("--keep-float is either names of layers or auto, not both")
 
@@ -72,7 +92,10 @@ class Settings:
         """
         for variant in variants:
             module = _export_plan.converter(variant.format)
-            if variant.precision in module.CALIBRATED and self.calibration_method not in module.METHODS:
+            if (
+                _export_plan.converted_as(variant) in module.CALIBRATED
+                and self.calibration_method not in module.METHODS
+            ):
                 raise UsageError(
                     f"{variant.format} has no {self.calibration_method} calibration; it has {', '.join(module.METHODS)}"
                 )

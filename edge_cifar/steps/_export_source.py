@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +18,21 @@ from edge_cifar.variant import Variant
 
 
 @dataclass(frozen=True, kw_only=True)
+class Retrained:
+    """A run's model with weights that were trained again.
+
+    Attributes:
+        model: its Keras file.
+        trained: the flatbuffer that training for 8 bits left; None otherwise.
+        facts: for the manifest: recipe, seed, history, steps, seconds.
+    """
+
+    model: Path
+    trained: Path | None
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
 class Source:
     """What a run's variants are converted from; its model is not loaded yet.
 
@@ -27,6 +42,7 @@ class Source:
         labels: class names, in the order of the probabilities.
         calibration: training images for quantization.
         keep_float: layers that int8 leaves in floats.
+        retrained: models of variants with changed weights, by change.
     """
 
     run: Run
@@ -34,6 +50,7 @@ class Source:
     labels: tuple[str, ...]
     calibration: Calibration
     keep_float: tuple[str, ...] = ()
+    retrained: Mapping[str, Retrained] = field(default_factory=dict)
 
     @classmethod
     def of(cls, run: Run, data: RunData, settings: Settings) -> Source:
@@ -57,7 +74,11 @@ class Source:
 
     def model_path(self, variant: Variant) -> Path:
         """The Keras file that a variant is converted from."""
-        return self.run.model_path
+        return self.retrained[variant.change].model if variant.change else self.run.model_path
+
+    def _trained(self, variant: Variant) -> str | None:
+        trained = self.retrained[variant.change].trained if variant.change else None
+        return str(trained) if trained else None
 
     def tasks(self, variants: Sequence[Variant], folder: Path, calibration: Path) -> list[Task]:
         """Variants as tasks for worker processes: those of one format and one model together.
@@ -80,6 +101,7 @@ class Source:
                 calibration=str(calibration),
                 keep_float=self.keep_float,
                 metadata={variant.precision: self.metadata(variant) for variant in group},
+                trained=self._trained(group[0]),
             )
             for (format_, model), group in together.items()
         ]

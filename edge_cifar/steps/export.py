@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import chain
 from pathlib import Path
 
 from edge_cifar import files
@@ -13,8 +15,16 @@ from edge_cifar.data.calibration import doubts
 from edge_cifar.errors import BundleError, CheckFailed
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.run import Run
-from edge_cifar.steps import _export_artifacts, _export_bundle, _export_check, _export_jobs, _export_plan
+from edge_cifar.steps import (
+    _export_artifacts,
+    _export_bundle,
+    _export_check,
+    _export_jobs,
+    _export_plan,
+    _export_retraining,
+)
 from edge_cifar.steps._export_baseline import Baseline
+from edge_cifar.steps._export_jobs import Conversion
 from edge_cifar.steps._export_layers import refuse_unknown
 from edge_cifar.steps._export_mend import Mender
 from edge_cifar.steps._export_settings import Settings
@@ -34,6 +44,8 @@ def export(
     max_drop: float = 1.0,
     reference_images: int | None = 2000,
     keep_float: Sequence[str] = (),
+    prune: Sequence[float] = (),
+    cluster: Sequence[int] = (),
     jobs: int | None = None,
     out: Path | str | None = None,
     overwrite: bool = False,
@@ -51,6 +63,8 @@ def export(
         max_drop: percentage points of validation accuracy that an artifact may lose.
         reference_images: test images that the bundle carries; None for all.
         keep_float: layers that int8 leaves in floats; ``["auto"]`` for the fewest that meet the gate.
+        prune: shares of the weights, 0.01 to 0.99, to set to zero: each variant is written so too.
+        cluster: numbers of values to leave a layer's weights, 2 to 256: each variant is written so too.
         jobs: worker processes that convert side by side; None for as many as processors and memory allow.
         out: the bundle's folder; ``export`` in the run folder when left out.
         overwrite: replace a bundle that stands there.
@@ -74,6 +88,8 @@ def export(
             max_drop=max_drop,
             reference_images=reference_images,
             keep_float=tuple(keep_float),
+            prune=tuple(prune),
+            cluster=tuple(cluster),
             jobs=jobs,
         ),
         out=out,
@@ -114,7 +130,7 @@ def write_bundle(
 ) -> Bundle:
     """As :func:`export`, but rejected variants are only written down in ``facts["rejected"]``."""
     settings.refuse_out_of_range()
-    variants = _export_plan.choose(formats, precisions, progress)
+    variants = _export_plan.choose(formats, precisions, progress, settings.changes)
     settings.refuse_unfit(variants)
     opened = runs.newest() if run is None else run if isinstance(run, Run) else Run.open(Path(run))
     opened.demand_weights()
@@ -139,13 +155,23 @@ def _write(
     settings: Settings,
     progress: Progress,
 ) -> None:
-    if any(variant.precision in _export_plan.converter(variant.format).CALIBRATED for variant in variants):
+    if any(
+        _export_plan.converted_as(variant) in _export_plan.converter(variant.format).CALIBRATED for variant in variants
+    ):
         for doubt in doubts(source.calibration.images):
             progress.say(f"warning: {doubt}")
     with tempfile.TemporaryDirectory(prefix="edge-cifar-export-") as scratch:
         images = Path(scratch) / "calibration.npz"
         write_calibration(source.calibration, images)
-        tasks = source.tasks(variants, folder, images)
+        retrainings = _export_retraining.retrain(source, data, variants, Path(scratch), progress)
+        source = replace(source, retrained=retrainings.done)
+        failed = [
+            Conversion(variant=variant, reason=reason)
+            for variant in variants
+            if (reason := retrainings.failed.get(variant.change or ""))
+        ]
+        left = [variant for variant in variants if variant.change not in retrainings.failed]
+        tasks = source.tasks(left, folder, images)
         # The workers convert while the Keras model answers for the images that are compared.
         with _export_jobs.converting(tasks, settings.jobs or _export_jobs.default_jobs(len(tasks))) as conversions:
             baseline = Baseline.load(source.run, data, source.calibration.seed, settings.max_drop)
@@ -158,7 +184,9 @@ def _write(
                 )
             references = _export_bundle.write_reference(source, baseline, data, folder, settings.reference_images)
             mender = Mender(source=source, baseline=baseline, progress=progress) if settings.keeps_fewest else None
-            written = _export_artifacts.collect(variants, conversions, source, yardstick, folder, progress, mender)
+            written = _export_artifacts.collect(
+                variants, chain(failed, conversions), source, yardstick, folder, progress, mender
+            )
     _export_bundle.write(source, baseline, written, references, folder)
 
 
