@@ -72,7 +72,8 @@ def test_constants_go_by_the_same_names_at_every_precision(tiny_bundle: Bundle, 
     assert len(exact) == 22
     assert sum(weight.shifts is not None for weight in exact.values()) == 9
     for weights in found.values():
-        assert set(weights) == set(exact)
+        # What int8 adds stands beside them.
+        assert set(weights) >= set(exact)
         assert all(weights[name].values.shape == exact[name].values.shape for name in exact)
 
 

@@ -4,14 +4,17 @@ from __future__ import annotations
 
 import json
 import time
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 from stand_in_litert import bundle_of, install
 
-from edge_cifar.artifact import Bundle
+from edge_cifar import files
+from edge_cifar.artifact import Artifact, Bundle
 from edge_cifar.parity import processes
 from edge_cifar.parity.bundle import verify_bundle
+from edge_cifar.variant import Variant
 
 
 @pytest.fixture
@@ -125,3 +128,64 @@ def test_labels_are_held_to_the_bundle_and_to_the_classes(stand_in, tmp_path):
     assert "its class 0 'cat'" in outcomes[0].reason
     assert "'bird'" in outcomes[0].reason
     assert "2 labels" in outcomes[1].reason
+
+
+MAC = """
+import platform
+platform.system = lambda: "Darwin"
+"""
+COREMLTOOLS = """
+import enum, pathlib, types
+import numpy as np
+
+class ComputeUnit(enum.Enum):
+    ALL, CPU_ONLY, CPU_AND_GPU, CPU_AND_NE = range(4)
+
+class MLModel:
+    def __init__(self, path, compute_units):
+        self._wrong = (pathlib.Path(path) / "wrong").read_text() == compute_units.name
+        self.user_defined_metadata = {}
+
+    def get_spec(self):
+        kind = types.SimpleNamespace(
+            WhichOneof=lambda _: "multiArrayType", multiArrayType=types.SimpleNamespace(shape=[1, 2, 2, 3])
+        )
+        feature = types.SimpleNamespace(name="image", type=kind)
+        return types.SimpleNamespace(
+            description=types.SimpleNamespace(input=[feature], output=[feature], predictedProbabilitiesName="p")
+        )
+
+    def predict(self, data):
+        if isinstance(data, list):
+            return [self.predict(one) for one in data]
+        first = data["image"][0, 0, 0] + 1
+        first = first[::-1] if self._wrong else first
+        return {"p": first / first.sum()}
+
+models = types.SimpleNamespace(MLModel=MLModel)
+"""
+
+
+@pytest.mark.parametrize(("wrong", "status"), [("", "pass"), ("CPU_AND_NE", "fail")])
+def test_on_a_mac_every_choice_of_processors_is_verified(tmp_path, monkeypatch, wrong, status):
+    package = tmp_path / "packages" / "coremltools"
+    package.mkdir(parents=True)
+    (package / "__init__.py").write_text(COREMLTOOLS)
+    (package.parent / "sitecustomize.py").write_text(MAC)
+    monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    bundle = bundle_of(tmp_path / "export")
+    path = bundle.path / "coreml-fp32.mlpackage"
+    path.mkdir()
+    (path / "wrong").write_text(wrong)
+    artifact = Artifact(
+        path=path,
+        variant=Variant("coreml", "fp32"),
+        sha256=files.sha256(path),
+        size_bytes=files.size_bytes(path),
+        labels=("bird", "cat", "dog"),
+    )
+    (outcome,) = verify_bundle(replace(bundle, artifacts=(artifact,)))
+    assert (outcome.status, outcome.method) == (status, "coreml")
+    assert outcome.document()["backends"] == ["cpu", "cpu-gpu", "cpu-neural-engine"]
+    if wrong:
+        assert "computed by cpu-neural-engine: a probability is" in str(outcome.reason)

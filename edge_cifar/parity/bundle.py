@@ -19,7 +19,7 @@ from edge_cifar.parity.layers import Drift, drift
 from edge_cifar.parity.layers import tolerance_for as layer_tolerance
 from edge_cifar.parity.matching import Match
 from edge_cifar.parity.processes import Answers, Refusal
-from edge_cifar.parity.tolerances import tolerance_for
+from edge_cifar.parity.tolerances import Tolerance, tolerance_for
 from edge_cifar.parity.verification import Status, Verification
 from edge_cifar.parity.views import MISTAKES, PLAIN
 from edge_cifar.parity.weights import WeightCheck, keeps_weights
@@ -160,7 +160,11 @@ def _judged(bundle: Bundle, artifact: Artifact, reference: Reference, given: Ans
     reason = unusable(reference, given.input_shape, probabilities)
     comparison = None if reason else compare(reference, probabilities, tolerance.margin)
     if comparison:
-        reason = shortfall(comparison, tolerance) or wrong_embedded_labels(artifact, given.labels)
+        reason = (
+            shortfall(comparison, tolerance)
+            or wrong_embedded_labels(artifact, given.labels)
+            or _wrong_backend(reference, given, tolerance)
+        )
     return Verification(
         model=bundle.model,
         variant=artifact.variant,
@@ -172,7 +176,18 @@ def _judged(bundle: Bundle, artifact: Artifact, reference: Reference, given: Ans
         seconds=given.seconds,
         labels=artifact.labels,
         comparison=comparison,
+        backends=tuple(given.backends),
     )
+
+
+def _wrong_backend(reference: Reference, given: Answers, tolerance: Tolerance) -> str | None:
+    """Which of a runtime's other backends answers wrongly, in words."""
+    for backend, probabilities in given.backends.items():
+        reason = unusable(reference, given.input_shape, probabilities)
+        reason = reason or shortfall(compare(reference, probabilities, tolerance.margin), tolerance)
+        if reason:
+            return f"computed by {backend}: {reason}"
+    return None
 
 
 def _unanswered(

@@ -43,6 +43,7 @@ class Answers:
         input_shape: (height, width, 3) that it takes.
         labels: class names that the artifact itself holds; None where it holds none.
         views: float32 ``[N, classes]`` by view; empty when the images have another shape.
+        backends: as many by the runtime's other backends, where it answers by each.
         seconds: wall time of its process.
     """
 
@@ -50,6 +51,7 @@ class Answers:
     input_shape: tuple[int, ...]
     labels: tuple[str, ...] | None
     views: dict[str, NDArray[np.float32]]
+    backends: dict[str, NDArray[np.float32]]
     seconds: float
 
 
@@ -140,10 +142,20 @@ def _outcomes(
 
 def _read_answers(out: Path, seconds: float) -> Answers:
     with np.load(out / worker.ANSWERS, allow_pickle=False) as archive:
-        views = {name.partition(":")[2]: archive[name] for name in archive if name.startswith("view:")}
+        views, backends = (
+            {name.partition(":")[2]: archive[name] for name in archive if name.startswith(kind)}
+            for kind in ("view:", "backend:")
+        )
         shape = tuple(int(side) for side in archive["input_shape"])
         labels = tuple(archive["labels"].tolist()) if "labels" in archive else None
-        return Answers(runtime=str(archive["runtime"]), input_shape=shape, labels=labels, views=views, seconds=seconds)
+        return Answers(
+            runtime=str(archive["runtime"]),
+            input_shape=shape,
+            labels=labels,
+            views=views,
+            backends=backends,
+            seconds=seconds,
+        )
 
 
 def _read_matches(out: Path, seconds: float) -> tuple[Match, ...]:

@@ -34,6 +34,7 @@ class Verification:
         weights: its constants held against its fp32 sibling's; None where there is no sound one, or the
             precision changes the weights.
         layers: the Keras model's layers in it; None where nobody asked.
+        backends: the runtime's other backends that were held to the same; the figures are those of its first.
     """
 
     model: str
@@ -48,6 +49,7 @@ class Verification:
     comparison: Comparison | None
     weights: WeightCheck | None = None
     layers: Drift | None = None
+    backends: tuple[str, ...] = ()
 
     def document(self) -> dict[str, Any]:
         """This outcome as JSON; figures that could not be measured are null."""
@@ -63,6 +65,7 @@ class Verification:
             "tolerance": self.tolerance.document(),
             "reason": self.reason,
             "seconds": round(self.seconds, 3),
+            **({"backends": list(self.backends)} if self.backends else {}),
             **({"layers": self.layers.document()} if self.layers else {}),
         }
 

@@ -19,9 +19,9 @@ from edge_cifar import plugins
 from edge_cifar.activations import Activations
 from edge_cifar.errors import EdgeCifarError, RuntimeUnavailable
 from edge_cifar.parity.matching import match
-from edge_cifar.parity.views import show
+from edge_cifar.parity.views import PLAIN, show
 from edge_cifar.reference import Reference
-from edge_cifar.runtimes import loading
+from edge_cifar.runtimes import Setup, loading
 
 ANSWERS = "answers.npz"
 MATCHES = "matches.json"
@@ -39,6 +39,8 @@ def answer(artifact: Path, reference: Path, count: int, views: list[str], out: P
         out: an existing folder; ``answers.npz`` appears in it, with the runtime's name, the
             artifact's input shape, the labels that it holds, and float32 ``[count, classes]`` under
             ``view:NAME``. Images of another shape than the artifact's are not fed, and no view is written.
+            Core ML's answers to the images as they are stand there for each choice of processors, too,
+            under ``backend:NAME``: half of them compute with kernels of their own.
     """
     runtime = loading.load(artifact)
     images = Reference.read(reference).first(count).images
@@ -47,6 +49,10 @@ def answer(artifact: Path, reference: Path, count: int, views: list[str], out: P
         arrays["labels"] = np.array(runtime.labels, dtype=np.str_)
     if tuple(runtime.input_shape) == images.shape[1:]:
         arrays |= {f"view:{view}": runtime.predict(show(images, view)) for view in views}
+        if runtime.name == "coreml" and views == [PLAIN]:
+            module = loading.runtime_for(artifact)
+            for backend in module.BACKENDS[1:]:
+                arrays[f"backend:{backend}"] = module.load(artifact, setup=Setup(backend=backend)).predict(images)
     np.savez(out / ANSWERS, **arrays)
 
 
