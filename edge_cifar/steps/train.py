@@ -178,7 +178,7 @@ def _train(
     progress: Progress,
 ) -> Run:
     keras = packages.require_keras()
-    from edge_cifar.training import backend
+    from edge_cifar.training import backend, parallel
     from edge_cifar.training.assembly import build_model
     from edge_cifar.training.checkpoint import State
     from edge_cifar.training.half_precision import settle
@@ -186,9 +186,10 @@ def _train(
 
     state = State.read(run.checkpoint_path) if resume else State(settings=settings)
     _refuse_other_settings(state, settings)
-    device_name = backend.select_device(device)
-    policy = backend.precision_policy(settings["mixed_precision"], device_name)
-    progress.say(f"training {design.name} with Keras on {keras.backend.backend()}, {device_name}, {policy}")
+    place = backend.select_device(device)
+    policy = backend.precision_policy(settings["mixed_precision"], place)
+    facts = {"backend": keras.backend.backend(), "device": place.name, "policy": policy}
+    progress.say(f"training {design.name} with Keras on {facts['backend']}, {place.name}, {policy}")
     keras.utils.set_random_seed(settings["seed"])
     if settings["deterministic"]:
         backend.make_deterministic()
@@ -208,23 +209,24 @@ def _train(
         finally:
             keras.config.set_dtype_policy("float32")
 
-    training = Training(
-        # A resumed model gets all its weights from the checkpoint.
-        build(policy, "none" if state.variables else weights),
-        recipe,
-        data.train,
-        data.validation,
-        seed=settings["seed"],
-        state=state,
-        checkpoint=run.checkpoint_path,
-        feature_cache_bytes=settings["feature_cache_gb"] * 1e9,
-        progress=progress,
-    )
-    training.run()
+    with parallel.over(place.parts, recipe.batch_size):
+        training = Training(
+            # A resumed model gets all its weights from the checkpoint.
+            build(policy, "none" if state.variables else weights),
+            recipe,
+            data.train,
+            data.validation,
+            seed=settings["seed"],
+            state=state,
+            checkpoint=run.checkpoint_path,
+            feature_cache_bytes=settings["feature_cache_gb"] * 1e9,
+            progress=progress,
+        )
+        training.run()
     model = build("float32", "none")
     model.set_weights(training.model.get_weights())
     settle(model)
-    publish(run, model, state, data, {"device": device_name, "policy": policy}, progress)
+    publish(run, model, state, data, facts, progress)
     return run
 
 

@@ -2,19 +2,33 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
 import keras
 
 from edge_cifar.errors import TrainingError
+from edge_cifar.training import parallel
 
 
-def select_device(choice: str) -> str:
+@dataclass(frozen=True, kw_only=True)
+class Device:
+    """What a training runs on.
+
+    Attributes:
+        name: for the record, such as ``cpu``, ``gpu: NVIDIA H200`` or ``gpu: 2 x NVIDIA H200``.
+        parts: the devices to spread it over, as Keras names them; empty where there is only one.
+    """
+
+    name: str
+    parts: Sequence[str] = ()
+
+
+def select_device(choice: str) -> Device:
     """Choose what to train on, before the first tensor is made.
 
     Args:
         choice: ``auto`` (a GPU where there is one), ``cpu`` or ``gpu``.
-
-    Returns:
-        The device's name, such as ``cpu`` or ``gpu: NVIDIA H200``.
 
     Raises:
         TrainingError: a GPU was asked for and the backend finds none.
@@ -26,11 +40,12 @@ def select_device(choice: str) -> str:
             f"no GPU found by Keras on {backend} {keras.__version__}; edge-cifar doctor tells what is missing, "
             "or train with --device cpu"
         )
-    if choice != "cpu":
-        return f"gpu: {gpus[0]}" if gpus else "cpu"
-    if gpus:
-        _HIDE[backend]()
-    return "cpu"
+    if choice == "cpu" or not gpus:
+        if gpus:
+            _HIDE[backend]()
+        return Device(name="cpu")
+    parts = parallel.devices()
+    return Device(name=f"gpu: {_counted(gpus)}", parts=parts) if len(parts) > 1 else Device(name=f"gpu: {gpus[0]}")
 
 
 def make_deterministic() -> None:
@@ -52,14 +67,19 @@ def make_deterministic() -> None:
         raise TrainingError("--deterministic is not offered by JAX on a GPU; use --device cpu")
 
 
-def precision_policy(choice: str, device: str) -> str:
+def precision_policy(choice: str, device: Device) -> str:
     """The Keras dtype policy for ``--mixed-precision``.
 
     ``auto`` mixes only on a CUDA GPU, where it pays; a CPU trains faster in float32.
     """
     if choice == "auto":
-        choice = "bfloat16" if device.startswith("gpu: ") and "metal" not in device.lower() else "off"
+        choice = "bfloat16" if device.name.startswith("gpu: ") and "metal" not in device.name.lower() else "off"
     return "float32" if choice == "off" else f"mixed_{choice}"
+
+
+def _counted(names: Sequence[str]) -> str:
+    """GPUs of one machine, equal ones together: ``2 x NVIDIA H200``."""
+    return ", ".join(f"{names.count(name)} x {name}" for name in dict.fromkeys(names))
 
 
 def _tensorflow_gpus() -> list[str]:

@@ -17,7 +17,7 @@ from edge_cifar.data import Split
 from edge_cifar.errors import TrainingError
 from edge_cifar.progress import Progress
 from edge_cifar.recipe import Phase, Recipe
-from edge_cifar.training import batch_norm, feature_plan, phases
+from edge_cifar.training import batch_norm, feature_plan, parallel, phases
 from edge_cifar.training.averaging import TrainedWeights
 from edge_cifar.training.checkpoint import Arrays, State
 from edge_cifar.training.feature_plan import Decision, Room
@@ -144,12 +144,14 @@ class Training:
 
     def _stage(self, index: int) -> Stage:
         """What a phase fits, as it was planned: on cached features, or on the images."""
-        decision = self._plan[index]
         start = time.perf_counter()
-        self.progress.say(f"phase {self.recipe.phases[index].name}: {decision.sentence()}")
-        stage = self._features.stage(index) or self._whole
+        if sentence := self._plan[index].sentence():
+            self.progress.say(f"phase {self.recipe.phases[index].name} {sentence}")
+        cached = self._features.stage(index)
+        if cached is None:
+            return self._whole
         self.state.caching_seconds += time.perf_counter() - start
-        return stage
+        return cached
 
     def _run_epoch(self, stage: Stage, index: int, phase: Phase, epoch: int, steps: int) -> None:
         state = self.state
@@ -161,7 +163,7 @@ class Training:
         trained = TrainedWeights()
         with self.progress.bar(f"{phase.name} {epoch + 1}/{phase.epochs}", steps) as advance:
             fitted = stage.learner.fit(
-                stage.batches(epoch, order, self.recipe.batch_size),
+                stage.batches(epoch, parallel.even(order), self.recipe.batch_size),
                 shuffle=False,
                 verbose=0,
                 callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: advance(1)), trained],
@@ -231,7 +233,8 @@ class Training:
 
 def predict(model: Model, images: NDArray[Any]) -> NDArray[np.float32]:
     """A model's probabilities for images ``[N, H, W, 3]``, or for features; float32 ``[N, classes]``."""
-    return np.asarray(model.predict(images, batch_size=EVALUATION_BATCH, verbose=0), np.float32)
+    with parallel.undivided():
+        return np.asarray(model.predict(images, batch_size=EVALUATION_BATCH, verbose=0), np.float32)
 
 
 def _arrays(variables: list[Any]) -> Arrays:
