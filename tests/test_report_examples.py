@@ -83,7 +83,10 @@ def test_the_page_shows_the_same_images_with_every_runs_answer(tmp_path: Path, s
     html = page(*runs)
     shown = cards(html)
     assert len(shown) == examples.COUNT
-    assert "Both are right about 360 of 400 test images, neither is about 10; about 30 the runs differ." in html
+    assert (
+        "one and two are both right about 360 of 400 test images, and both wrong about 10; about 30 they differ."
+        in html
+    )
     for card in shown:
         assert card.count('class="right"') == card.count('class="wrong"') == 1
         assert "<small>one</small>" in card

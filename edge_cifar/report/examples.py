@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import base64
 import io
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import zip_longest
 
 import numpy as np
 from numpy.typing import NDArray
@@ -123,13 +123,15 @@ def choose(said: Sequence[Predictions], count: int = COUNT) -> list[int]:
     """
     right = np.stack([one.right for one in said], axis=1).tolist()
     sure = np.mean([one.confidence for one in said], axis=0)
-    sorts: dict[tuple[bool, ...], list[int]] = {}
-    for index in np.lexsort((-sure, _rank_in_class(said[0].labels, sure))).tolist():
-        sorts.setdefault(tuple(right[index]), []).append(index)
-    frequent = sorted(sorts, key=lambda sort: (-len(sorts[sort]), sort))
+    sorts: dict[tuple[bool, ...], dict[int, list[int]]] = {}
+    for index in np.argsort(-sure, kind="stable").tolist():
+        by_class = sorts.setdefault(tuple(right[index]), {})
+        by_class.setdefault(int(said[0].labels[index]), []).append(index)
+    queues = {sort: _in_turn(by_class.values(), len(right)) for sort, by_class in sorts.items()}
+    frequent = sorted(queues, key=lambda sort: (-len(queues[sort]), sort))
     chosen: list[int] = []
     for differ in (True, False):
-        chosen += _in_turn([sorts[sort] for sort in frequent if (len(set(sort)) > 1) == differ], count - len(chosen))
+        chosen += _in_turn([queues[sort] for sort in frequent if (len(set(sort)) > 1) == differ], count - len(chosen))
     return sorted(chosen, key=lambda index: ([not one for one in right[index]], chosen.index(index)))
 
 
@@ -139,21 +141,10 @@ def answers(run: Trained) -> Predictions:
     return run.predictions
 
 
-def _rank_in_class(labels: NDArray[np.int64], sure: NDArray[np.float64]) -> NDArray[np.int64]:
-    """For each image, how many of its class are surer."""
-    rank = np.empty(len(labels), np.int64)
-    order = np.lexsort((-sure, labels))
-    for _, members in groupby(order.tolist(), key=lambda index: labels[index]):
-        for place, index in enumerate(members):
-            rank[index] = place
-    return rank
-
-
-def _in_turn(queues: Sequence[Sequence[int]], count: int) -> list[int]:
+def _in_turn(queues: Iterable[Sequence[int]], count: int) -> list[int]:
     """The first of each queue, then the second of each, until there are ``count``."""
-    longest = max((len(queue) for queue in queues), default=0)
-    drawn = [queue[place] for place in range(longest) for queue in queues if place < len(queue)]
-    return drawn[:count]
+    rounds = zip_longest(*queues)
+    return [index for one in rounds for index in one if index is not None][:count]
 
 
 def _summary(runs: Sequence[Trained]) -> str:
@@ -162,11 +153,11 @@ def _summary(runs: Sequence[Trained]) -> str:
     if len(runs) == 1:
         return f"{runs[0].name} is right about {int(right.sum()):,} of {images:,} test images."
     together, never = int(right.all(axis=0).sum()), int((~right.any(axis=0)).sum())
-    which = "Both" if len(runs) == 2 else f"All {len(runs)}"
-    none = "neither is" if len(runs) == 2 else "none is"
+    names = f"{', '.join(run.name for run in runs[:-1])} and {runs[-1].name}"
+    all_ = "both" if len(runs) == 2 else "all"
     return (
-        f"{which} are right about {together:,} of {images:,} test images, {none} about {never:,}; "
-        f"about {images - together - never:,} the runs differ."
+        f"{names} are {all_} right about {together:,} of {images:,} test images, and {all_} wrong about {never:,}; "
+        f"about {images - together - never:,} they differ."
     )
 
 
