@@ -11,7 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from edge_cifar.contents import Weight
-from edge_cifar.parity.weights import check, keeps_weights
+from edge_cifar.parity.weights import check, sibling_of
 from edge_cifar.runtimes._pixels import Quantization
 from edge_cifar.variant import Variant
 
@@ -140,8 +140,15 @@ def test_bounds_that_became_part_of_a_quantization_are_not_missed():
 
 
 @pytest.mark.parametrize(
-    ("precision", "kept"),
-    [("fp16", True), ("int8", True), ("w4", True), ("fp32", False), ("int8-qat", False), ("w8-pruned50", False)],
+    ("precision", "sibling"),
+    [
+        ("fp16", "tflite-fp32"),
+        ("int8", "tflite-fp32"),
+        ("int8-pruned50", "tflite-fp32-pruned50"),
+        ("fp32", None),
+        ("fp32-pruned50", None),
+    ],
 )
-def test_retrained_weights_are_not_compared(precision, kept):
-    assert keeps_weights(Variant("tflite", precision)) is kept
+def test_constants_are_held_against_the_artifact_that_has_them_in_full(precision, sibling):
+    found = sibling_of(Variant("tflite", precision))
+    assert (None if found is None else str(found)) == sibling

@@ -22,7 +22,7 @@ from edge_cifar.parity.processes import Answers, Refusal
 from edge_cifar.parity.tolerances import Tolerance, tolerance_for
 from edge_cifar.parity.verification import Status, Verification
 from edge_cifar.parity.views import MISTAKES, PLAIN
-from edge_cifar.parity.weights import WeightCheck, keeps_weights
+from edge_cifar.parity.weights import WeightCheck, sibling_of
 from edge_cifar.parity.weights import check as check_weights
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.reference import Reference
@@ -235,9 +235,10 @@ def _proven(bundle: Bundle, outcomes: list[Verification]) -> list[Verification]:
     }
     proven = []
     for artifact, outcome in zip(bundle.artifacts, outcomes, strict=True):
-        sibling = passed.get(Variant(artifact.variant.format, "fp32"))
+        sibling_variant = sibling_of(artifact.variant)
+        sibling = passed.get(sibling_variant) if sibling_variant else None
         readable = outcome.status != "fail" or outcome.comparison is not None
-        if sibling is None or not readable or not keeps_weights(artifact.variant):
+        if sibling is None or not readable:
             proven.append(outcome)
             continue
         check = _weight_check(sibling, artifact)

@@ -19,7 +19,7 @@ from edge_cifar.variant import Variant
 
 Floats = NDArray[np.float64]
 
-# Those whose weights are the fp32 artifact's, rounded. Training for quantization, pruning and clustering change them.
+# Those whose weights are the fp32 artifact's, rounded.
 _ROUNDED = ("fp16", "dynamic", "int8", "int16x8", "w8", "w6", "w4")
 
 # Scales and biases are float32 products of float32 numbers.
@@ -51,9 +51,14 @@ class WeightCheck:
         return {"compared_with": str(self.sibling), "constants": self.constants, "proven": self.wrong is None}
 
 
-def keeps_weights(variant: Variant) -> bool:
-    """Whether a variant's weights are those of the fp32 artifact of its format, but for rounding."""
-    return variant.precision in _ROUNDED
+def sibling_of(variant: Variant) -> Variant | None:
+    """The fp32 variant whose weights a variant's are, but for rounding; None where it has a precision of its own.
+
+    Weights that were pruned or clustered have one that holds the same; training for quantization leaves none.
+    """
+    if variant.base not in _ROUNDED:
+        return None
+    return Variant(variant.format, f"fp32-{variant.change}" if variant.change else "fp32")
 
 
 def check(sibling: Variant, exact: Mapping[str, Weight], given: Mapping[str, Weight]) -> WeightCheck:
