@@ -16,7 +16,12 @@ from edge_cifar import files
 from edge_cifar.artifact import Artifact, Bundle
 from edge_cifar.bench import process
 from edge_cifar.bench.protocol import Protocol
+from edge_cifar.bench.result import BenchmarkResult
+from edge_cifar.bench.subject import Subject
+from edge_cifar.progress import SILENT
 from edge_cifar.reference import Reference
+from edge_cifar.steps._bench_subjects import Pixels, find_subjects
+from edge_cifar.steps.bench import measure
 from edge_cifar.variant import Variant
 
 FAKE_RUNTIME = Path(__file__).parent / "fake_runtime"
@@ -86,3 +91,16 @@ def write_reference(bundle: Bundle, labels: NDArray[np.int64] = LABELS) -> None:
     """The bundle's images, with the answers that the fake runtime gives."""
     answers = np.eye(3, dtype=np.float32)[IMAGES[:, 0, 0, 0]]
     Reference(images=IMAGES, labels=labels, probabilities=answers).write(bundle.reference_path)
+
+
+def subjects(bundle: Bundle) -> list[Subject]:
+    """A bundle's subjects, as ``bench`` finds them."""
+    found, _ = find_subjects(
+        [bundle], images=None, data=None, data_dir=None, pixels=Pixels(), with_keras=False, progress=SILENT
+    )
+    return found
+
+
+def measured(chosen: list[Subject], protocol: Protocol) -> list[BenchmarkResult]:
+    """The rows of subjects that no target names."""
+    return list(measure(chosen, protocol, None, SILENT).results)

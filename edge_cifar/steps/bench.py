@@ -28,6 +28,7 @@ from edge_cifar.steps._bench_subjects import Pixels, Target, find_subjects
 from edge_cifar.steps._bundles import run_of
 
 RESULT = "bench.json"
+PROFILE = "profile.png"
 
 _PACKAGES = ("edge-cifar", "numpy", "ai-edge-litert", "onnxruntime", "coremltools", "keras")
 # Workers may fill half of the memory that is free: the system's cache of the files is memory too.
@@ -86,7 +87,7 @@ def bench(
         relative_to: what latencies are held against: a variant, a file's name, or ``keras`` for the
             runs' own Keras models, which are then measured too; fp32 of the same model and format when
             left out.
-        output: a file to write the result to.
+        output: a file to write the result to; the picture of a profile stands beside it.
         protocol: all settings at once; overrides ``threads``, ``batch_size``, ``backend``, ``seconds``,
             ``profile`` and ``rest``.
         progress: told how it goes.
@@ -125,9 +126,10 @@ def bench(
         raise MeasurementError(f"nothing to measure goes by {relative_to!r}; there are {known}")
     if output is not None:
         _demand_writable(Path(output))
-    report = _measure(subjects, protocol, relative_to, progress)
+    report = measure(subjects, protocol, relative_to, progress)
     if output is not None:
         files.write_json(Path(output), report.document())
+        _draw_profile(report, Path(output).with_name(f"{Path(output).stem}-{PROFILE}"), progress)
     if report.interrupted:
         raise BenchInterrupted(report)
     for bundle in homes:
@@ -146,9 +148,10 @@ def _demand_writable(path: Path) -> None:
         raise files.cannot_write(path, error) from error
 
 
-def _measure(
+def measure(
     subjects: Sequence[Subject], protocol: Protocol, relative_to: str | None, progress: Progress
 ) -> BenchReport:
+    """Measure subjects wherever they come from; see :func:`bench`, which finds them first."""
     lanes, results = _plan(subjects, protocol, progress)
     before, meter = machine.facts(), energy.find()
     able = [lane for lane in lanes if lane is not None]
@@ -244,4 +247,26 @@ def _write_beside_run(bundle: Bundle, report: BenchReport, progress: Progress) -
     ]
     path = run.path / RESULT
     files.write_json(path, document)
+    progress.say(f"written: {path}")
+    _draw_profile(report, run.path / PROFILE, progress)
+
+
+def _draw_profile(report: BenchReport, path: Path, progress: Progress) -> None:
+    """A picture of the operators' shares, where some were told and Matplotlib is at hand."""
+    profiled = [row for row in report.results if row.operators]
+    if not profiled or not packages.installed("matplotlib"):
+        return
+    from edge_cifar.report import operators
+    from edge_cifar.report.fields import Fields
+    from edge_cifar.report.ways import Ways
+
+    ways = Ways(report.results)
+    bars = [
+        (
+            " ".join(filter(None, (row.name, ways.words(row)))),
+            operators.read_operators(Fields(row.document(), str(path))),
+        )
+        for row in profiled
+    ]
+    operators.draw(bars, path)
     progress.say(f"written: {path}")
