@@ -38,11 +38,13 @@ class Options:
 
     Attributes:
         keep_float: names of layers that int8 leaves in floats.
+        deployment_target: the oldest system that a Core ML package has to run on; None for the format's usual.
         only: names of the layers to quantize, and nothing else, to see what they cost; None for all.
         trained: the flatbuffer that training for 8 bits left, which is TFLite's ``int8-qat``; None elsewhere.
     """
 
     keep_float: tuple[str, ...] = ()
+    deployment_target: str | None = None
     only: tuple[str, ...] | None = None
     trained: Path | None = None
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import json
 import uuid
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from edge_cifar import files, packages, quiet
-from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _graph, _shared
+from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _coreml_activations, _graph, _shared
+from edge_cifar.errors import UsageError, unknown
 from edge_cifar.runtimes import coreml as runtime
 
 SUFFIX = runtime.SUFFIX
@@ -17,18 +18,27 @@ PACKAGES = ("coremltools",)
 PRECISIONS: Mapping[str, str] = {
     "fp32": "weights and activations in 32-bit floats; keeps off the Neural Engine",
     "fp16": "weights and activations in 16-bit floats, what Apple's processors compute in",
+    "int8": "weights in 8 bits per channel, activations in 8 bits, calibrated; from iOS 17",
     "w8": "weights in 8 bits per channel, activations in 16-bit floats",
     "w6": "weights from palettes of 64 values, activations in 16-bit floats",
-    "w4": "weights from palettes of 16 values, activations in 16-bit floats",
+    "w4": "weights in blocks of 4-bit integers from iOS 18, from palettes of 16 values before",
 }
 DEFAULT = ("fp32", "fp16", "w8")
-CALIBRATED: tuple[str, ...] = ()
+CALIBRATED = ("int8",)
 SELECTIVE: tuple[str, ...] = ()
 METHODS = ("min-max",)
 
 _EXTRA = "convert"
-# The first target whose programs may hold palettes and quantized weights (macOS 13).
-_TARGET = "iOS16"
+# Systems that a package can be made for, by name, and which of Core ML's generations each is.
+TARGETS: Mapping[str, int] = {
+    **{f"iOS{version}": version for version in (15, 16, 17, 18)},
+    **{f"macOS{version}": version + 3 for version in (12, 13, 14, 15)},
+}
+# Programs hold palettes and quantized weights from iOS 16 on, quantized activations from 17.
+_LOWEST = {"fp32": 15, "fp16": 15, "w8": 16, "w6": 16, "w4": 16, "int8": 17}
+_USUAL = "iOS16"
+_BLOCKS_OF_WEIGHTS = 18
+_BLOCK = 32
 _SCALES_TO_BATCH_NORMS = "common::fuse_elementwise_to_batchnorm"
 _CONVERSION_DATE = "com.github.apple.coremltools.conversion_date"
 # Any fixed name space will do; items are told apart by their paths.
@@ -54,18 +64,20 @@ def convert(
         model: a Keras model in float32.
         precision: one of :data:`PRECISIONS`.
         labels: class names, which the program answers with.
-        calibration: not used: no precision here quantizes activations.
+        calibration: training images for ``int8``; the others need none.
         metadata: kept in the package beside the labels.
         path: where to write.
-        options: not used.
+        options: the deployment target.
 
     Returns:
         facts for the manifest: input, output, calibration, deployment target.
 
     Raises:
+        UsageError: the deployment target is unknown, or older than the precision.
         ConversionError: the converter cannot carry the model.
         MissingPackage: coremltools or TensorFlow is not installed.
     """
+    system = target(precision, options.deployment_target)
     with quiet.captured():
         # Says at import which of its parts only work on a Mac.
         coremltools = packages.require("coremltools", _EXTRA)
@@ -74,9 +86,13 @@ def convert(
         with quiet.captured() as chatter:
             floats = "fp32" if precision == "fp32" else "fp16"
             start = _shared.once(
-                model, ("coreml", floats, tuple(labels)), lambda: _program(coremltools, model, floats, labels)
+                model,
+                ("coreml", floats, system, tuple(labels)),
+                lambda: _program(coremltools, model, floats, system, labels),
             )
-            program = _COMPRESSIONS[precision](coremltools, start)
+            if precision == "int8":
+                start = _coreml_activations.quantized(coremltools, start, calibration)
+            program = _compressed(coremltools, start, precision, TARGETS[system])
     except Exception as error:
         # coremltools raises whatever its passes raise, down to bare Exception.
         raise _graph.failed("coreml", precision, error, chatter) from error
@@ -92,12 +108,13 @@ def convert(
     return {
         "input": {"name": _graph.INPUT, "shape": list(model.input_shape[1:]), "range": [0, 255], "type": "image"},
         "output": {"name": description.predictedProbabilitiesName, "shape": [len(labels)], "type": "dictionary"},
-        "calibration": None,
-        "deployment_target": _TARGET,
+        # What corrects biases elsewhere is for one rounding of float32; these weights go through half precision.
+        "calibration": {**calibration.facts(), "bias_correction": False} if precision in CALIBRATED else None,
+        "deployment_target": system,
     }
 
 
-def _program(coremltools: Any, model: Any, floats: str, labels: Sequence[str]) -> Any:
+def _program(coremltools: Any, model: Any, floats: str, system: str, labels: Sequence[str]) -> Any:
     image = coremltools.ImageType(
         name=_graph.INPUT, shape=(1, *model.input_shape[1:]), color_layout=coremltools.colorlayout.RGB
     )
@@ -116,31 +133,46 @@ def _program(coremltools: Any, model: Any, floats: str, labels: Sequence[str]) -
         inputs=[image],
         classifier_config=coremltools.ClassifierConfig(list(labels)),
         compute_precision=compute,
-        minimum_deployment_target=coremltools.target[_TARGET],
+        minimum_deployment_target=coremltools.target[system],
         pass_pipeline=passes,
         skip_model_load=True,
     )
 
 
-def _keep(coremltools: Any, program: Any) -> Any:
-    return program
+def target(precision: str, named: str | None) -> str:
+    """The system that a package is made for.
+
+    Args:
+        precision: one of :data:`PRECISIONS`.
+        named: one of :data:`TARGETS`; None for iOS 16, or the first that has the precision.
+
+    Raises:
+        UsageError: the name is unknown, or the system older than the precision.
+    """
+    lowest = _LOWEST[precision]
+    if named is None:
+        return _USUAL if TARGETS[_USUAL] >= lowest else f"iOS{lowest}"
+    if named not in TARGETS:
+        raise unknown("deployment target", named, TARGETS)
+    if TARGETS[named] < lowest:
+        raise UsageError(f"coreml-{precision} needs iOS{lowest} (macOS{lowest - 3}) or newer, not {named}")
+    return named
 
 
-def _quantize_weights(coremltools: Any, program: Any) -> Any:
+def _compressed(coremltools: Any, program: Any, precision: str, generation: int) -> Any:
+    """A program with its weights in the bits that a precision names."""
     optimize = coremltools.optimize.coreml
-    config = optimize.OptimizationConfig(
-        global_config=optimize.OpLinearQuantizerConfig(mode="linear_symmetric", dtype="int8")
-    )
-    return optimize.linear_quantize_weights(program, config)
-
-
-def _palettes(bits: int) -> Callable[[Any, Any], Any]:
-    def palettize(coremltools: Any, program: Any) -> Any:
-        optimize = coremltools.optimize.coreml
-        config = optimize.OptimizationConfig(global_config=optimize.OpPalettizerConfig(mode="kmeans", nbits=bits))
-        return optimize.palettize_weights(program, config)
-
-    return palettize
+    if precision in ("w8", "int8"):
+        return optimize.linear_quantize_weights(program, _coreml_activations.config_8_bits(coremltools))
+    if precision == "w4" and generation >= _BLOCKS_OF_WEIGHTS:
+        blocks = optimize.OpLinearQuantizerConfig(
+            mode="linear_symmetric", dtype="int4", granularity="per_block", block_size=_BLOCK
+        )
+        return optimize.linear_quantize_weights(program, optimize.OptimizationConfig(global_config=blocks))
+    if precision in ("w6", "w4"):
+        palette = optimize.OpPalettizerConfig(mode="kmeans", nbits=int(precision[1:]))
+        return optimize.palettize_weights(program, optimize.OptimizationConfig(global_config=palette))
+    return program
 
 
 def _reproducible(coremltools: Any, package: Path) -> None:
@@ -160,12 +192,3 @@ def _reproducible(coremltools: Any, package: Path) -> None:
     message = coremltools.proto.Model_pb2.Model()
     message.ParseFromString(specification.read_bytes())
     specification.write_bytes(message.SerializeToString(deterministic=True))
-
-
-_COMPRESSIONS: Mapping[str, Callable[[Any, Any], Any]] = {
-    "fp32": _keep,
-    "fp16": _keep,
-    "w8": _quantize_weights,
-    "w6": _palettes(6),
-    "w4": _palettes(4),
-}
