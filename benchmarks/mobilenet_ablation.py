@@ -1,17 +1,19 @@
 """What makes a pretrained MobileNet fail on CIFAR-10? The recipe that works, with one thing changed at a time.
 
-    python benchmarks/mobilenet_ablation.py [--images 5000] [--output benchmarks/results/mobilenet_ablation.json]
+    python benchmarks/mobilenet_ablation.py [--images 5000] [--runs DIR] [--output FILE]
 
 A source report ended at 23.8 % with MobileNet and ImageNet weights. Each row here trains MobileNet of
 width 0.25 by `edge-cifar train`'s own step on a part of CIFAR-10, one epoch of the head and two of
 everything as the default recipe has it, and tests it on as many test images. Below the single changes
 stand two that come together easily. The figures are those of short trainings: they are there to be
-compared with each other.
+compared with each other. With --runs the trainings are kept, and those that are finished there are not
+repeated.
 """
 
 from __future__ import annotations
 
 import argparse
+import contextlib
 import shlex
 import sys
 import tempfile
@@ -26,6 +28,7 @@ from edge_cifar.backbones import Backbone, Keras, Model, Tensor, mobilenet
 from edge_cifar.backbones._preprocessing import blue_green_red_minus_mean, unit_range
 from edge_cifar.recipe import Phase, Recipe, Trainable, customized
 from edge_cifar.report import quantities
+from edge_cifar.run import Run
 from edge_cifar.steps.train import train
 
 ALPHA = 0.25
@@ -112,7 +115,13 @@ def wrong_mode(set_trainable: Callable[[Model, Trainable], None]) -> Callable[[M
 
 
 def measure(change: Change, images: int, out: Path) -> dict[str, Any]:
-    """Train one row; its figures from the run's record."""
+    """One row's figures, from the record of its run, which is trained where it is not finished."""
+    record = Run(out).record() if Run(out).finished else train_changed(change, images, out).record()
+    return {"change": change.name, **{key: record[key] for key in ("recipe", "test", "seconds", "data")}}
+
+
+def train_changed(change: Change, images: int, out: Path) -> Run:
+    """Train with a changed backbone in place of the one that is registered."""
     packages.require_keras()
     from edge_cifar.training import phases
 
@@ -170,12 +179,13 @@ def main() -> int:
     """Train every row and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--images", type=int, default=5000, help="of the training set, and of the test set")
+    parser.add_argument("--runs", type=Path, metavar="DIR", help="keep the trainings here, and go on from them")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/mobilenet_ablation.json"))
     chosen = parser.parse_args()
     results = []
-    with tempfile.TemporaryDirectory() as scratch:
+    with contextlib.nullcontext(chosen.runs) if chosen.runs else tempfile.TemporaryDirectory() as folder:
         for number, change in enumerate(CHANGES):
-            results.append(measure(change, chosen.images, Path(scratch) / str(number)))
+            results.append(measure(change, chosen.images, Path(folder) / str(number)))
             accuracy, seconds = results[-1]["test"]["accuracy"], results[-1]["seconds"]
             print(f"{100 * accuracy:5.1f} %  {seconds:4.0f} s  {change.name}", flush=True)
     files.write_json(chosen.output, document(results))
