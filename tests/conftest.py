@@ -52,6 +52,14 @@ def tiny_bundle(tiny_run: Run) -> Bundle:
     return export(tiny_run, calibration_images=100, reference_images=200, max_drop=100.0)
 
 
+@pytest.fixture(scope="session")
+def tflite_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
+    """The hand-made network of :mod:`mean_colour` as TFLite: in floats, in signed and in unsigned bytes."""
+    from mean_colour import write_tflite
+
+    return write_tflite(tmp_path_factory.mktemp("tflite"))
+
+
 @pytest.fixture
 def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that is the working directory while the test runs."""

@@ -9,74 +9,11 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-from mean_colour import CLASSES, WEIGHTS, expected, images
+from mean_colour import CLASSES, WEIGHTS, expected, images, onnx_file
 
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
 from edge_cifar.runtimes import Setup, loading
 from edge_cifar.runtimes._pixels import ImageInput, Quantization
-
-
-def onnx_file(
-    path: Path, *, channels_first: bool = False, element: str = "FLOAT", batch: int | str = "batch", offset: float = 0
-) -> Path:
-    """The hand-made network as ONNX."""
-    onnx = pytest.importorskip("onnx", reason="the model file is made with onnx")
-    helper, numpy_helper = onnx.helper, onnx.numpy_helper
-    shape = [batch, 3, 6, 5] if channels_first else [batch, 6, 5, 3]
-    axes = [2, 3] if channels_first else [1, 2]
-    nodes = [
-        helper.make_node("Cast", ["image"], ["real"], to=onnx.TensorProto.FLOAT),
-        helper.make_node("Add", ["real", "offset"], ["pixels"]),
-        helper.make_node("ReduceMean", ["pixels"], ["mean"], axes=axes, keepdims=0),
-        helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["answer"], axis=1),
-    ]
-    constants = [
-        numpy_helper.from_array(np.float32(offset), "offset"),
-        numpy_helper.from_array(WEIGHTS / 64, "weights"),
-    ]
-    kind = getattr(onnx.TensorProto, element)
-    graph = helper.make_graph(
-        nodes,
-        "mean colour",
-        [helper.make_tensor_value_info("image", kind, shape)],
-        [helper.make_tensor_value_info("answer", onnx.TensorProto.FLOAT, [batch, CLASSES])],
-        constants,
-    )
-    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
-    return path
-
-
-@pytest.fixture(scope="module")
-def tflite_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
-    """The hand-made network as TFLite, in floats, and in bytes as MLPerf Tiny has it: pixel minus 128."""
-    tensorflow = pytest.importorskip("tensorflow", reason="the model file is made with TensorFlow")
-    from edge_cifar import quiet
-
-    folder = tmp_path_factory.mktemp("tflite")
-
-    @tensorflow.function(input_signature=[tensorflow.TensorSpec((1, 6, 5, 3), tensorflow.float32)])
-    def network(image: Any) -> Any:
-        return tensorflow.nn.softmax(tensorflow.matmul(tensorflow.reduce_mean(image, (1, 2)), WEIGHTS / 64))
-
-    files = {}
-    for kind in ("float32", "int8", "uint8"):
-        with quiet.captured():
-            converter = tensorflow.lite.TFLiteConverter.from_concrete_functions(
-                [network.get_concrete_function()], tensorflow.Module()
-            )
-            if kind != "float32":
-                converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
-                extremes = np.stack([np.zeros((6, 5, 3)), np.full((6, 5, 3), 255), *images(20)])
-                converter.representative_dataset = lambda sample=extremes: (
-                    [image[np.newaxis].astype(np.float32)] for image in sample
-                )
-                converter.target_spec.supported_ops = [tensorflow.lite.OpsSet.TFLITE_BUILTINS_INT8]
-                converter.inference_input_type = converter.inference_output_type = getattr(tensorflow, kind)
-            flatbuffer = converter.convert()
-        files[kind] = folder / f"{kind}.tflite"
-        files[kind].write_bytes(flatbuffer)
-    return files
 
 
 @pytest.mark.parametrize(
