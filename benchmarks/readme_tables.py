@@ -5,6 +5,7 @@ A document marks what is generated:
     <!-- generated: NAME table -->      the artifacts of benchmarks/results/NAME.json
     <!-- generated: NAME advice -->     what to ship, by the report's rule
     <!-- generated: NAME picture -->    accuracy against latency and size, drawn to docs/pictures/NAME.svg
+    <!-- generated: converters matrix --> every format and precision that export writes
     <!-- generated: NAME source -->     machine, commit, command and data behind the figures
     <!-- generated: NAME comparison --> the table that a script of this folder left in its result, with its source
     ...
@@ -33,6 +34,7 @@ from edge_cifar.report.fields import Fields
 from edge_cifar.report.measurements import Data, distinct, machine_label, read_data
 from edge_cifar.report.page import Document
 from edge_cifar.report.sources import gather
+from edge_cifar.steps import _export_plan
 
 _REGION = re.compile(r"(<!-- generated: (?P<name>\S+) (?P<kind>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -83,6 +85,8 @@ class Tables:
 
     def _region(self, document: Path, region: re.Match[str]) -> str:
         name, kind = region["name"], region["kind"]
+        if (name, kind) == ("converters", "matrix"):
+            return f"{region[1]}{_matrix()}\n{region[4]}"
         results = [files.inside(self._root / "benchmarks" / "results", f"{part}.json") for part in name.split("+")]
         if kind == "comparison":
             shown = "\n\n".join(_comparison(path) for path in results)
@@ -106,6 +110,18 @@ class Tables:
                 scatter.trade_off(found.measurements, path)
         link = Path(os.path.relpath(path, document.parent)).as_posix()
         return f"![Accuracy against latency and against size, with the Pareto front]({link})"
+
+
+def _matrix() -> str:
+    """Every cell that ``export`` can write, from the converters themselves."""
+    lines = ["| format | precision | what it is | calibration |", "|---|---|---|---|"]
+    for name in _export_plan.formats():
+        module = _export_plan.converter(name)
+        for precision, told in module.PRECISIONS.items():
+            variant = f"**`{precision}`**" if precision in module.DEFAULT else f"`{precision}`"
+            methods = ", ".join(module.METHODS) if precision in module.CALIBRATED else ""
+            lines.append(f"| {name} | {variant} | {told} | {methods} |")
+    return "\n".join([*lines, "", "Bold: written when no precision is named."])
 
 
 def _comparison(path: Path) -> str:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 
 from edge_cifar import packages
@@ -46,9 +48,9 @@ def test_all_is_every_precision_that_a_converter_lists() -> None:
 
 
 def test_a_precision_goes_to_the_formats_that_have_it() -> None:
-    assert chosen(None, ["int8"]) == ["onnx-int8", "tflite-int8"]
+    assert chosen(None, ["int8"]) == ["coreml-int8", "onnx-int8", "tflite-int8"]
     assert chosen(["tflite", "tflite"], ["fp16", "fp16"]) == ["tflite-fp16"]
-    assert chosen(["tflite", "coreml"], ["int8", "w8"]) == ["tflite-int8", "coreml-w8"]
+    assert chosen(["tflite", "coreml"], ["int8", "w8"]) == ["tflite-int8", "coreml-int8", "coreml-w8"]
 
 
 @pytest.mark.parametrize(
@@ -56,9 +58,13 @@ def test_a_precision_goes_to_the_formats_that_have_it() -> None:
     [
         (["tfllite"], None, "unknown format 'tfllite'; did you mean 'tflite'?"),
         (["tflite"], ["int9"], "unknown precision 'int9'; did you mean 'int8'?"),
-        (["coreml"], ["int8"], "coreml has no int8; it has fp32, fp16, w8, w6, w4"),
-        (["coreml", "tflite"], ["int8"], "coreml has no int8; it has fp32, fp16, w8, w6, w4"),
-        (["tflite"], ["fp32", "w8"], "no chosen format has w8: tflite has fp32, fp16, dynamic, int8, int16x8"),
+        (["coreml"], ["int16x8"], "coreml has no int16x8; it has fp32, fp16, int8, w8, w6, w4"),
+        (["coreml", "tflite"], ["int16x8"], "coreml has no int16x8; it has fp32, fp16, int8, w8, w6, w4"),
+        (
+            ["tflite"],
+            ["fp32", "w8"],
+            "no chosen format has w8: tflite has fp32, fp16, dynamic, int8, int8-qat, int16x8",
+        ),
     ],
 )
 def test_what_does_not_exist_is_refused_by_name(formats: list[str], precisions: list[str] | None, message: str) -> None:
@@ -83,3 +89,14 @@ def test_a_format_that_was_not_named_is_left_out_with_a_word(monkeypatch: pytest
     assert [str(variant) for variant in variants] == ["onnx-fp32", "tflite-fp32"]
     assert len(listener.said) == 1
     assert listener.said[0].startswith("coreml is left out: coremltools is not installed")
+
+
+def test_the_documented_matrix_is_the_converters_own() -> None:
+    told = (Path(__file__).parent.parent / "docs" / "conversion.md").read_text(encoding="utf-8")
+    table = told.partition("<!-- generated: converters matrix -->")[2].partition("<!-- end -->")[0]
+    cells = [tuple(cell.strip(" *`") for cell in line.split("|")[1:4]) for line in table.strip().splitlines()[2:-2]]
+    assert cells == [
+        (name, precision, what)
+        for name in _export_plan.formats()
+        for precision, what in _export_plan.converter(name).PRECISIONS.items()
+    ]

@@ -247,7 +247,12 @@ def test_a_place_below_a_file_is_one_sentence(run: Run, tmp_path: Path) -> None:
     [
         (["--format", "tflit"], 2, "unknown format 'tflit'; did you mean 'tflite'?"),
         (["--precision", "fp23"], 2, "unknown precision 'fp23'; did you mean 'fp32'?"),
-        (["--format", "coreml", "--precision", "int8"], 2, "coreml has no int8; it has fp32, fp16, w8, w6, w4"),
+        (["--format", "coreml", "--precision", "int9"], 2, "unknown precision 'int9'; did you mean 'int8'?"),
+        (
+            ["--format", "coreml", "--precision", "dynamic"],
+            2,
+            "coreml has no dynamic; it has fp32, fp16, int8, w8, w6, w4",
+        ),
         (["--reference-images", "some"], 2, "'some' is neither a whole number"),
         (["no/such/run"], 1, "no run at no/such/run"),
     ],

@@ -90,6 +90,11 @@ class MatrixCommand(click.Command):
     metavar="N",
     help="Worker processes that convert side by side.  [default: as many as processors and memory allow]",
 )
+@click.option(
+    "--deployment-target",
+    metavar="NAME",
+    help="Oldest system for Core ML: iOS15 to iOS18, macOS12 to macOS15.  [default: iOS16; iOS17 for int8]",
+)
 @click.option("--diagnose", is_flag=True, help="Write no bundle, but find the layers that int8 hurts.")
 @click.option("--out", type=click.Path(path_type=Path), help="The bundle's folder.  [default: RUN/export]")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the run's data lie; used, or an error.")
@@ -107,6 +112,7 @@ def command(
     max_drop: float,
     reference_images: int | str,
     jobs: int | None,
+    deployment_target: str | None,
     diagnose: bool,
     out: Path | None,
     data_dir: Path | None,
@@ -137,6 +143,7 @@ def command(
         reference_images=None if reference_images == "all" else int(reference_images),
         keep_float=tuple(keep_float.split(",")) if keep_float else (),
         jobs=jobs,
+        deployment_target=deployment_target,
         prune=prune,
         cluster=cluster,
     )

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from edge_cifar.converters import METHODS
+from edge_cifar.converters import METHODS, coreml
 from edge_cifar.converters._retraining_exchange import CLUSTERED, PRUNED
 from edge_cifar.errors import UsageError, unknown
 from edge_cifar.steps import _export_plan
@@ -27,6 +27,7 @@ class Settings:
         keep_float: names of layers that int8 leaves in floats; ``auto`` alone for the fewest that bring a
             rejected artifact through the gate.
         jobs: worker processes that convert side by side; None for as many as processors and memory allow.
+        deployment_target: the oldest system that Core ML packages have to run on; None for the usual one.
         prune: shares of the weights that are zero in variants of their own.
         cluster: numbers of values a layer's weights have in variants of their own.
     """
@@ -37,6 +38,7 @@ class Settings:
     reference_images: int | None = 2000
     keep_float: tuple[str, ...] = ()
     jobs: int | None = None
+    deployment_target: str | None = None
     prune: tuple[float, ...] = ()
     cluster: tuple[int, ...] = ()
 
@@ -88,7 +90,8 @@ class Settings:
         """Refuse settings that the chosen variants cannot follow.
 
         Raises:
-            UsageError: a format lacks the calibration method, or no variant can leave layers in floats.
+            UsageError: a format lacks the calibration method, a precision the deployment target, or no variant can
+                leave layers in floats.
         """
         for variant in variants:
             module = _export_plan.converter(variant.format)
@@ -99,6 +102,11 @@ class Settings:
                 raise UsageError(
                     f"{variant.format} has no {self.calibration_method} calibration; it has {', '.join(module.METHODS)}"
                 )
+        packages = [variant for variant in variants if variant.format == "coreml"]
+        for variant in packages:
+            coreml.target(_export_plan.converted_as(variant), self.deployment_target)
+        if self.deployment_target and not packages:
+            raise UsageError("--deployment-target is for coreml, which is not among the variants")
         if self.keep_float and not any(selective(variant) for variant in variants):
             fitting = [
                 str(Variant(name, precision)) for name in _export_plan.formats() for precision in _selective(name)

@@ -42,6 +42,7 @@ class Source:
         labels: class names, in the order of the probabilities.
         calibration: training images for quantization.
         keep_float: layers that int8 leaves in floats.
+        deployment_target: the oldest system that Core ML packages have to run on; None for the usual one.
         retrained: models of variants with changed weights, by change.
     """
 
@@ -50,6 +51,7 @@ class Source:
     labels: tuple[str, ...]
     calibration: Calibration
     keep_float: tuple[str, ...] = ()
+    deployment_target: str | None = None
     retrained: Mapping[str, Retrained] = field(default_factory=dict)
 
     @classmethod
@@ -70,6 +72,7 @@ class Source:
                 images=data.train.images[chosen], indices=chosen, seed=seed, method=settings.calibration_method
             ),
             keep_float=settings.named_layers,
+            deployment_target=settings.deployment_target,
         )
 
     def model_path(self, variant: Variant) -> Path:
@@ -100,6 +103,7 @@ class Source:
                 labels=self.labels,
                 calibration=str(calibration),
                 keep_float=self.keep_float,
+                deployment_target=self.deployment_target,
                 metadata={variant.precision: self.metadata(variant) for variant in group},
                 trained=self._trained(group[0]),
             )

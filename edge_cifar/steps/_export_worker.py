@@ -41,6 +41,7 @@ class Task:
         keep_float: layers to leave in floats, in the precisions that can.
         metadata: by precision, what the artifact itself is to hold beside the labels.
         trained: a flatbuffer that training for 8 bits left; None for other models.
+        deployment_target: for Core ML; None for the usual one.
     """
 
     format: str
@@ -52,6 +53,7 @@ class Task:
     keep_float: tuple[str, ...]
     metadata: Mapping[str, Mapping[str, str]]
     trained: str | None = None
+    deployment_target: str | None = None
 
     def request(self) -> str:
         """The task as one line of JSON."""
@@ -114,6 +116,7 @@ def convert(task: Task) -> Iterator[dict[str, Any]]:
                     path=Path(task.folder) / f"{variant}{converter.SUFFIX}",
                     options=Options(
                         keep_float=task.keep_float if precision in converter.SELECTIVE else (),
+                        deployment_target=task.deployment_target,
                         trained=Path(task.trained) if task.trained else None,
                     ),
                 )

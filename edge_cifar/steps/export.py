@@ -47,6 +47,7 @@ def export(
     prune: Sequence[float] = (),
     cluster: Sequence[int] = (),
     jobs: int | None = None,
+    deployment_target: str | None = None,
     out: Path | str | None = None,
     overwrite: bool = False,
     data_dir: Path | None = None,
@@ -66,6 +67,8 @@ def export(
         prune: shares of the weights, 0.01 to 0.99, to set to zero: each variant is written so too.
         cluster: numbers of values to leave a layer's weights, 2 to 256: each variant is written so too.
         jobs: worker processes that convert side by side; None for as many as processors and memory allow.
+        deployment_target: ``iOS15`` to ``iOS18``, ``macOS12`` to ``macOS15``: the oldest system that Core ML packages
+            have to run on; iOS 16, or the first that has the precision, when left out.
         out: the bundle's folder; ``export`` in the run folder when left out.
         overwrite: replace a bundle that stands there.
         data_dir: where the run's data lie; used or an error.
@@ -91,6 +94,7 @@ def export(
             prune=tuple(prune),
             cluster=tuple(cluster),
             jobs=jobs,
+            deployment_target=deployment_target,
         ),
         out=out,
         overwrite=overwrite,
