@@ -71,6 +71,7 @@ def test_the_bundle_holds_what_its_manifest_says(bundle: Bundle) -> None:
         assert artifact.facts["parity"]["images"] == 600
         assert set(artifact.facts) >= {"input", "output", "calibration", "parity", "tool_versions"}
         assert artifact.facts["tool_versions"]["tensorflow"]
+        assert artifact.facts["reproducible"] is True
     assert {path.name for path in bundle.path.iterdir()} == {
         *(artifact.path.name for artifact in bundle.artifacts),
         *("manifest.json", "labels.txt", "README.md", "reference.npz", "activations.npz"),

@@ -109,8 +109,18 @@ def _artifact(
         sha256=files.sha256(path),
         size_bytes=files.size_bytes(path),
         labels=labels,
-        facts={**facts, "parity": outcome.parity, "tool_versions": versions},
+        facts={**facts, **_reproducible(variant), "parity": outcome.parity, "tool_versions": versions},
     )
+
+
+def _reproducible(variant: Variant) -> dict[str, Any]:
+    """Whether the same run gives the same bytes again, for the manifest."""
+    if variant.change is None:
+        return {"reproducible": True}
+    return {
+        "reproducible": False,
+        "not_reproducible_because": "its weights were trained again, which adds up numbers in an order of its own",
+    }
 
 
 def _name_slow(artifacts: Sequence[Artifact], yardstick: Yardstick, progress: Progress) -> None:
