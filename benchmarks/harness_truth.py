@@ -1,6 +1,6 @@
 """Does the harness tell the truth? Its median against a tight loop written by hand, on the same file.
 
-    python benchmarks/harness_truth.py runs/resnet8/export/tflite-fp32.tflite [FILE…] [--rounds 20] [--seconds 0.1]
+    python benchmarks/harness_truth.py models/resnet8/export/tflite-fp32.tflite [FILE…] [--rounds 20] [--output FILE]
 
 The loop here shares no code with the harness: it calls LiteRT or ONNX Runtime itself, in a process of
 its own, and reads the clock once for several inferences where they are short (0.2 ms in all; longer
@@ -19,6 +19,7 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -77,8 +78,8 @@ def by_hand(path: Path) -> Callable[[], object]:
     return lambda: session.run(None, feed)
 
 
-def compare(path: Path, rounds: int, seconds: float) -> float:
-    """The ratio of one file, printed with its interval."""
+def compare(path: Path, rounds: int, seconds: float) -> dict[str, Any]:
+    """The figures of one file, printed with their interval."""
     from edge_cifar.bench.process import WorkerProcess
     from edge_cifar.bench.statistics import median_interval
     from edge_cifar.bench.subject import runtime_name, timed_runtime
@@ -120,7 +121,15 @@ def compare(path: Path, rounds: int, seconds: float) -> float:
         f"ratio {ratio.value:.4f} [{ratio.low:.4f}, {ratio.high:.4f}]",
         flush=True,
     )
-    return ratio.value
+    return {
+        "file": path.name,
+        "harness_ms": statistics.median(harness_ms),
+        "loop_ms": statistics.median(loop_ms),
+        "ratio": ratio.value,
+        "low": ratio.low,
+        "high": ratio.high,
+        "rounds": ratio.count,
+    }
 
 
 def main() -> int:
@@ -129,6 +138,7 @@ def main() -> int:
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--rounds", type=int, default=20)
     parser.add_argument("--seconds", type=float, default=0.1, help="length of a window")
+    parser.add_argument("--output", type=Path, help="write the figures here as JSON")
     parser.add_argument("--serve", metavar="FILE", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.serve:
@@ -136,8 +146,25 @@ def main() -> int:
         return 0
     if not chosen.files:
         parser.error("name at least one .tflite or .onnx file")
-    ratios = [compare(path, chosen.rounds, chosen.seconds) for path in chosen.files]
-    return 0 if all(LOWEST <= ratio <= HIGHEST for ratio in ratios) else 1
+    results = [compare(path, chosen.rounds, chosen.seconds) for path in chosen.files]
+    if chosen.output:
+        import _results
+
+        _results.write(
+            chosen.output,
+            results,
+            columns=["file", "harness, ms", "loop, ms", "ratio (95 % interval)"],
+            rows=[
+                [
+                    one["file"],
+                    f"{one['harness_ms']:.4f}",
+                    f"{one['loop_ms']:.4f}",
+                    f"{one['ratio']:.4f} ({one['low']:.4f} to {one['high']:.4f})",
+                ]
+                for one in results
+            ],
+        )
+    return 0 if all(LOWEST <= one["ratio"] <= HIGHEST for one in results) else 1
 
 
 if __name__ == "__main__":

@@ -1,0 +1,39 @@
+"""What a comparison's script leaves: its figures, where they come from, and the table that documents show."""
+
+from __future__ import annotations
+
+import shlex
+import sys
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from edge_cifar import files, machine, packages
+
+PACKAGES = ("edge-cifar", "numpy", "ai-edge-litert", "onnxruntime")
+
+
+def write(
+    output: Path, results: Sequence[dict[str, Any]], *, columns: Sequence[str], rows: Sequence[Sequence[str]]
+) -> None:
+    """Write a comparison's JSON, whole.
+
+    Args:
+        output: the file.
+        results: the figures.
+        columns: headings of the table.
+        rows: its cells.
+    """
+    document = {
+        "schema": 1,
+        "commit": machine.commit(),
+        "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": packages.versions(*PACKAGES),
+        "machine": machine.facts(),
+        "results": list(results),
+        "comparison": {"columns": list(columns), "rows": [list(row) for row in rows]},
+    }
+    files.write_json(output, document)
+    print(f"written: {output}")

@@ -1,0 +1,114 @@
+"""What does each heavier backbone cost beside MobileNet? All of them, and MLPerf Tiny's int8 models, in one benchmark.
+
+    python benchmarks/backbones.py --mlperf mlperf_tiny [--only NAME…] [--work DIR] [--output FILE]
+
+A backbone that was trained (models/NAME or runs/NAME) is measured with those weights, on all 10,000 test
+images of CIFAR-10. One that was not is trained for one epoch on 500 images, at the image size of its own
+default recipe: latency, size and memory do not depend on what the weights are, its accuracy says nothing, and
+every table and page says so. Everything is exported anew to TFLite and ONNX at their default precisions; what
+an interrupted call has trained and exported in the work folder is not made again.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shlex
+import shutil
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+from edge_cifar import backbones, files
+from edge_cifar.artifact import MANIFEST, Bundle
+from edge_cifar.bench.protocol import Protocol
+from edge_cifar.bench.subject import Subject
+from edge_cifar.cli._bench_table import show
+from edge_cifar.cli._output import Terminal
+from edge_cifar.errors import CheckFailed
+from edge_cifar.run import Run
+from edge_cifar.steps._bench_subjects import Pixels, Target, find_subjects
+from edge_cifar.steps.bench import measure
+from edge_cifar.steps.export import export
+from edge_cifar.steps.train import train
+
+NAMES = (
+    *("mobilenetv2", "mobilenet", "resnet8", "deep-cnn", "vgg-scratch", "vgg16", "resnet18", "resnet50"),
+    "inceptionv3",
+)
+MLPERF = ("pretrainedResnet_quant.tflite", "pretrainedResnet_large_int8.tflite")
+TRAINED = (Path("models"), Path("runs"))
+FORMATS = ("tflite", "onnx")
+# Enough that every layer has seen data and int8 has ranges to be calibrated on.
+IMAGES = 500
+TERMINAL = Terminal()
+
+
+def run_of(name: str, work: Path) -> Run:
+    """The trained run of a backbone, or one of small data made for its costs."""
+    for folder in TRAINED:
+        run = Run(folder / name)
+        if run.finished and run.model_path.is_file():
+            return run
+    run = Run(work / name)
+    if not run.finished:
+        image_size = backbones.get(name).recipes["default"].image_size
+        TERMINAL.say(f"{name}: training on {IMAGES} images")
+        train(name, limit=IMAGES, epochs=(1,), weights="none", image_size=image_size, out=run.path, overwrite=True)
+    return run
+
+
+def bundle_of(name: str, work: Path) -> Bundle:
+    """A backbone's artifacts, in the work folder."""
+    folder = work / "bundles" / name
+    if not (folder / MANIFEST).is_file():
+        run = run_of(name, work)
+        TERMINAL.say(f"{name}: exporting {run.path}")
+        try:
+            export(run, formats=FORMATS, reference_images=IMAGES, out=folder, progress=TERMINAL)
+        except CheckFailed as rejected:
+            TERMINAL.say(f"{name}: {rejected}")  # those that were kept are measured
+    return Bundle.open(folder)
+
+
+def subjects(bundles: list[Bundle], others: list[Path]) -> Iterator[Subject]:
+    """Everything in one list: what counts on the whole test set, the rest on the images it brings."""
+    counts = [bundle for bundle in bundles if bundle.facts["data"].get("limit") is None]
+    rest = [bundle for bundle in bundles if bundle not in counts]
+    yield from found([*counts, *others], data="cifar10")
+    yield from found(rest, data=None)
+
+
+def found(targets: list[Target], data: str | None) -> list[Subject]:
+    """Subjects as ``bench`` finds them; none where there is no target."""
+    if not targets:
+        return []
+    chosen, _ = find_subjects(
+        targets, images=None, data=data, data_dir=None, pixels=Pixels(), with_keras=False, progress=TERMINAL
+    )
+    return chosen
+
+
+def main() -> int:
+    """Make what is missing, measure everything in turn, and write one result."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME")
+    parser.add_argument("--mlperf", type=Path, metavar="DIR", help="folder of MLPerf Tiny's trained image classifiers")
+    parser.add_argument("--work", type=Path, default=Path("runs/backbones"), help="where runs and bundles are made")
+    parser.add_argument("--seconds", type=float, default=Protocol.seconds, help="measuring time of each row")
+    parser.add_argument("--keep", action="store_true", help="leave the bundles in the work folder: over a gigabyte")
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/backbones.json"))
+    chosen = parser.parse_args()
+    others = [chosen.mlperf / name for name in MLPERF] if chosen.mlperf else []
+    bundles = [bundle_of(name, chosen.work) for name in chosen.only]
+    report = measure(list(subjects(bundles, others)), Protocol(seconds=chosen.seconds), None, TERMINAL)
+    command = shlex.join(["python", "benchmarks/backbones.py", *sys.argv[1:]])
+    files.write_json(chosen.output, {**report.document(), "command": command})
+    show(report, None)
+    print(f"written: {chosen.output}")
+    if not chosen.keep:
+        shutil.rmtree(chosen.work / "bundles")
+    return 1 if report.interrupted else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
