@@ -8,6 +8,7 @@ from types import ModuleType
 import edge_cifar.converters
 from edge_cifar import packages, plugins
 from edge_cifar.converters import _retraining
+from edge_cifar.converters._retraining_exchange import ROUNDED
 from edge_cifar.errors import MissingPackage, UsageError, unknown
 from edge_cifar.progress import Progress
 from edge_cifar.variant import Variant
@@ -96,10 +97,10 @@ def _with_changes(precisions: Sequence[str], changes: Sequence[str]) -> tuple[st
 
 
 def _changed(format_: str, precision: str, module: ModuleType) -> bool:
-    """Whether a precision is one of a format's with weights that are changed first."""
+    """Whether a precision is one of a format's with weights that are pruned or clustered first."""
     variant = Variant(format_, precision)
     return (
-        precision not in module.PRECISIONS
+        variant.change not in (None, ROUNDED)
         and variant.base in module.PRECISIONS
         and Variant(format_, variant.base).change is None
     )
