@@ -38,7 +38,11 @@ def as_convolutions(model: Any) -> Any:
             return layers.DepthwiseConv2D(1, name=layer.name)
         return layer.__class__.from_config(layer.get_config())
 
-    copy = keras.models.clone_model(model, clone_function=copied)
+    def called(layer: Any, *inputs: Any, **options: Any) -> Any:
+        # A batch norm is called with a mask, which a convolution does not take.
+        return layer(*inputs) if layer.name in alone else layer(*inputs, **options)
+
+    copy = keras.models.clone_model(model, clone_function=copied, call_function=called)
     for layer in model.layers:
         copy.get_layer(layer.name).set_weights(_factors(layer) if layer.name in alone else layer.get_weights())
     return copy
