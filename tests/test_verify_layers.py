@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import json
 import shutil
+import subprocess
+import sys
 from dataclasses import replace
 from pathlib import Path
 
@@ -94,6 +96,22 @@ def test_table_json_and_picture(tiny_bundle: Bundle, tmp_path: Path, capsys: pyt
         assert {"layer", "kind", "state", "value", "error", "max_abs_diff"} == set(result["layers"]["layers"][0])
     assert main(["verify", str(folder), "--images", "20", "--json"]) == 0
     assert all("layers" not in result for result in json.loads(capsys.readouterr().out)["results"])
+
+
+@pytest.mark.parametrize("variant", ["tflite-int8", "onnx-fp32", "coreml-fp16"])
+def test_a_device_needs_neither_tensorflow_nor_what_wrote_the_file(
+    tiny_bundle: Bundle, tmp_path: Path, variant: str
+) -> None:
+    """In a process of its own: what this one has imported says nothing."""
+    (artifact,) = [one for one in tiny_bundle.artifacts if str(one.variant) == variant]
+    paths = (artifact.path, tiny_bundle.reference_path, tiny_bundle.activations_path, tmp_path)
+    arguments = ["worker", "layers", artifact.variant.format, *map(str, paths)]
+    script = (
+        f"import sys; sys.argv = {arguments!r}; from edge_cifar.parity import worker; assert worker.main() == 0; "
+        "assert not {'tensorflow', 'keras', 'coremltools', 'onnx'} & set(sys.modules), sys.modules.keys()"
+    )
+    assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
+    assert len(json.loads((tmp_path / "matches.json").read_text())) >= 14
 
 
 def test_a_run_keeps_the_picture(tiny_run: Run, tiny_bundle: Bundle, tmp_path: Path) -> None:
