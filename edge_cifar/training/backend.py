@@ -7,8 +7,21 @@ from dataclasses import dataclass
 
 import keras
 
+from edge_cifar import packages
 from edge_cifar.errors import TrainingError
 from edge_cifar.training import parallel
+
+# What brings a GPU to a backend, beside the backends themselves.
+_GPU_PACKAGES = (
+    "keras",
+    "tensorflow",
+    "jax",
+    "torch",
+    "tensorflow-metal",
+    "nvidia-cudnn-cu12",
+    "jax-cuda12-plugin",
+    "jax-cuda13-plugin",
+)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,8 +49,9 @@ def select_device(choice: str) -> Device:
     backend = keras.backend.backend()
     gpus = _GPUS[backend]()
     if choice == "gpu" and not gpus:
+        installed = ", ".join(f"{name} {version}" for name, version in packages.versions(*_GPU_PACKAGES).items())
         raise TrainingError(
-            f"no GPU found by Keras on {backend} {keras.__version__}; edge-cifar doctor tells what is missing, "
+            f"no GPU found by Keras on {backend} (installed: {installed}); edge-cifar doctor tells what is missing, "
             "or train with --device cpu"
         )
     if choice == "cpu" or not gpus:

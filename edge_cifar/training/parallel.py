@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, nullcontext
+from functools import cache
 from typing import Any
 
 import keras
@@ -35,9 +36,15 @@ def over(names: Sequence[str], batch_size: int) -> Iterator[None]:
 
 
 def _over_tensorflow(names: Sequence[str], batch_size: int) -> Any:
+    return _strategy(tuple(names)).scope()
+
+
+@cache
+def _strategy(names: tuple[str, ...]) -> Any:
+    """One for a process: sums of two strategies meet under the same keys (TensorFlow 2.21)."""
     import tensorflow
 
-    return tensorflow.distribute.MirroredStrategy(list(names)).scope()
+    return tensorflow.distribute.MirroredStrategy(list(names))
 
 
 @contextmanager
