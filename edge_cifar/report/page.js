@@ -45,7 +45,8 @@ function labelled(line, position) {
 function tradeOff(plot, rows) {
   const scale = Number(page.scales[plot.dataset.cost]);
   const points = rows
-    .filter((row) => row.accuracy !== null && row[plot.dataset.cost] !== null)
+    // A batch's figures are no image's; they stand in the table.
+    .filter((row) => row.accuracy !== null && row[plot.dataset.cost] !== null && (row.batch ?? 1) === 1)
     .map((row) => ({ row, cost: row[plot.dataset.cost] / scale }));
   const costs = points.map((point) => point.cost);
   const low = Math.min(...costs), high = Math.max(...costs);
@@ -55,10 +56,9 @@ function tradeOff(plot, rows) {
   const worst = Math.min(...points.map((point) => point.row.low ?? point.row.accuracy));
   const best = Math.max(...points.map((point) => point.row.high ?? point.row.accuracy));
   const share = (value, from, to) => (to > from ? (value - from) / (to - from) : 0);
-  const named = labelled(line, (point) => [
-    logarithmic ? share(Math.log(point.cost), Math.log(low), Math.log(high)) : share(point.cost, low, high),
-    share(point.row.accuracy, worst, best),
-  ]);
+  const across = (point) =>
+    logarithmic ? share(Math.log(point.cost), Math.log(low), Math.log(high)) : share(point.cost, low, high);
+  const named = labelled(line, (point) => [across(point), share(point.row.accuracy, worst, best)]);
   const traces = [{
     x: line.map((point) => point.cost), y: line.map((point) => 100 * point.row.accuracy), mode: "lines",
     line: { dash: "dash", width: 1.5, shape: "hv", color: "#6b7280" }, hoverinfo: "skip",
@@ -70,7 +70,8 @@ function tradeOff(plot, rows) {
       x: own.map((point) => point.cost), y: own.map((point) => 100 * point.row.accuracy),
       mode: "markers+text", cliponaxis: false, name: escaped(model),
       text: own.map((point) => (named.has(point) ? escaped(point.row.short) : "")),
-      textposition: "top left", textfont: { size: 11 },
+      // Towards the middle, so that long names stay inside.
+      textposition: own.map((point) => (across(point) < 0.4 ? "bottom right" : "top left")), textfont: { size: 11 },
       hovertext: own.map((point) => point.row.hover.map(escaped).join("<br>")), hoverinfo: "text",
       error_y: {
         type: "data", symmetric: false, color: colour, thickness: 1, width: 0,
