@@ -42,17 +42,30 @@ def _frozen(model: Any, batch: int | None) -> Any:
     return constants.convert_variables_to_constants_v2(probabilities.get_concrete_function())
 
 
-def failed(format_: str, precision: str, error: Exception, chatter: quiet.Chatter) -> ConversionError:
-    """The error for a converter that gave up: names the operation it met, keeps what it printed.
+def failed(format_: str, precision: str, error: Exception, chatter: quiet.Chatter, model: Any) -> ConversionError:
+    """The error for a converter that gave up: names the layer and the operation it met, keeps what it printed.
 
     The whole of it stands in the chained exception, which ``--debug`` shows.
     """
     message = _first_line(str(error)) or type(error).__name__
     if chatter.text:
         error.add_note("The converter printed:\n" + chatter.text.strip())
-    operations = sorted(set(re.findall(r"tf\.\w+|(?<=Unsupported ops: )\w+", str(error))))
-    named = f" (operations it lacks: {', '.join(operations)})" if operations else ""
-    return ConversionError(f"{format_} cannot hold this model as {precision}{named}: {message}")
+    operations = sorted(set(re.findall(r"tf\.[A-Z]\w+|(?<=Unsupported ops: )\w+", str(error))))
+    lacked = f" (operations it lacks: {', '.join(operations)})" if operations else ""
+    layer = _layer_in(f"{error}\n{chatter.text}", model)
+    named = f", because of its layer {layer!r}" if layer else ""
+    return ConversionError(f"{format_} cannot hold this model as {precision}{named}{lacked}: {message}")
+
+
+def _layer_in(text: str, model: Any) -> str | None:
+    """The layer that a converter's complaint names first: layers are scopes in the names of operations."""
+    places = {
+        found.start(): layer.name
+        for layer in model.layers
+        # Keras numbers a scope that it enters again.
+        if (found := re.search(rf"/{re.escape(layer.name)}(_\d+)*/", text))
+    }
+    return places[min(places)] if places else None
 
 
 def _first_line(text: str) -> str:

@@ -95,7 +95,7 @@ def convert(
             program = _compressed(coremltools, start, precision, TARGETS[system])
     except Exception as error:
         # coremltools raises whatever its passes raise, down to bare Exception.
-        raise _graph.failed("coreml", precision, error, chatter) from error
+        raise _graph.failed("coreml", precision, error, chatter, model) from error
     program.short_description = metadata.get("description", "")
     program.user_defined_metadata.pop(_CONVERSION_DATE, None)
     program.user_defined_metadata["labels"] = json.dumps(list(labels))

@@ -77,7 +77,7 @@ def convert(
             onnx.checker.check_model(graph, full_check=True)
     except Exception as error:
         # tf2onnx and ONNX Runtime's quantizer raise whatever their passes raise, down to bare Exception.
-        raise _graph.failed("onnx", precision, error, chatter) from error
+        raise _graph.failed("onnx", precision, error, chatter, model) from error
     with files.appears_whole(path) as partial:
         partial.write_bytes(graph.SerializeToString(deterministic=True))
     return {

@@ -65,7 +65,7 @@ def convert(
             flatbuffer = _flatbuffer(tensorflow, model, precision, calibration, options)
     except Exception as error:
         # TensorFlow's converter raises whatever its passes raise, down to bare Exception.
-        raise _graph.failed("tflite", precision, error, chatter) from error
+        raise _graph.failed("tflite", precision, error, chatter, model) from error
     with files.appears_whole(path) as partial:
         partial.write_bytes(_with_metadata(flatbuffer, labels, metadata))
     byte = {"type": "uint8", "scale": 1 / 256, "zero_point": 0}
