@@ -14,17 +14,17 @@ from __future__ import annotations
 
 import argparse
 import json
-import shlex
 import statistics
 import subprocess
 import sys
 import tempfile
 import time
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, machine, packages
+import _results
+
+from edge_cifar import packages
 from edge_cifar.artifact import Bundle
 
 HIGHEST = 0.75
@@ -116,21 +116,27 @@ def main() -> int:
     ratio = statistics.median(one["export_seconds"] / one["plain_seconds"] for one in rounds)
     without = statistics.median(one["export_seconds"] / one["plain_without_checks_seconds"] for one in rounds)
     print(f"export over plain script: {ratio:.3f}; over its time without checks: {without:.3f}")
-    files.write_json(
+    peaks = {name: max(one["peak_memory_bytes"][name] for one in rounds) for name in rounds[0]["peak_memory_bytes"]}
+    _results.write(
         chosen.output,
-        {
-            "schema": 1,
-            "commit": machine.commit(),
-            "command": shlex.join(["python", "benchmarks/export_speed.py", *sys.argv[1:]]),
-            "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-            "versions": packages.versions("edge-cifar", "keras", "tensorflow", "tf2onnx", "onnxruntime", "coremltools"),
-            "machine": machine.facts(),
-            "model": chosen.run.name,
-            "rounds": rounds,
-            "ratio": {"export_over_plain": ratio, "export_over_plain_without_checks": without},
-        },
+        [
+            {
+                "model": chosen.run.name,
+                "rounds": rounds,
+                "ratio": {"export_over_plain": ratio, "export_over_plain_without_checks": without},
+            }
+        ],
+        columns=("model", "export, s", "plain script, s", "ratio", "peak memory"),
+        rows=[
+            (
+                chosen.run.name,
+                f"{statistics.median(one['export_seconds'] for one in rounds):.0f}",
+                f"{statistics.median(one['plain_seconds'] for one in rounds):.0f}",
+                f"{ratio:.2f}",
+                ", ".join(f"{name} {peak / 1e9:.1f} GB" for name, peak in peaks.items()),
+            )
+        ],
     )
-    print(f"written: {chosen.output}")
     return 0 if ratio <= HIGHEST else 1
 
 

@@ -1,0 +1,175 @@
+"""Our ONNX beside Keras's own export, our TFLite int8 beside ai-edge-quantizer's, of the same model.
+
+    pip install ai-edge-quantizer
+    python benchmarks/export_peers.py models/mobilenetv2 models/resnet8 [--rounds 30] [--seconds 0.1] [--output FILE]
+
+Keras writes ONNX by ``model.export(format="onnx")``; ai-edge-quantizer starts from our fp32 TFLite file,
+with the same calibration images. Each file is timed by a loop written by hand in a process of its own, on
+one thread; windows of a pair take turns, so that what else the machine does hits both. Prints ours over
+theirs with the 95 % interval, and exits with 1 when a ratio lies above 1.02 beyond doubt.
+"""
+
+from __future__ import annotations
+
+import argparse
+import contextlib
+import statistics
+import subprocess
+import sys
+import tempfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import _results
+
+from edge_cifar import files, packages, quiet
+from edge_cifar.bench.statistics import paired_ratio
+from edge_cifar.converters import Calibration, _shared, onnx, tflite
+from edge_cifar.run import Run
+from edge_cifar.runtimes import keras as keras_runtime
+from edge_cifar.steps._export_settings import Settings
+from edge_cifar.steps._export_source import Source
+from edge_cifar.steps._run_data import load_run_data
+
+HIGHEST = 1.02
+_LOOP = Path(__file__).with_name("harness_truth.py")
+
+
+def by_us(model: Any, source: Source, folder: Path) -> dict[str, Path]:
+    """Our files."""
+    written = {}
+    with _shared.unchanged(model):
+        for converter, precision in ((onnx, "fp32"), (tflite, "fp32"), (tflite, "int8")):
+            path = folder / f"ours-{precision}{converter.SUFFIX}"
+            converter.convert(
+                model, precision, labels=source.labels, calibration=source.calibration, metadata={}, path=path
+            )
+            written[f"{converter.SUFFIX[1:]}-{precision}"] = path
+    return written
+
+
+def by_keras(model: Any, folder: Path) -> Path:
+    """Keras's own ONNX file."""
+    path = folder / "keras-fp32.onnx"
+    with quiet.captured():
+        model.export(path, format="onnx", verbose=False)
+    return path
+
+
+def by_ai_edge_quantizer(fp32: Path, calibration: Calibration, folder: Path) -> Path:
+    """ai-edge-quantizer's int8 file of our fp32 one."""
+    quantizer = packages.require("ai_edge_quantizer.quantizer", "convert")
+    recipe = packages.require("ai_edge_quantizer.recipe", "convert")
+    path = folder / "ai-edge-quantizer-int8.tflite"
+    with quiet.captured():
+        work = quantizer.Quantizer(str(fp32), recipe.static_wi8_ai8())
+        images = [{_input_name(fp32): image} for image in calibration.batches(1)]
+        ranges = work.calibrate({_signature(fp32): images}, num_threads=1)
+        work.quantize(ranges).export_model(str(path), overwrite=True)
+    return path
+
+
+def _signature(path: Path) -> str:
+    from ai_edge_litert.interpreter import Interpreter
+
+    return str(next(iter(Interpreter(model_path=str(path)).get_signature_list())))
+
+
+def _input_name(path: Path) -> str:
+    from ai_edge_litert.interpreter import Interpreter
+
+    signatures = Interpreter(model_path=str(path)).get_signature_list()
+    return str(signatures[_signature(path)]["inputs"][0])
+
+
+@contextlib.contextmanager
+def looping(path: Path, seconds: float) -> Iterator[Any]:
+    """A process that times one file; it answers each call with the median milliseconds of a window."""
+    command = [sys.executable, str(_LOOP), "--serve", str(path), "--seconds", str(seconds)]
+    with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
+        assert process.stdin is not None
+        assert process.stdout is not None
+
+        def window() -> float:
+            process.stdin.write("go\n")
+            return float(process.stdout.readline())
+
+        yield window
+        process.stdin.close()
+
+
+def compare(name: str, ours: Path, theirs: Path, rounds: int, seconds: float) -> dict[str, Any]:
+    """Time a pair in turns."""
+    times: tuple[list[float], list[float]] = [], []
+    with looping(ours, seconds) as our_window, looping(theirs, seconds) as their_window:
+        for window in (our_window, their_window):
+            window()
+        for number in range(rounds):
+            # Each goes first every other time.
+            for which in (0, 1) if number % 2 else (1, 0):
+                times[which].append((our_window, their_window)[which]())
+    ratio = paired_ratio(*times)
+    result = {
+        "pair": name,
+        "latency_ms": {"ours": statistics.median(times[0]), "theirs": statistics.median(times[1])},
+        "latency_ratio": {"value": ratio.value, "low": ratio.low, "high": ratio.high, "rounds": ratio.count},
+        "size_bytes": {"ours": files.size_bytes(ours), "theirs": files.size_bytes(theirs)},
+    }
+    result["size_ratio"] = result["size_bytes"]["ours"] / result["size_bytes"]["theirs"]
+    print(
+        f"{name}: latency {ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}] "
+        f"({result['latency_ms']['ours']:.3f} ms against {result['latency_ms']['theirs']:.3f}), "
+        f"size {result['size_ratio']:.3f}",
+        flush=True,
+    )
+    return result
+
+
+def measure(run_path: Path, rounds: int, seconds: float) -> list[dict[str, Any]]:
+    """Both pairs of one run."""
+    run = Run.open(run_path)
+    source = Source.of(run, load_run_data(run), Settings())
+    model = keras_runtime.load_model(packages.require_keras(), run.model_path)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        ours = by_us(model, source, folder)
+        pairs = (
+            ("ONNX fp32, ours over Keras's export", ours["onnx-fp32"], by_keras(model, folder)),
+            (
+                "TFLite int8, ours over ai-edge-quantizer's",
+                ours["tflite-int8"],
+                by_ai_edge_quantizer(ours["tflite-fp32"], source.calibration, folder),
+            ),
+        )
+        return [{"model": run.name, **compare(f"{run.name}: {what}", a, b, rounds, seconds)} for what, a, b in pairs]
+
+
+def main() -> int:
+    """Compare the runs named on the command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--rounds", type=int, default=30)
+    parser.add_argument("--seconds", type=float, default=0.1, help="length of a window")
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/export_peers.json"))
+    chosen = parser.parse_args()
+    results = [one for run in chosen.runs for one in measure(run, chosen.rounds, chosen.seconds)]
+    _results.write(
+        chosen.output,
+        results,
+        columns=("", "latency, ours over theirs (95 % interval)", "size, ours over theirs"),
+        rows=[
+            (
+                one["pair"],
+                "{value:.3f} ({low:.3f} to {high:.3f})".format(**one["latency_ratio"]),
+                f"{one['size_ratio']:.3f}",
+            )
+            for one in results
+        ],
+    )
+    worst = max(one["latency_ratio"]["low"] for one in results)
+    return 0 if worst <= HIGHEST else 1
+
+
+if __name__ == "__main__":
+    sys.exit(main())
