@@ -3,17 +3,14 @@
 from __future__ import annotations
 
 import re
-import shutil
-import subprocess
 
 import pytest
+from browser import elements_and_log, needs_chromium
 from report_samples import write_run
 
 from edge_cifar.steps.report import report
 
-CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-
-pytestmark = pytest.mark.skipif(CHROMIUM is None, reason="Chromium is not installed")
+pytestmark = needs_chromium
 
 
 @pytest.fixture(scope="module")
@@ -24,27 +21,7 @@ def opened(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, str]:
     # A name that would run if anything took it for markup, also through Plotly's texts.
     hostile = write_run(folder / "<img src=x onerror=console.error('broken-out')>", "resnet8")
     page = report(*runs, hostile, output=folder / "page.html")
-    assert CHROMIUM is not None
-    done = subprocess.run(
-        [
-            CHROMIUM,
-            "--headless",
-            "--no-sandbox",
-            "--disable-gpu",
-            "--disable-dev-shm-usage",
-            f"--user-data-dir={folder / 'profile'}",
-            "--window-size=390,2000",
-            "--enable-logging=stderr",
-            "--virtual-time-budget=60000",
-            "--dump-dom",
-            page.as_uri(),
-        ],
-        capture_output=True,
-        text=True,
-        timeout=240,
-        check=True,
-    )
-    return done.stdout, done.stderr
+    return elements_and_log(page, folder / "profile")
 
 
 def test_every_chart_is_drawn(opened: tuple[str, str]) -> None:

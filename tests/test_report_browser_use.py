@@ -1,0 +1,109 @@
+"""The page in a real browser, used: filtered, sorted, in the dark; and the picture of it that the README shows.
+
+The picture is made anew when the environment names a place for it:
+
+    EDGE_CIFAR_PICTURE=docs/pictures/report.png pytest tests/test_report_browser_use.py
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import re
+import shutil
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from browser import elements_and_log, needs_chromium, screenshot
+from PIL import Image
+from report_samples import bench_document, write
+
+from edge_cifar.steps.report import report
+
+pytestmark = needs_chromium
+
+RESULT = Path(__file__).parent.parent / "benchmarks" / "results" / "cifar10.json"
+
+# What a reader does, written into the page in place of its policy, which lets no other script run.
+USE = """
+<script>
+addEventListener("load", () => {
+  const wait = setInterval(() => {
+    if (document.documentElement.dataset.charts !== "drawn") return;
+    clearInterval(wait);
+    const seen = {};
+    const rows = () => [...document.querySelectorAll("#table tbody tr")].filter((line) => !line.hidden);
+    const cells = (column) => rows().map((line) => line.cells[column].dataset.value);
+    const points = () => document.querySelector(".plot").querySelectorAll(".point").length;
+    seen.before = [rows().length, points()];
+    document.querySelector('fieldset[data-facet="format"] input[value="onnx"]').click();
+    seen.without_onnx = [rows().length, points()];
+    document.querySelector('fieldset[data-facet="format"] input[value="onnx"]').click();
+    seen.again = [rows().length, points()];
+    const heading = [...document.querySelectorAll("#table thead th")].find((one) => one.textContent === "Size");
+    heading.click();
+    seen.ascending = cells(heading.cellIndex);
+    heading.click();
+    seen.descending = cells(heading.cellIndex);
+    seen.overflow = document.documentElement.scrollWidth - document.documentElement.clientWidth;
+    const told = { id: "seen", textContent: JSON.stringify(seen) };
+    document.body.append(Object.assign(document.createElement("pre"), told));
+  }, 50);
+});
+</script>
+"""
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """What a reader saw who filtered and sorted, on a narrow screen."""
+    folder = tmp_path_factory.mktemp("use")
+    page = report(write(folder / "bench.json", bench_document()), output=folder / "page.html")
+    html, replaced = re.subn(r'<meta http-equiv="Content-Security-Policy"[^>]*>', USE, page.read_text())
+    assert replaced == 1
+    page.write_text(html)
+    elements, _ = elements_and_log(page, folder / "profile")
+    found = re.search(r'<pre id="seen">(.*?)</pre>', elements)
+    assert found is not None
+    answer: dict[str, Any] = json.loads(found.group(1))
+    return answer
+
+
+def test_a_filter_takes_its_rows_and_points_away_and_brings_them_back(seen: dict[str, Any]) -> None:
+    # Two models, three variants a format; Core ML's were not measured and have no point.
+    assert seen["before"] == seen["again"] == [18, 12]
+    assert seen["without_onnx"] == [12, 6]
+
+
+def test_a_heading_sorts_up_and_down(seen: dict[str, Any]) -> None:
+    sizes = list(map(float, seen["ascending"]))
+    assert sizes == sorted(sizes)
+    assert len(set(sizes)) > 6
+    assert list(map(float, seen["descending"])) == sorted(sizes, reverse=True)
+
+
+def test_nothing_reaches_beyond_a_narrow_screen(seen: dict[str, Any]) -> None:
+    assert seen["overflow"] <= 0
+
+
+def test_the_page_of_the_stored_result_can_be_looked_at(tmp_path: Path) -> None:
+    page = report(RESULT, output=tmp_path / "page.html")
+    picture = tmp_path / "page.png"
+    screenshot(page, tmp_path / "profile", picture)
+    pixels = np.asarray(Image.open(picture).convert("RGB")).astype(int)
+    assert pixels.shape == (900, 1280, 3)
+    assert pixels[5, 5].min() > 240
+    # Points and chips in colour, not text alone.
+    assert (np.ptp(pixels, axis=2) > 80).sum() > 500
+    if place := os.environ.get("EDGE_CIFAR_PICTURE"):
+        shutil.copyfile(picture, place)
+
+
+def test_the_page_follows_the_system_into_the_dark(tmp_path: Path) -> None:
+    page = report(write(tmp_path / "bench.json", bench_document()), output=tmp_path / "page.html")
+    screenshot(page, tmp_path / "profile", tmp_path / "page.png", dark=True)
+    pixels = np.asarray(Image.open(tmp_path / "page.png").convert("RGB")).astype(int)
+    assert pixels[5, 5].max() < 40
+    assert np.median(pixels) < 60
