@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from edge_cifar import backbones
-from edge_cifar.errors import TrainingError, UsageError
+from edge_cifar.errors import UsageError
 from edge_cifar.training import phases
 from edge_cifar.training.assembly import build_model, trunk_layers
 
@@ -143,7 +143,7 @@ def test_twin_in_tf_keras_has_the_same_weights_in_the_same_order(name: str) -> N
 def test_image_below_the_minimum_is_refused_with_the_minimum(name: str) -> None:
     backbone = backbones.get(name)
     size = backbone.minimum_size - 1
-    with pytest.raises(TrainingError, match=f"at least {backbone.minimum_size} pixels; got --image-size {size}"):
+    with pytest.raises(UsageError, match=f"at least {backbone.minimum_size} pixels; got --image-size {size}"):
         build_model(keras, backbone, input_shape=(32, 32, 3), classes=10, image_size=size)
 
 
@@ -167,5 +167,5 @@ def test_width_multiplier_makes_a_network_wider(name: str) -> None:
 
 
 def test_backbone_without_pretrained_weights_says_so() -> None:
-    with pytest.raises(TrainingError, match="deep-cnn has no pretrained weights; use --weights none"):
+    with pytest.raises(UsageError, match="deep-cnn has no pretrained weights; use --weights none"):
         support.build(keras, "deep-cnn", weights="imagenet")

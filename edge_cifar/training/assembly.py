@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from edge_cifar.backbones import Backbone, Keras, Model
 from edge_cifar.backbones._pretrained import carry_over
-from edge_cifar.errors import TrainingError
+from edge_cifar.errors import UsageError
 
 
 def build_model(
@@ -32,10 +32,11 @@ def build_model(
         A functional model from float32 ``[batch, H, W, 3]`` in 0..255 to float32 ``[batch, classes]``.
 
     Raises:
-        TrainingError: the image is too small for the backbone, or the weights do not fit.
+        UsageError: the image is too small for the backbone, or the backbone has no pretrained weights.
+        TrainingError: the weights cannot be had, or do not fit.
     """
     if image_size < backbone.minimum_size:
-        raise TrainingError(
+        raise UsageError(
             f"{backbone.name} needs images of at least {backbone.minimum_size} pixels; got --image-size {image_size}"
         )
     inputs = keras.Input(input_shape, name="image")
@@ -49,7 +50,7 @@ def build_model(
     model = keras.Model(inputs, outputs, name=backbone.name)
     if weights != "none":
         if backbone.pretrained is None:
-            raise TrainingError(f"{backbone.name} has no pretrained weights; use --weights none")
+            raise UsageError(f"{backbone.name} has no pretrained weights; use --weights none")
         carry_over(backbone.pretrained(keras, alpha, weights), model)
     return model
 
