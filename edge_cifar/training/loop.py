@@ -170,9 +170,10 @@ class Training:
             )
         loss, accuracy = fitted.history["loss"][0], fitted.history["accuracy"][0]
         if not math.isfinite(loss):
+            kept = "the best weights so far stand in the checkpoint; " if state.best else ""
             raise TrainingError(
-                f"the loss is no longer a number in epoch {epoch + 1} of phase {phase.name!r}; the best weights so far "
-                "stand in the checkpoint; try a lower --learning-rate, or --mixed-precision off"
+                f"the loss is no longer a number in epoch {epoch + 1} of phase {phase.name!r}; {kept}"
+                "try a lower --learning-rate, or --mixed-precision off"
             )
         val_loss, val_accuracy = self._validate(stage)
         state.history.append(
