@@ -26,11 +26,18 @@ folder = Path(sys.argv[1])
 resnet8 = backbones.get("resnet8")
 resnet8.recipes["default"] = Recipe(
     batch_size=40, optimizer="adamw", weight_decay=0.01, batch_norm_momentum=0.9,
-    augmentation=Augmentation(flip=True, translation=0.1, cutout=0.3),
-    phases=(
-        Phase(name="head", epochs=1, trainable="head", learning_rate=1e-3),
-        Phase(name="rest", epochs=3, learning_rate=1e-3, schedule="cosine", reestimate_batch_norm=True),
-    ),
+    augmentation=Augmentation(flip=True, translation=0.1, cutout=0.3, mixup=0.2, cutmix=True), weight_averaging=0.9,
+    views=2,
+    phases={
+        "images": (
+            Phase(name="head", epochs=1, trainable="head", learning_rate=1e-3),
+            Phase(name="rest", epochs=3, learning_rate=1e-3, schedule="cosine", reestimate_batch_norm=True),
+        ),
+        "features": (
+            Phase(name="head", epochs=3, trainable="head", learning_rate=1e-3),
+            Phase(name="rest", epochs=3, trainable="stack3", learning_rate=1e-3, reestimate_batch_norm=True),
+        ),
+    }[sys.argv[2]],
 )
 
 class Cut:
@@ -54,8 +61,10 @@ def weights(run):
     import keras
     return keras.saving.load_model(run.model_path, compile=False).get_weights()
 
-whole = weights(run("whole", 10**9))
-for at in map(int, sys.argv[2:]):
+whole_run = run("whole", 10**9)
+whole = weights(whole_run)
+cached = all(phase["features"]["cut"] for phase in whole_run.record()["phases"])
+for at in map(int, sys.argv[3:]):
     name = f"cut-{at}"
     try:
         run(name, at)
@@ -64,24 +73,47 @@ for at in map(int, sys.argv[2:]):
         pass
     finished_early = (folder / name / "record.json").exists()
     resume = (folder / name / "checkpoint" / "state.npz").exists()
+    features = sorted((folder / name / "checkpoint").glob("features/[0-9]*/train.npy"))
+    if len(features) == 1:
+        # A cache that was damaged meanwhile is made anew.
+        with features[0].open("r+b") as file:
+            file.seek(-8, 2)
+            file.write(b"damaged!")
     resumed = weights(run(name, 10**9, resume=resume))
     same = all(np.array_equal(a, b) for a, b in zip(whole, resumed, strict=True))
-    print(json.dumps({"at": at, "same": same, "finished_early": finished_early, "resumed": resume}))
+    print(json.dumps({"at": at, "same": same, "finished_early": finished_early, "resumed": resume,
+                      "cached": cached, "caches": len(features)}))
 """
+
+
+def _outcomes(folder: Path, recipe: str, cuts: list[str]) -> list[dict[str, object]]:
+    script = folder / "script.py"
+    script.write_text(_SCRIPT)
+    command = [sys.executable, str(script), str(folder), recipe, *cuts]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 0, done.stderr[-3000:]
+    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [outcome["at"] for outcome in outcomes] == list(map(int, cuts))
+    return outcomes
 
 
 @pytest.mark.timeout(600)
 def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(tmp_path: Path) -> None:
-    # 240 training images in batches of 40: six steps an epoch, four epochs. In the first epoch nothing is saved yet.
-    cuts = ["2", "7", "15", "23"]
-    script = tmp_path / "script.py"
-    script.write_text(_SCRIPT)
-    done = subprocess.run(
-        [sys.executable, str(script), str(tmp_path), *cuts], capture_output=True, text=True, check=False
-    )
-    assert done.returncode == 0, done.stderr[-3000:]
-    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [outcome["at"] for outcome in outcomes] == [2, 7, 15, 23]
+    # 240 training images in batches of 40: six steps an epoch, four epochs.
+    outcomes = _outcomes(tmp_path, "images", ["2", "7", "15", "23"])
+    assert not any(outcome["cached"] for outcome in outcomes)
     assert all(outcome["same"] for outcome in outcomes)
     assert not any(outcome["finished_early"] for outcome in outcomes)
-    assert [outcome["resumed"] for outcome in outcomes] == [False, True, True, True]
+    assert all(outcome["resumed"] for outcome in outcomes)
+
+
+@pytest.mark.timeout(600)
+def test_on_cached_features_too(tmp_path: Path) -> None:
+    # Two views of 240 training images and 60 validation images go through the network, first to the cut of the
+    # second phase, then to that of the first: 1,080 images are reported; then six steps an epoch, six epochs.
+    outcomes = _outcomes(tmp_path, "features", ["700", "1090", "1110"])
+    assert all(outcome["cached"] for outcome in outcomes)
+    assert all(outcome["same"] for outcome in outcomes)
+    # Killed while features are made, in the first phase, and in the second with the cache damaged afterwards.
+    assert [outcome["caches"] for outcome in outcomes] == [1, 2, 1]
+    assert all(outcome["resumed"] for outcome in outcomes)

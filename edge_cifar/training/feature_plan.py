@@ -21,6 +21,7 @@ LEAST_SAVING = 0.2
 SPARE_BYTES = 10**9
 # A layer that learns multiplies three times: forward, and for the gradients by its weights and by its inputs.
 _LEARNING = 3
+NOTHING_FROZEN = "no frozen layers stand before those that learn"
 TARGET = np.dtype(np.float32)
 
 
@@ -50,7 +51,9 @@ class Decision:
         return {"cut": self.cut, "reason": self.reason, "views": self.views, "bytes": self.size_bytes}
 
     def sentence(self) -> str:
-        """For people."""
+        """For people; empty where there was nothing to decide."""
+        if self.reason == NOTHING_FROZEN:
+            return ""
         if self.cut is None:
             return f"trains on the images, without cached features: {self.reason}"
         views = f"{self.views} views of each image" if self.views > 1 else "each image"
@@ -104,8 +107,7 @@ def plan(model: Model, recipe: Recipe, room: Room) -> list[Decision]:
             # What the next phase freezes learns in this one: nothing to share.
             source, taken = None, 0
         size = _size_bytes(model, cut, views, room) if cut else 0
-        reason = "they are turned off" if room.limit_bytes <= 0 else ""
-        reason = reason or _does_not_pay(model, phase, cut, source, views) or _too_large(taken + size, room)
+        reason = _does_not_pay(model, phase, cut, source, views) or _no_room(taken + size, room)
         if cut and not reason:
             position = source.position if source else 0
             decisions.append(
@@ -119,10 +121,10 @@ def plan(model: Model, recipe: Recipe, room: Room) -> list[Decision]:
 
 def _does_not_pay(model: Model, phase: Phase, cut: Cut | None, source: Cut | None, views: int) -> str:
     """Why features of its own would not make a phase faster; empty where they would."""
-    if cut is None:
-        return "no frozen layers stand before those that learn"
+    if cut is None or not cost(model, None, cut):
+        return NOTHING_FROZEN
     if phase.epochs <= views:
-        return f"it has {phase.epochs} epochs, and there would be {views} views of each image to compute them for"
+        return f"the frozen layers would compute {views} views of each image, and {phase.epochs} without a cache"
     frozen, learning = cost(model, source, cut), cost(model, cut, None)
     saving = (phase.epochs - views) / phase.epochs * frozen / (frozen + _LEARNING * learning)
     if saving < LEAST_SAVING:
@@ -130,7 +132,9 @@ def _does_not_pay(model: Model, phase: Phase, cut: Cut | None, source: Cut | Non
     return ""
 
 
-def _too_large(size: int, room: Room) -> str:
+def _no_room(size: int, room: Room) -> str:
+    if not room.limit_bytes:
+        return "they are turned off"
     if size > room.limit_bytes:
         return f"they would take {gigabytes(size)}, more than the limit of {gigabytes(room.limit_bytes)}"
     if size > room.free_bytes - SPARE_BYTES:

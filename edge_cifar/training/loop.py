@@ -102,6 +102,9 @@ class Training:
         batch_norm.set_momentum(self.model, self.recipe.batch_norm_momentum)
         if self.state.variables:
             _assign(self.learner.variables, self.state.variables)
+        else:
+            # Killed from here on, while features are made or in the first epoch, it can be resumed.
+            self._save()
         for index in range(self.state.phase, len(self.recipe.phases)):
             self._run_phase(index, self.recipe.phases[index])
 
