@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -44,9 +45,11 @@ def _weights(graph: Graph) -> dict[str, Weight]:
                 found[name.removesuffix(_QUANTIZED)] = weight
         elif array.dtype.kind == "f" and not name.endswith(_SCALE):
             found[name] = Weight(values=array)
+    origins = {reader.outputs[0]: name for name, reader in readers.items()}
     for node in graph.nodes:
         if node.kind in _CONVOLUTIONS:
-            _shape(found, node, readers, graph)
+            source = _quantization(graph, readers.get(origins.get(node.inputs[0], "")))
+            _shape(found, node, [origins.get(name, name).removesuffix(_QUANTIZED) for name in node.inputs], source)
     return found
 
 
@@ -117,10 +120,15 @@ def _along_channels(vector: NDArray[Any], stored: NDArray[Any]) -> NDArray[Any]:
     return vector.reshape(shape)
 
 
-def _shape(found: dict[str, Weight], node: Node, readers: dict[str, Node], graph: Graph) -> None:
-    """Bring a convolution's kernel into the form of :class:`Weight`, and tell its bias what it shifts."""
-    origins = {reader.outputs[0]: name for name, reader in readers.items()}
-    names = [origins.get(name, name).removesuffix(_QUANTIZED) for name in node.inputs]
+def _shape(found: dict[str, Weight], node: Node, names: Sequence[str], source: Quantization | None) -> None:
+    """Bring a convolution's kernel into the form of :class:`Weight`, and tell its bias what it shifts.
+
+    Args:
+        found: the constants by name.
+        node: the convolution.
+        names: of its inputs, in full precision.
+        source: how its first input is quantized.
+    """
     if len(names) < 2 or names[1] not in found:
         return
     kernel = found[names[1]]
@@ -132,12 +140,7 @@ def _shape(found: dict[str, Weight], node: Node, readers: dict[str, Node], graph
     if node.kind == "Conv" and len(names) > 2 and names[2] in found:
         bias = found[names[2]]
         # By its node: int8 gives each a bias of its own.
-        found[f"{node.name}{_BIAS}"] = Weight(
-            values=bias.values,
-            step=bias.step,
-            shifts=names[1],
-            source=_quantization(graph, readers.get(origins.get(node.inputs[0], ""))),
-        )
+        found[f"{node.name}{_BIAS}"] = Weight(values=bias.values, step=bias.step, shifts=names[1], source=source)
 
 
 def _quantization(graph: Graph, reader: Node | None) -> Quantization | None:
