@@ -58,8 +58,9 @@ class Run:
 
     def forget_results(self) -> None:
         """Remove what was found out about artifacts that are being replaced."""
-        for name in ("verify.json", "bench.json", "report.html"):
-            (self.path / name).unlink(missing_ok=True)
+        for name in ("verify.json", "bench.json", "bench-*.json", "report.html"):
+            for path in self.path.glob(name):
+                path.unlink()
 
     def record(self) -> dict[str, Any]:
         """The run's record.

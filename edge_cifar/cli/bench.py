@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_cifar.cli import _remote
 from edge_cifar.cli._bench_table import show
 from edge_cifar.cli._options import number_or_all, numbers
 from edge_cifar.cli._output import Terminal, emit_json
@@ -80,9 +81,20 @@ def _range(context: click.Context, option: click.Parameter, value: str | None) -
 @click.option(
     "--max-regression", type=float, metavar="PERCENT", help="Growth put up with against --baseline.  [default: 10]"
 )
+@click.option("--on", metavar="USER@HOST", help="Measure on another machine, reached by ssh.")
+@click.option("--install", is_flag=True, help="With --on: put edge-cifar there first, in a folder of its own.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@click.pass_context
 def command(
-    targets: tuple[Path, ...], baseline: Path | None, max_regression: float | None, as_json: bool, **options: Any
+    context: click.Context,
+    /,
+    targets: tuple[Path, ...],
+    baseline: Path | None,
+    max_regression: float | None,
+    on: str | None,
+    install: bool,
+    as_json: bool,
+    **options: Any,
 ) -> None:
     """Measure accuracy, latency, size, memory and load time of every artifact.
 
@@ -95,6 +107,11 @@ def command(
       edge-cifar bench
       edge-cifar bench export/ other.tflite --data cifar10 --threads 1,4 --output bench.json
     """
+    if on is not None:
+        _remote.bench_on(context, on, targets, install=install)
+        return
+    if install:
+        raise UsageError('--install needs --on USER@HOST; here, type: pip install "edge-cifar[device]"')
     if max_regression is not None and baseline is None:
         raise UsageError("--max-regression needs --baseline FILE to compare with")
     if max_regression is not None and not max_regression >= 0:

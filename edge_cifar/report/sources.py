@@ -29,6 +29,8 @@ from edge_cifar.report.trained import Trained, read_run
 from edge_cifar.run import RECORD, Run
 
 RESULT = "bench.json"
+# What `bench --on` brought home from other machines.
+RESULTS_ELSEWHERE = "bench-*.json"
 # What `verify --json` printed, where a user kept it with the run.
 VERIFIED = "verify.json"
 
@@ -74,9 +76,9 @@ class _Found:
 
     def add_run(self, run: Run) -> None:
         self._runs[run.path.resolve()] = read_run(run)
-        for name in (RESULT, VERIFIED):
-            if (run.path / name).is_file():
-                self.add_json(run.path / name)
+        for path in (run.path / RESULT, *sorted(run.path.glob(RESULTS_ELSEWHERE)), run.path / VERIFIED):
+            if path.is_file():
+                self.add_json(path)
         if (run.export_path / MANIFEST).is_file():
             self.add_bundle(run.export_path)
 

@@ -1,0 +1,235 @@
+"""``bench --on``: a bundle goes to another machine by ssh, is measured there, and its figures come home.
+
+The system's own ssh client does the talking, so keys, ``~/.ssh/config``, known hosts and passwords are its business.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import io
+import json
+import re
+import shlex
+import shutil
+import subprocess
+import sys
+import tarfile
+import tempfile
+from collections.abc import Iterator, Mapping, Sequence
+from importlib import metadata
+from pathlib import Path
+from typing import Any
+
+from edge_cifar import files
+from edge_cifar.artifact import MANIFEST, Bundle
+from edge_cifar.bench import rows
+from edge_cifar.errors import BundleError, MeasurementError, UsageError
+from edge_cifar.progress import SILENT, Progress
+from edge_cifar.run import Run
+from edge_cifar.steps._bundles import open_bundle, run_of
+
+# Where --install puts it there; nothing else of that machine is touched.
+_HOME = '"${XDG_CACHE_HOME:-$HOME/.cache}/edge-cifar/venv"'
+_FIND = f"if [ -x {_HOME}/bin/edge-cifar ]; then echo {_HOME}/bin/edge-cifar; else command -v edge-cifar; fi"
+_SCRATCH = re.compile(r"/[\w./+-]*edge-cifar\.\w+")
+_SSH_FAILED = 255
+
+
+def bench_on(
+    host: str,
+    target: Bundle | Run | Path | str | None = None,
+    *,
+    options: Sequence[str] = (),
+    install: bool = False,
+    output: Path | None = None,
+    progress: Progress = SILENT,
+) -> dict[str, Any]:
+    """Measure a bundle's artifacts on another machine.
+
+    Args:
+        host: as ssh takes it: ``user@host``, or a name of ``~/.ssh/config``.
+        target: a bundle or a run; None means the newest run under ``./runs``.
+        options: of ``edge-cifar bench``, for the other machine's command line.
+        install: put edge-cifar there first, in an environment of its own, where there is none.
+        output: a file for the result; when left out, ``bench-HOST.json`` in the run's folder, where the
+            bundle stands in one.
+        progress: told how it goes.
+
+    Returns:
+        The result as ``bench --json`` prints it, with this machine's paths.
+
+    Raises:
+        UsageError: the host is no host's name.
+        RunError, BundleError: as for :func:`edge_cifar.steps.bench.bench`.
+        MeasurementError: the other machine cannot be reached, has no edge-cifar, or cannot measure.
+    """
+    if not host or host.startswith("-") or any(character.isspace() for character in host):
+        raise UsageError(f"{host!r} is no host; give --on user@host")
+    bundle = open_bundle(target)
+    with _connected(host) as there, there.scratch() as folder:
+        if install:
+            there.install(folder, progress)
+        program = there.program()
+        progress.say(f"copying {len(bundle.artifacts)} artifacts to {host}")
+        there.unpack(_packed(bundle), folder)
+        progress.say(f"measuring on {host}")
+        told = there.run(f"{program} bench {shlex.join([folder, '--json', *options])}", may_fail=True)
+    document = _parsed(told, host)
+    local = {artifact.path.name: rows.shown(artifact.path).as_posix() for artifact in bundle.artifacts}
+    for row in document["results"]:
+        row["path"] = local.get(Path(row["path"]).name, row["path"])
+    home = output or _beside_run(bundle, host)
+    if home is not None:
+        files.write_json(home, document)
+        progress.say(f"written: {home}")
+    return document
+
+
+def wheel() -> tuple[str, bytes] | None:
+    """Name and bytes of the wheel of the source tree that this runs from; None for an installed package.
+
+    Raises:
+        MeasurementError: it cannot be built.
+    """
+    source = Path(files.__file__).resolve().parent.parent
+    if not (source / "setup.cfg").is_file():
+        return None
+    with tempfile.TemporaryDirectory() as folder:
+        # From a copy: setuptools would leave its scratch in the source tree.
+        copy = Path(folder, "source")
+        shutil.copytree(source / "edge_cifar", copy / "edge_cifar", ignore=shutil.ignore_patterns("__pycache__"))
+        for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
+            shutil.copy(source / name, copy)
+        pip = [sys.executable, "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, str(copy)]
+        done = subprocess.run(pip, capture_output=True, text=True, check=False)
+        if done.returncode:
+            raise MeasurementError(f"the wheel to install there cannot be built: {done.stderr.strip()[-300:]}")
+        (built,) = Path(folder).glob("*.whl")
+        return built.name, built.read_bytes()
+
+
+class _Machine:
+    """Another machine, through one connection of the system's ssh."""
+
+    def __init__(self, host: str, command: Sequence[str]) -> None:
+        self._host = host
+        self._command = command
+
+    def run(self, script: str, *, content: bytes | None = None, may_fail: bool = False) -> str:
+        """Run a shell script there; what it writes to standard error is shown here.
+
+        Returns:
+            its standard output.
+
+        Raises:
+            MeasurementError: the connection failed, or the script did.
+        """
+        # A login shell may be anything; this is for sh.
+        command = [*self._command, self._host, f"exec sh -c {shlex.quote(script)}"]
+        source: dict[str, Any] = {"stdin": subprocess.DEVNULL} if content is None else {"input": content}
+        done: subprocess.CompletedProcess[bytes] = subprocess.run(
+            command, stdout=subprocess.PIPE, check=False, **source
+        )
+        if done.returncode == _SSH_FAILED:
+            raise MeasurementError(f"ssh cannot reach {self._host}; try: ssh {shlex.quote(self._host)} true")
+        if done.returncode and not may_fail:
+            raise MeasurementError(f"{self._host} answered with status {done.returncode} to: {script}")
+        return done.stdout.decode("utf-8", errors="replace")
+
+    @contextlib.contextmanager
+    def scratch(self) -> Iterator[str]:
+        """A folder there that is removed afterwards."""
+        folder = self.run("mktemp -d -t edge-cifar.XXXXXXXX").strip()
+        # It is removed with all it holds, so it had better be what was asked for.
+        if not _SCRATCH.fullmatch(folder):
+            raise MeasurementError(f"{self._host} gave no scratch folder, but {folder[:100]!r}")
+        try:
+            yield folder
+        finally:
+            self.run(f"rm -rf {shlex.quote(folder)}", may_fail=True)
+
+    def unpack(self, archive: bytes, folder: str) -> None:
+        """Put the files of a tar archive into a folder there."""
+        self.run(f"tar -x -C {shlex.quote(folder)}", content=archive)
+
+    def program(self) -> str:
+        """Where edge-cifar is there, quoted for its shell.
+
+        Raises:
+            MeasurementError: nowhere.
+        """
+        found = self.run(_FIND, may_fail=True).strip()
+        if not found:
+            raise MeasurementError(
+                f'{self._host} has no edge-cifar; add --install, or install it there: pip install "edge-cifar[device]"'
+            )
+        return shlex.quote(found)
+
+    def install(self, folder: str, progress: Progress) -> None:
+        """Install this very version there, with the device's runtimes, unless it was before."""
+        version = metadata.version("edge-cifar")
+        progress.say(f"installing edge-cifar {version} on {self._host}")
+        built = wheel()
+        what = f"edge-cifar[device]=={version}"
+        if built is not None:
+            name, content = built
+            self.unpack(_archive({name: content}), folder)
+            what = f"{folder}/{name}[device]"
+        self.run(
+            f"python3 -m venv {_HOME} && {_HOME}/bin/python -m pip install --quiet --disable-pip-version-check "
+            f"{shlex.quote(what)} 1>&2"
+        )
+
+
+@contextlib.contextmanager
+def _connected(host: str) -> Iterator[_Machine]:
+    """One connection for all that follows, so that a password or a token is asked for once."""
+    ssh = shutil.which("ssh")
+    if ssh is None:
+        raise MeasurementError("ssh is not installed here; bench --on needs it to reach another machine")
+    # A socket's path may have about a hundred characters, and a user's folder for scratch may be deep.
+    with tempfile.TemporaryDirectory(prefix="edge-cifar-", dir="/tmp" if Path("/tmp").is_dir() else None) as folder:
+        control = ["-o", f"ControlPath={folder}/%C"]
+        try:
+            yield _Machine(host, [ssh, *control, "-o", "ControlMaster=auto", "-o", "ControlPersist=60", "--"])
+        finally:
+            subprocess.run([ssh, *control, "-O", "exit", "--", host], capture_output=True, check=False)
+
+
+def _packed(bundle: Bundle) -> bytes:
+    """The bundle's manifest, images and artifacts as a tar archive."""
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for artifact in bundle.artifacts:
+            artifact.check()
+            archive.add(artifact.path, artifact.path.name)
+        for path in (bundle.path / MANIFEST, bundle.reference_path):
+            if path.exists():
+                archive.add(path, path.name)
+    return stream.getvalue()
+
+
+def _archive(contents: Mapping[str, bytes]) -> bytes:
+    stream = io.BytesIO()
+    with tarfile.open(fileobj=stream, mode="w") as archive:
+        for name, content in contents.items():
+            entry = tarfile.TarInfo(name)
+            entry.size = len(content)
+            archive.addfile(entry, io.BytesIO(content))
+    return stream.getvalue()
+
+
+def _parsed(text: str, host: str) -> dict[str, Any]:
+    try:
+        document = json.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise MeasurementError(f"{host} could not measure; what it says stands above") from error
+    if not isinstance(document, dict) or not isinstance(document.get("results"), list):
+        raise BundleError(f"{host} answered with something that is no benchmark; is its edge-cifar as new as this one?")
+    return document
+
+
+def _beside_run(bundle: Bundle, host: str) -> Path | None:
+    run = run_of(bundle)
+    name = re.sub(r"[^\w.-]", "-", host.rpartition("@")[2])
+    return None if run is None else run.path / f"bench-{name}.json"
