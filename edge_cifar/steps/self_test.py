@@ -1,0 +1,162 @@
+"""``doctor --self-test``: the whole way in small, on this very machine, told step by step.
+
+What only another system can run (Core ML on a Mac, its compute units, Metal) is written against its documentation
+and tested here with a stand-in: this is the script by which its owner finds out whether it holds.
+"""
+
+from __future__ import annotations
+
+import tempfile
+import time
+from collections.abc import Callable
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from PIL import Image
+
+from edge_cifar.artifact import Bundle
+from edge_cifar.errors import CheckFailed, EdgeCifarError
+from edge_cifar.progress import SILENT, Progress
+from edge_cifar.steps._bundles import open_bundle
+from edge_cifar.steps.doctor import Diagnosis, doctor
+
+Status = Literal["passed", "failed", "skipped"]
+
+_BACKBONE = "resnet8"
+_BENCH_SECONDS = 0.1
+_IMAGES = 50
+
+
+@dataclass(frozen=True, kw_only=True)
+class Check:
+    """One thing that was tried.
+
+    Attributes:
+        name: what was tried.
+        status: ``skipped`` where this machine cannot, for a reason that ``doctor`` tells.
+        detail: what came of it, or the reason.
+        seconds: that it took.
+    """
+
+    name: str
+    status: Status
+    detail: str
+    seconds: float = 0.0
+
+    def document(self) -> dict[str, Any]:
+        """The check as JSON."""
+        return asdict(self)
+
+
+class Skipped(Exception):  # noqa: N818 - it is no error
+    """A check does not apply to this machine; the message says why."""
+
+
+def self_test(bundle: Path | str | None = None, *, progress: Progress = SILENT) -> list[Check]:
+    """Try all that this machine should be able to do.
+
+    Args:
+        bundle: what to verify, measure and predict with. Left out, one is trained on the synthetic data and
+            exported first, which needs TensorFlow.
+        progress: told of each check as it ends.
+
+    Returns:
+        One check for training and exporting (where no bundle is given), for each artifact's answers, for the
+        measurement and for a prediction.
+
+    Raises:
+        RunError, BundleError: there is no bundle at ``bundle``.
+    """
+    trial = _Trial(progress)
+    with tempfile.TemporaryDirectory() as scratch:
+        folder = Path(scratch)
+        if bundle is None:
+            made = trial.attempt("train and export", lambda: _make(folder, doctor()))
+        else:
+            made = open_bundle(Path(bundle)), ""
+        if made is not None:
+            _use(trial, made[0], folder)
+    return trial.checks
+
+
+class _Trial:
+    """The checks so far."""
+
+    def __init__(self, progress: Progress) -> None:
+        self.checks: list[Check] = []
+        self._progress = progress
+
+    def attempt(self, name: str, action: Callable[[], tuple[Any, str]]) -> tuple[Any, str] | None:
+        """Try something that gives a value and a detail; None when it gave none."""
+        start = time.perf_counter()
+        found = None
+        try:
+            found = action()
+            status, detail = "passed", found[1]
+        except Skipped as reason:
+            status, detail = "skipped", str(reason)
+        except EdgeCifarError as error:
+            status, detail = "failed", str(error)
+        except Exception as error:
+            # Whatever a runtime that was never run here may raise is what this is to find out.
+            status, detail = "failed", f"{type(error).__name__}: {error}"
+        self.add(Check(name=name, status=status, detail=detail, seconds=time.perf_counter() - start))  # type: ignore[arg-type]
+        return found
+
+    def add(self, check: Check) -> None:
+        self.checks.append(check)
+        self._progress.say(f"{check.status:8} {check.name}: {check.detail}")
+
+
+def _make(folder: Path, diagnosis: Diagnosis) -> tuple[Bundle, str]:
+    """A bundle of every format that this machine converts to, trained on its GPU where it has one that is ready."""
+    ready = {finding.name: finding for finding in (*diagnosis.of("train"), *diagnosis.of("convert"))}
+    if not ready["Keras"].ready:
+        raise Skipped(f"{ready['Keras'].detail}; give a bundle to test the rest with")
+    formats = [finding.name for finding in diagnosis.of("convert") if finding.ready]
+    if not formats:
+        raise Skipped("this machine converts to no format; give a bundle to test the rest with")
+    from edge_cifar.steps.export import export
+    from edge_cifar.steps.train import train
+
+    device = "gpu" if ready["GPU"].ready else "cpu"
+    run = train(_BACKBONE, data="synthetic", limit=500, epochs=(2,), device=device, out=folder / _BACKBONE)
+    bundle = export(run, formats=formats, calibration_images=_IMAGES, reference_images=_IMAGES, max_drop=100.0)
+    return bundle, f"{_BACKBONE} on the {device}, as {', '.join(formats)}"
+
+
+def _use(trial: _Trial, bundle: Bundle, folder: Path) -> None:
+    from edge_cifar.steps.bench import bench
+    from edge_cifar.steps.predict import predict
+    from edge_cifar.steps.verify import verify
+
+    def answers() -> tuple[None, str]:
+        statuses: dict[str, Status] = {"pass": "passed", "fail": "failed", "unverified": "skipped"}
+        outcomes = verify(bundle, images=_IMAGES)
+        for outcome in outcomes:
+            backends = f", {len(outcome.backends)} more backends" if outcome.backends else ""
+            detail = outcome.reason or f"answers as the Keras model does, by {outcome.method}{backends}"
+            name = f"verify {outcome.variant}"
+            trial.add(Check(name=name, status=statuses[outcome.status], detail=detail, seconds=outcome.seconds))
+        if not any(outcome.status == "pass" for outcome in outcomes):
+            raise CheckFailed("no artifact could be verified")
+        return None, f"{sum(outcome.status == 'pass' for outcome in outcomes)} of {len(outcomes)} artifacts verified"
+
+    def costs() -> tuple[None, str]:
+        rows = bench(bundle, images=_IMAGES, seconds=_BENCH_SECONDS, output=folder / "bench.json").results
+        measured = [row for row in rows if row.status == "ok"]
+        broken = [f"{row.name} ({row.reason})" for row in rows if row.status == "failed"]
+        if broken or not measured:
+            raise CheckFailed(f"not measured: {'; '.join(broken) or 'anything'}")
+        return None, f"{len(measured)} of {len(rows)} artifacts measured"
+
+    def prediction() -> tuple[None, str]:
+        path = folder / "picture.png"
+        Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)).save(path)
+        (answer,) = predict(bundle, [path])
+        return None, f"{answer.name} by {answer.runtime}: {answer.answers[0][0]}"
+
+    for name, action in {"verify": answers, "bench": costs, "predict": prediction}.items():
+        trial.attempt(name, action)
