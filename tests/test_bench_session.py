@@ -16,7 +16,7 @@ import pytest
 from bench_support import QUICK, fake_bundle, fake_file
 
 from edge_cifar.artifact import Bundle
-from edge_cifar.bench import lane, process
+from edge_cifar.bench import lane, process, session
 from edge_cifar.bench.subject import Subject
 from edge_cifar.errors import BundleError, MeasurementError, UsageError
 from edge_cifar.progress import Advance, Silent
@@ -124,6 +124,25 @@ def test_a_file_that_is_not_the_manifests_is_not_measured(tmp_path: Path) -> Non
     assert found["fp16"]["status"] == "ok"
 
 
+@pytest.mark.parametrize(
+    ("settings", "facts", "said"),
+    [
+        ({"classes": 4}, {}, "tells 4 classes apart, its manifest lists 3 labels"),
+        ({}, {"input": {"shape": [1, 32, 32, 3]}}, "takes images of [4, 4, 3], its manifest says [1, 32, 32, 3]"),
+    ],
+)
+def test_a_file_that_its_manifest_calls_something_else_costs_its_own_row(
+    tmp_path: Path, settings: dict[str, Any], facts: dict[str, Any], said: str
+) -> None:
+    bundle = fake_bundle(tmp_path, {"fp32": {}, "int8": settings})
+    full, small = bundle.artifacts
+    replace(bundle, artifacts=(full, replace(small, facts=facts))).write_manifest()
+    found = rows(Bundle.open(tmp_path))
+    assert found["fp32"]["status"] == "ok"
+    assert found["int8"]["status"] == "failed"
+    assert said in found["int8"]["reason"]
+
+
 def test_what_cannot_run_here_is_skipped_with_its_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("FAKE_UNAVAILABLE", "there is no such thing here")
     row = rows(fake_bundle(tmp_path, {"fp32": {}}))["fp32"]
@@ -219,6 +238,22 @@ def test_lanes_that_do_not_fit_into_memory_together_are_measured_in_groups(tmp_p
     sizes = [len(group) for group in lane.groups(lanes, available_bytes=250_000_000)]
     assert sizes == [2, 2, 1]
     assert [len(group) for group in lane.groups(lanes, available_bytes=1)] == [1] * 5
+
+
+def test_the_artifacts_of_one_model_are_measured_together(tmp_path: Path) -> None:
+    path = fake_file(tmp_path / "a.fake")
+    lanes = [lane.Lane(subject=Subject(model=name, path=path), runtime="fake", backend="fake") for name in "aabbbc"]
+    found = [[one.subject.model for one in group] for group in lane.groups(lanes, available_bytes=450_000_000)]
+    assert found == [["a", "a"], ["b", "b", "b", "c"]]
+
+
+def test_windows_of_different_groups_are_no_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    bundle = fake_bundle(tmp_path, {"fp32": {}, "int8": {}})
+    monkeypatch.setattr(session, "groups", lambda lanes, available_bytes: [[one] for one in lanes])
+    found = rows(bundle)
+    assert found["fp32"]["ratio"]["value"] == 1.0
+    assert found["int8"]["ratio"] is None
+    assert len(found["int8"]["latency_ms"]["windows"]) == QUICK.windows
 
 
 def test_no_worker_outlives_the_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

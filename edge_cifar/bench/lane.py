@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
+from itertools import groupby
 from typing import Any
 
 from edge_cifar import files
@@ -30,7 +31,7 @@ class Lane:
         failure: why measuring it was given up.
         unavailable: whether that is because this machine or this file cannot do it, rather than a fault.
         windows_ns: durations of single inferences by window, in nanoseconds.
-        rounds: the number of the round that each window was taken in.
+        rounds: the number of the round that each window was taken in; those of different groups differ.
         first_ms: first inference, by process.
         load_ms: load time, by process.
         load_warm_ms: load times in a process that had loaded it before.
@@ -94,18 +95,25 @@ class Lane:
 
 
 def groups(lanes: Sequence[Lane], available_bytes: int) -> Iterator[list[Lane]]:
-    """Lanes that fit into memory together, in their order."""
+    """Lanes that fit into memory together, in their order.
+
+    Those of one model, which are held against each other, stay together unless they alone are too many.
+    """
     group: list[Lane] = []
     taken = 0
-    for lane in lanes:
-        if lane.failure is not None:
-            continue
-        needed = _needed_bytes(lane)
-        if group and taken + needed > available_bytes:
+    able = (lane for lane in lanes if lane.failure is None)
+    for _, family in groupby(able, key=lambda lane: lane.subject.model):
+        members = list(family)
+        if group and taken + sum(map(_needed_bytes, members)) > available_bytes:
             yield group
             group, taken = [], 0
-        group.append(lane)
-        taken += needed
+        for lane in members:
+            needed = _needed_bytes(lane)
+            if group and taken + needed > available_bytes:
+                yield group
+                group, taken = [], 0
+            group.append(lane)
+            taken += needed
     if group:
         yield group
 

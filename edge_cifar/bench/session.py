@@ -19,7 +19,7 @@ from edge_cifar.bench.examination import Examination, Probabilities
 from edge_cifar.bench.lane import Lane, groups
 from edge_cifar.bench.process import WorkerError, WorkerProcess
 from edge_cifar.bench.protocol import Protocol
-from edge_cifar.bench.subject import Subject
+from edge_cifar.bench.subject import Subject, contradiction
 from edge_cifar.progress import Advance, Progress
 from edge_cifar.runtimes import Operator
 
@@ -63,15 +63,16 @@ class Session:
         with tempfile.TemporaryDirectory(prefix="edge-cifar-bench-") as folder:
             self._folder = Path(folder)
             try:
-                for group in groups(self.lanes, available_bytes):
-                    self._measure(group)
+                rounds = self.protocol.processes * self.protocol.windows_per_process
+                for number, group in enumerate(groups(self.lanes, available_bytes)):
+                    self._measure(group, first_round=number * rounds)
             except KeyboardInterrupt:
                 self.interrupted = True
             finally:
                 for lane in self.lanes:
                     lane.close()
 
-    def _measure(self, group: Sequence[Lane]) -> None:
+    def _measure(self, group: Sequence[Lane], first_round: int) -> None:
         protocol = self.protocol
         total = len(group) * protocol.processes * protocol.windows_per_process
         with self.progress.bar("Measuring", total) as advance:
@@ -79,7 +80,7 @@ class Session:
                 for lane in group:
                     self._start(lane)
                 for window in range(protocol.windows_per_process):
-                    self._round(group, process * protocol.windows_per_process + window, advance)
+                    self._round(group, first_round + process * protocol.windows_per_process + window, advance)
                 for lane in group:
                     self._remember_peak(lane)
                 if process < protocol.processes - 1:
@@ -108,6 +109,9 @@ class Session:
             lane.load_ms.append(loaded["load_ms"])
             lane.input_shape, lane.classes = tuple(loaded["input_shape"]), loaded["classes"]
             lane.batch, lane.input = loaded["batch"], loaded["input"]
+            claim = contradiction(lane.subject, lane.input_shape, lane.classes)
+            if claim is not None:
+                raise WorkerError(claim)
             lane.first_ms.append(first["first_ms"])
             lane.stable.append(warm["stable"])
 

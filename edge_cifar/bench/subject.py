@@ -90,6 +90,26 @@ class Subject:
             raise BundleError(f"no model at {self.path}")
 
 
+def contradiction(subject: Subject, input_shape: tuple[int, ...], classes: int) -> str | None:
+    """What a loaded file turns out to be against its manifest entry; None when they agree or there is none.
+
+    Args:
+        subject: what was loaded.
+        input_shape: (height, width, 3), as the runtime found it.
+        classes: likewise.
+    """
+    if subject.artifact is None:
+        return None
+    labels, told = subject.artifact.labels, subject.artifact.facts.get("input")
+    if len(labels) != classes:
+        return f"it tells {classes} classes apart, its manifest lists {len(labels)} labels"
+    shape = told.get("shape") if isinstance(told, dict) else None
+    # A package's shape has no batch, and planes may come first.
+    if isinstance(shape, list) and sorted(map(str, shape[-3:])) != sorted(map(str, input_shape)):
+        return f"it takes images of {list(input_shape)}, its manifest says {shape}"
+    return None
+
+
 def timed_runtime(path: Path) -> ModuleType:
     """The runtime module whose latency on this machine says something.
 
