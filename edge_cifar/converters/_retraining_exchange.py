@@ -77,6 +77,8 @@ class Request:
         network: the architecture.
         weights: of the Keras 3 model, in its order.
         images: see :class:`Images`.
+        by_channel: whether kernels have a scale for each channel, as all converters here give them, or one
+            for the layer, as some accelerators want it.
     """
 
     kind: str
@@ -86,6 +88,7 @@ class Request:
     network: Network
     weights: Sequence[Weights]
     images: Images
+    by_channel: bool = True
 
     _ARRAYS = ("train", "calibration", "validation", "validation_labels")
 
@@ -96,6 +99,7 @@ class Request:
             "amount": self.amount,
             "recipe": asdict(self.recipe),
             "seed": self.seed,
+            "by_channel": self.by_channel,
             "network": asdict(self.network),
             "flip": self.images.flip,
             "translation": self.images.translation,

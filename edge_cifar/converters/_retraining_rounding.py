@@ -37,13 +37,15 @@ class Rounding:
         model: what is trained.
     """
 
-    def __init__(self, network: Model, calibration: Iterable[NDArray[np.float32]]) -> None:
+    def __init__(self, network: Model, calibration: Iterable[NDArray[np.float32]], *, by_channel: bool = True) -> None:
         """Put rounding into a network, its ranges measured before the first step.
 
         Args:
             network: a twin's; its layers become part of ``model``.
             calibration: batches of raw images, float32 ``[N, H, W, 3]``.
+            by_channel: whether kernels have a scale for each channel, or one for the layer.
         """
+        self._by_channel = by_channel
         self._observed = frozenset(layer.name for layer in network.layers if _is_observed(layer))
         self._plain = tf_keras.models.clone_model(network)
         self._variables = {layer.name: layer.weights for layer in network.layers if type(layer).__name__ in CARRIERS}
@@ -59,8 +61,8 @@ class Rounding:
         found = {}
         for name, (kernel, bias) in self._variables.items():
             shape = tuple(kernel.shape)
-            by_channel = kernel.numpy().reshape(-1, int(bias.shape[0]))
-            found[name] = (_bias_correction.rounded(by_channel).reshape(shape), bias.numpy())
+            scaled_alike = kernel.numpy().reshape(-1, int(bias.shape[0]) if self._by_channel else 1)
+            found[name] = (_bias_correction.rounded(scaled_alike).reshape(shape), bias.numpy())
         return found
 
     def deployable(self) -> Model:
@@ -84,7 +86,7 @@ class Rounding:
             observed = layer.name in self._observed
             if kernel is None and not observed:
                 return layer
-            return tfmot.quantization.keras.QuantizeWrapperV2(layer, _Config(kernel, observed))
+            return tfmot.quantization.keras.QuantizeWrapperV2(layer, _Config(kernel, observed, self._by_channel))
 
         return tf_keras.models.clone_model(network, clone_function=wrapped)
 
@@ -110,21 +112,25 @@ class Rounding:
 
 
 class _WeightQuantizer(tfmot.quantization.keras.quantizers.Quantizer):  # type: ignore[misc]
-    """Symmetric 8-bit integers, one scale an output channel, that of its largest weight at this moment."""
+    """Symmetric 8-bit integers, their scale that of the largest weight of a channel, or layer, at this moment."""
+
+    def __init__(self, by_channel: bool) -> None:
+        self._by_channel = by_channel
 
     def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
         shape = [int(size) for size in tensor_shape]
         # The last two axes of a depthwise kernel count its output channels.
-        self._channels = shape[-2] * shape[-1] if name == _KERNEL["DepthwiseConv2D"] else shape[-1]
+        channels = shape[-2] * shape[-1] if name == _KERNEL["DepthwiseConv2D"] else shape[-1]
+        self._scales = channels if self._by_channel else 1
         return {}
 
     def __call__(self, inputs: Tensor, training: bool, weights: Any, **kwargs: Any) -> Tensor:
-        by_channel = tensorflow.reshape(inputs, [-1, self._channels])
+        scaled_alike = tensorflow.reshape(inputs, [-1, self._scales])
+        largest = tensorflow.stop_gradient(tensorflow.reduce_max(tensorflow.abs(scaled_alike), axis=0))
         # A channel of zeros stays one.
-        largest = tensorflow.stop_gradient(tensorflow.reduce_max(tensorflow.abs(by_channel), axis=0))
         limit = tensorflow.maximum(largest, np.float32(1e-12))
         rounded = tensorflow.quantization.fake_quant_with_min_max_vars_per_channel(
-            by_channel, -limit, limit, narrow_range=True
+            scaled_alike, -limit, limit, narrow_range=True
         )
         return tensorflow.reshape(rounded, inputs.shape)
 
@@ -153,9 +159,9 @@ class _Observer(tfmot.quantization.keras.quantizers.MovingAverageQuantizer):  # 
 class _Config(tfmot.quantization.keras.QuantizeConfig):  # type: ignore[misc]
     """What is rounded of a layer: its kernel by name, or not; its output, or not."""
 
-    def __init__(self, kernel: str | None, observed: bool) -> None:
+    def __init__(self, kernel: str | None, observed: bool, by_channel: bool) -> None:
         self._kernel = kernel
-        self._weight_quantizer = _WeightQuantizer()
+        self._weight_quantizer = _WeightQuantizer(by_channel)
         self.observer = _Observer() if observed else None
 
     def get_weights_and_quantizers(self, layer: Any) -> list[Any]:
@@ -187,6 +193,9 @@ def _observer(model: Model, name: str) -> _Observer:
 def _is_observed(layer: Any) -> bool:
     """Whether a device rounds what a layer puts out."""
     if type(layer).__name__ not in _COMPUTING or _is_activation(layer, "softmax"):
+        return False
+    # Hard sigmoid and hard swish are written as sums and products with constants around a ReLU: one step of a device.
+    if type(layer).__name__ == "ReLU" and type(layer.inbound_nodes[0].inbound_layers).__name__ == "TFOpLambda":
         return False
     reader = sole_reader(layer)
     # ReLU is computed with what stands before it.

@@ -63,12 +63,12 @@ def retrain(request: Request) -> Outcome:
     tf_keras.utils.set_random_seed(request.seed)
     teacher, twin = _twin(request).network, _twin(request)
     teacher.trainable = False
-    steps = max(1, math.ceil(request.recipe.epochs * len(request.images.train) / request.recipe.batch_size))
+    steps = math.ceil(request.recipe.epochs * len(request.images.train) / request.recipe.batch_size)
     method = _method(request, twin, steps)
     print(steps, flush=True)
     history = _train(request, teacher, method, steps)
     facts = {"steps": steps, "history": history, "seconds": time.perf_counter() - start}
-    flatbuffer = _flatbuffer(method.deployable()) if isinstance(method, Rounding) else None
+    flatbuffer = _flatbuffer(method.deployable(), request.by_channel) if isinstance(method, Rounding) else None
     return Outcome(weights=twin.weights(method.kernels()), facts=facts, flatbuffer=flatbuffer)
 
 
@@ -92,13 +92,14 @@ def _method(request: Request, twin: Twin, steps: int) -> Method:
         return Clustering(twin.network, request.amount)
     images = request.images.calibration
     starts = range(0, len(images), _CALIBRATION_BATCH)
-    return Rounding(twin.network, (images[at : at + _CALIBRATION_BATCH].astype(np.float32) for at in starts))
+    batches = (images[at : at + _CALIBRATION_BATCH].astype(np.float32) for at in starts)
+    return Rounding(twin.network, batches, by_channel=request.by_channel)
 
 
 def _train(request: Request, teacher: Model, method: Method, steps: int) -> list[dict[str, float]]:
     """Train, and return what was measured before the first step and after each stretch of the training."""
     student, images = method.model, request.images
-    schedule = tf_keras.optimizers.schedules.CosineDecay(request.recipe.learning_rate, decay_steps=steps)
+    schedule = tf_keras.optimizers.schedules.CosineDecay(request.recipe.learning_rate, decay_steps=max(1, steps))
     optimizer = tf_keras.optimizers.Adam(schedule)
     optimizer.build(student.trainable_variables)
     method.begin(optimizer)
@@ -159,11 +160,12 @@ def _changed(batch: NDArray[np.uint8], images: Images, generator: np.random.Gene
     return batch
 
 
-def _flatbuffer(model: Model) -> bytes:
+def _flatbuffer(model: Model, by_channel: bool) -> bytes:
     """The file that the rounding network becomes: bytes in, bytes out."""
     lite = tensorflow.lite
     converter = lite.TFLiteConverter.from_concrete_functions([_graph.frozen(model, batch=1)], tensorflow.Module())
     converter.optimizations = [lite.Optimize.DEFAULT]
+    converter._experimental_disable_per_channel = not by_channel
     converter.inference_input_type = tensorflow.uint8
     converter.inference_output_type = tensorflow.uint8
     return bytes(converter.convert())

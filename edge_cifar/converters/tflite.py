@@ -18,7 +18,7 @@ PRECISIONS: Mapping[str, str] = {
     "fp16": "weights in 16-bit floats, half the size; computed in 32 bits on CPUs",
     "dynamic": "weights in 8 bits, activations quantized as they come; slow on depthwise networks",
     "int8": "weights in 8 bits per channel, activations in 8 bits, calibrated; takes and gives bytes",
-    "int8-qat": "as int8, trained for it first: from some seconds for small networks to an hour for large ones",
+    "int8-qat": "as int8, the weights and the ranges trained for it first",
     "int16x8": "weights in 8 bits, activations in 16 bits, calibrated; for DSPs, slow on CPUs",
 }
 DEFAULT = ("fp32", "fp16", "int8")
