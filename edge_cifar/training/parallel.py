@@ -15,8 +15,8 @@ from edge_cifar.errors import TrainingError
 
 
 def devices() -> Sequence[str]:
-    """The GPUs that training can be spread over, as Keras names them; Keras on PyTorch trains on one alone."""
-    names: list[str] = keras.distribution.list_devices("gpu") if keras.backend.backend() in _OVER else []
+    """Where there are GPUs, those that training can be spread over; Keras on PyTorch trains on one alone."""
+    names: list[str] = keras.distribution.list_devices() if keras.backend.backend() in _OVER else []
     return names
 
 
