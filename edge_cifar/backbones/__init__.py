@@ -45,8 +45,8 @@ class Retraining:
         batch_size: images a step.
     """
 
-    epochs: float = 2.0
-    learning_rate: float = 1e-4
+    epochs: float
+    learning_rate: float
     batch_size: int = 64
 
 
@@ -66,7 +66,9 @@ class Backbone:
             None for an architecture that is always trained from scratch.
         alphas: width multipliers that the architecture is defined for.
         minimum_size: smallest image side that the architecture accepts.
-        retraining: for variants whose weights are trained again when they are exported.
+        rounding: how it is trained again for 8 bits when it is exported so.
+        thinning: the same for weights of which many become zero, or all take few values: more is lost
+            at first than by rounding, so it takes more and faster steps.
     """
 
     name: str
@@ -77,7 +79,8 @@ class Backbone:
     pretrained: Callable[[Keras, float, str], Model] | None = None
     alphas: tuple[float, ...] = (1.0,)
     minimum_size: int = 32
-    retraining: Retraining = Retraining()
+    rounding: Retraining = Retraining(epochs=2.0, learning_rate=1e-4)
+    thinning: Retraining = Retraining(epochs=4.0, learning_rate=1e-3)
 
     def recipe(self, name: str, *, from_scratch: bool) -> Recipe:
         """The recipe called ``name``, fit for a start with or without weights.

@@ -2,9 +2,14 @@
 
 from __future__ import annotations
 
+from edge_cifar.backbones import Retraining
 from edge_cifar.recipe import Augmentation, Optimizer, Phase, Recipe, Trainable
 
 AUGMENTATION = Augmentation(flip=True, translation=0.125)
+
+# Large networks, fine-tuned: a part of the images and lower rates will do, and take minutes instead of hours.
+FINE_ROUNDING = Retraining(epochs=0.5, learning_rate=3e-5)
+FINE_THINNING = Retraining(epochs=1.0, learning_rate=1e-4)
 
 
 def fine_tuned(

@@ -10,7 +10,7 @@ from typing import Any
 
 from edge_cifar import backbones, packages
 from edge_cifar.converters import _retraining
-from edge_cifar.converters._retraining_exchange import FLATBUFFER, Images, Network, Outcome, Request
+from edge_cifar.converters._retraining_exchange import FLATBUFFER, ROUNDED, Images, Network, Outcome, Request
 from edge_cifar.data.calibration import sample
 from edge_cifar.errors import ConversionError, UsageError
 from edge_cifar.progress import Progress
@@ -61,7 +61,7 @@ def retrain(
     weights = model.get_weights()
     for change in changes:
         try:
-            request = _request(source, data, change, model.input_shape[1:], weights)
+            request = request_for(source, data, change, model.input_shape[1:], weights)
             outcome = _followed(request, change, progress)
         except ConversionError as error:
             failed[change] = str(error)
@@ -79,7 +79,19 @@ def retrain(
     return Retrainings(done=done, failed=failed)
 
 
-def _request(source: Source, data: RunData, change: str, input_shape: Any, weights: Sequence[Any]) -> Request:
+def request_for(source: Source, data: RunData, change: str, input_shape: Any, weights: Sequence[Any]) -> Request:
+    """What the process that trains again is asked for.
+
+    Args:
+        source: the run.
+        data: its images.
+        change: such as ``pruned50``.
+        input_shape: (height, width, 3) of raw images.
+        weights: as ``get_weights()`` of the run's Keras model gives them.
+
+    Raises:
+        ConversionError: the run's record does not say which network its weights belong to.
+    """
     record = source.record
     try:
         backbone = backbones.get(record["backbone"])
@@ -101,7 +113,7 @@ def _request(source: Source, data: RunData, change: str, input_shape: Any, weigh
     return Request(
         kind=kind,
         amount=int(change.removeprefix(kind) or 0),
-        recipe=backbone.retraining,
+        recipe=backbone.rounding if kind == ROUNDED else backbone.thinning,
         seed=source.calibration.seed,
         network=network,
         weights=weights,

@@ -1,0 +1,123 @@
+"""What training for 8 bits wins back, and where it does not pay.
+
+    python benchmarks/quantization_aware.py models/resnet8 models/mobilenetv2 [--images 10000] [--data-dir DIR]
+
+Each run's network becomes a TFLite file in 8 bits five times: by ``export`` (calibrated, biases
+corrected); and in the form that training for 8 bits starts from, before and after that training, with
+a scale for each channel of a kernel and with one for all of it, as some accelerators want. Each is
+asked about the whole test set, and its loss of accuracy against the Keras model is taken image by
+image, with its 95 % interval.
+"""
+
+from __future__ import annotations
+
+import argparse
+import sys
+import tempfile
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import _results
+
+from edge_cifar import packages
+from edge_cifar.converters import _retraining, tflite
+from edge_cifar.data import Split
+from edge_cifar.data.calibration import sample
+from edge_cifar.evaluation.metrics import accuracy
+from edge_cifar.evaluation.paired import paired_drop
+from edge_cifar.run import Run
+from edge_cifar.runtimes import Probabilities, litert
+from edge_cifar.runtimes import keras as keras_runtime
+from edge_cifar.steps._export_retraining import request_for
+from edge_cifar.steps._export_settings import Settings
+from edge_cifar.steps._export_source import Source
+from edge_cifar.steps._run_data import load_run_data
+
+KINDS = {
+    # name: (scale for each channel, trained)
+    "by channel, not trained": (True, False),
+    "by channel, trained": (True, True),
+    "by layer, not trained": (False, False),
+    "by layer, trained": (False, True),
+}
+
+
+def measure(path: Path, images: int | None, data_dir: Path | None) -> dict[str, Any]:
+    """All figures of one run."""
+    run = Run.open(path)
+    data = load_run_data(run, data_dir=data_dir)
+    if images is not None:
+        data = replace(data, train=data.train.take(sample(data.train, images, seed=0)))
+    source = Source.of(run, data, Settings())
+    model = keras_runtime.load_model(packages.require_keras(), run.model_path)
+    expected = keras_runtime.of_model(model).predict(data.test.images)
+    found: dict[str, Any] = {}
+    with tempfile.TemporaryDirectory() as scratch:
+        file = Path(scratch) / "model.tflite"
+        tflite.convert(model, "int8", labels=source.labels, calibration=source.calibration, metadata={}, path=file)
+        found["export's int8"] = judged(file, data.test, expected)
+        request = request_for(source, data, "qat", model.input_shape[1:], model.get_weights())
+        for kind, (by_channel, trained) in KINDS.items():
+            recipe = request.recipe if trained else replace(request.recipe, epochs=0.0)
+            outcome = _retraining.retrain(replace(request, by_channel=by_channel, recipe=recipe))
+            assert outcome.flatbuffer is not None
+            file.write_bytes(outcome.flatbuffer)
+            found[kind] = {**judged(file, data.test, expected), "retraining": outcome.facts}
+            print(f"{run.name}, {kind}: {found[kind]['points']:+.2f} points", flush=True)
+    return {
+        "model": run.name,
+        "keras_accuracy": accuracy(data.test.labels, expected).value,
+        "training_images": len(data.train),
+        "data": run.record()["data"],
+        "kinds": found,
+    }
+
+
+def judged(file: Path, test: Split, expected: Probabilities) -> dict[str, Any]:
+    """Accuracy of a file, and what it loses against the Keras model."""
+    answers = litert.load(file).predict(test.images)
+    drop = paired_drop(test.labels, expected, answers)
+    return {
+        "accuracy": accuracy(test.labels, answers).value,
+        "points": drop.points,
+        "low": drop.low,
+        "high": drop.high,
+    }
+
+
+def main() -> int:
+    """Measure, print, write; 1 when training loses more than half a point against what it started from."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", type=Path)
+    parser.add_argument("--images", type=int, help="training images to draw from; all by default")
+    parser.add_argument("--data-dir", type=Path)
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/quantization_aware.json"))
+    chosen = parser.parse_args()
+    results = []
+    for path in chosen.runs:
+        results.append(measure(path, chosen.images, chosen.data_dir))
+        # After each run: what was measured stays if the next is interrupted.
+        _results.write(
+            chosen.output,
+            results,
+            columns=("model", "Keras", *(f"{kind}, points lost" for kind in results[0]["kinds"])),
+            rows=[row(one) for one in results],
+            data=results[0]["data"],
+        )
+    worst = max(
+        one["kinds"][f"by {scale}, trained"]["points"] - one["kinds"][f"by {scale}, not trained"]["points"]
+        for one in results
+        for scale in ("channel", "layer")
+    )
+    return 1 if worst > 0.5 else 0
+
+
+def row(result: dict[str, Any]) -> list[str]:
+    """A result as a row of the table."""
+    lost = [f"{one['points']:+.2f} ({one['low']:+.2f} to {one['high']:+.2f})" for one in result["kinds"].values()]
+    return [result["model"], f"{result['keras_accuracy']:.2%}", *lost]
+
+
+if __name__ == "__main__":
+    sys.exit(main())
