@@ -11,11 +11,16 @@ from typing import Any
 
 from edge_cifar import files, machine, packages
 
-PACKAGES = ("edge-cifar", "numpy", "ai-edge-litert", "onnxruntime")
+PACKAGES = ("edge-cifar", "numpy", "keras", "tensorflow", "ai-edge-litert", "onnxruntime")
 
 
 def write(
-    output: Path, results: Sequence[dict[str, Any]], *, columns: Sequence[str], rows: Sequence[Sequence[str]]
+    output: Path,
+    results: Sequence[dict[str, Any]],
+    *,
+    columns: Sequence[str],
+    rows: Sequence[Sequence[str]],
+    data: dict[str, Any] | None = None,
 ) -> None:
     """Write a comparison's JSON, whole.
 
@@ -24,6 +29,7 @@ def write(
         results: the figures.
         columns: headings of the table.
         rows: its cells.
+        data: name, checksum and number of the images, where images matter.
     """
     document = {
         "schema": 1,
@@ -32,6 +38,7 @@ def write(
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": packages.versions(*PACKAGES),
         "machine": machine.facts(),
+        "data": data or {},
         "results": list(results),
         "comparison": {"columns": list(columns), "rows": [list(row) for row in rows]},
     }

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import argparse
 import os
-import shlex
 import sys
 import tempfile
 import time
@@ -27,10 +26,11 @@ from typing import Any
 
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
 
+import _results
 import keras
 import numpy as np
 
-from edge_cifar import backbones, files, machine, packages
+from edge_cifar import backbones
 from edge_cifar.data import Dataset, Split
 from edge_cifar.data.loading import load
 from edge_cifar.progress import SILENT
@@ -43,6 +43,7 @@ from edge_cifar.training.loop import Training
 
 VALIDATION_IMAGES = 500
 CACHE_BYTES = 8e9
+COLUMNS = ("case", "epochs", "plain fit", "cached", "cache", "times faster (in processor time)", "floor")
 FLIPS = Augmentation(flip=True, translation=0.125)
 
 
@@ -213,6 +214,22 @@ def compare(case: Case, dataset: Dataset, images: int, epochs: int, plain_epochs
     }
 
 
+def row(result: dict[str, Any]) -> list[str]:
+    """A case in the documents' table."""
+    epochs, run = result["phases"][0]["epochs"], result["plain"]["epochs_run_per_phase"]
+    plain = f"{result['plain']['seconds']:.0f} s" + ("" if run == epochs else f" ({run} of {epochs} epochs run)")
+    size = sum(features["bytes"] for features in result["cached"]["features"]) / 1e6
+    return [
+        f"{result['name']}, {result['image_size']} pixels",
+        " + ".join(str(phase["epochs"]) for phase in result["phases"]),
+        plain,
+        f"{result['cached']['seconds']:.0f} s",
+        f"{size:.0f} MB",
+        f"{result['ratio']:.1f} ({result['cpu_ratio']:.1f})",
+        f"{result['floor']:.1f}",
+    ]
+
+
 def main() -> int:
     """Compare all cases, or those of the backbones named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -225,14 +242,6 @@ def main() -> int:
     chosen = parser.parse_args()
     plain_epochs = chosen.plain_epochs or chosen.epochs
     dataset = load("cifar10", data_dir=chosen.data_dir)
-    source = {
-        "schema": 1,
-        "commit": machine.commit(),
-        "command": shlex.join(["python", "benchmarks/frozen_features.py", *sys.argv[1:]]),
-        "machine": machine.facts(),
-        "versions": packages.versions("edge-cifar", "keras", "tensorflow", "numpy"),
-        "data": {"name": dataset.name, "checksum": dataset.checksum, "images": chosen.images},
-    }
     results: list[dict[str, Any]] = []
     for case in CASES:
         if chosen.backbones and case.backbone not in chosen.backbones:
@@ -247,7 +256,8 @@ def main() -> int:
         )
         if chosen.output:
             # After each case: they take long.
-            files.write_json(chosen.output, {**source, "results": results})
+            data = {"name": dataset.name, "checksum": dataset.checksum, "images": chosen.images}
+            _results.write(chosen.output, results, columns=COLUMNS, rows=[row(one) for one in results], data=data)
     return 0 if all(one["ratio"] >= one["floor"] for one in results) else 1
 
 
