@@ -43,9 +43,19 @@ the order of `labels.txt`; resizing and rescaling are inside.
 | file | bytes | accuracy on validation images | same answer as Keras |
 |---|---:|---:|---:|
 {rows}
-
+{_trained_again(artifacts)}
 Check the files where they are to run with `edge-cifar verify .`, measure them with `edge-cifar bench .`:
 `reference.npz` brings the images and the Keras model's answers.
+"""
+
+
+def _trained_again(artifacts: Sequence[Artifact]) -> str:
+    changed = [f"`{artifact.variant}`" for artifact in artifacts if artifact.variant.change]
+    if not changed:
+        return ""
+    return f"""
+The weights of {", ".join(changed)} were trained again before they were converted; `manifest.json` tells how, under
+`retraining`.
 """
 
 
