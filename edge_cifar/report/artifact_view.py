@@ -108,6 +108,7 @@ def chart_rows(measurements: Sequence[Measurement]) -> list[View]:
             **{key: getattr(row, key) for key, _ in _FACETS if key != "model"},
             **{key: getattr(row, key) for key in numbers},
             "ranked": row.ranked,
+            "caveat": row.caveat,
             # Hollow where the accuracy says nothing about the network.
             "symbol": palette.plotly_symbol(row.format) + ("-open" if row.caveat else ""),
             "hover": _hover(row),

@@ -53,8 +53,12 @@ function tradeOff(plot, rows) {
   const logarithmic = low > 0 && high / low > 4;
   const line = front(points.filter((point) => point.row.ranked));
   const winners = new Set(line);
-  const worst = Math.min(...points.map((point) => point.row.low ?? point.row.accuracy));
-  const best = Math.max(...points.map((point) => point.row.high ?? point.row.accuracy));
+  const counted = points.filter((point) => !point.row.caveat);
+  const worst = Math.min(...counted.map((point) => point.row.low ?? point.row.accuracy));
+  const best = Math.max(...counted.map((point) => point.row.high ?? point.row.accuracy));
+  // Points whose accuracy says nothing stand on a line of their own, below those that count.
+  const floor = counted.length ? worst - Math.max(0.02, 0.15 * (best - worst)) : 0;
+  const height = (row) => 100 * (row.caveat ? floor : row.accuracy);
   const share = (value, from, to) => (to > from ? (value - from) / (to - from) : 0);
   const across = (point) =>
     logarithmic ? share(Math.log(point.cost), Math.log(low), Math.log(high)) : share(point.cost, low, high);
@@ -67,7 +71,7 @@ function tradeOff(plot, rows) {
     const own = points.filter((point) => point.row.model === model);
     const colour = page.colours[model];
     traces.push({
-      x: own.map((point) => point.cost), y: own.map((point) => 100 * point.row.accuracy),
+      x: own.map((point) => point.cost), y: own.map((point) => height(point.row)),
       mode: "markers+text", cliponaxis: false, name: escaped(model),
       text: own.map((point) => (named.has(point) ? escaped(point.row.short) : "")),
       // Towards the middle, so that long names stay inside.
@@ -75,8 +79,8 @@ function tradeOff(plot, rows) {
       hovertext: own.map((point) => point.row.hover.map(escaped).join("<br>")), hoverinfo: "text",
       error_y: {
         type: "data", symmetric: false, color: colour, thickness: 1, width: 0,
-        array: own.map((point) => 100 * ((point.row.high ?? point.row.accuracy) - point.row.accuracy)),
-        arrayminus: own.map((point) => 100 * (point.row.accuracy - (point.row.low ?? point.row.accuracy))),
+        array: own.map(({ row }) => (row.caveat ? 0 : 100 * ((row.high ?? row.accuracy) - row.accuracy))),
+        arrayminus: own.map(({ row }) => (row.caveat ? 0 : 100 * (row.accuracy - (row.low ?? row.accuracy)))),
       },
       marker: {
         color: colour, symbol: own.map((point) => point.row.symbol),

@@ -24,16 +24,19 @@ def trade_off(measurements: Sequence[Measurement], path: Path) -> None:
     """Draw the picture as SVG or PNG, by the path's suffix.
 
     Args:
-        measurements: those without accuracy are left out.
+        measurements: those without accuracy are left out, and batches. Points whose accuracy says
+            nothing about the network stand hollow on a line of their own below the others.
         path: the file to write; its metadata hold :func:`digest`.
     """
-    rows = [row for row in measurements if row.accuracy is not None]
+    rows = [row for row in measurements if row.accuracy is not None and row.batch in (None, 1)]
     colours = palette.colours(row.model for row in rows)
     figure = canvas.new_figure(9.5, 4.4)
     left, right = figure.subplots(1, 2, sharey=True)
     _panel(left, rows, colours, lambda row: row.median_ms, "median latency of one image, ms")
     _panel(right, rows, colours, lambda row: None if row.size_bytes is None else row.size_bytes / 1e6, "size, MB")
     left.set_ylabel("accuracy, %", fontsize=9)
+    if any(row.caveat for row in rows):
+        left.set_ylabel("accuracy, % (hollow: unknown)", fontsize=9)
     synthetic = " (synthetic data)" if any(row.synthetic for row in rows) else ""
     left.set_title("Accuracy against latency" + synthetic, fontsize=10, loc="left")
     right.set_title("Accuracy against size" + synthetic, fontsize=10, loc="left")
@@ -73,10 +76,14 @@ def _panel(axes: Axes, rows: Sequence[Measurement], colours: dict[str, str], cos
     costs = [[value, -_accuracy(row)] if row.ranked else [np.nan, np.nan] for value, row in points]
     front = pareto_front(np.array(costs))
     winners = sorted((value, _accuracy(row)) for (value, row), best in zip(points, front, strict=True) if best)
-    axes.step(*zip(*winners, strict=True), where="post", color=palette.GREY, linewidth=1.2, linestyle="--", zorder=1)
+    if winners:
+        axes.step(
+            *zip(*winners, strict=True), where="post", color=palette.GREY, linewidth=1.2, linestyle="--", zorder=1
+        )
+    floor = _floor(rows)
     for (value, row), best in zip(points, front, strict=True):
-        accuracy, colour = _accuracy(row), colours[row.model]
-        if row.low is not None and row.high is not None:
+        accuracy, colour = floor if row.caveat else _accuracy(row), colours[row.model]
+        if row.low is not None and row.high is not None and not row.caveat:
             axes.vlines(value, 100 * row.low, 100 * row.high, color=colour, linewidth=0.9, alpha=0.6)
         axes.plot(
             value,
@@ -91,6 +98,14 @@ def _panel(axes: Axes, rows: Sequence[Measurement], colours: dict[str, str], cos
             linestyle="none",
         )
     _name_some(axes, [(value, row) for (value, row), best in zip(points, front, strict=True) if best])
+
+
+def _floor(rows: Sequence[Measurement]) -> float:
+    """Where points stand whose accuracy says nothing: below those that count, out of their way."""
+    counted = [_accuracy(row) for row in rows if not row.caveat]
+    if not counted:
+        return 0.0
+    return min(counted) - max(2.0, 0.15 * (max(counted) - min(counted)))
 
 
 def _name_some(axes: Axes, winners: list[tuple[float, Measurement]]) -> None:
