@@ -12,7 +12,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from browser import NEEDED, Browser
+from browser import needs_chromium
+from devtools import Browser
 from PIL import Image, ImageStat
 from serve_support import members, picture, predicted, running
 
@@ -22,7 +23,7 @@ from edge_cifar.serve.crew import Crew
 
 pytest.importorskip("flask", reason="serving needs Flask")
 pytest.importorskip("waitress", reason="serving needs waitress")
-pytestmark = NEEDED
+pytestmark = needs_chromium
 
 SHOWN = Path(__file__).resolve().parent.parent / "models" / "mobilenetv2" / "export"
 ANSWERED = "document.querySelectorAll('#answers article').length === 3"
