@@ -49,17 +49,19 @@ def main() -> int:
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine.identity(),
         "stages": stages,
-        "comparison": {
-            "columns": ["pip install", "on disk", "the largest"],
-            "rows": [
-                [f"`edge-cifar[{extras}]`", megabytes(sum(sizes.values())), largest(sizes)]
-                for extras, sizes in stages.items()
-            ],
-        },
+        "comparison": table(stages),
     }
     files.write_json(chosen.output, document)
     print(json.dumps(document["comparison"]["rows"], indent=1))
     return 0
+
+
+def table(stages: dict[str, dict[str, int]]) -> dict[str, Any]:
+    """What the documents show."""
+    rows = [
+        [f"edge-cifar[{extras}]", megabytes(sum(sizes.values())), largest(sizes)] for extras, sizes in stages.items()
+    ]
+    return {"columns": ["pip install", "on disk", "the largest"], "rows": rows}
 
 
 def measured(folder: Path) -> dict[str, dict[str, int]]:
