@@ -180,6 +180,9 @@ def test_no_images_is_refused_from_the_command_line_alone(tmp_path, capsys):
     assert main(["verify", "nowhere", "--images", "0"]) == 2
     with pytest.raises(UsageError, match="at least 1"):
         ec.verify("nowhere", images=0)
+    assert main(["verify", "nowhere", "--plot", "drift.svg"]) == 2
+    with pytest.raises(UsageError, match=r"must end in \.png"):
+        ec.verify("nowhere", plot="drift.svg")
 
 
 def test_a_junit_file_that_cannot_be_written_is_one_sentence(stand_in, tmp_path, capsys):

@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
 import edge_cifar.contents
 from edge_cifar import files, plugins
-from edge_cifar.activations import Activations
 from edge_cifar.artifact import Artifact, Bundle
 from edge_cifar.errors import BundleError
 from edge_cifar.parity import processes
 from edge_cifar.parity.comparison import compare, shortfall, unusable
 from edge_cifar.parity.diagnosis import diagnose
 from edge_cifar.parity.labels import wrong_embedded_labels, wrong_labels
-from edge_cifar.parity.layers import Drift, drift
-from edge_cifar.parity.layers import tolerance_for as layer_tolerance
-from edge_cifar.parity.matching import Match
 from edge_cifar.parity.processes import Answers, Refusal
 from edge_cifar.parity.tolerances import Tolerance, tolerance_for
 from edge_cifar.parity.verification import Status, Verification
@@ -64,47 +59,6 @@ def verify_bundle(bundle: Bundle, *, images: int | None = None, progress: Progre
         outcomes[number] = _judged(bundle, artifact, reference, given)
     explained = _explained(bundle, reference, [outcomes[number] for number in sorted(outcomes)])
     return _proven(bundle, explained)
-
-
-def with_layers(bundle: Bundle, outcomes: Sequence[Verification], *, progress: Progress = SILENT) -> list[Verification]:
-    """Follow every artifact of a bundle layer by layer; a failure is told where it begins.
-
-    Args:
-        bundle: an opened bundle.
-        outcomes: what came of verifying it, one an artifact; those that gave no answers are not computed again.
-        progress: told of each artifact that is done.
-
-    Raises:
-        BundleError: the bundle carries no activations, or not those that its manifest lists.
-    """
-    path = bundle.activations_path
-    activations = Activations.read(path)
-    claim = bundle.facts.get("activations")
-    if not isinstance(claim, dict) or claim.get("sha256") != files.sha256(path):
-        raise BundleError(f"{path} is not the file of activations that the manifest lists; export again")
-    # The activations are those of the model's own weights.
-    answered = [number for number, outcome in enumerate(outcomes) if outcome.images and outcome.variant.change is None]
-    asked = [(bundle.artifacts[number].variant.format, bundle.artifacts[number].path) for number in answered]
-    with progress.bar("Comparing layer by layer", len(asked)) as advance:
-        given = processes.ask_layers(
-            asked, bundle.reference_path, path, activations.images, answered=lambda: advance(1)
-        )
-    found = dict(zip(answered, given, strict=True))
-    followed = []
-    for number, outcome in enumerate(outcomes):
-        layers = _drift(outcome.variant, activations, found.get(number))
-        place = layers.sentence() if outcome.status == "fail" else None
-        reason = f"{outcome.reason}; {place}" if place else outcome.reason
-        followed.append(replace(outcome, layers=layers, reason=reason))
-    return followed
-
-
-def _drift(variant: Variant, activations: Activations, given: tuple[Match, ...] | Refusal | None) -> Drift:
-    if isinstance(given, tuple):
-        return drift(variant, activations, given)
-    silence = "its weights were trained again" if variant.change else "it gave no answers"
-    reason = given.reason if given else silence
-    return Drift(variant=variant, tolerance=layer_tolerance(variant), images=activations.images, refusal=reason)
 
 
 def read_reference(bundle: Bundle, images: int | None) -> Reference:

@@ -8,8 +8,9 @@ from typing import Any
 
 from edge_cifar import files, packages
 from edge_cifar.errors import UsageError
-from edge_cifar.parity.bundle import verify_bundle, with_layers
+from edge_cifar.parity.bundle import verify_bundle
 from edge_cifar.parity.drift_plot import draw
+from edge_cifar.parity.following import read_activations, with_layers
 from edge_cifar.parity.verification import Verification
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps._bundles import Target, open_bundle, run_of
@@ -43,16 +44,21 @@ def verify(
         One outcome an artifact, in the manifest's order. Nothing is raised for an artifact that fails.
 
     Raises:
-        UsageError: ``images`` is no positive number.
+        UsageError: ``images`` is no positive number, or ``plot`` no name of a PNG.
         RunError: there is no such run, or it was not exported.
         BundleError: there is no bundle, or its manifest, reference or activations are broken.
         MissingPackage: a plot is asked for and Matplotlib is not installed.
     """
     if images is not None and images < 1:
         raise UsageError(f"images must be at least 1; got {images}")
+    if plot is not None and Path(plot).suffix.lower() != ".png":
+        raise UsageError(f"a plot is a PNG, its name must end in .png; got {Path(plot).name}")
     bundle = open_bundle(target)
     if plot is not None:
         packages.require("matplotlib", "report")
+    if layers or plot is not None:
+        # Said before the artifacts are computed, not after.
+        read_activations(bundle)
     outcomes = verify_bundle(bundle, images=images, progress=progress)
     run = run_of(bundle)
     if layers or plot is not None:

@@ -1,0 +1,69 @@
+"""Every artifact of a bundle followed layer by layer, by the activations that the bundle brings."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from edge_cifar import files
+from edge_cifar.activations import Activations
+from edge_cifar.artifact import Bundle
+from edge_cifar.errors import BundleError
+from edge_cifar.parity import processes
+from edge_cifar.parity.layers import Drift, drift, tolerance_for
+from edge_cifar.parity.matching import Match
+from edge_cifar.parity.processes import Refusal
+from edge_cifar.parity.verification import Verification
+from edge_cifar.progress import SILENT, Progress
+from edge_cifar.variant import Variant
+
+
+def read_activations(bundle: Bundle) -> Activations:
+    """The Keras model's activations that a bundle brings, held to its manifest.
+
+    Raises:
+        BundleError: it carries none, or not those that its manifest lists.
+    """
+    path = bundle.activations_path
+    activations = Activations.read(path)
+    claim = bundle.facts.get("activations")
+    if not isinstance(claim, dict) or claim.get("sha256") != files.sha256(path):
+        raise BundleError(f"{path} is not the file of activations that the manifest lists; export again")
+    return activations
+
+
+def with_layers(bundle: Bundle, outcomes: Sequence[Verification], *, progress: Progress = SILENT) -> list[Verification]:
+    """Follow every artifact of a bundle layer by layer; a failure is told where it begins.
+
+    Args:
+        bundle: an opened bundle.
+        outcomes: what came of verifying it, one an artifact; those that gave no answers are not computed again.
+        progress: told of each artifact that is done.
+
+    Raises:
+        BundleError: the bundle carries no activations, or not those that its manifest lists.
+    """
+    activations = read_activations(bundle)
+    # The activations are those of the model's own weights.
+    answered = [number for number, outcome in enumerate(outcomes) if outcome.images and outcome.variant.change is None]
+    asked = [(bundle.artifacts[number].variant.format, bundle.artifacts[number].path) for number in answered]
+    with progress.bar("Comparing layer by layer", len(asked)) as advance:
+        given = processes.ask_layers(
+            asked, bundle.reference_path, bundle.activations_path, activations.images, answered=lambda: advance(1)
+        )
+    found = dict(zip(answered, given, strict=True))
+    followed = []
+    for number, outcome in enumerate(outcomes):
+        layers = _drift(outcome.variant, activations, found.get(number))
+        place = layers.sentence() if outcome.status == "fail" else None
+        reason = f"{outcome.reason}; {place}" if place else outcome.reason
+        followed.append(replace(outcome, layers=layers, reason=reason))
+    return followed
+
+
+def _drift(variant: Variant, activations: Activations, given: tuple[Match, ...] | Refusal | None) -> Drift:
+    if isinstance(given, tuple):
+        return drift(variant, activations, given)
+    silence = "its weights were trained again" if variant.change else "it gave no answers"
+    reason = given.reason if given else silence
+    return Drift(variant=variant, tolerance=tolerance_for(variant), images=activations.images, refusal=reason)
