@@ -22,7 +22,6 @@ from edge_cifar.parity.weights import check as check_weights
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.reference import Reference
 from edge_cifar.runtimes import loading
-from edge_cifar.variant import Variant
 
 _DIAGNOSIS_IMAGES = 200
 
