@@ -126,6 +126,10 @@ def test_a_regression_fails_and_an_equal_result_passes(bundle: Bundle, capsys: p
         ("--seconds", "0"),
         ("--seconds", "nan"),
         ("--rest", "-1"),
+        ("--batch-size", "0"),
+        ("--backend", "xnnpak"),
+        ("--backend", "all,fast"),
+        ("--layout", "nhcw"),
         ("--max-regression", "10"),
         ("--baseline", "before.json", "--max-regression", "-1"),
         ("--data", "cifar11"),
@@ -201,3 +205,13 @@ def test_importing_the_step_takes_no_framework() -> None:
         [sys.executable, "-c", code], capture_output=True, text=True, check=True, env={**os.environ, "PYTHONPATH": ""}
     )
     assert done.stdout.strip() == "[]"
+
+
+def test_importing_the_step_takes_under_a_second() -> None:
+    # Processor time, since tests share their machine.
+    code = "import time, edge_cifar.cli.bench, edge_cifar.steps.bench; print(time.process_time())"
+    seconds = min(
+        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
+        for _ in range(3)
+    )
+    assert seconds < 1.0

@@ -106,6 +106,7 @@ def command(
     Example:
       edge-cifar bench
       edge-cifar bench export/ other.tflite --data cifar10 --threads 1,4 --output bench.json
+      edge-cifar bench runs/resnet8 --backend all --batch-size 1,8 --profile
     """
     if on is not None:
         _remote.bench_on(context, on, targets, install=install)
