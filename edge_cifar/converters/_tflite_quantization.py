@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar import packages
-from edge_cifar.converters import Calibration, Options, _bias_correction, _layers, _shared, _standalone_norms
+from edge_cifar.converters import Calibration, Options, _bias_correction, _for_integers, _layers, _shared
 
 _EXTRA = "train"
 # Operators with weights; where each holds its outputs among the axes of its weights.
@@ -40,7 +40,7 @@ def quantized(
         options: layers to leave in floats.
         fp32: converts a Keras model as it is.
     """
-    start = _shared.once(model, "tflite norms", lambda: _standalone_norms.as_convolutions(model))
+    start = _shared.once(model, "tflite prepared", lambda: _for_integers.prepared(model))
     shifts = _shared.once(
         model, ("tflite shifts", calibration.digest()), lambda: _bias_correction.shifts(start, calibration)
     )

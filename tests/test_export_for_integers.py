@@ -1,4 +1,4 @@
-"""Batch norms that no convolution takes in: as convolutions of their own they keep a scale a channel."""
+"""Networks for integers: batch norms that stand alone keep a scale a channel, factors of pixels vanish."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from export_support import LABELS, calibration, network, pictures
 
-from edge_cifar.converters import _standalone_norms, tflite
+from edge_cifar.converters import _for_integers, tflite
 from edge_cifar.runtimes import keras as keras_runtime
 from edge_cifar.runtimes import loading
 
@@ -42,7 +42,7 @@ def model() -> Any:
 
 
 def test_the_network_computes_the_same_and_only_what_stands_alone_is_replaced(model: Any) -> None:
-    copy = _standalone_norms.as_convolutions(model)
+    copy = _for_integers.prepared(model)
     assert type(copy.get_layer("behind")).__name__ == "DepthwiseConv2D"
     assert type(copy.get_layer("folded")).__name__ == "BatchNormalization"
     assert type(model.get_layer("behind")).__name__ == "BatchNormalization"
@@ -50,9 +50,28 @@ def test_the_network_computes_the_same_and_only_what_stands_alone_is_replaced(mo
     np.testing.assert_allclose(copy(images, training=False), model(images, training=False), rtol=0, atol=1e-5)
 
 
-def test_a_network_without_any_is_left_as_it_is() -> None:
+def test_a_factor_of_pixels_is_held_by_the_weights_behind_it(tmp_path: Path) -> None:
+    from ai_edge_litert.interpreter import Interpreter
+
     plain = network()
-    assert _standalone_norms.as_convolutions(plain) is plain
+    copy = _for_integers.prepared(plain)
+    (rescaling,) = [layer for layer in copy.layers if type(layer).__name__ == "Rescaling"]
+    assert (rescaling.scale, rescaling.offset) == (1.0, pytest.approx(-127.5))
+    images = pictures(20).astype(np.float32)
+    np.testing.assert_allclose(copy(images, training=False), plain(images, training=False), rtol=0, atol=1e-5)
+    path = tmp_path / "x.tflite"
+    tflite.convert(plain, "int8", labels=LABELS, calibration=calibration(), metadata={}, path=path)
+    operators = [operator["op_name"] for operator in Interpreter(model_path=str(path))._get_ops_details()]
+    assert "MUL" not in operators
+    assert operators.count("ADD") == 1
+
+
+def test_a_network_with_nothing_to_change_is_left_as_it_is() -> None:
+    import keras
+
+    image = keras.Input((32, 32, 3), name="image")
+    plain = keras.Model(image, keras.layers.GlobalAveragePooling2D()(keras.layers.Conv2D(4, 3)(image)))
+    assert _for_integers.prepared(plain) is plain
 
 
 def test_int8_keeps_small_factors_beside_large_ones(
@@ -67,5 +86,5 @@ def test_int8_keeps_small_factors_beside_large_ones(
         return float(np.abs(loading.load(path).predict(images) - expected).mean())
 
     as_convolutions = error("convolutions")
-    monkeypatch.setattr(_standalone_norms, "as_convolutions", lambda model: model)
+    monkeypatch.setattr(_for_integers, "_norms_alone", lambda model: iter(()))
     assert as_convolutions < 0.75 * error("factors")

@@ -1,0 +1,89 @@
+"""The same network in a form that loses less, and takes less time, when its activations are integers.
+
+Batch norms that no convolution can take in, behind an activation or a pooling, stay a multiplication
+and an addition by a constant a channel. TFLite quantizes such a constant with one scale for all
+channels, and small factors drown beside large ones. A depthwise convolution of one pixel computes the
+same and has a scale a channel.
+
+Pixels that are rescaled and then convolved are multiplied for nothing: the weights can hold the factor,
+since they have a scale of their own whatever it is. Only the offset stays, because a convolution's
+border is zero behind it and not before.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Any
+
+import numpy as np
+
+from edge_cifar import packages
+from edge_cifar.converters import _bias_correction
+
+
+def prepared(model: Any) -> Any:
+    """A copy of the model in that form; the model itself where there is nothing to change."""
+    keras = packages.require_keras()
+    layers = keras.layers
+    alone = {layer.name for layer in _norms_alone(model)}
+    factors = {
+        consumer.name: (layer.name, layer.scale)
+        for layer in _rescalings(model)
+        for consumer in _consumers(layer)
+        if layer.scale != 1
+    }
+    rescalings = {name for name, _ in factors.values()}
+    if not (alone or rescalings):
+        return model
+
+    def copied(layer: Any) -> Any:
+        if layer.name in alone:
+            return layers.DepthwiseConv2D(1, name=layer.name)
+        if layer.name in rescalings:
+            return layers.Rescaling(1.0, offset=layer.offset / layer.scale, name=layer.name)
+        return layer.__class__.from_config(layer.get_config())
+
+    def called(layer: Any, *inputs: Any, **options: Any) -> Any:
+        # A batch norm may have been called with a mask, of which a convolution knows nothing.
+        return layer(*inputs) if layer.name in alone else layer(*inputs, **options)
+
+    copy = keras.models.clone_model(model, clone_function=copied, call_function=called)
+    for layer in model.layers:
+        weights = _as_convolution(layer) if layer.name in alone else layer.get_weights()
+        if layer.name in factors:
+            _, scale = factors[layer.name]
+            weights[0] = weights[0] * scale
+        copy.get_layer(layer.name).set_weights(weights)
+    return copy
+
+
+def _norms_alone(model: Any) -> Iterator[Any]:
+    """Batch normalizations of pictures that are folded into nothing."""
+    layers = packages.require_keras().layers
+    weighted = layers.Conv2D | layers.DepthwiseConv2D | layers.Dense
+    folded = {_bias_correction.folded_into(layer) for layer in model.layers if isinstance(layer, weighted)}
+    for layer in model.layers:
+        if isinstance(layer, layers.BatchNormalization) and layer not in folded and len(layer.output.shape) == 4:
+            yield layer
+
+
+def _rescalings(model: Any) -> Iterator[Any]:
+    """Rescalings by one number that only convolutions read."""
+    layers = packages.require_keras().layers
+    for layer in model.layers:
+        if isinstance(layer, layers.Rescaling) and np.ndim(layer.scale) == 0 and np.ndim(layer.offset) == 0:
+            consumers = _consumers(layer)
+            if consumers and all(isinstance(one, layers.Conv2D | layers.DepthwiseConv2D) for one in consumers):
+                yield layer
+
+
+def _consumers(layer: Any) -> list[Any]:
+    return [node.operation for node in layer._outbound_nodes]
+
+
+def _as_convolution(normalization: Any) -> list[Any]:
+    """Kernel ``[1, 1, channels, 1]`` and bias of the convolution that does what a batch norm does."""
+    scale = 1 / np.sqrt(normalization.moving_variance.numpy() + normalization.epsilon)
+    scale = scale * normalization.gamma.numpy() if normalization.scale else scale
+    shift = normalization.beta.numpy() if normalization.center else 0.0
+    return [scale[np.newaxis, np.newaxis, :, np.newaxis], shift - scale * normalization.moving_mean.numpy()]
