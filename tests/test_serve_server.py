@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import io
 import json
 import signal
 import socket
@@ -92,7 +93,7 @@ def test_what_was_asked_before_the_end_is_answered(tiny_bundle: Bundle, gate: th
         assert all(one.result()["results"] for one in asked)
     served.close()
     with pytest.raises(crew.BusyError):
-        served.ask(crew.Question(picture=picture(), members=(), top=1, threshold=0.0))
+        served.ask(crew.Question(picture=io.BytesIO(picture()), members=(), top=1, threshold=0.0))
 
 
 def test_each_worker_has_interpreters_of_its_own(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -6,7 +6,7 @@ import importlib.metadata
 from collections.abc import Callable, Sequence
 from importlib import resources
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 from edge_cifar import files, packages
 from edge_cifar.errors import DataError, EdgeCifarError, NoPicture, PictureTooLarge, UsageError
@@ -147,20 +147,18 @@ def _question(request: Any, names: Sequence[str]) -> Question:
     return Question(picture=_picture(request), members=members, top=top, threshold=threshold)
 
 
-def _picture(request: Any) -> bytes:
+def _picture(request: Any) -> BinaryIO:
     kind = request.mimetype
     if kind == "multipart/form-data":
         parts = [part for _, part in request.files.items(multi=True)]
         if len(parts) != 1:
             raise UsageError(f"the form must hold one picture, as a file; it holds {len(parts)}")
-        content = parts[0].read()
+        stream: BinaryIO = parts[0].stream
     elif kind in _UNTOLD or kind.startswith("image/"):
-        content = request.get_data(cache=False)
+        stream = request.stream
     else:
         raise NoPicture(f"send the picture's own bytes, or a form that holds it, not {kind}")
-    if not content:
-        raise UsageError("the request holds no picture; send its bytes, or a form that holds it")
-    return bytes(content)
+    return stream
 
 
 def _number(arguments: Any, name: str, default: float, kind: type[int] | type[float]) -> Any:

@@ -8,13 +8,13 @@ from collections.abc import Collection, Sequence
 from concurrent.futures import Future
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO
 
 import numpy as np
 
 from edge_cifar.classifier import Classifier
 from edge_cifar.data import pictures
-from edge_cifar.errors import EdgeCifarError
+from edge_cifar.errors import EdgeCifarError, UsageError
 
 # What browsers and cameras make. Pillow reads more, but a parser that nobody needs is only an
 # opening for whoever sends the bytes (its EPS reader starts Ghostscript).
@@ -49,13 +49,13 @@ class Question:
     """A picture and what is asked about it.
 
     Attributes:
-        picture: the bytes of a picture file.
+        picture: a picture file. Whoever works on it reads it, so that what waits, waits on the disk where it is large.
         members: names of those that answer, in the crew's order whatever theirs; empty asks all.
         top: how many classes to tell.
         threshold: probability in 0..1 below which the likeliest class counts as unsure.
     """
 
-    picture: bytes
+    picture: BinaryIO
     members: Collection[str]
     top: int
     threshold: float
@@ -100,6 +100,7 @@ class Crew:
 
         Raises:
             BusyError: as many questions wait as may.
+            UsageError: there is no picture.
             DataError: the picture cannot be read or is too large.
         """
         answer: Future[dict[str, Any]] = Future()
@@ -144,7 +145,10 @@ def _load(members: Sequence[Member]) -> list[tuple[Member, Classifier]]:
 
 
 def _answer(question: Question, team: Sequence[tuple[Member, Classifier]]) -> dict[str, Any]:
-    photograph = pictures.develop(question.picture, max_pixels=MAX_PIXELS, formats=FORMATS)
+    content = question.picture.read()
+    if not content:
+        raise UsageError("the request holds no picture; send its bytes, or a form that holds it")
+    photograph = pictures.develop(content, max_pixels=MAX_PIXELS, formats=FORMATS)
     results = []
     for member, classifier in team:
         if question.members and member.name not in question.members:
