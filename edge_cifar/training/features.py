@@ -17,7 +17,7 @@ from edge_cifar.backbones import Model
 from edge_cifar.errors import BundleError
 from edge_cifar.progress import Progress
 from edge_cifar.recipe import Augmentation, Recipe
-from edge_cifar.training import feature_cache
+from edge_cifar.training import feature_cache, parallel
 from edge_cifar.training.feature_cache import FeatureCache, Shapes
 from edge_cifar.training.feature_cut import Cut, between, cuts
 from edge_cifar.training.feature_plan import TARGET, Decision
@@ -154,7 +154,9 @@ class FrozenFeatures:
         # A last batch of another size would have the backend compile the network again.
         missing = self._batch_size - len(inputs)
         whole = np.concatenate([inputs, np.repeat(inputs[-1:], missing, axis=0)]) if missing else inputs
-        outputs: NDArray[Any] = part.predict_on_batch(whole)[: len(inputs)]
+        with parallel.undivided():
+            # On several devices TensorFlow computes such a batch on each of them: the first answer is taken.
+            outputs: NDArray[Any] = part.predict_on_batch(whole)[: len(inputs)]
         return outputs
 
 
