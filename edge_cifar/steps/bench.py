@@ -129,7 +129,7 @@ def bench(
     report = measure(subjects, protocol, relative_to, progress)
     if output is not None:
         files.write_json(Path(output), report.document())
-        _draw_profile(report, Path(output).with_name(f"{Path(output).stem}-{PROFILE}"), progress)
+        _draw_profile(report.results, Path(output).with_name(f"{Path(output).stem}-{PROFILE}"), progress)
     if report.interrupted:
         raise BenchInterrupted(report)
     for bundle in homes:
@@ -241,26 +241,23 @@ def _write_beside_run(bundle: Bundle, report: BenchReport, progress: Progress) -
     if run is None:
         return
     paths = {rows.shown(path) for path in (run.model_path, *(artifact.path for artifact in bundle.artifacts))}
-    document = report.document()
-    document["results"] = [
-        entry for entry, row in zip(document["results"], report.results, strict=True) if row.path in paths
-    ]
+    own = replace(report, results=[row for row in report.results if row.path in paths])
     path = run.path / RESULT
-    files.write_json(path, document)
+    files.write_json(path, own.document())
     progress.say(f"written: {path}")
-    _draw_profile(report, run.path / PROFILE, progress)
+    _draw_profile(own.results, run.path / PROFILE, progress)
 
 
-def _draw_profile(report: BenchReport, path: Path, progress: Progress) -> None:
+def _draw_profile(results: Sequence[BenchmarkResult], path: Path, progress: Progress) -> None:
     """A picture of the operators' shares, where some were told and Matplotlib is at hand."""
-    profiled = [row for row in report.results if row.operators]
+    profiled = [row for row in results if row.operators]
     if not profiled or not packages.installed("matplotlib"):
         return
     from edge_cifar.report import operators
     from edge_cifar.report.fields import Fields
     from edge_cifar.report.ways import Ways
 
-    ways = Ways(report.results)
+    ways = Ways(results)
     bars = [
         (
             " ".join(filter(None, (row.name, ways.words(row)))),
