@@ -86,7 +86,8 @@ class Rounding:
             observed = layer.name in self._observed
             if kernel is None and not observed:
                 return layer
-            return tfmot.quantization.keras.QuantizeWrapperV2(layer, _Config(kernel, observed, self._by_channel))
+            observer = _Observer(follows=layer.name not in _BYTES) if observed else None
+            return tfmot.quantization.keras.QuantizeWrapperV2(layer, _Config(kernel, observer, self._by_channel))
 
         return tf_keras.models.clone_model(network, clone_function=wrapped)
 
@@ -139,10 +140,14 @@ class _WeightQuantizer(tfmot.quantization.keras.quantizers.Quantizer):  # type: 
 
 
 class _Observer(tfmot.quantization.keras.quantizers.MovingAverageQuantizer):  # type: ignore[misc]
-    """Asymmetric 8-bit integers over a range that follows the values slowly."""
+    """Asymmetric 8-bit integers over a range that follows the values slowly, or stays."""
 
-    def __init__(self) -> None:
+    def __init__(self, *, follows: bool) -> None:
         super().__init__(num_bits=8, per_axis=False, symmetric=False, narrow_range=False)
+        self._follows = follows
+
+    def __call__(self, inputs: Tensor, training: bool, weights: Any, **kwargs: Any) -> Tensor:
+        return super().__call__(inputs, training and self._follows, weights, **kwargs)
 
     def build(self, tensor_shape: Any, name: str, layer: Any) -> dict[str, Any]:
         self._range = dict(super().build(tensor_shape, name, layer))
@@ -159,10 +164,10 @@ class _Observer(tfmot.quantization.keras.quantizers.MovingAverageQuantizer):  # 
 class _Config(tfmot.quantization.keras.QuantizeConfig):  # type: ignore[misc]
     """What is rounded of a layer: its kernel by name, or not; its output, or not."""
 
-    def __init__(self, kernel: str | None, observed: bool, by_channel: bool) -> None:
+    def __init__(self, kernel: str | None, observer: _Observer | None, by_channel: bool) -> None:
         self._kernel = kernel
         self._weight_quantizer = _WeightQuantizer(by_channel)
-        self.observer = _Observer() if observed else None
+        self.observer = observer
 
     def get_weights_and_quantizers(self, layer: Any) -> list[Any]:
         return [(getattr(layer, self._kernel), self._weight_quantizer)] if self._kernel else []
