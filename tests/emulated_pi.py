@@ -74,11 +74,11 @@ class Pi:
         subprocess.run([self._program, "pip", f"{built}[device]"], check=True)
 
     def run(self, *command: str) -> str:
-        """The standard output of a command that must succeed."""
+        """The standard output of a command that must succeed, or end with 1 after a check that was not met."""
         print("+", *(part if "\n" not in part else "…" for part in command), file=sys.stderr, flush=True)
         environment = {**os.environ, "PI_BIND": str(self._folder)}
         done = subprocess.run([self._program, "run", *command], stdout=subprocess.PIPE, text=True, env=environment)
-        if done.returncode:
+        if done.returncode > 1 or (done.returncode and not done.stdout):
             sys.exit(f"{command[0]} ended with {done.returncode}: {done.stdout[-2000:]}")
         return done.stdout
 
