@@ -15,8 +15,10 @@ from bench_support import QUICK, fake_bundle
 from mean_colour import images
 from test_bench_truth import convolution
 
+from edge_cifar import machine
 from edge_cifar.bench import energy, peak
 from edge_cifar.cli._main import main
+from edge_cifar.errors import MeasurementError
 from edge_cifar.runtimes import Setup, onnxruntime
 from edge_cifar.steps.bench import bench
 
@@ -67,7 +69,7 @@ def test_speed_is_told_against_the_machines_best(tmp_path: Path) -> None:
     document = bench(telling(tmp_path), protocol=replace(BRISK, threads=(1, 2))).document()
     assert set(document["machine"]["peak_multiply_adds_per_s"]) == {"1", "2"}
     row = document["results"][0]
-    assert row["multiply_adds_per_s"] == pytest.approx(1_000_000 * row["throughput_per_s"])
+    assert row["multiply_adds_per_s"] == pytest.approx(1e9 / row["latency_ms"]["median"])
 
 
 def test_people_get_the_operators_and_a_picture(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
@@ -96,7 +98,13 @@ def test_onnx_runtime_tells_its_nodes(tmp_path: Path) -> None:
 
 
 def test_the_best_of_matrix_products_is_a_plausible_speed() -> None:
-    assert 1e8 < peak.multiply_adds_per_s(1) < 1e13
+    assert 1e8 < peak.multiply_adds_per_s(1, machine.identity().get("cpu_features", ())) < 1e13
+
+
+def test_a_product_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(peak.sys, "executable", "false")
+    with pytest.raises(MeasurementError, match="best speed cannot be measured"):
+        peak.multiply_adds_per_s(1, ())
 
 
 # ---- energy

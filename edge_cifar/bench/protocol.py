@@ -28,7 +28,7 @@ _METHOD = {
     "throughput_per_s": "images, inferences one after the other: the batch over the mean duration",
     "energy": "of the whole processor while nothing else of ours runs, idle power included; an inference's "
     "joules are watts times the mean duration, by image",
-    "multiply_adds_per_s": "multiply-adds of the Keras model for one image, times throughput_per_s",
+    "multiply_adds_per_s": "multiply-adds of the Keras model for one image, times the batch, over the median",
     "peak_multiply_adds_per_s": "best of repeated products of two 512 by 512 float32 matrices on as many threads",
     "accuracy": "by the same runtime's predict; 95 % interval after Wilson",
     "pareto": "no other row of as many threads and the same batch is better in error, median latency or size, "

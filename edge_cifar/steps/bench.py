@@ -155,7 +155,7 @@ def measure(
     lanes, results = _plan(subjects, protocol, progress)
     before, meter = machine.facts(), energy.find()
     able = [lane for lane in lanes if lane is not None]
-    limits = _limits(protocol, meter)
+    limits = _limits(protocol, meter, before.get("cpu_features", ()))
     session = Session(lanes=able, protocol=protocol, progress=progress, meter=meter)
     session.run(available_bytes=int(before["available_memory_bytes"] * _MEMORY_SHARE))
     after = machine.condition()
@@ -214,12 +214,12 @@ def _plan_one(subject: Subject, protocol: Protocol) -> Iterator[tuple[Lane | Non
             yield Lane(subject=subject, runtime=name, backend=backend, threads=threads, batch=batch), row
 
 
-def _limits(protocol: Protocol, meter: energy.Meter | None) -> dict[str, Any]:
+def _limits(protocol: Protocol, meter: energy.Meter | None, features: Sequence[str]) -> dict[str, Any]:
     """What the machine can do at best and draws when idle, where either is of use."""
     limits: dict[str, Any] = {}
     if protocol.profile:
         limits["peak_multiply_adds_per_s"] = {
-            str(threads): peak.multiply_adds_per_s(threads) for threads in protocol.threads
+            str(threads): peak.multiply_adds_per_s(threads, features) for threads in protocol.threads
         }
     if meter is not None:
         limits["energy_meter"] = {"source": meter.source, "idle_watts": energy.idle_watts(meter)}
