@@ -3,11 +3,12 @@
     python benchmarks/frozen_features.py [--plain-epochs 10] [--output benchmarks/results/frozen-features.json]
 
 For each case the whole model is fitted by Keras' own ``fit``, and then trained by this toolkit with the
-frozen layers' output cached; its seconds include computing and writing the cache, validation and
-checkpoints. Plain ``fit`` has none of these, and is compiled before its clock starts. Half of its
-epochs are run before and half after, so that what else the machine does hits both. All its epochs
-cost the same: with ``--plain-epochs`` below the phase's, the seconds of the phase are those of an
-epoch times its epochs, and the result says how many were run. Weights are random: they do not change the time.
+frozen layers' output cached; its seconds include computing and writing the cache, compiling, and a
+checkpoint after every epoch. Plain ``fit`` writes none, and is compiled before its clock starts. Both
+validate after every epoch on the same images. Half of the plain epochs are run before and half after,
+so that what else the machine does hits both. All of them cost the same: with ``--plain-epochs`` below
+the phase's, the seconds of the phase are those of an epoch times its epochs, and the result says how
+many were run. Weights are random: they do not change the time.
 
 Prints a line for each case and exits with 1 when one is below its floor: 0.7 × epochs / views for a
 frozen phase, 3 for two phases of the same length.
@@ -102,11 +103,12 @@ class Stopwatch:
 class Plain:
     """Keras' own ``fit`` of the whole model, phase by phase, on the views in turn."""
 
-    def __init__(self, case: Case, recipe: Recipe, train: Split) -> None:
-        self._case = case
+    def __init__(self, case: Case, recipe: Recipe, train: Split, validation: Split) -> None:
         self._recipe = recipe
         self._model = build(case, train)
-        self._targets = np.eye(self._model.output_shape[-1], dtype=np.float32)[train.labels]
+        one_hot = np.eye(self._model.output_shape[-1], dtype=np.float32)
+        self._targets = one_hot[train.labels]
+        self._validation = validation.images, one_hot[validation.labels]
         self._views = [train.images]
         if case.views > 1:
             changers = [Learner(self._model, recipe.augmentation, seed) for seed in range(case.views)]
@@ -129,13 +131,16 @@ class Plain:
         self._model.compile(optimizer=optimizer, loss="categorical_crossentropy", metrics=["accuracy"])
         # The last batch is smaller than the others, and compiled for itself.
         first = slice(0, size + len(self._targets) % size)
-        self._model.fit(self._views[0][first], self._targets[first], batch_size=size, verbose=0)
+        self._fit(self._views[0][first], self._targets[first])
         watch = Stopwatch()
         with watch:
             for epoch in range(epochs):
-                images = self._views[epoch % len(self._views)]
-                self._model.fit(images, self._targets, batch_size=size, verbose=0)
+                self._fit(self._views[epoch % len(self._views)], self._targets)
         return watch
+
+    def _fit(self, images: np.ndarray, targets: np.ndarray) -> None:
+        size = self._recipe.batch_size
+        self._model.fit(images, targets, batch_size=size, validation_data=self._validation, verbose=0)
 
 
 def build(case: Case, train: Split) -> Any:
@@ -187,7 +192,7 @@ def compare(case: Case, dataset: Dataset, images: int, epochs: int, plain_epochs
     train = dataset.train.take(np.arange(images))
     validation = dataset.train.take(np.arange(images, images + VALIDATION_IMAGES))
     recipe = recipe_of(case, epochs)
-    plain = Plain(case, recipe, train)
+    plain = Plain(case, recipe, train, validation)
     before = [plain.fit(phase, plain_epochs - plain_epochs // 2) for phase in recipe.phases]
     with tempfile.TemporaryDirectory() as folder:
         watch, state = cached(case, recipe, train, validation, Path(folder))
