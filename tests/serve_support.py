@@ -13,7 +13,6 @@ import threading
 import urllib.error
 import urllib.request
 from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 from PIL import Image
@@ -119,10 +118,3 @@ def predicted(url: str, body: bytes, query: str = "") -> dict[str, Any]:
     assert status == 200, answer
     document: dict[str, Any] = json.loads(answer)
     return document
-
-
-def save(folder: Path, name: str, content: bytes) -> Path:
-    """Write bytes to a file and return its path."""
-    path = folder / name
-    path.write_bytes(content)
-    return path
