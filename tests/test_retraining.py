@@ -87,6 +87,13 @@ def test_half_of_the_weights_of_each_layer_are_zero(pruned: Outcome) -> None:
     assert pruned.flatbuffer is None
 
 
+@pytest.mark.parametrize("which", ["pruned", "clustered"])
+def test_thinned_weights_are_values_that_half_precision_holds(which: str, request: pytest.FixtureRequest) -> None:
+    outcome: Outcome = request.getfixturevalue(which)
+    for kernel in kernels(outcome.weights):
+        np.testing.assert_array_equal(kernel.astype(np.float16).astype(np.float32), kernel)
+
+
 def test_zeros_stay_zeros_in_8_bits(pruned: Outcome) -> None:
     for kernel in kernels(pruned.weights):
         assert np.all(_bias_correction.rounded(kernel)[kernel == 0] == 0)
