@@ -49,6 +49,9 @@ def prepared(model: Any) -> Any:
 
     copy = keras.models.clone_model(model, clone_function=copied, call_function=called)
     for layer in model.layers:
+        if not layer.weights:
+            # An input without a name of its own gets another in the copy.
+            continue
         weights = _as_convolution(layer) if layer.name in alone else layer.get_weights()
         if layer.name in factors:
             _, scale = factors[layer.name]
