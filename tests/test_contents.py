@@ -72,9 +72,9 @@ def test_constants_go_by_the_same_names_at_every_precision(tiny_bundle: Bundle, 
     assert len(exact) == 22
     assert sum(weight.shifts is not None for weight in exact.values()) == 9
     for weights in found.values():
-        # What int8 adds stands beside them.
-        assert set(weights) >= set(exact)
-        assert all(weights[name].values.shape == exact[name].values.shape for name in exact)
+        # What int8 adds stands beside them; a factor of the pixels may have gone into the first kernel.
+        assert {name for name in exact if exact[name].values.size > 1} <= set(weights)
+        assert all(weights[name].values.shape == exact[name].values.shape for name in set(exact) & set(weights))
 
 
 @pytest.mark.parametrize("variant", ["tflite-fp32", "tflite-int8", "onnx-fp16", "onnx-int8", "coreml-fp16"])

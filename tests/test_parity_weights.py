@@ -152,3 +152,22 @@ def test_bounds_that_became_part_of_a_quantization_are_not_missed():
 def test_constants_are_held_against_the_artifact_that_has_them_in_full(precision, sibling):
     found = sibling_of(Variant("tflite", precision))
     assert (None if found is None else str(found)) == sibling
+
+
+def test_a_kernel_may_hold_the_factor_that_pixels_are_multiplied_by():
+    number = {name: np.float32(value).reshape(()) for name, value in (("one", 0.25), ("two", 3), ("offset", -1))}
+    exact = {
+        "MUL of [] number 1, input 1": Weight(values=number["one"]),
+        "ADD of [] number 1, input 1": Weight(values=number["offset"]),
+        **EXACT,
+        "MUL of [] number 2, input 1": Weight(values=number["two"]),
+    }
+    held = {
+        "ADD of [] number 1, input 1": Weight(values=np.float32(-4).reshape(())),
+        "k": rounded(KERNEL * np.float32(0.25)),
+        "b": EXACT["b"],
+        "MUL of [] number 1, input 1": Weight(values=number["two"]),
+    }
+    assert check(FP32, exact, held).wrong is None
+    assert check(FP32, exact, {**held, "k": rounded(KERNEL)}).wrong is not None
+    assert check(FP32, exact, {**held, "MUL of [] number 1, input 1": Weight(values=number["one"])}).wrong is not None

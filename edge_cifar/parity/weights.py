@@ -8,7 +8,8 @@ whatever it does to the answers.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -69,10 +70,32 @@ def check(sibling: Variant, exact: Mapping[str, Weight], given: Mapping[str, Wei
         exact: its constants.
         given: those of the artifact of another precision.
     """
+    exact = _with_pixels_as_they_are(exact, given)
     # Kernels first: a bias is judged by the kernel it belongs to.
     names = sorted(exact, key=lambda name: exact[name].shifts is not None)
     wrong = next((reason for name in names if (reason := _wrong(name, sibling, exact, given))), None)
     return WeightCheck(sibling=sibling, constants=len(exact), wrong=wrong)
+
+
+def _with_pixels_as_they_are(exact: Mapping[str, Weight], given: Mapping[str, Weight]) -> Mapping[str, Weight]:
+    """The fp32 constants as they are where the first kernel holds the factor that pixels are multiplied by.
+
+    Integers need no such multiplication: the kernel has a scale of its own. Where the fp32 artifact multiplies by one
+    number more than the other does, it is the pixels' factor. The first kernel is that number times as large, and what
+    is added to the pixels before it as much smaller.
+    """
+    numbers, left = ([name for name in some if name.startswith("MUL of []")] for some in (exact, given))
+    kernel = next((name for name, weight in exact.items() if weight.values.ndim == 3), None)
+    if len(left) != len(numbers) - 1 or kernel is None:
+        return exact
+    factor = exact[numbers[0]].values.astype(np.float64)
+    changed = {name: weight for name, weight in exact.items() if name not in numbers}
+    changed |= {name: exact[behind] for name, behind in pairwise(numbers)}
+    changed[kernel] = replace(exact[kernel], values=exact[kernel].values * factor)
+    offset = next((name for name in exact if name.startswith(("ADD of []", "SUB of []"))), None)
+    if offset:
+        changed[offset] = replace(exact[offset], values=exact[offset].values / factor)
+    return changed
 
 
 def _wrong(name: str, sibling: Variant, exact: Mapping[str, Weight], given: Mapping[str, Weight]) -> str | None:
