@@ -78,7 +78,7 @@ def test_agrees_with_keras_on_raw_pixels(
     assert np.abs(answers - expected).max() <= TOLERANCE.get(variant.precision, LOOSE)
     json.dumps(facts, allow_nan=False)
     assert facts["input"]["range"] == [0, 255]
-    assert (facts["calibration"] is not None) == (variant.precision in ("int8", "int16x8"))
+    assert (facts["calibration"] is not None) == (variant.precision in ("int8", "int8-qat", "int16x8"))
 
 
 @pytest.mark.parametrize("variant", MATRIX, ids=str)

@@ -18,7 +18,7 @@ keras = pytest.importorskip("keras", reason="training needs Keras")
 
 
 def test_a_run_holds_every_file_that_is_promised(tiny_run: Run) -> None:
-    promised = {"model.keras", "record.json", "history.csv", "classification.json"}
+    promised = {"model.keras", "record.json", "history.csv", "classification.json", "predictions.npz"}
     pictures = {"curves.png", "confusion.png", "mistakes.png"}
     written = {path.name for path in tiny_run.path.iterdir()}
     assert promised | pictures <= written
