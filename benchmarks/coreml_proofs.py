@@ -2,10 +2,11 @@
 
     python benchmarks/coreml_proofs.py [BACKBONE…] [--output FILE] [--limit N] [--epochs N]
 
-Trains each backbone a little on the built-in synthetic data, exports it in all Core ML precisions, and verifies the
-bundle layer by layer. Of every package whose weights are compressed it also has coremltools decompress them, and
-compares the result with ours bit for bit. Prints a line a variant; exits with 1 when a float variant fails, a
-constant is not what its precision allows, or a decompressed weight differs in a bit.
+Takes each backbone's trained run under models/, or trains it a little on the built-in synthetic data where none is
+kept with its weights; exports it in all Core ML precisions, and verifies the bundle layer by layer. Of every package
+whose weights are compressed it also has coremltools decompress them, and compares the result with ours bit for bit.
+Prints a line a variant; exits with 1 when a float variant fails, a constant is not what its precision allows, or a
+decompressed weight differs in a bit.
 
 A network of a few minutes' training is surer of nothing than a real one: whether 6 or 4 bits suffice for its answers
 is not asked here, only whether the artifact is what it should be. The agreement and accuracy are told.
@@ -25,27 +26,38 @@ import edge_cifar as ec
 from edge_cifar import backbones, files, machine, packages, quiet
 from edge_cifar.artifact import Bundle
 from edge_cifar.parity.verification import Verification
+from edge_cifar.run import Run
 from edge_cifar.runtimes import coreml_reference
 
 BACKBONES = ("mobilenetv2", "resnet8", "deep-cnn", "vgg16", "resnet50", "inceptionv3")
 FLOAT = ("fp32", "fp16")
+MODELS = Path(__file__).resolve().parent.parent / "models"
 
 
 def prove(name: str, folder: Path, limit: int, epochs: int) -> list[dict[str, Any]]:
-    """Train, export and verify one backbone; what was found of each variant."""
+    """Export and verify one backbone; what was found of each variant."""
+    kept = Run(MODELS / name)
+    run = kept if kept.model_path.is_file() else trained(name, folder / name, limit, epochs)
+    bundle = ec.export(
+        run, formats=["coreml"], precisions=["all"], reference_images=200, max_drop=100.0, out=folder / "bundle"
+    )
+    outcomes = ec.verify(bundle, layers=True)
+    data = {key: run.record()["data"][key] for key in ("name", "synthetic", "train_images")}
+    return [{"backbone": name, "trained_on": data, **found(name, bundle, outcome)} for outcome in outcomes]
+
+
+def trained(name: str, folder: Path, limit: int, epochs: int) -> Run:
+    """A run on a little synthetic data, from scratch."""
     phases = backbones.get(name).recipe("default", from_scratch=True).phases
-    run = ec.train(
+    return ec.train(
         name,
         data="synthetic",
         limit=limit,
         weights="none",
         epochs=[0] * (len(phases) - 1) + [epochs],
         batch_size=32,
-        out=folder / name,
+        out=folder,
     )
-    bundle = ec.export(run, formats=["coreml"], precisions=["all"], reference_images=100, max_drop=100.0)
-    outcomes = ec.verify(bundle, layers=True)
-    return [found(name, bundle, outcome) for outcome in outcomes]
 
 
 def found(name: str, bundle: Bundle, outcome: Verification) -> dict[str, Any]:
@@ -72,7 +84,6 @@ def found(name: str, bundle: Bundle, outcome: Verification) -> dict[str, Any]:
     kept = ("variant", "status", "method", "images", "max_abs_diff", "mean_abs_diff", "kl_divergence")
     more = ("top1_agreement", "accuracy", "reference_accuracy", "weights", "reason")
     return {
-        "backbone": name,
         "proven": proven,
         **{key: document[key] for key in (*kept, *more)},
         "layers": {
@@ -103,8 +114,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("backbones", nargs="*", metavar="BACKBONE", help=f"{', '.join(BACKBONES)} when left out")
     parser.add_argument("--output", type=Path, help="also write the figures as JSON; adds to a file that is there")
-    parser.add_argument("--limit", type=int, default=400, help="training images")
-    parser.add_argument("--epochs", type=int, default=2)
+    parser.add_argument("--limit", type=int, default=1000, help="training images where no run is kept")
+    parser.add_argument("--epochs", type=int, default=6, help="of their training")
     chosen = parser.parse_args()
     proofs = []
     for name in chosen.backbones or BACKBONES:
