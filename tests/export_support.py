@@ -112,7 +112,10 @@ def stand_in_run(folder: Path, *, limit: int = 1200, validation_split: float = 0
         run.record_path,
         {
             "schema": SCHEMA,
-            "backbone": "stand-in",
+            "backbone": "simple-cnn",
+            "parameters": 1000,
+            "multiply_adds": 100_000,
+            "image_size": 32,
             "recipe_name": "default",
             "recipe": {"validation_split": validation_split},
             "weights": "none",
@@ -128,7 +131,14 @@ def stand_in_run(folder: Path, *, limit: int = 1200, validation_split: float = 0
                 "validation_images": validation,
                 "test_images": len(dataset.test),
             },
-            "test": {"accuracy": 0.1, "low": 0.05, "high": 0.15, "images": len(dataset.test)},
+            "test": {
+                "accuracy": 0.1,
+                "low": 0.05,
+                "high": 0.15,
+                "images": len(dataset.test),
+                "f1": 0.1,
+                "calibration_error": 0.05,
+            },
         },
     )
     return run

@@ -6,6 +6,7 @@ A converter module defines
     DEFAULT        precisions written when none is named
     SUFFIX         of the files it writes, as the format's runtime has it
     PACKAGES       top-level modules it needs beside TensorFlow and Keras
+    USE            how its files are run on the platforms they are for, for the model card
     CALIBRATED     precisions that read the ranges of activations from calibration images
     METHODS        ways of setting those ranges that it knows
     SELECTIVE      precisions in which chosen layers can be left in floats

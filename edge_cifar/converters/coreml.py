@@ -15,6 +15,9 @@ from edge_cifar.runtimes import coreml as runtime
 
 SUFFIX = runtime.SUFFIX
 PACKAGES = ("coremltools",)
+USE = """Drag the package into an Xcode project. It takes an image and answers with labels, so that Vision's
+`VNCoreMLRequest` can crop and scale a camera's frames for it; `manifest.json` tells the system it needs, under
+`deployment_target`."""
 PRECISIONS: Mapping[str, str] = {
     "fp32": "weights and activations in 32-bit floats; keeps off the Neural Engine",
     "fp16": "weights and activations in 16-bit floats, what Apple's processors compute in",

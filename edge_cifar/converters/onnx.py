@@ -16,6 +16,8 @@ from edge_cifar.runtimes import onnxruntime as runtime
 
 SUFFIX = runtime.SUFFIX
 PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
+USE = """With ONNX Runtime, from Python (`onnxruntime`), C++, Java or C#, and in a browser (`onnxruntime-web`). The
+input is the picture's RGB values in 0..255, as float32, any number of pictures at once."""
 PRECISIONS: Mapping[str, str] = {
     "fp32": "weights and activations in 32-bit floats",
     "fp16": "weights and activations in 16-bit floats, half the size; slower on CPUs",

@@ -13,6 +13,9 @@ from edge_cifar.runtimes import litert
 
 SUFFIX = litert.SUFFIX
 PACKAGES = ()
+USE = """On Android with LiteRT; on a Raspberry Pi or a PC with the Python package `ai-edge-litert`. The input is
+the picture's RGB values in 0..255, as float32; for `int8` and `int8-qat` the bytes themselves, whose answers are bytes
+too: divide them by 256."""
 PRECISIONS: Mapping[str, str] = {
     "fp32": "weights and activations in 32-bit floats",
     "fp16": "weights in 16-bit floats, half the size; computed in 32 bits on CPUs",

@@ -12,6 +12,9 @@ from edge_cifar.data import Dataset, Split, checksum, pickled, places
 from edge_cifar.data.published import PublishedSet, missing
 from edge_cifar.progress import SILENT, Progress
 
+LICENCE = """By Alex Krizhevsky, Vinod Nair and Geoffrey Hinton, who state no licence and ask to be cited: Krizhevsky,
+*Learning Multiple Layers of Features from Tiny Images*, 2009 (https://www.cs.toronto.edu/~kriz/cifar.html)."""
+
 _SIDE = 32
 _CHANNELS = 3
 

@@ -5,7 +5,11 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
+import edge_cifar.data.sets
+from edge_cifar import backbones, plugins
 from edge_cifar.artifact import Artifact
+from edge_cifar.data.loading import is_folder
+from edge_cifar.steps import _export_plan
 
 
 def card(model: str, record: Mapping[str, Any], artifacts: Sequence[Artifact], labels: Sequence[str]) -> str:
@@ -19,34 +23,78 @@ def card(model: str, record: Mapping[str, Any], artifacts: Sequence[Artifact], l
     """
     data, test = record["data"], record["test"]
     height, width, _ = data["image_shape"]
-    trained_on = (
-        f"Trained on `{data['name']}`: {data['train_images']} images, "
-        f"{data['validation_images']} more to choose the best weights by."
-    )
-    if data["synthetic"]:
-        trained_on += " The images are made by code: the figures say nothing about photographs."
-    accuracy = (
-        f"Accuracy of the Keras model on {test['images']} test images: {test['accuracy']:.2%} "
-        f"(95 % interval {test['low']:.2%} to {test['high']:.2%})."
-    )
+    synthetic = " The images are made by code: the figures say nothing about photographs." if data["synthetic"] else ""
     rows = "\n".join(_row(artifact) for artifact in artifacts)
     return f"""# {model}
 
 A `{record["backbone"]}` that tells {len(labels)} classes apart: {", ".join(labels)}.
 Every file takes raw RGB pixels (0..255, {height}x{width}) and gives a probability for each class, in
-the order of `labels.txt`; resizing and rescaling are inside.
+the order of `labels.txt`; resizing and rescaling are inside. A picture of anything else is given one of these
+classes too, often with a high probability.
 
-- {trained_on}
-- {accuracy}
-- Recipe `{record["recipe_name"]}` from weights `{record["weights"]}`, seed {record["seed"]}.
+## How it was made
 
-| file | bytes | accuracy on validation images | same answer as Keras |
-|---|---:|---:|---:|
+- Architecture: {record["parameters"]:,} parameters, {record["multiply_adds"]:,} multiply-adds an image, which it sees
+  at {record["image_size"]} pixels. Source: {backbones.get(record["backbone"]).source}.
+- Data: `{data["name"]}`, {data["train_images"]} images, and {data["validation_images"]} to choose the best weights
+  by.{synthetic}
+- Training: recipe `{record["recipe_name"]}`, {_start(record)}, seed {record["seed"]}.
+- Accuracy of the Keras model on {test["images"]} test images: {test["accuracy"]:.2%}
+  (95 % interval {test["low"]:.2%} to {test["high"]:.2%}); macro F1 {test["f1"]:.3f},
+  expected calibration error {test["calibration_error"]:.3f}.
+
+## The files
+
+Each was compared with the Keras model on validation images before it was kept.
+
+| file | bytes | accuracy | same class as Keras | largest difference of a probability |
+|---|---:|---:|---:|---:|
 {rows}
 {_trained_again(artifacts)}
-Check the files where they are to run with `edge-cifar verify .`, measure them with `edge-cifar bench .`:
-`reference.npz` brings the images and the Keras model's answers.
+Check them where they are to run with `edge-cifar verify .`, measure them with `edge-cifar bench .`:
+`reference.npz` brings test images and the Keras model's answers.
+
+## How to run them
+
+`pip install "edge-cifar[device]"`, then `edge-cifar predict . picture.jpg`, or `edge-cifar serve .` for a page that
+answers in a browser (`[device,serve]`). In a program of your own:
+
+{_uses(artifacts)}
+
+## Licences
+
+- Images: {_licence_of(data["name"])}
+- Weights: {_licence_of_weights(record)}
 """
+
+
+def _start(record: Mapping[str, Any]) -> str:
+    if record["weights"] == "none":
+        return "from random weights"
+    return "from ImageNet weights" if record["weights"] == "imagenet" else f"from the weights in `{record['weights']}`"
+
+
+def _uses(artifacts: Sequence[Artifact]) -> str:
+    formats = dict.fromkeys(artifact.variant.format for artifact in artifacts)
+    return "\n\n".join(f"**{name}.** {_export_plan.converter(name).USE}" for name in formats)
+
+
+def _licence_of(data: str) -> str:
+    if is_folder(data):
+        return "a folder of your own; what its pictures allow, only you can know."
+    licence: str = plugins.load(edge_cifar.data.sets, data, "data set").LICENCE
+    return licence.replace("\n", "\n  ")
+
+
+def _licence_of_weights(record: Mapping[str, Any]) -> str:
+    if record["weights"] == "none":
+        return "trained here from random ones; they are yours."
+    if record["weights"] == "imagenet":
+        return (
+            "trained on from those of Keras Applications (https://keras.io/api/applications/), which keep the licence\n"
+            "  of their authors; ImageNet's pictures were given for research and teaching."
+        )
+    return f"trained on from those in `{record['weights']}`, whose licence holds on."
 
 
 def _trained_again(artifacts: Sequence[Artifact]) -> str:
@@ -61,9 +109,9 @@ The weights of {", ".join(changed)} were trained again before they were converte
 
 def _row(artifact: Artifact) -> str:
     parity = artifact.facts["parity"]
+    beginning = f"| `{artifact.path.name}` | {artifact.size_bytes:,} "
     if parity["status"] != "checked":
-        return f"| `{artifact.path.name}` | {artifact.size_bytes:,} | not run here | not run here |"
-    return (
-        f"| `{artifact.path.name}` | {artifact.size_bytes:,} | {parity['accuracy']['top1']:.2%} "
-        f"| {parity['top1_agreement']:.2%} |"
+        return beginning + "| not run here | not run here | not run here |"
+    return beginning + (
+        f"| {parity['accuracy']['top1']:.2%} | {parity['top1_agreement']:.2%} | {parity['max_abs_diff']:.1e} |"
     )

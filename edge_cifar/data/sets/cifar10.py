@@ -11,6 +11,8 @@ from pathlib import Path
 from edge_cifar.data import Dataset, cifar
 from edge_cifar.progress import SILENT, Progress
 
+LICENCE = cifar.LICENCE
+
 PUBLISHED = cifar.CifarSet(
     name="cifar10",
     folder="cifar-10-batches-py",

@@ -21,6 +21,8 @@ from edge_cifar.data.shapes import SHAPES, Field, Shape
 from edge_cifar.errors import UsageError
 from edge_cifar.progress import SILENT, Progress
 
+LICENCE = "The pictures are made by edge-cifar's code and are nobody's property."
+
 TRAIN_IMAGES = 8_000
 TEST_IMAGES = 2_000
 
