@@ -130,14 +130,38 @@ def write(path: Path, proofs: list[dict[str, Any]]) -> None:
     """Write the figures; those of other backbones that stand in the file stay."""
     named = {proof["backbone"] for proof in proofs}
     before = files.read_json(path, "list of proofs")["results"] if path.exists() else []
+    results = [*(proof for proof in before if proof["backbone"] not in named), *proofs]
     document = {
         "command": " ".join(["python", *sys.argv]),
         "commit": machine.commit(),
         "machine": machine.identity(),
         "versions": packages.versions("coremltools", "keras", "tensorflow", "numpy"),
-        "results": [*(proof for proof in before if proof["backbone"] not in named), *proofs],
+        "results": results,
+        "comparison": table(results),
     }
     files.write_json(path, document)
+
+
+def table(results: list[dict[str, Any]]) -> dict[str, Any]:
+    """What the documents show: floats by their largest difference, the others by what they get right."""
+    precisions = list(dict.fromkeys(_precision(result) for result in results))
+    rows = []
+    for name in dict.fromkeys(result["backbone"] for result in results):
+        of = {_precision(result): result for result in results if result["backbone"] == name}
+        data = of["fp32"]["trained_on"]
+        trained_on = f"{data['train_images']:,} {'synthetic' if data['synthetic'] else data['name']} images"
+        cells = [_cell(of[precision], precision) for precision in precisions]
+        rows.append([name, trained_on, f"{of['fp32']['reference_accuracy']['value']:.1%}", *cells])
+    return {"columns": ["backbone", "trained on", "Keras", *precisions], "rows": rows}
+
+
+def _precision(result: dict[str, Any]) -> str:
+    return str(result["variant"]).partition("-")[2]
+
+
+def _cell(result: dict[str, Any], precision: str) -> str:
+    figure = f"{result['max_abs_diff']:.1e}" if precision in FLOAT else f"{result['accuracy']['value']:.1%}"
+    return figure if result["proven"] else f"{figure}, not proven"
 
 
 if __name__ == "__main__":
