@@ -20,10 +20,11 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
+import _results
 import numpy as np
 
 import edge_cifar as ec
-from edge_cifar import backbones, files, machine, packages, quiet
+from edge_cifar import backbones, files, packages, quiet
 from edge_cifar.artifact import Bundle
 from edge_cifar.parity.verification import Verification
 from edge_cifar.run import Run
@@ -131,15 +132,7 @@ def write(path: Path, proofs: list[dict[str, Any]]) -> None:
     named = {proof["backbone"] for proof in proofs}
     before = files.read_json(path, "list of proofs")["results"] if path.exists() else []
     results = [*(proof for proof in before if proof["backbone"] not in named), *proofs]
-    document = {
-        "command": " ".join(["python", *sys.argv]),
-        "commit": machine.commit(),
-        "machine": machine.identity(),
-        "versions": packages.versions("coremltools", "keras", "tensorflow", "numpy"),
-        "results": results,
-        "comparison": table(results),
-    }
-    files.write_json(path, document)
+    _results.write(path, results, **table(results))
 
 
 def table(results: list[dict[str, Any]]) -> dict[str, Any]:

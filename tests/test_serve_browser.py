@@ -89,6 +89,7 @@ def test_pasted_and_dropped_pictures_are_answered(event: str, transfer: str, pag
         }})()"""
     )
     page.wait_until(ANSWERED)
+    assert page.complaints() == []
 
 
 def test_photograph_of_the_camera_is_answered(page: Browser) -> None:
@@ -202,5 +203,7 @@ def test_screenshot_for_the_documents(browser: Browser, tmp_path: Path) -> None:
         browser.choose_file("#file", path)
         browser.wait_until(f"document.querySelectorAll('#answers article').length === {len(variants)}")
         browser.evaluate("document.activeElement.blur()")
-        browser.screenshot(Path(os.environ["EDGE_CIFAR_PICTURES"]) / "serve.png")
+        picture = Path(os.environ["EDGE_CIFAR_PICTURES"]) / "serve.png"
+        browser.screenshot(picture)
+    assert picture.read_bytes().startswith(b"\x89PNG")
     crew.close()
