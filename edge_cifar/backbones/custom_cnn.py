@@ -1,8 +1,9 @@
 """Three convolutions, each with max pooling, and two dense layers: a source report's own network.
 
 The report gives no widths, and mentions batch normalization and dropout without their places. Here:
-3x3 convolutions of 64, 128 and 256 filters with ReLU, each followed by batch normalization, max
-pooling and dropout; dense layers of 256 and 128 units with ReLU and dropout; softmax.
+3x3 convolutions of 32, 64 and 128 filters with ReLU, each followed by max pooling, then by batch
+normalization (a quarter of the values are left to normalize there) and dropout; dense layers of 256
+and 128 units with ReLU and dropout; softmax.
 """
 
 from __future__ import annotations
@@ -18,10 +19,11 @@ from edge_cifar.recipe import Phase, Recipe
 def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
     """The network; ``alpha`` scales the filters of the convolutions."""
     hidden = inputs
-    for block, filters in enumerate((64, 128, 256), start=1):
+    for block, filters in enumerate((32, 64, 128), start=1):
         hidden = convolution(keras, hidden, width(filters, alpha), relu=True, name=f"block{block}_conv")
+        hidden = halved(keras, hidden, name=f"block{block}")
         hidden = normalized(keras, hidden, name=f"block{block}_bn")
-        hidden = halved(keras, hidden, dropout=0.2, name=f"block{block}")
+        hidden = keras.layers.Dropout(0.2, name=f"block{block}_dropout")(hidden)
     hidden = keras.layers.Flatten(name="head_flatten")(hidden)
     for index, units in enumerate((256, 128), start=1):
         hidden = hidden_dense(keras, hidden, units, dropout=0.3, name=f"dense{index}")
