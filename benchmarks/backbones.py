@@ -18,6 +18,8 @@ import sys
 from collections.abc import Iterator
 from pathlib import Path
 
+import _runs
+
 from edge_cifar import backbones, files
 from edge_cifar.artifact import MANIFEST, Bundle
 from edge_cifar.bench.protocol import Protocol
@@ -36,7 +38,6 @@ NAMES = (
     "inceptionv3",
 )
 MLPERF = ("pretrainedResnet_quant.tflite", "pretrainedResnet_large_int8.tflite")
-TRAINED = (Path("models"), Path("runs"))
 FORMATS = ("tflite", "onnx")
 # Enough that every layer has seen data and int8 has ranges to be calibrated on.
 IMAGES = 500
@@ -45,10 +46,8 @@ TERMINAL = Terminal()
 
 def run_of(name: str, work: Path) -> Run:
     """The trained run of a backbone, or one of small data made for its costs."""
-    for folder in TRAINED:
-        run = Run(folder / name)
-        if run.finished and run.model_path.is_file():
-            return run
+    if kept := _runs.trained(name):
+        return kept
     run = Run(work / name)
     if not run.finished:
         image_size = backbones.get(name).recipes["default"].image_size

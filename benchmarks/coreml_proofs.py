@@ -1,12 +1,12 @@
 """Every Core ML variant of a backbone, proven on the machine at hand, macOS or not.
 
-    python benchmarks/coreml_proofs.py [BACKBONE…] [--output FILE] [--limit N] [--epochs N]
+    python benchmarks/coreml_proofs.py [BACKBONE…] [--data cifar10] [--limit N] [--epochs N] [--output FILE]
 
-Takes each backbone's trained run under models/, or trains it a little on the built-in synthetic data where none is
-kept with its weights; exports it in all Core ML precisions, and verifies the bundle layer by layer. Of every package
-whose weights are compressed it also has coremltools decompress them, and compares the result with ours bit for bit.
-Prints a line a variant; exits with 1 when a float variant fails, a constant is not what its precision allows, or a
-decompressed weight differs in a bit.
+Takes each backbone's trained run under models/ or runs/, or trains it a little from scratch where none holds its
+weights, on the built-in synthetic data if no other are named; exports it in all Core ML precisions, and verifies the
+bundle layer by layer. Of every package whose weights are compressed it also has coremltools decompress them, and
+compares the result with ours bit for bit. Prints a line a variant; exits with 1 when a float variant fails, a constant
+is not what its precision allows, or a decompressed weight differs in a bit.
 
 A network of a few minutes' training is surer of nothing than a real one: whether 6 or 4 bits suffice for its answers
 is not asked here, only whether the artifact is what it should be. The agreement and accuracy are told.
@@ -21,6 +21,7 @@ from pathlib import Path
 from typing import Any
 
 import _results
+import _runs
 import numpy as np
 
 import edge_cifar as ec
@@ -32,27 +33,25 @@ from edge_cifar.runtimes import coreml_reference
 
 BACKBONES = ("mobilenetv2", "resnet8", "deep-cnn", "vgg16", "resnet50", "inceptionv3")
 FLOAT = ("fp32", "fp16")
-MODELS = Path(__file__).resolve().parent.parent / "models"
 
 
-def prove(name: str, folder: Path, limit: int, epochs: int) -> list[dict[str, Any]]:
+def prove(name: str, folder: Path, data: str, limit: int, epochs: int) -> list[dict[str, Any]]:
     """Export and verify one backbone; what was found of each variant."""
-    kept = Run(MODELS / name)
-    run = kept if kept.model_path.is_file() else trained(name, folder / name, limit, epochs)
+    run = _runs.trained(name) or trained_a_little(name, folder / name, data, limit, epochs)
     bundle = ec.export(
         run, formats=["coreml"], precisions=["all"], reference_images=200, max_drop=100.0, out=folder / "bundle"
     )
     outcomes = ec.verify(bundle, layers=True)
-    data = {key: run.record()["data"][key] for key in ("name", "synthetic", "train_images")}
-    return [{"backbone": name, "trained_on": data, **found(name, bundle, outcome)} for outcome in outcomes]
+    trained_on = {key: run.record()["data"][key] for key in ("name", "synthetic", "train_images")}
+    return [{"backbone": name, "trained_on": trained_on, **found(name, bundle, outcome)} for outcome in outcomes]
 
 
-def trained(name: str, folder: Path, limit: int, epochs: int) -> Run:
-    """A run on a little synthetic data, from scratch."""
+def trained_a_little(name: str, folder: Path, data: str, limit: int, epochs: int) -> Run:
+    """A run on a few images, from scratch."""
     phases = backbones.get(name).recipe("default", from_scratch=True).phases
     return ec.train(
         name,
-        data="synthetic",
+        data=data,
         limit=limit,
         weights="none",
         epochs=[0] * (len(phases) - 1) + [epochs],
@@ -115,13 +114,14 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("backbones", nargs="*", metavar="BACKBONE", help=f"{', '.join(BACKBONES)} when left out")
     parser.add_argument("--output", type=Path, help="also write the figures as JSON; adds to a file that is there")
+    parser.add_argument("--data", default="synthetic", help="what to train on where no run is kept")
     parser.add_argument("--limit", type=int, default=1000, help="training images where no run is kept")
     parser.add_argument("--epochs", type=int, default=6, help="of their training")
     chosen = parser.parse_args()
     proofs = []
     for name in chosen.backbones or BACKBONES:
         with tempfile.TemporaryDirectory(prefix="edge-cifar-proof-") as folder:
-            proofs += prove(name, Path(folder), chosen.limit, chosen.epochs)
+            proofs += prove(name, Path(folder), chosen.data, chosen.limit, chosen.epochs)
         if chosen.output:
             write(chosen.output, proofs)
     return 0 if all(proof["proven"] for proof in proofs) else 1
