@@ -28,9 +28,8 @@ BLOCK_SECONDS = 0.0002
 PATIENCE_SECONDS = 120.0
 
 
-def tight_loop(path: str, seconds: float) -> None:
+def tight_loop(infer: Callable[[], object], seconds: float) -> None:
     """Serve windows: for each line read, the median milliseconds of one inference is printed."""
-    infer = by_hand(Path(path))
     gc.disable()
     infer()
     start = time.perf_counter()
@@ -142,7 +141,7 @@ def main() -> int:
     parser.add_argument("--serve", metavar="FILE", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.serve:
-        tight_loop(chosen.serve, chosen.seconds)
+        tight_loop(by_hand(Path(chosen.serve)), chosen.seconds)
         return 0
     if not chosen.files:
         parser.error("name at least one .tflite or .onnx file")
