@@ -78,8 +78,8 @@ def test_a_process_that_dies_costs_only_the_variant_it_died_of(tmp_path: Path) -
     assert found["tflite-killed"].reason == (
         "its process was killed from outside, most likely for want of memory; try --jobs 1"
     )
-    assert str(found["tflite-crashing"].reason).startswith("its converter crashed (SIGABRT)")
-    assert found["tflite-raising"].reason == "its converter ended with status 1: ValueError: Bessel"
+    assert str(found["tflite-crashing"].reason).startswith("its process crashed with SIGABRT")
+    assert found["tflite-raising"].reason == "its process ended with status 1: ValueError: Bessel"
     assert found["tflite-lacking"].reason == "tflite has no Bessel"
 
 

@@ -138,8 +138,11 @@ def test_a_training_that_diverges_is_one_sentence() -> None:
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("import os; os.abort()", "its weights cannot be trained again: the process crashed with SIGABRT"),
-        ("raise RuntimeError('no such device')", "its weights cannot be trained again: RuntimeError: no such device"),
+        ("import os; os.abort()", "its weights cannot be trained again: its process crashed with SIGABRT"),
+        (
+            "raise RuntimeError('no such device')",
+            "again: its process ended with status 1: RuntimeError: no such device",
+        ),
         ("import time; time.sleep(600)", "its training hung: not a word for 1 s"),
     ],
 )

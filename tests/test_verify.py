@@ -45,7 +45,7 @@ def test_a_failure_is_exit_status_1_in_table_json_and_junit(stand_in, tmp_path, 
     report = tmp_path / "reports" / "parity.xml"
     assert main(["verify", str(bundle.path), "--junit", str(report)]) == 1
     captured = capsys.readouterr()
-    assert "tflite-int8: it crashed its runtime (SIGSEGV)" in captured.out
+    assert "tflite-int8: its process crashed with SIGSEGV" in captured.out
     assert "1 of 2 artifacts of tiny failed: tflite-int8" in captured.err
     assert "next:" not in captured.out
     (suite,) = ElementTree.parse(report).getroot()

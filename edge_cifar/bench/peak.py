@@ -11,6 +11,7 @@ from collections.abc import Collection
 import numpy as np
 import threadpoolctl
 
+from edge_cifar import deaths
 from edge_cifar.errors import MeasurementError
 
 # Three matrices of a megabyte each: as much work as a cache holds, many times what starting it costs.
@@ -44,9 +45,8 @@ def multiply_adds_per_s(threads: int, features: Collection[str]) -> float:
         timeout=_PATIENCE_SECONDS,
     )
     if done.returncode:
-        raise MeasurementError(
-            f"the machine's best speed cannot be measured: {done.stderr.strip().rpartition(chr(10))[2]}"
-        )
+        cause = deaths.of(done.returncode, done.stderr).cause
+        raise MeasurementError(f"the machine's best speed cannot be measured: {cause}")
     return float(done.stdout)
 
 

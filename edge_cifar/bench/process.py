@@ -5,13 +5,13 @@ from __future__ import annotations
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import tempfile
 import time
 from typing import Any
 
+from edge_cifar import deaths
 from edge_cifar.errors import MeasurementError
 
 WORKER = (sys.executable, "-m", "edge_cifar.bench.worker")
@@ -103,12 +103,4 @@ class WorkerProcess:
     def _cause_of_death(self) -> str:
         status = self._process.wait()
         self._complaints.seek(0)
-        lines = self._complaints.read().decode("utf-8", errors="replace").strip().splitlines()
-        said = f": {lines[-1].strip()}" if lines else ""
-        if "bad_alloc" in said or "MemoryError" in said:
-            return f"its process ran out of memory{said}"
-        if status == -signal.SIGKILL:
-            return "its process was killed from outside, most likely for want of memory"
-        if status < 0:
-            return f"its process crashed with {signal.Signals(-status).name}{said}"
-        return f"its process ended with status {status}{said}"
+        return deaths.of(status, self._complaints.read().decode("utf-8", errors="replace")).cause

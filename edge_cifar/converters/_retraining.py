@@ -8,7 +8,6 @@ from __future__ import annotations
 import json
 import os
 import select
-import signal
 import subprocess
 import sys
 import tempfile
@@ -16,7 +15,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_cifar import packages
+from edge_cifar import deaths, packages
 from edge_cifar.converters._retraining_exchange import REFUSAL, Outcome, Request
 from edge_cifar.errors import ConversionError, MissingPackage
 
@@ -112,13 +111,6 @@ def _lines(process: subprocess.Popen[bytes]) -> Iterator[int]:
 
 
 def _death(status: int, complaints: str) -> ConversionError:
-    lines = complaints.strip().splitlines()
-    if status == -signal.SIGKILL:
-        cause = "the process was killed from outside, most likely for want of memory"
-    elif status < 0:
-        cause = f"the process crashed with {signal.Signals(-status).name}"
-    else:
-        cause = lines[-1].strip() if lines else f"the process ended with status {status}"
-    error = ConversionError(f"its weights cannot be trained again: {cause}")
+    error = ConversionError(f"its weights cannot be trained again: {deaths.of(status, complaints).cause}")
     error.add_note("The process wrote:\n" + complaints.strip())
     return error

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 import tempfile
@@ -18,6 +17,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_cifar import deaths
 from edge_cifar.parity import worker
 from edge_cifar.parity.matching import Match
 
@@ -198,10 +198,7 @@ class _Worker:
     def _death(self, status: int) -> str:
         if self._overran:
             return f"it did not answer within {self._limit_seconds:.0f} s"
-        if status < 0:
-            return f"it crashed its runtime ({_signal_name(-status)}); the file is damaged, or memory ran out"
-        lines = (self._out / "stderr").read_text(encoding="utf-8", errors="replace").strip().splitlines()
-        return f"its runtime ended with status {status} ({lines[-1] if lines else 'without a word'})"
+        return deaths.of(status, (self._out / "stderr").read_text(encoding="utf-8", errors="replace")).cause
 
 
 @contextmanager
@@ -222,10 +219,3 @@ def _started(request: Sequence[str], images: int) -> Iterator[_Worker]:
         finally:
             # Reached while it still runs only when verify itself is interrupted.
             started.end()
-
-
-def _signal_name(number: int) -> str:
-    try:
-        return signal.Signals(number).name
-    except ValueError:
-        return f"signal {number}"

@@ -6,7 +6,6 @@ import contextlib
 import json
 import os
 import queue
-import signal
 import subprocess
 import sys
 import tempfile
@@ -18,7 +17,7 @@ from typing import Any
 
 import psutil
 
-from edge_cifar import machine
+from edge_cifar import deaths, machine
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.steps._export_worker import Task
 from edge_cifar.variant import Variant
@@ -159,15 +158,6 @@ def _one_process(task: Task, workers: _Workers) -> Iterator[Conversion]:
             )
         if waiting and not workers.ended:
             complaints.seek(0)
-            said = complaints.read().decode("utf-8", errors="replace")
-            yield Conversion(variant=waiting[0], reason=_cause_of_death(process.wait(), said))
-
-
-def _cause_of_death(status: int, said: str) -> str:
-    lines = said.strip().splitlines()
-    last = f": {lines[-1].strip()}" if lines else ""
-    if status == -signal.SIGKILL:
-        return "its process was killed from outside, most likely for want of memory; try --jobs 1"
-    if status < 0:
-        return f"its converter crashed ({signal.Signals(-status).name}){last}"
-    return f"its converter ended with status {status}{last}"
+            death = deaths.of(process.wait(), complaints.read().decode("utf-8", errors="replace"))
+            advice = "; try --jobs 1" if death.starved else ""
+            yield Conversion(variant=waiting[0], reason=death.cause + advice)
