@@ -15,14 +15,16 @@ import argparse
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
+from typing import Any
 
 import _runs
 
 from edge_cifar import backbones, files
 from edge_cifar.artifact import MANIFEST, Bundle
 from edge_cifar.bench.protocol import Protocol
+from edge_cifar.bench.result import BenchmarkResult
 from edge_cifar.bench.subject import Subject
 from edge_cifar.cli._bench_table import show
 from edge_cifar.cli._output import Terminal
@@ -39,6 +41,8 @@ NAMES = (
 )
 MLPERF = ("pretrainedResnet_quant.tflite", "pretrainedResnet_large_int8.tflite")
 FORMATS = ("tflite", "onnx")
+# What the costs of the others are told beside.
+BESIDE = "mobilenetv2"
 # Enough that every layer has seen data and int8 has ranges to be calibrated on.
 IMAGES = 500
 TERMINAL = Terminal()
@@ -87,6 +91,42 @@ def found(targets: list[Target], data: str | None) -> list[Subject]:
     return chosen
 
 
+def comparison(results: Sequence[BenchmarkResult]) -> dict[str, Any]:
+    """What each network costs beside MobileNetV2, as the table that documents show: latency, size and memory."""
+    precisions = ("fp32", "int8")
+    columns = [f"{name}-{precision}" for name in FORMATS for precision in precisions]
+    rows = []
+    for model in dict.fromkeys(row.model for row in results):
+        of = {_column(row): row for row in results if row.model == model}
+        whole = of.get(columns[0]) or next(iter(of.values()))
+        rows.append([model, _accuracy(whole), *(_cell(of.get(name), _beside(results, name)) for name in columns)])
+    return {"columns": ["model", "accuracy", *columns], "rows": rows}
+
+
+def _column(row: BenchmarkResult) -> str:
+    """Its variant; MLPerf Tiny's bare files are TFLite in 8 bits."""
+    return str(row.variant or "tflite-int8")
+
+
+def _beside(results: Sequence[BenchmarkResult], column: str) -> BenchmarkResult | None:
+    return next((row for row in results if _column(row) == column and row.model == BESIDE), None)
+
+
+def _cell(row: BenchmarkResult | None, beside: BenchmarkResult | None) -> str:
+    """Median latency, how often that of MobileNetV2, bytes on disk and in memory."""
+    if row is None or row.latency is None:
+        return "—"
+    times = f" ({row.latency.median / beside.latency.median:.2f}×)" if beside and beside.latency else ""
+    held = "" if row.memory_bytes is None else f", {row.memory_bytes / 1e6:.1f} MB held"
+    return f"{row.latency.median:.3f} ms{times}, {row.size_bytes / 1e6:.2f} MB{held}"
+
+
+def _accuracy(row: BenchmarkResult) -> str:
+    if row.judged is None:
+        return "—"
+    return f"{row.judged.accuracy.value:.2%}{f', {row.caveat}' if row.caveat else ''}"
+
+
 def main() -> int:
     """Make what is missing, measure everything in turn, and write one result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
@@ -101,7 +141,7 @@ def main() -> int:
     bundles = [bundle_of(name, chosen.work) for name in chosen.only]
     report = measure(list(subjects(bundles, others)), Protocol(seconds=chosen.seconds), None, TERMINAL)
     command = shlex.join(["python", "benchmarks/backbones.py", *sys.argv[1:]])
-    files.write_json(chosen.output, {**report.document(), "command": command})
+    files.write_json(chosen.output, {**report.document(), "command": command, "comparison": comparison(report.results)})
     show(report, None)
     print(f"written: {chosen.output}")
     if not chosen.keep:
