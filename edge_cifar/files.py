@@ -21,6 +21,8 @@ from edge_cifar.errors import BundleError, EdgeCifarError
 _CHUNK_BYTES = 1 << 20
 # Window bits by which zlib writes gzip's format.
 _GZIP = 31
+# Folders beside a place that hold what is being written to it.
+_SCRATCH = re.compile(r"\..+\.\w{8}\.partial")
 
 
 @contextlib.contextmanager
@@ -179,6 +181,8 @@ def inside(folder: Path, name: str) -> Path:
 
 def cannot_write(path: Path, error: OSError) -> EdgeCifarError:
     """The error for a place that cannot be written, in one sentence with a way out."""
+    # By the name that it would have had: the scratch folder around it is gone when this is read.
+    path = Path(*(part for part in path.parts if not _SCRATCH.fullmatch(part)))
     if error.errno == errno.ENOSPC:
         return EdgeCifarError(f"no space left on the disk that holds {path}; free some, or choose another place")
     return EdgeCifarError(f"cannot write {path}: {error.strerror or error}; choose another place with --out")

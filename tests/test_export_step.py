@@ -141,6 +141,7 @@ def test_rejected_variants_are_named_and_the_others_stay(run: Run, quick_convert
     assert "2 of 3 variants were not kept" in str(caught.value)
     assert "tflite-int8: it loses 9 points" in str(caught.value)
     assert "Bessel" in str(caught.value)
+    assert str(caught.value).endswith("or another --format or --precision for what could not be converted")
     kept = Bundle.open(out)
     assert [str(artifact.variant) for artifact in kept.artifacts] == ["tflite-fp32"]
     assert [entry["variant"] for entry in kept.facts["rejected"]] == ["tflite-int8", "tflite-int16x8"]
@@ -273,6 +274,8 @@ def test_the_command_prints_the_manifest_as_json_and_fails_for_the_rejected(
     assert document["rejected"][0]["variant"] == "tflite-int8"
     assert document["reference"]["images"] == 1200
     assert "1 of 3 variants were not kept" in said.err
+    # All were converted: nothing is said of those that were not.
+    assert said.err.rstrip().endswith("a higher --max-drop")
 
 
 def test_help_lists_every_cell_and_stays_light() -> None:

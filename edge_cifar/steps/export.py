@@ -33,6 +33,11 @@ from edge_cifar.steps._export_worker import write_calibration
 from edge_cifar.steps._run_data import RunData, load_run_data
 from edge_cifar.variant import Variant
 
+_FOR_LOST_ACCURACY = (
+    "more --calibration-images, --keep-float auto, a higher precision such as fp16, a higher --max-drop"
+)
+_FOR_NOT_CONVERTED = "another --format or --precision for what could not be converted"
+
 
 def export(
     run: Run | Path | str | None = None,
@@ -115,9 +120,14 @@ def demand_all(bundle: Bundle) -> None:
     if not rejected:
         return
     reasons = "; ".join(f"{entry['variant']}: {entry['reason']}" for entry in rejected)
+    advice = []
+    if any(entry["parity"] for entry in rejected):
+        advice.append(_FOR_LOST_ACCURACY)
+    if not all(entry["parity"] for entry in rejected):
+        advice.append(_FOR_NOT_CONVERTED)
     raise CheckFailed(
         f"{len(rejected)} of {len(rejected) + len(bundle.artifacts)} variants were not kept ({reasons}); "
-        "try more --calibration-images, --keep-float auto, a higher precision such as fp16, or a higher --max-drop"
+        f"try {', or '.join(advice)}"
     )
 
 
