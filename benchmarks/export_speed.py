@@ -28,7 +28,6 @@ from edge_cifar import packages
 from edge_cifar.artifact import Bundle
 
 HIGHEST = 0.75
-CALIBRATION_IMAGES, MAX_DROP, REFERENCE_IMAGES = 500, 1.0, 2000
 
 
 def plain(run_path: Path, folder: Path) -> dict[str, float]:
@@ -38,15 +37,18 @@ def plain(run_path: Path, folder: Path) -> dict[str, float]:
     from edge_cifar.runtimes import keras as keras_runtime
     from edge_cifar.steps import _export_bundle, _export_check, _export_plan
     from edge_cifar.steps._export_baseline import Baseline
+    from edge_cifar.steps._export_settings import Settings
     from edge_cifar.steps._export_source import Source
     from edge_cifar.steps._run_data import load_run_data
 
     run = Run.open(run_path)
     data = load_run_data(run)
-    source = Source.of(run, data, CALIBRATION_IMAGES)
-    baseline = Baseline.load(run, data, source.calibration.seed, MAX_DROP)
+    settings = Settings()
+    source = Source.of(run, data, settings)
     model = keras_runtime.load_model(packages.require_keras(), run.model_path)
-    took = {"converting": 0.0, "checking": 0.0}
+    start = time.perf_counter()
+    baseline = Baseline.load(run, data, source.calibration.seed, settings.max_drop)
+    took = {"converting": 0.0, "checking": time.perf_counter() - start}
     for variant in _export_plan.choose(None, None, SILENT):
         converter = _export_plan.converter(variant.format)
         path = folder / f"{variant}{converter.SUFFIX}"
@@ -65,7 +67,7 @@ def plain(run_path: Path, folder: Path) -> dict[str, float]:
         took["converting"] += converted - start
         took["checking"] += time.perf_counter() - converted
     start = time.perf_counter()
-    _export_bundle.write_reference(source, baseline, data, folder, REFERENCE_IMAGES)
+    _export_bundle.write_reference(source, baseline, data, folder, settings.reference_images)
     took["checking"] += time.perf_counter() - start
     return took
 
