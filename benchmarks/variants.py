@@ -1,0 +1,190 @@
+"""What does every variant of a network cost, and what does it lose? All formats at all precisions, in one table.
+
+    python benchmarks/variants.py mobilenetv2 resnet8 deep-cnn vgg16 [--images N] [--seconds X] [--output FILE]
+
+Each run, named by its folder or its backbone, is exported with ``--format all --precision all``. Every
+artifact is then held against the Keras model on the whole test set, Core ML's by the reference evaluator where
+there is no Mac, and those that have a runtime here are timed in turns. A backbone of which no trained run is
+kept is trained for one epoch on 500 images, as benchmarks/backbones.py does it: that tells its costs, of its
+accuracy nothing. A variant that the gate rejected shows what it lost on the validation images.
+
+The result is written after each run; those of other runs that stand in the file stay. A bundle that an
+interrupted call left in the work folder is not made again. Give it a quiet machine.
+"""
+
+from __future__ import annotations
+
+import argparse
+import shutil
+import sys
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import _results
+from backbones import TERMINAL, run_of
+
+import edge_cifar as ec
+from edge_cifar import files, machine
+from edge_cifar.artifact import MANIFEST, Bundle
+from edge_cifar.bench.protocol import Protocol
+from edge_cifar.errors import CheckFailed
+from edge_cifar.report import quantities
+from edge_cifar.run import Run
+
+# Accuracy is taken by verifying: bench needs a few images only to see that what it times answers.
+TIMED_ON = 100
+COLUMNS = ("model", "variant", "accuracy (95 % interval)", "points lost (95 % interval)", "same class as Keras")
+COLUMNS += ("size", "latency", "times as fast as fp32", "verify")
+
+
+def exported(run: Run, folder: Path, images: int | None) -> Bundle:
+    """All variants of a run; those that an interrupted call left are taken as they are."""
+    if (folder / MANIFEST).is_file():
+        left = Bundle.open(folder)
+        whole = left.facts["data"]["test_images"]
+        as_asked = left.facts["reference"]["images"] == min(images or whole, whole)
+        if as_asked and left.facts["source"]["sha256"] == files.sha256(run.model_path):
+            return left
+    try:
+        ec.export(
+            run,
+            formats=["all"],
+            precisions=["all"],
+            reference_images=images,
+            out=folder,
+            overwrite=folder.exists(),
+            progress=TERMINAL,
+        )
+    except CheckFailed as rejected:
+        TERMINAL.say(f"{run.name}: {rejected}")  # the others are measured
+    return Bundle.open(folder)
+
+
+def measure(run: Run, folder: Path, images: int | None, seconds: float) -> dict[str, Any]:
+    """Everything about one run's variants."""
+    bundle = exported(run, folder, images)
+    outcomes = ec.verify(bundle, images=images, progress=TERMINAL)
+    report = ec.bench(bundle, images=TIMED_ON, seconds=seconds, progress=TERMINAL)
+    timed = {row.variant: row for row in report.results}
+    variants = []
+    for outcome in outcomes:
+        row = timed[outcome.variant]
+        found, costs = outcome.document(), row.document()
+        kept = ("status", "method", "images", "accuracy", "accuracy_drop", "top1_agreement", "max_abs_diff", "reason")
+        more = ("size_bytes", "gzip_bytes", "latency_ms", "ratio", "notes")
+        variants.append(
+            {
+                "variant": str(outcome.variant),
+                **{key: found[key] for key in kept},
+                **{key: costs[key] for key in more},
+                "not_timed": row.reason,
+            }
+        )
+    answered = next(one for outcome in outcomes if (one := outcome.document())["reference_accuracy"])
+    return {
+        "model": run.name,
+        "keras": {"images": answered["images"], "accuracy": answered["reference_accuracy"]},
+        "caveat": report.results[0].caveat,
+        "commit": machine.commit(),
+        "data": bundle.facts["data"],
+        "gate": bundle.facts["gate"],
+        "protocol": report.protocol,
+        "warnings": list(report.warnings),
+        "variants": variants,
+        "rejected": bundle.facts["rejected"],
+    }
+
+
+def rows(result: Mapping[str, Any]) -> list[list[str]]:
+    """A run's part of the table: its Keras model, its variants, and those that were rejected."""
+    told = f", {result['caveat']}" if result["caveat"] else ""
+    table = [["Keras model", _accuracy(result["keras"]["accuracy"]) + told, *[""] * 6]]
+    for one in result["variants"]:
+        table.append(
+            [
+                one["variant"],
+                _accuracy(one["accuracy"]),
+                _lost(one["accuracy_drop"]),
+                quantities.percent(one["top1_agreement"]),
+                quantities.size(one["size_bytes"]),
+                _latency(one),
+                _speed(one),
+                one["status"],
+            ]
+        )
+    for one in result["rejected"]:
+        parity = one["parity"] or {}
+        on = f" of {parity['images']:,} validation images" if "accuracy" in parity else ""
+        table.append(
+            [
+                one["variant"],
+                quantities.percent(parity.get("accuracy", {}).get("top1")) + on,
+                _lost(parity.get("drop")),
+                quantities.percent(parity.get("top1_agreement")),
+                *[quantities.MISSING] * 3,
+                "rejected" if parity else "not converted",
+            ]
+        )
+    return [[result["model"], *cells] for cells in table]
+
+
+def _accuracy(found: Mapping[str, float] | None) -> str:
+    if found is None:
+        return quantities.MISSING
+    return f"{quantities.percent(found['value'])} ({100 * found['low']:.1f} to {100 * found['high']:.1f})"
+
+
+def _lost(drop: Mapping[str, float] | None) -> str:
+    if drop is None:
+        return quantities.MISSING
+    return f"{drop['points']:+.2f} ({drop['low']:+.2f} to {drop['high']:+.2f})"
+
+
+def _latency(variant: Mapping[str, Any]) -> str:
+    if variant["latency_ms"]:
+        return quantities.milliseconds(variant["latency_ms"]["median"])
+    return "on a Mac only" if variant["variant"].startswith("coreml") else quantities.MISSING
+
+
+def _speed(variant: Mapping[str, Any]) -> str:
+    return quantities.significant(1 / variant["ratio"]["value"] if variant["ratio"] else None)
+
+
+def write(path: Path, measured: Sequence[Mapping[str, Any]]) -> None:
+    """Write what was measured; results of other runs that stand in the file stay."""
+    named = {result["model"] for result in measured}
+    before = files.read_json(path, "comparison of variants")["results"] if path.exists() else []
+    results = [*(result for result in before if result["model"] not in named), *map(dict, measured)]
+    _results.write(
+        path,
+        results,
+        columns=COLUMNS,
+        rows=[row for result in results for row in rows(result)],
+        data=results[0]["data"],
+    )
+
+
+def main() -> int:
+    """Measure the runs named on the command line; 1 when a variant fails its verification."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, or a backbone")
+    parser.add_argument("--images", type=int, help="test images to verify on; all when left out")
+    parser.add_argument("--seconds", type=float, default=Protocol.seconds, help="measuring time of each row")
+    parser.add_argument("--work", type=Path, default=Path("runs/backbones"), help="where runs and bundles are made")
+    parser.add_argument("--keep", action="store_true", help="leave the bundles in the work folder")
+    parser.add_argument("--output", type=Path, default=Path("benchmarks/results/variants.json"))
+    chosen = parser.parse_args()
+    measured: list[dict[str, Any]] = []
+    for name in chosen.runs:
+        run = Run.open(Path(name)) if Path(name).is_dir() else run_of(name, chosen.work)
+        folder = chosen.work / "variants" / run.name
+        measured.append(measure(run, folder, chosen.images, chosen.seconds))
+        write(chosen.output, measured)
+        if not chosen.keep:
+            shutil.rmtree(folder)
+    return 1 if any(one["status"] == "fail" for result in measured for one in result["variants"]) else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
