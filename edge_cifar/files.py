@@ -183,9 +183,13 @@ def cannot_write(path: Path, error: OSError) -> EdgeCifarError:
     """The error for a place that cannot be written, in one sentence with a way out."""
     # By the name that it would have had: the scratch folder around it is gone when this is read.
     path = Path(*(part for part in path.parts if not _SCRATCH.fullmatch(part)))
-    if error.errno == errno.ENOSPC:
+    # shutil, which tells of several files at once, holds the numbers of their errors in words alone.
+    named = re.search(r"\[Errno (\d+)\]", str(error))
+    number = error.errno or (int(named[1]) if named else 0)
+    if number == errno.ENOSPC:
         return EdgeCifarError(f"no space left on the disk that holds {path}; free some, or choose another place")
-    return EdgeCifarError(f"cannot write {path}: {error.strerror or error}; choose another place with --out")
+    reason = error.strerror or (os.strerror(number) if number else error)
+    return EdgeCifarError(f"cannot write {path}: {reason}; choose another place with --out")
 
 
 def _files_of(folder: Path) -> list[Path]:

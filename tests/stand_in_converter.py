@@ -6,6 +6,7 @@ import json
 import os
 import signal
 import sys
+import tempfile
 import threading
 import time
 from pathlib import Path
@@ -25,6 +26,8 @@ def main() -> None:
             os.abort()
         if precision == "raising":
             raise ValueError("Bessel")
+        if precision == "littering":
+            tempfile.mkdtemp()
         if precision == "endless":
             (Path(task.folder) / "pid").write_text(str(os.getpid()), encoding="utf-8")
             time.sleep(600)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tempfile
 import time
 from collections.abc import Sequence
 from pathlib import Path
@@ -81,6 +82,18 @@ def test_a_process_that_dies_costs_only_the_variant_it_died_of(tmp_path: Path) -
     assert str(found["tflite-crashing"].reason).startswith("its process crashed with SIGABRT")
     assert found["tflite-raising"].reason == "its process ended with status 1: ValueError: Bessel"
     assert found["tflite-lacking"].reason == "tflite has no Bessel"
+
+
+def test_nothing_that_a_process_leaves_among_temporary_files_outlives_it(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    temporary = tmp_path / "temporary"
+    temporary.mkdir()
+    # Read by this process when it starts, by others whenever they ask.
+    monkeypatch.setattr(tempfile, "tempdir", str(temporary))
+    monkeypatch.setenv("TMPDIR", str(temporary))
+    assert results(task(tmp_path, ["littering"]))["tflite-littering"].facts is not None
+    assert not list(temporary.iterdir())
 
 
 def test_several_tasks_give_all_their_results_however_many_run_at_once(tmp_path: Path) -> None:

@@ -94,31 +94,33 @@ class _Workers:
 
     @contextlib.contextmanager
     def working_on(self, task: Task, complaints: Any) -> Iterator[subprocess.Popen[bytes]]:
-        with self._lock:
-            process = subprocess.Popen(
-                WORKER,
-                stdin=subprocess.PIPE,
-                stdout=subprocess.PIPE,
-                stderr=complaints,
-                env={**os.environ, **_ONE_THREAD},
-                # Ctrl-C reaches the command alone, which then ends its workers in good order.
-                start_new_session=True,
-            )
-            self._running.add(process)
-            if self.ended:
-                process.kill()
-        with process:
-            assert process.stdin is not None
-            try:
-                with contextlib.suppress(BrokenPipeError):
-                    # Left open: its end tells the worker that nobody waits for it any more.
-                    process.stdin.write(task.request().encode() + b"\n")
-                    process.stdin.flush()
-                yield process
-            finally:
-                process.kill()
-                with self._lock:
-                    self._running.discard(process)
+        # Converters leave packages and programs among temporary files, tens of megabytes an export.
+        with tempfile.TemporaryDirectory(prefix="edge-cifar-convert-") as temporary:
+            with self._lock:
+                process = subprocess.Popen(
+                    WORKER,
+                    stdin=subprocess.PIPE,
+                    stdout=subprocess.PIPE,
+                    stderr=complaints,
+                    env={**os.environ, **_ONE_THREAD, "TMPDIR": temporary},
+                    # Ctrl-C reaches the command alone, which then ends its workers in good order.
+                    start_new_session=True,
+                )
+                self._running.add(process)
+                if self.ended:
+                    process.kill()
+            with process:
+                assert process.stdin is not None
+                try:
+                    with contextlib.suppress(BrokenPipeError):
+                        # Left open: its end tells the worker that nobody waits for it any more.
+                        process.stdin.write(task.request().encode() + b"\n")
+                        process.stdin.flush()
+                    yield process
+                finally:
+                    process.kill()
+                    with self._lock:
+                        self._running.discard(process)
 
     def end(self) -> None:
         """Kill them all."""

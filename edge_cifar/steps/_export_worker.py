@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from edge_cifar import packages
+from edge_cifar import files, packages
 from edge_cifar.bench.memory import peak_bytes
 from edge_cifar.converters import Calibration, Options, _shared
 from edge_cifar.errors import ConversionError, EdgeCifarError
@@ -71,9 +71,15 @@ class Task:
 
 def write_calibration(calibration: Calibration, path: Path) -> None:
     """Write calibration images for workers to read."""
-    np.savez(
-        path, images=calibration.images, indices=calibration.indices, seed=calibration.seed, method=calibration.method
-    )
+    # So that a full disk is named as the one of temporary files.
+    with files.appears_whole(path) as partial:
+        np.savez(
+            partial,
+            images=calibration.images,
+            indices=calibration.indices,
+            seed=calibration.seed,
+            method=calibration.method,
+        )
 
 
 def _read_calibration(path: str) -> Calibration:
