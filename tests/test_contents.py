@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import importlib
+import re
 import warnings
 from pathlib import Path
 from typing import Any
@@ -128,6 +129,7 @@ def test_a_mutated_file_is_read_or_refused_in_one_sentence(tiny_bundle: Bundle, 
             assert all(isinstance(weight, Weight) for weight in weights.values())
     assert len(refusals) > 50
     assert not any("\n" in refusal for refusal in refusals)
+    assert all(re.fullmatch(rf"{re.escape(str(path))} is damaged \(.+\); export it again", one) for one in refusals)
 
 
 def test_every_format_that_is_exported_can_be_looked_into():

@@ -17,11 +17,13 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_cifar.errors import BundleError
 from edge_cifar.runtimes._pixels import Quantization
 
 Numbers = NDArray[np.floating[Any]]
@@ -30,6 +32,11 @@ Observer = Callable[[int, str, NDArray[np.float32]], None]
 """Told the number of an image, the name of a value and its real numbers ``[1, ...]``; must not keep the array."""
 
 Sources = dict[str, tuple[str, ...]]
+
+
+def damaged(path: Path, error: Exception) -> BundleError:
+    """The error for a file that does not hold together; ``error`` is what its reader stumbled over."""
+    return BundleError(f"{path} is damaged ({error}); export it again")
 
 
 def wired(inputs: Iterable[str], operations: Iterable[tuple[Sequence[str], Sequence[str]]]) -> Sources:

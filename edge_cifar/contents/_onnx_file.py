@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_cifar.contents import damaged
 from edge_cifar.errors import BundleError
 from edge_cifar.runtimes._mil.wire import LENGTH, Budget, Field, Message
 
@@ -75,7 +76,7 @@ def read(path: Path) -> Graph:
                     if array is not None:
                         constants[name] = array
     except BundleError as error:
-        raise BundleError(f"{path} is damaged ({error}); export it again") from error
+        raise damaged(path, error) from error
     return Graph(nodes=nodes, inputs=names[_GRAPH_INPUT], outputs=names[_GRAPH_OUTPUT], constants=constants)
 
 

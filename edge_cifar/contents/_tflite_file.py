@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar.errors import BundleError
+from edge_cifar.contents import damaged
 from edge_cifar.runtimes._flatbuffer import Flatbuffer
 
 _MODEL_OPERATOR_CODES, _MODEL_SUBGRAPHS, _MODEL_BUFFERS = 1, 2, 4
@@ -98,7 +98,7 @@ def read(path: Path) -> Graph:
         with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
             return _graph(Flatbuffer(data))
     except (struct.error, ValueError, IndexError, UnicodeDecodeError) as error:
-        raise BundleError(f"{path} is damaged ({error}); export it again") from error
+        raise damaged(path, error) from error
 
 
 def _graph(file: Flatbuffer) -> Graph:

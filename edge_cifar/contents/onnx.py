@@ -10,9 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar import packages
-from edge_cifar.contents import Observer, Sources, Weight, wired
+from edge_cifar.contents import Observer, Sources, Weight, damaged, wired
 from edge_cifar.contents._onnx_file import Graph, Node, read, with_outputs
-from edge_cifar.errors import BundleError
 from edge_cifar.runtimes import Images, onnxruntime
 from edge_cifar.runtimes._pixels import ImageInput, Quantization, stored_type
 
@@ -32,7 +31,7 @@ def weights(path: Path) -> dict[str, Weight]:
     try:
         return _weights(read(path))
     except (ValueError, IndexError) as error:
-        raise BundleError(f"{path} is damaged ({error}); export it again") from error
+        raise damaged(path, error) from error
 
 
 def _weights(graph: Graph) -> dict[str, Weight]:

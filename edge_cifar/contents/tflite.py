@@ -10,9 +10,8 @@ from pathlib import Path
 import numpy as np
 
 from edge_cifar import packages, quiet
-from edge_cifar.contents import Numbers, Observer, Sources, Weight, wired
+from edge_cifar.contents import Numbers, Observer, Sources, Weight, damaged, wired
 from edge_cifar.contents._tflite_file import Graph, Operator, Tensor, read
-from edge_cifar.errors import BundleError
 from edge_cifar.runtimes import Images, litert
 from edge_cifar.runtimes._pixels import ImageInput, Quantization, stored_type
 
@@ -36,7 +35,7 @@ def weights(path: Path) -> dict[str, Weight]:
     try:
         return _weights(read(path))
     except (ValueError, IndexError) as error:
-        raise BundleError(f"{path} is damaged ({error}); export it again") from error
+        raise damaged(path, error) from error
 
 
 def _weights(graph: Graph) -> dict[str, Weight]:
