@@ -84,6 +84,20 @@ def test_head_is_left_as_it_was_initialized(made_weights: Path) -> None:
     assert np.count_nonzero(loaded[0]) == loaded[0].size
 
 
+def test_weights_behind_a_head_of_another_class_count_are_taken_without_the_head(tmp_path: Path) -> None:
+    donor = build_model(
+        keras, backbones.get("mobilenet"), input_shape=(32, 32, 3), classes=3, image_size=32, alpha=0.25
+    )
+    support.scatter_weights(donor)
+    file = tmp_path / "three.weights.h5"
+    donor.save_weights(file)
+    model = support.build(keras, "mobilenet", weights=str(file))
+    assert model.output_shape == (None, support.CLASSES)
+    for theirs, ours in zip(trunk_layers(donor), trunk_layers(model), strict=True):
+        for given, taken in zip(theirs.get_weights(), ours.get_weights(), strict=True):
+            np.testing.assert_array_equal(taken, given)
+
+
 @pytest.mark.parametrize(("name", "alpha"), [("mobilenet", 0.5), ("mobilenetv2", 0.35), ("vgg16", 1.0)])
 def test_weights_of_another_architecture_are_refused(name: str, alpha: float, made_weights: Path) -> None:
     with pytest.raises(TrainingError) as caught:

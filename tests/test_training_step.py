@@ -8,6 +8,7 @@ from pathlib import Path
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from edge_cifar.errors import RunError, TrainingError, UsageError
 from edge_cifar.run import Run, newest
@@ -87,13 +88,26 @@ def test_a_gpu_that_is_not_there_is_an_error(tmp_path: Path) -> None:
         train("resnet8", data="synthetic", limit=100, out=tmp_path / "run", device="gpu")
 
 
-def test_a_loss_that_is_no_number_stops_and_says_where(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_loss_that_is_no_number_stops_says_where_and_keeps_the_good_weights(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from edge_cifar.training import phases
+    from edge_cifar.training.checkpoint import State
 
-    monkeypatch.setattr(phases, "optimizer", lambda *_: keras.optimizers.SGD(1e30))
-    with pytest.raises(TrainingError, match=r"phase 'scratch'.*--learning-rate"):
-        train("resnet8", data="synthetic", limit=200, epochs=(1,), out=tmp_path / "run")
+    # Two steps an epoch: the first epoch trains, the second bursts.
+    bursting = keras.optimizers.schedules.PiecewiseConstantDecay([1], [1e-3, 1e30])
+    monkeypatch.setattr(phases, "optimizer", lambda *_: keras.optimizers.SGD(bursting))
+    with pytest.raises(TrainingError) as caught:
+        train("resnet8", data="synthetic", limit=200, epochs=(3,), out=tmp_path / "run")
+    assert str(caught.value) == (
+        "the loss is no longer a number in epoch 2 of phase 'scratch'; the best weights so far stand in the "
+        "checkpoint; try a lower --learning-rate, or --mixed-precision off"
+    )
     assert not Run(tmp_path / "run").finished
+    state = State.read(Run(tmp_path / "run").checkpoint_path)
+    assert len(state.history) == 1
+    assert state.best
+    assert all(np.isfinite(weights).all() for weights in state.best)
 
 
 def test_a_run_is_resumed_only_with_the_options_it_was_started_with(tmp_path: Path) -> None:
@@ -120,6 +134,13 @@ def test_a_run_is_resumed_only_with_the_options_it_was_started_with(tmp_path: Pa
         train("resnet8", **options)  # type: ignore[arg-type]
     with pytest.raises(RunError, match="another recipe"):
         train("resnet8", **{**options, "batch_size": 7}, resume=True)  # type: ignore[arg-type]
+    two_classes = tmp_path / "pictures"
+    for name in ("red", "violet"):
+        (two_classes / name).mkdir(parents=True)
+        for number in range(10):
+            Image.new("RGB", (32, 32), name).save(two_classes / name / f"{number}.png")
+    with pytest.raises(RunError, match="another data; resume it with the same options"):
+        train("resnet8", **{**options, "data": str(two_classes)}, resume=True)  # type: ignore[arg-type]
     assert train("resnet8", **options, resume=True).finished  # type: ignore[arg-type]
     assert not run.checkpoint_path.exists()
 
