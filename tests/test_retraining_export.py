@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+from export_support import converting_here
 
 from edge_cifar import files
 from edge_cifar.artifact import Bundle
+from edge_cifar.backbones import resnet8
 from edge_cifar.cli._main import main
 from edge_cifar.converters import _retraining
 from edge_cifar.converters._retraining_exchange import Outcome, Request
@@ -18,7 +21,7 @@ from edge_cifar.errors import ConversionError, MissingPackage, UsageError
 from edge_cifar.parity.bundle import verify_bundle
 from edge_cifar.progress import SILENT
 from edge_cifar.run import Run
-from edge_cifar.steps import _export_plan
+from edge_cifar.steps import _export_jobs, _export_plan
 from edge_cifar.steps._export_settings import Settings
 from edge_cifar.steps.export import export
 from edge_cifar.variant import Variant
@@ -30,16 +33,21 @@ pytestmark = pytest.mark.skipif(
 
 @pytest.fixture(scope="module")
 def bundle(tiny_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
-    """One of each kind, trained again for as long as a small run's recipe has it."""
-    return export(
-        tiny_run,
-        formats=["tflite", "onnx"],
-        precisions=["fp32", "int8-qat", "fp32-pruned50", "int8-cluster32"],
-        calibration_images=100,
-        reference_images=200,
-        max_drop=100.0,
-        out=tmp_path_factory.mktemp("bundles") / "export",
-    )
+    """One of each kind, trained again for a few steps in processes of their own, and converted in this one."""
+    whole = resnet8.BACKBONE
+    brief = replace(whole, rounding=replace(whole.rounding, epochs=1.0), thinning=replace(whole.thinning, epochs=1.0))
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(_export_jobs, "converting", converting_here)
+        patched.setattr(resnet8, "BACKBONE", brief)
+        return export(
+            tiny_run,
+            formats=["tflite", "onnx"],
+            precisions=["fp32", "int8-qat", "fp32-pruned50", "int8-cluster32"],
+            calibration_images=100,
+            reference_images=200,
+            max_drop=100.0,
+            out=tmp_path_factory.mktemp("bundles") / "export",
+        )
 
 
 def entry(bundle: Bundle, variant: str) -> Any:
