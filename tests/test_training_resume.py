@@ -6,39 +6,56 @@ import json
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 pytest.importorskip("tensorflow", reason="bit-for-bit resumption is promised for TensorFlow on a CPU")
 
-# One process for all, since starting TensorFlow costs more than training this little. The training is cut
-# off by an interrupt raised at the N-th reported step, wherever in an epoch or a phase that falls.
+# One process for all, since starting TensorFlow costs more than training this little, and a network of three
+# convolutions, since compiling a deep one does too. It has all that a state can be: weights, moving statistics, random
+# generators of dropout and augmentation. The training is cut off by an interrupt raised at the N-th reported step,
+# wherever in an epoch or a phase that falls. Pictures of a finished training have no part in it and are left out.
 _SCRIPT = """
 import json, sys
 from contextlib import contextmanager
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 import numpy as np
 from edge_cifar.recipe import Augmentation, Phase, Recipe
-from edge_cifar import backbones
+from edge_cifar.backbones import resnet8
+from edge_cifar.backbones._convolutions import convolution, normalized
+from edge_cifar.backbones._heads import pooled
+from edge_cifar.data.sets import synthetic
+from edge_cifar.report import figures
 from edge_cifar.steps.train import train
 
-folder = Path(sys.argv[1])
-resnet8 = backbones.get("resnet8")
-resnet8.recipes["default"] = Recipe(
+synthetic.load = cache(synthetic.load)
+figures.curves = figures.confusion = figures.mistakes = lambda *_: None
+
+def build(keras, hidden, *, classes, alpha):
+    for stack in ("stack1", "stack2", "stack3"):
+        hidden = convolution(keras, hidden, 8, strides=2, name=f"{stack}_conv")
+        hidden = normalized(keras, hidden, relu=True, name=f"{stack}_bn")
+    return pooled(keras, hidden, classes, dropout=0.2)
+
+recipe = Recipe(
     batch_size=40, optimizer="adamw", weight_decay=0.01, batch_norm_momentum=0.9,
     augmentation=Augmentation(flip=True, translation=0.1, cutout=0.3, mixup=0.2, cutmix=True), weight_averaging=0.9,
     views=2,
-    phases={
-        "images": (
-            Phase(name="head", epochs=1, trainable="head", learning_rate=1e-3),
-            Phase(name="rest", epochs=3, learning_rate=1e-3, schedule="cosine", reestimate_batch_norm=True),
-        ),
-        "features": (
-            Phase(name="head", epochs=4, trainable="head", learning_rate=1e-3),
-            Phase(name="rest", epochs=4, trainable="stack3", learning_rate=1e-3, reestimate_batch_norm=True),
-        ),
-    }[sys.argv[2]],
+    phases=(),
 )
+phases = {
+    "images": (
+        Phase(name="head", epochs=1, trainable="head", learning_rate=1e-3),
+        Phase(name="rest", epochs=3, learning_rate=1e-3, schedule="cosine", reestimate_batch_norm=True),
+    ),
+    "features": (
+        Phase(name="head", epochs=4, trainable="head", learning_rate=1e-3),
+        Phase(name="rest", epochs=4, trainable="stack3", learning_rate=1e-3, reestimate_batch_norm=True),
+    ),
+}
 
 class Cut:
     def __init__(self, at):
@@ -61,59 +78,85 @@ def weights(run):
     import keras
     return keras.saving.load_model(run.model_path, compile=False).get_weights()
 
-whole_run = run("whole", 10**9)
-whole = weights(whole_run)
-cached = all(phase["features"]["cut"] for phase in whole_run.record()["phases"])
-for at in map(int, sys.argv[3:]):
-    name = f"cut-{at}"
-    try:
-        run(name, at)
-        raise SystemExit(f"not interrupted at {at}")
-    except KeyboardInterrupt:
-        pass
-    finished_early = (folder / name / "record.json").exists()
-    resume = (folder / name / "checkpoint" / "state.npz").exists()
-    features = sorted((folder / name / "checkpoint").glob("features/[0-9]*/train.npy"))
-    if len(features) == 1:
-        # A cache that was damaged meanwhile is made anew.
-        with features[0].open("r+b") as file:
-            file.seek(-8, 2)
-            file.write(b"damaged!")
-    resumed = weights(run(name, 10**9, resume=resume))
-    same = all(np.array_equal(a, b) for a, b in zip(whole, resumed, strict=True))
-    print(json.dumps({"at": at, "same": same, "finished_early": finished_early, "resumed": resume,
-                      "cached": cached, "caches": len(features)}))
+def outcomes(cuts):
+    whole_run = run("whole", 10**9)
+    whole = weights(whole_run)
+    cached = all(phase["features"]["cut"] for phase in whole_run.record()["phases"])
+    for at in cuts:
+        name = f"cut-{at}"
+        try:
+            run(name, at)
+            raise SystemExit(f"not interrupted at {at}")
+        except KeyboardInterrupt:
+            pass
+        finished_early = (folder / name / "record.json").exists()
+        resume = (folder / name / "checkpoint" / "state.npz").exists()
+        features = sorted((folder / name / "checkpoint").glob("features/[0-9]*/train.npy"))
+        if len(features) == 1:
+            # A cache that was damaged meanwhile is made anew.
+            with features[0].open("r+b") as file:
+                file.seek(-8, 2)
+                file.write(b"damaged!")
+        resumed = weights(run(name, 10**9, resume=resume))
+        same = all(np.array_equal(a, b) for a, b in zip(whole, resumed, strict=True))
+        yield {"at": at, "same": same, "finished_early": finished_early, "resumed": resume,
+               "cached": cached, "caches": len(features)}
+
+found = {}
+for name, cuts in json.loads(sys.argv[2]).items():
+    folder = Path(sys.argv[1]) / name
+    recipes = {"default": replace(recipe, phases=phases[name])}
+    resnet8.BACKBONE = replace(resnet8.BACKBONE, build=build, recipes=recipes)
+    found[name] = list(outcomes(cuts))
+print(json.dumps(found))
 """
 
+Outcomes = list[dict[str, Any]]
 
-def _outcomes(folder: Path, recipe: str, cuts: list[str]) -> list[dict[str, object]]:
+# On images, 240 of them in batches of 40: six steps an epoch, four epochs. Cut before any epoch is done, at the start
+# of the second phase, and within it.
+#
+# On features, two views of 240 training images and 60 validation images go through the network, first to the cut of
+# the second phase, then to that of the first: 1,080 images are reported; then six steps an epoch, eight epochs. Cut
+# while features are made, in the first phase, and in the second, with the cache damaged afterwards.
+CUTS = {"images": [2, 7, 15], "features": [700, 1090, 1114]}
+
+
+def _outcomes(folder: Path, cuts: dict[str, list[int]]) -> dict[str, Outcomes]:
     script = folder / "script.py"
     script.write_text(_SCRIPT)
-    command = [sys.executable, str(script), str(folder), recipe, *cuts]
+    command = [sys.executable, str(script), str(folder), json.dumps(cuts)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr[-3000:]
-    outcomes = [json.loads(line) for line in done.stdout.splitlines()]
-    assert [outcome["at"] for outcome in outcomes] == list(map(int, cuts))
-    return outcomes
+    found: dict[str, Outcomes] = json.loads(done.stdout)
+    assert {name: [outcome["at"] for outcome in outcomes] for name, outcomes in found.items()} == cuts
+    return found
 
 
-@pytest.mark.timeout(600)
-def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(tmp_path: Path) -> None:
-    # 240 training images in batches of 40: six steps an epoch, four epochs.
-    outcomes = _outcomes(tmp_path, "images", ["2", "7", "15", "23"])
-    assert not any(outcome["cached"] for outcome in outcomes)
+@pytest.fixture(scope="module")
+def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcomes]:
+    return _outcomes(tmp_path_factory.mktemp("resumed"), CUTS)
+
+
+def _exact(outcomes: Outcomes) -> None:
     assert all(outcome["same"] for outcome in outcomes)
     assert not any(outcome["finished_early"] for outcome in outcomes)
     assert all(outcome["resumed"] for outcome in outcomes)
 
 
-@pytest.mark.timeout(600)
-def test_on_cached_features_too(tmp_path: Path) -> None:
-    # Two views of 240 training images and 60 validation images go through the network, first to the cut of the
-    # second phase, then to that of the first: 1,080 images are reported; then six steps an epoch, eight epochs.
-    outcomes = _outcomes(tmp_path, "features", ["700", "1090", "1114"])
-    assert all(outcome["cached"] for outcome in outcomes)
-    assert all(outcome["same"] for outcome in outcomes)
-    # Killed while features are made, in the first phase, and in the second with the cache damaged afterwards.
-    assert [outcome["caches"] for outcome in outcomes] == [1, 2, 1]
-    assert all(outcome["resumed"] for outcome in outcomes)
+def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(outcomes: dict[str, Outcomes]) -> None:
+    _exact(outcomes["images"])
+    assert not any(outcome["cached"] for outcome in outcomes["images"])
+
+
+def test_on_cached_features_too(outcomes: dict[str, Outcomes]) -> None:
+    _exact(outcomes["features"])
+    assert all(outcome["cached"] for outcome in outcomes["features"])
+    assert [outcome["caches"] for outcome in outcomes["features"]] == [1, 2, 1]
+
+
+@pytest.mark.slow
+def test_wherever_it_is_cut(tmp_path: Path) -> None:
+    found = _outcomes(tmp_path, {"images": [1, 12, 23], "features": [540, 1127]})
+    for outcomes in found.values():
+        _exact(outcomes)
