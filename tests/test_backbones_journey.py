@@ -2,12 +2,22 @@
 
 from __future__ import annotations
 
+import tempfile
+from collections.abc import Callable, Sequence
+from functools import cache
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
+from export_support import converting_here
 
 from edge_cifar import backbones
-from edge_cifar.steps import _export_plan
+from edge_cifar.backbones import _residual, resnet18, resnet20
+from edge_cifar.data.sets import synthetic
+from edge_cifar.parity import processes, worker
+from edge_cifar.report import figures
+from edge_cifar.steps import _export_jobs, _export_plan
 from edge_cifar.steps.export import export
 from edge_cifar.steps.train import train
 from edge_cifar.steps.verify import verify
@@ -16,10 +26,90 @@ from edge_cifar.variant import Variant
 pytest.importorskip("tensorflow", reason="export needs TensorFlow")
 pytest.importorskip("coremltools", reason="the default variants are of all three formats")
 
-# Goes in `make test`, beside the ResNet8 of the shared fixtures: depthwise convolutions beside plain ones. Each of the
-# others takes half a minute of a processor or more, narrow as it is.
-QUICK = frozenset({"mobilenet"})
-NARROWED = tuple(name for name in backbones.names() if len(backbones.get(name).alphas) > 1)
+# Where Keras's own architectures end in `make test`: behind at least one block of every kind that the whole one is
+# made of, but for InceptionV3's modules of 1x7 and 7x1, which lie too deep. Ours are narrow there, two also shallow.
+ENDS = {
+    "inceptionv3": ("InceptionV3", "mixed0"),
+    "mobilenet": ("MobileNet", "conv_pw_4_relu"),
+    "mobilenetv2": ("MobileNetV2", "block_3_project_BN"),
+    "mobilenetv3small": ("MobileNetV3Small", "expanded_conv_4_add"),
+    "resnet50": ("ResNet50", "conv3_block1_out"),
+    "vgg16": ("VGG16", "block3_pool"),
+}
+
+
+@pytest.fixture
+def reduced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
+    """A backbone's name; its architecture is cut short, and what costs more than it tells here is left out.
+
+    Images are drawn once for all, pictures of a training not at all, and neither export nor verify starts processes.
+    """
+    import keras
+
+    name: str = request.param
+    if name in ENDS:
+        application, end = ENDS[name]
+        monkeypatch.setattr(keras.applications, application, begun(getattr(keras.applications, application), end))
+    for module in (resnet18, resnet20):
+        monkeypatch.setattr(module, "residual_trunk", shallow)
+    monkeypatch.setattr(synthetic, "load", images_once)
+    for picture in ("curves", "confusion", "mistakes"):
+        monkeypatch.setattr(figures, picture, lambda *_: None)
+    monkeypatch.setattr(_export_jobs, "converting", converting_here)
+    monkeypatch.setattr(processes, "ask", asked_here)
+    return name
+
+
+images_once = cache(synthetic.load)
+
+
+def shallow(keras: Any, inputs: Any, *, filters: Sequence[int], blocks: int) -> Any:
+    return _residual.residual_trunk(keras, inputs, filters=filters, blocks=1)
+
+
+class EndReachedError(Exception):
+    """An architecture is built as far as it is wanted; holds the output of its last layer."""
+
+
+def begun(application: Callable[..., Any], end: str) -> Callable[..., SimpleNamespace]:
+    """An architecture of Keras's that is built to the layer called ``end`` and no further."""
+    import keras
+
+    whole_call = keras.layers.Layer.__call__
+
+    def call(layer: Any, *given: Any, **named: Any) -> Any:
+        output = whole_call(layer, *given, **named)
+        if layer.name == end:
+            raise EndReachedError(output)
+        return output
+
+    def build(**settings: Any) -> SimpleNamespace:
+        with pytest.MonkeyPatch.context() as patched:
+            patched.setattr(keras.layers.Layer, "__call__", call)
+            try:
+                application(**settings)
+            except EndReachedError as reached:
+                return SimpleNamespace(output=reached.args[0])
+        raise AssertionError(f"there is no layer {end}")
+
+    return build
+
+
+def asked_here(
+    artifacts: Sequence[Path],
+    reference: Path,
+    count: int,
+    views: Sequence[str],
+    *,
+    answered: Callable[[], None] = lambda: None,
+) -> list[processes.Answers | processes.Refusal]:
+    """As :func:`edge_cifar.parity.processes.ask`, but in this process."""
+    outcomes: list[processes.Answers | processes.Refusal] = []
+    for artifact in artifacts:
+        with tempfile.TemporaryDirectory() as folder:
+            worker.answer(artifact, reference, count, list(views), Path(folder))
+            outcomes.append(processes._read_answers(Path(folder), 0.0))
+    return outcomes
 
 
 def default_variants() -> set[str]:
@@ -30,24 +120,24 @@ def default_variants() -> set[str]:
     }
 
 
-def travel(name: str, *, alpha: float, image_size: int, out: Path) -> dict[str, str | None]:
+def travel(name: str, *, alpha: float, image_size: int, images: int, epochs: int, out: Path) -> dict[str, str | None]:
     """Train on a little synthetic data, export, verify; which variants did not pass, and why."""
     recipe = backbones.get(name).recipe("default", from_scratch=True)
     run = train(
         name,
         data="synthetic",
-        limit=200,
+        limit=images,
         weights="none",
         alpha=alpha,
         image_size=image_size,
-        epochs=[0] * (len(recipe.phases) - 1) + [2],
+        epochs=[0] * (len(recipe.phases) - 1) + [epochs],
         batch_size=16,
         mixed_precision="off",
         out=out,
     )
-    first, last = run.record()["history"]
+    first, last = (run.record()["history"][place] for place in (0, -1))
     assert last["loss"] < first["loss"], "it learns"
-    bundle = export(run, formats=["all"], calibration_images=50, reference_images=50, max_drop=100.0)
+    bundle = export(run, formats=["all"], calibration_images=50, reference_images=20, max_drop=100.0)
     assert {str(artifact.variant) for artifact in bundle.artifacts} == default_variants()
     outcomes = verify(bundle)
     assert len(outcomes) == len(bundle.artifacts)
@@ -55,12 +145,22 @@ def travel(name: str, *, alpha: float, image_size: int, out: Path) -> dict[str, 
 
 
 @pytest.mark.parametrize(
-    "name", [name if name in QUICK else pytest.param(name, marks=pytest.mark.slow) for name in NARROWED]
+    "reduced",
+    [
+        # Its first convolution, which is not padded, takes in the offset of the pixels in TFLite; the correction of
+        # int8's biases does not reckon with that, and verify tells. Cut as short as this it shows, whole it takes long.
+        pytest.param(name, marks=pytest.mark.slow) if name == "inceptionv3" else name
+        for name in backbones.names()
+    ],
+    indirect=True,
 )
-def test_narrow_backbone_trains_exports_and_passes_verify(name: str, tmp_path: Path) -> None:
-    backbone = backbones.get(name)
+def test_reduced_backbone_trains_exports_and_passes_verify(reduced: str, tmp_path: Path) -> None:
+    backbone = backbones.get(reduced)
     size = max(32, backbone.minimum_size)
-    assert travel(name, alpha=backbone.alphas[0], image_size=size, out=tmp_path / name) == {}
+    out = tmp_path / reduced
+    # Networks that have seen less stay undecided on some images, and rounding decides those otherwise.
+    epochs = 12 if reduced == "simple-cnn" else 5
+    assert travel(reduced, alpha=backbone.alphas[0], image_size=size, images=300, epochs=epochs, out=out) == {}
 
 
 @pytest.mark.slow
@@ -69,4 +169,4 @@ def test_narrow_backbone_trains_exports_and_passes_verify(name: str, tmp_path: P
 def test_backbone_trains_exports_and_passes_verify_at_full_width(name: str, tmp_path: Path) -> None:
     backbone = backbones.get(name)
     size = backbone.recipe("default", from_scratch=True).image_size
-    assert travel(name, alpha=1.0, image_size=size, out=tmp_path / name) == {}
+    assert travel(name, alpha=1.0, image_size=size, images=200, epochs=2, out=tmp_path / name) == {}
