@@ -144,16 +144,7 @@ def travel(name: str, *, alpha: float, image_size: int, images: int, epochs: int
     return {str(one.variant): one.reason for one in outcomes if one.status != "pass"}
 
 
-@pytest.mark.parametrize(
-    "reduced",
-    [
-        # Its first convolution, which is not padded, takes in the offset of the pixels in TFLite; the correction of
-        # int8's biases does not reckon with that, and verify tells. Cut as short as this it shows, whole it takes long.
-        pytest.param(name, marks=pytest.mark.slow) if name == "inceptionv3" else name
-        for name in backbones.names()
-    ],
-    indirect=True,
-)
+@pytest.mark.parametrize("reduced", backbones.names(), indirect=True)
 def test_reduced_backbone_trains_exports_and_passes_verify(reduced: str, tmp_path: Path) -> None:
     backbone = backbones.get(reduced)
     size = max(32, backbone.minimum_size)

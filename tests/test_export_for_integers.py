@@ -66,6 +66,23 @@ def test_a_factor_of_pixels_is_held_by_the_weights_behind_it(tmp_path: Path) -> 
     assert operators.count("ADD") == 1
 
 
+@pytest.mark.parametrize("bias", [True, False], ids=["into the bias", "into the mean behind"])
+def test_an_offset_of_pixels_goes_where_the_file_has_it_when_nothing_pads(bias: bool) -> None:
+    import keras
+
+    keras.utils.set_random_seed(6)
+    layers = keras.layers
+    image = keras.Input((32, 32, 3), name="image")
+    x = layers.Conv2D(8, 3, use_bias=bias, name="first")(layers.Rescaling(1 / 127.5, offset=-1, name="range")(image))
+    x = layers.ReLU()(layers.BatchNormalization(name="behind")(x))
+    plain = keras.Model(image, layers.Dense(10)(layers.GlobalAveragePooling2D()(x)))
+    plain.get_layer("behind").moving_mean.assign(np.linspace(-1, 1, 8))
+    copy = _for_integers.prepared(plain)
+    assert (copy.get_layer("range").scale, copy.get_layer("range").offset) == (1.0, 0.0)
+    images = pictures(20).astype(np.float32)
+    np.testing.assert_allclose(copy(images, training=False), plain(images, training=False), rtol=0, atol=1e-5)
+
+
 def test_a_network_with_nothing_to_change_is_left_as_it_is() -> None:
     import keras
 

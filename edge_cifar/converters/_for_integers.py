@@ -6,8 +6,9 @@ channels, and small factors drown beside large ones. A depthwise convolution of 
 same and has a scale a channel.
 
 Pixels that are rescaled and then convolved are multiplied for nothing: the weights can hold the factor,
-since they have a scale of their own whatever it is. Only the offset stays, because a convolution's
-border is zero behind it and not before.
+since they have a scale of their own whatever it is. The offset stays where a convolution pads, because
+its border is zero behind it and not before. Where none pads, TFLite moves it into the bias; then it is
+moved here, so that the means that biases are corrected by are those of what the file's convolution sees.
 """
 
 from __future__ import annotations
@@ -26,21 +27,22 @@ def prepared(model: Any) -> Any:
     keras = packages.require_keras()
     layers = keras.layers
     alone = {layer.name for layer in _norms_alone(model)}
-    factors = {
-        consumer.name: (layer.name, layer.scale)
-        for layer in _rescalings(model)
-        for consumer in _consumers(layer)
-        if layer.scale != 1
-    }
-    rescalings = {name for name, _ in factors.values()}
-    if not (alone or rescalings):
+    remaining: dict[str, float] = {}
+    taken: dict[str, tuple[float, float]] = {}
+    for layer in _rescalings(model):
+        offset = layer.offset / layer.scale
+        moved = offset if all(_unpadded(one) for one in _consumers(layer)) else 0.0
+        if layer.scale != 1 or moved:
+            remaining[layer.name] = offset - moved
+            taken |= {one.name: (layer.scale, moved) for one in _consumers(layer)}
+    if not (alone or taken):
         return model
 
     def copied(layer: Any) -> Any:
         if layer.name in alone:
             return layers.DepthwiseConv2D(1, name=layer.name)
-        if layer.name in rescalings:
-            return layers.Rescaling(1.0, offset=layer.offset / layer.scale, name=layer.name)
+        if layer.name in remaining:
+            return layers.Rescaling(1.0, offset=remaining[layer.name], name=layer.name)
         return layer.__class__.from_config(layer.get_config())
 
     def called(layer: Any, *inputs: Any, **options: Any) -> Any:
@@ -53,10 +55,9 @@ def prepared(model: Any) -> Any:
             # An input without a name of its own gets another in the copy.
             continue
         weights = _as_convolution(layer) if layer.name in alone else layer.get_weights()
-        if layer.name in factors:
-            _, scale = factors[layer.name]
-            weights[0] = weights[0] * scale
         copy.get_layer(layer.name).set_weights(weights)
+    for name, (scale, offset) in taken.items():
+        _take_in(copy.get_layer(name), scale, offset)
     return copy
 
 
@@ -82,6 +83,25 @@ def _rescalings(model: Any) -> Iterator[Any]:
 
 def _consumers(layer: Any) -> list[Any]:
     return [node.operation for node in layer._outbound_nodes]
+
+
+def _unpadded(layer: Any) -> bool:
+    """Whether an offset before a layer may as well stand in its bias, or in the mean of the batch norm behind it."""
+    unpadded = isinstance(layer, packages.require_keras().layers.Conv2D) and layer.padding == "valid"
+    return unpadded and (layer.use_bias or _bias_correction.folded_into(layer) is not None)
+
+
+def _take_in(convolution: Any, scale: float, offset: float) -> None:
+    """Have a convolution compute of ``x`` what it computed of ``scale * (x + offset)``."""
+    kernel = convolution.kernel.numpy() * scale
+    convolution.kernel.assign(kernel)
+    if offset:
+        share = offset * kernel.sum(axis=(0, 1, 2))
+        if convolution.use_bias:
+            convolution.bias.assign(convolution.bias.numpy() + share)
+        else:
+            mean = _bias_correction.folded_into(convolution).moving_mean
+            mean.assign(mean.numpy() - share)
 
 
 def _as_convolution(normalization: Any) -> list[Any]:
