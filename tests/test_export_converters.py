@@ -159,6 +159,23 @@ def test_onnx_int8_is_unsigned_activations_with_signed_weights_per_channel(
     assert any(list(tensor.dims) == [8] for tensor in weights)
 
 
+def test_onnx_dynamic_leaves_depthwise_convolutions_in_floats(
+    written: dict[Variant, tuple[Path, dict[str, Any]]],
+) -> None:
+    # One scale for all its filters, which is all that ONNX Runtime has there, ruins a trained MobileNetV2.
+    onnx = pytest.importorskip("onnx", reason="reads the graph")
+    nodes = onnx.load(written[Variant("onnx", "dynamic")][0]).graph.node
+    groups = [
+        attribute.i
+        for node in nodes
+        if node.op_type == "Conv"
+        for attribute in node.attribute
+        if attribute.name == "group"
+    ]
+    assert groups == [8], "the depthwise one alone"
+    assert [node.op_type for node in nodes].count("ConvInteger") == 1
+
+
 def test_coreml_is_an_image_classifier_with_its_labels(written: dict[Variant, tuple[Path, dict[str, Any]]]) -> None:
     from edge_cifar import quiet
 
