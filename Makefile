@@ -15,6 +15,9 @@ PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
 	then echo $$name; break; fi; done)
 
+# Test files side by side; more than four processes, each with TensorFlow in it, want more memory than they save time.
+PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
+
 .PHONY: help demo test test-all lint clean
 
 help:
@@ -24,10 +27,10 @@ demo: $(INSTALLED)
 	@$(BIN)/edge-cifar demo
 
 test: lint
-	@$(BIN)/python -m pytest --quiet
+	@$(PYTEST) --quiet
 
 test-all: lint
-	@$(BIN)/python -m pytest -m "slow or not slow"
+	@$(PYTEST) -m "slow or not slow"
 
 lint: $(INSTALLED)
 	@$(BIN)/ruff check --quiet .

@@ -95,13 +95,13 @@ def _take_in(convolution: Any, scale: float, offset: float) -> None:
     """Have a convolution compute of ``x`` what it computed of ``scale * (x + offset)``."""
     kernel = convolution.kernel.numpy() * scale
     convolution.kernel.assign(kernel)
-    if offset:
-        share = offset * kernel.sum(axis=(0, 1, 2))
-        if convolution.use_bias:
-            convolution.bias.assign(convolution.bias.numpy() + share)
-        else:
-            mean = _bias_correction.folded_into(convolution).moving_mean
-            mean.assign(mean.numpy() - share)
+    if not offset:
+        return
+    share = offset * kernel.sum(axis=(0, 1, 2))
+    if convolution.use_bias:
+        convolution.bias.assign(convolution.bias.numpy() + share)
+    elif normalization := _bias_correction.folded_into(convolution):
+        normalization.moving_mean.assign(normalization.moving_mean.numpy() - share)
 
 
 def _as_convolution(normalization: Any) -> list[Any]:
