@@ -66,8 +66,10 @@ def bundle_of(name: str, work: Path) -> Bundle:
     if not (folder / MANIFEST).is_file():
         run = run_of(name, work)
         TERMINAL.say(f"{name}: exporting {run.path}")
+        # What a limited training loses in 8 bits says nothing either, and its costs are asked for.
+        gate = {} if run.record()["data"].get("limit") is None else {"max_drop": 100.0}
         try:
-            export(run, formats=FORMATS, reference_images=IMAGES, out=folder, progress=TERMINAL)
+            export(run, formats=FORMATS, reference_images=IMAGES, out=folder, progress=TERMINAL, **gate)
         except CheckFailed as rejected:
             TERMINAL.say(f"{name}: {rejected}")  # those that were kept are measured
     return Bundle.open(folder)
