@@ -163,7 +163,7 @@ def _dynamic(suffix: str, change: Callable[[np.ndarray], np.ndarray]) -> Edit:
     """Change what dynamic quantization made of the last convolution's kernel."""
 
     def edit(model: Any) -> None:
-        name = _nodes(model, "ConvInteger")[2].input[1].removesuffix("_quantized")
+        name = _nodes(model, "ConvInteger")[1].input[1].removesuffix("_quantized")
         _constant(model, name + suffix, change)
 
     return edit

@@ -68,6 +68,23 @@ def test_a_probability_just_inside_the_bound_passes_and_twice_it_fails(tolerance
     assert "most at image 7" in str(verdict(answers, outside, tolerance))
 
 
+@pytest.mark.parametrize(
+    ("images", "far", "farthest", "told"),
+    [
+        (2000, 2, 0.04, None),
+        (2000, 3, 0.03, "allowed 0.02 in all but 2 of the images, 0.045 in those"),
+        (2000, 1, 0.05, "allowed 0.02 in all but 2 of the images, 0.045 in those"),
+        (999, 1, 0.03, "allowed 0.02)"),
+    ],
+)
+def test_fp16_lets_an_image_in_a_thousand_be_somewhat_farther_off(images, far, farthest, told):
+    answers = sure(images)
+    moved = answers.copy()
+    moved[:far, 0] += farthest
+    missed = verdict(answers, moved, FP16)
+    assert missed is None if told is None else told in str(missed)
+
+
 def test_fp32_lets_a_tie_tip_over_but_no_clear_answer():
     answers = sure(100)
     answers[3] = [0.4504, 0.4500, 0.0996]

@@ -48,7 +48,7 @@ class Comparison:
         calibration_error: of the artifact.
         reference_calibration_error: of the Keras model.
         drop: accuracy lost, paired over the images.
-        worst_image: number of the image with the largest difference of a probability.
+        differences: float32 ``[N]``, the largest difference of a probability in each image.
     """
 
     agreement: Agreement
@@ -61,7 +61,7 @@ class Comparison:
     calibration_error: Interval
     reference_calibration_error: Interval
     drop: PairedDrop
-    worst_image: int
+    differences: NDArray[np.float32]
 
 
 def compare(reference: Reference, probabilities: NDArray[np.float32], over: float) -> Comparison:
@@ -91,18 +91,15 @@ def compare(reference: Reference, probabilities: NDArray[np.float32], over: floa
         calibration_error=calibration_interval(labels, probabilities),
         reference_calibration_error=calibration_interval(labels, expected),
         drop=paired_drop(labels, expected, probabilities),
-        worst_image=int(np.abs(expected - probabilities).max(axis=1).argmax()),
+        differences=np.abs(expected - probabilities).max(axis=1),
     )
 
 
 def shortfall(comparison: Comparison, tolerance: Tolerance) -> str | None:
     """The first figure that misses the tolerance, in words; None when all are met."""
     close, drop = comparison.agreement, comparison.drop
-    if tolerance.max_abs_diff is not None and not close.max_abs_diff <= tolerance.max_abs_diff:
-        return (
-            f"a probability is {close.max_abs_diff:.2g} off (allowed {tolerance.max_abs_diff:g}), "
-            f"most at image {comparison.worst_image}"
-        )
+    if fault := _too_far(comparison.differences, tolerance):
+        return fault
     if tolerance.top1_agreement is not None and close.top1_agreement < tolerance.top1_agreement:
         return (
             f"{len(close.changed)} of {close.images} images changed class ({close.top1_agreement:.2%} agree, "
@@ -120,6 +117,21 @@ def shortfall(comparison: Comparison, tolerance: Tolerance) -> str | None:
             f"significantly more than the {tolerance.max_drop:g} allowed"
         )
     return None
+
+
+def _too_far(differences: NDArray[np.float32], tolerance: Tolerance) -> str | None:
+    """Whether probabilities lie farther apart than they may, or in too many images."""
+    if tolerance.max_abs_diff is None:
+        return None
+    exceptions = int(tolerance.outliers * len(differences))
+    most = tolerance.outlier_abs_diff if exceptions and tolerance.outlier_abs_diff else tolerance.max_abs_diff
+    beyond = int(np.count_nonzero(differences > tolerance.max_abs_diff))
+    if beyond <= exceptions and differences.max() <= most:
+        return None
+    worst = int(differences.argmax())
+    allowed = f"{tolerance.max_abs_diff:g}"
+    allowed += f" in all but {exceptions} of the images, {most:g} in those" if exceptions else ""
+    return f"a probability is {differences[worst]:.2g} off (allowed {allowed}), most at image {worst}"
 
 
 def unusable(reference: Reference, input_shape: Sequence[int], probabilities: NDArray[np.float32]) -> str | None:

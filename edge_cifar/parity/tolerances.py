@@ -14,6 +14,8 @@ class Tolerance:
 
     Attributes:
         max_abs_diff: largest difference of any probability.
+        outliers: share of the images, rounded down to whole ones, that may lie farther apart;
+        outlier_abs_diff: but by no more than this.
         top1_agreement: smallest share of all images with the same most probable class.
         margin: an image is confident when Keras' first probability exceeds its second by more.
         confident_agreement: smallest share of the confident images with the same class.
@@ -24,12 +26,14 @@ class Tolerance:
     margin: float
     confident_agreement: float
     max_abs_diff: float | None = None
+    outliers: float = 0.0
+    outlier_abs_diff: float | None = None
     top1_agreement: float | None = None
     max_drop: float | None = None
 
     def document(self) -> dict[str, float]:
         """The figures that apply, for JSON."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
+        return {name: value for name, value in dataclasses.asdict(self).items() if value}
 
 
 FP32 = Tolerance(
@@ -44,13 +48,18 @@ FP32 = Tolerance(
 )
 
 FP16 = Tolerance(
-    # Half precision keeps 11 bits, 5e-4 of each value, rounded again at every layer: 9.9e-3 was
-    # measured for MobileNetV2 with every value rounded, 7e-4 for a small CNN. Twice the worst passes.
+    # Half precision keeps 11 bits, 5e-4 of each value, rounded again at every layer. The worst of a
+    # thousand images was 1e-2 off for MobileNetV2 with every value rounded, 7e-4 for a small CNN: twice
+    # the worst passes. The largest of a sample grows with the sample: of MobileNetV2's 10,000 test
+    # images four were off by more than that, one by 2.9e-2. So one image in a thousand may be, by at most
+    # half as much again as was ever measured; fewer than a thousand images leave no exception.
     max_abs_diff=2e-2,
+    outliers=1e-3,
+    outlier_abs_diff=4.5e-2,
     # Images on the edge between two classes may tip over: one in two hundred.
     top1_agreement=0.995,
-    # Follows from max_abs_diff as in FP32; stated so that a flip is reported as what it is.
-    margin=4e-2,
+    # Follows from the largest difference as in FP32; stated so that a flip is reported as what it is.
+    margin=9e-2,
     confident_agreement=1.0,
 )
 
