@@ -101,8 +101,9 @@ def comparison(results: Sequence[BenchmarkResult]) -> dict[str, Any]:
     for model in dict.fromkeys(row.model for row in results):
         of = {_column(row): row for row in results if row.model == model}
         whole = of.get(columns[0]) or next(iter(of.values()))
-        rows.append([model, _accuracy(whole), *(_cell(of.get(name), _beside(results, name)) for name in columns)])
-    return {"columns": ["model", "accuracy", *columns], "rows": rows}
+        work = "—" if whole.multiply_adds is None else f"{whole.multiply_adds / 1e6:,.0f} M"
+        rows.append([model, work, _accuracy(whole), *(_cell(of.get(name), _beside(results, name)) for name in columns)])
+    return {"columns": ["model", "multiply-adds", "accuracy", *columns], "rows": rows}
 
 
 def _column(row: BenchmarkResult) -> str:

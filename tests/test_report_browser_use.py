@@ -24,7 +24,7 @@ from edge_cifar.steps.report import report
 
 pytestmark = needs_chromium
 
-RESULT = Path(__file__).parent.parent / "benchmarks" / "results" / "cifar10.json"
+RESULT = Path(__file__).parent.parent / "benchmarks" / "results" / "backbones.json"
 
 # What a reader does, written into the page in place of its policy, which lets no other script run.
 USE = """
