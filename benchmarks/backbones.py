@@ -15,7 +15,7 @@ import argparse
 import shlex
 import shutil
 import sys
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -29,6 +29,7 @@ from edge_cifar.bench.subject import Subject
 from edge_cifar.cli._bench_table import show
 from edge_cifar.cli._output import Terminal
 from edge_cifar.errors import CheckFailed
+from edge_cifar.report import quantities
 from edge_cifar.run import Run
 from edge_cifar.steps._bench_subjects import Pixels, Target, find_subjects
 from edge_cifar.steps.bench import measure
@@ -41,8 +42,9 @@ NAMES = (
 )
 MLPERF = ("pretrainedResnet_quant.tflite", "pretrainedResnet_large_int8.tflite")
 FORMATS = ("tflite", "onnx")
-# What the costs of the others are told beside.
+# What the costs of the others are told beside, and for which variants.
 BESIDE = "mobilenetv2"
+COMPARED = ("tflite-fp32", "tflite-int8", "onnx-fp32", "onnx-int8")
 # Enough that every layer has seen data and int8 has ranges to be calibrated on.
 IMAGES = 500
 TERMINAL = Terminal()
@@ -95,33 +97,37 @@ def found(targets: list[Target], data: str | None) -> list[Subject]:
 
 def comparison(results: Sequence[BenchmarkResult]) -> dict[str, Any]:
     """What each network costs beside MobileNetV2, as the table that documents show: latency, size and memory."""
-    precisions = ("fp32", "int8")
-    columns = [f"{name}-{precision}" for name in FORMATS for precision in precisions]
+    by_model: dict[str, dict[str, BenchmarkResult]] = {}
+    for row in results:
+        # MLPerf Tiny's bare files are TFLite in 8 bits.
+        by_model.setdefault(row.model, {})[str(row.variant or "tflite-int8")] = row
+    beside = by_model.get(BESIDE, {})
     rows = []
-    for model in dict.fromkeys(row.model for row in results):
-        of = {_column(row): row for row in results if row.model == model}
-        whole = of.get(columns[0]) or next(iter(of.values()))
-        work = "—" if whole.multiply_adds is None else f"{whole.multiply_adds / 1e6:,.0f} M"
-        rows.append([model, work, _accuracy(whole), *(_cell(of.get(name), _beside(results, name)) for name in columns)])
-    return {"columns": ["model", "multiply-adds", "accuracy", *columns], "rows": rows}
+    for model, variants in by_model.items():
+        whole = variants.get("tflite-fp32") or next(iter(variants.values()))
+        latencies = [_latency(variants.get(name), beside.get(name)) for name in COMPARED]
+        sizes = [quantities.size(row.size_bytes) for row in _of(variants, "tflite")]
+        memory = [
+            " / ".join(quantities.size(row.memory_bytes) for row in _of(variants, name)) or "—" for name in FORMATS
+        ]
+        work = quantities.amount(whole.multiply_adds)
+        rows.append([model, work, _accuracy(whole), *latencies, " / ".join(sizes), *memory])
+    columns = ["model", "multiply-adds", "accuracy", *(f"{name}, ms" for name in COMPARED), "size, fp32 / int8"]
+    columns += [f"memory, {name}, fp32 / int8" for name in FORMATS]
+    return {"columns": columns, "rows": rows}
 
 
-def _column(row: BenchmarkResult) -> str:
-    """Its variant; MLPerf Tiny's bare files are TFLite in 8 bits."""
-    return str(row.variant or "tflite-int8")
+def _of(variants: Mapping[str, BenchmarkResult], name: str) -> list[BenchmarkResult]:
+    """Those of a format in the order that the table tells them in."""
+    return [variants[one] for one in COMPARED if one.startswith(name) and one in variants]
 
 
-def _beside(results: Sequence[BenchmarkResult], column: str) -> BenchmarkResult | None:
-    return next((row for row in results if _column(row) == column and row.model == BESIDE), None)
-
-
-def _cell(row: BenchmarkResult | None, beside: BenchmarkResult | None) -> str:
-    """Median latency, how often that of MobileNetV2, bytes on disk and in memory."""
+def _latency(row: BenchmarkResult | None, beside: BenchmarkResult | None) -> str:
+    """The median, and how often that of MobileNetV2 it is."""
     if row is None or row.latency is None:
         return "—"
     times = f" ({row.latency.median / beside.latency.median:.2f}×)" if beside and beside.latency else ""
-    held = "" if row.memory_bytes is None else f", {row.memory_bytes / 1e6:.1f} MB held"
-    return f"{row.latency.median:.3f} ms{times}, {row.size_bytes / 1e6:.2f} MB{held}"
+    return f"{row.latency.median:.3f}{times}"
 
 
 def _accuracy(row: BenchmarkResult) -> str:
