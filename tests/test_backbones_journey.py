@@ -9,13 +9,12 @@ from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
 
-import numpy as np
+import backbones_support
 import pytest
 from export_support import converting_here
 
 from edge_cifar import backbones
 from edge_cifar.backbones import _residual, resnet18, resnet20
-from edge_cifar.data import Split
 from edge_cifar.data.sets import synthetic
 from edge_cifar.parity import processes, worker
 from edge_cifar.report import figures
@@ -40,15 +39,6 @@ ENDS = {
 }
 
 
-COLOURS = np.array(
-    [
-        *((0, 0, 0), (190, 0, 0), (0, 190, 0), (0, 0, 190), (190, 190, 0)),
-        *((190, 0, 190), (0, 190, 190), (190, 190, 190), (95, 95, 95), (190, 95, 0)),
-    ],
-    np.uint8,
-)
-
-
 @pytest.fixture
 def reduced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """A backbone's name; its architecture is cut short, and what costs more than it tells here is left out.
@@ -63,7 +53,7 @@ def reduced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(keras.applications, application, begun(getattr(keras.applications, application), end))
     for module in (resnet18, resnet20):
         monkeypatch.setattr(module, "residual_trunk", shallow)
-    monkeypatch.setattr(synthetic, "_make", coloured)
+    monkeypatch.setattr(synthetic, "_make", backbones_support.coloured)
     monkeypatch.setattr(synthetic, "load", images_once)
     for picture in ("curves", "confusion", "mistakes"):
         monkeypatch.setattr(figures, picture, lambda *_: None)
@@ -73,16 +63,6 @@ def reduced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
 
 
 images_once = cache(synthetic.load)
-
-
-def coloured(count: int, generator: np.random.Generator) -> Split:
-    """Noise in ten colours, one a class.
-
-    So easy that a network is sure of every image after a few steps: one that is not changes its mind with any rounding.
-    """
-    labels = np.arange(count) % len(COLOURS)
-    noise = generator.integers(0, 60, (count, 32, 32, 3), dtype=np.uint8)
-    return Split(images=noise + COLOURS[labels][:, np.newaxis, np.newaxis], labels=labels)
 
 
 def shallow(keras: Any, inputs: Any, *, filters: Sequence[int], blocks: int) -> Any:
@@ -180,4 +160,4 @@ def test_reduced_backbone_trains_exports_and_passes_verify(reduced: str, tmp_pat
 def test_backbone_trains_exports_and_passes_verify_at_full_width(name: str, tmp_path: Path) -> None:
     backbone = backbones.get(name)
     size = backbone.recipe("default", from_scratch=True).image_size
-    assert travel(name, alpha=1.0, image_size=size, images=200, epochs=2, out=tmp_path / name) == {}
+    assert travel(name, alpha=1.0, image_size=size, images=300, epochs=15, out=tmp_path / name) == {}

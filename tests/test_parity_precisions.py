@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
+import backbones_support
 import pytest
 
 from edge_cifar import backbones
+from edge_cifar.data.sets import synthetic
 from edge_cifar.steps.export import export
 from edge_cifar.steps.train import train
 from edge_cifar.steps.verify import verify
@@ -22,17 +24,18 @@ IMPOSSIBLE = {"mobilenetv3small": {"int16x8"}}
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", backbones.names())
-def test_a_backbone_is_proven_in_every_precision(name: str, tmp_path: Path) -> None:
+def test_a_backbone_is_proven_in_every_precision(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(synthetic, "_make", backbones_support.coloured)
     backbone = backbones.get(name)
     phases = backbone.recipe("default", from_scratch=True).phases
     run = train(
         name,
         data="synthetic",
-        limit=200,
+        limit=300,
         weights="none",
         alpha=backbone.alphas[0],
         image_size=max(32, backbone.minimum_size),
-        epochs=[0] * (len(phases) - 1) + [2],
+        epochs=[0] * (len(phases) - 1) + [15],
         batch_size=16,
         mixed_precision="off",
         out=tmp_path / name,
@@ -46,7 +49,7 @@ def test_a_backbone_is_proven_in_every_precision(name: str, tmp_path: Path) -> N
         assert outcome.layers is not None
         last = outcome.layers.layers[-1]
         if outcome.variant.precision in ("fp32", "fp16"):
-            # Whether fewer bits suffice for the answers of a network of two epochs is no question of parity.
+            # Whether fewer bits suffice for the answers of a network of a few epochs is no question of parity.
             assert (outcome.status, outcome.reason) == ("pass", None), str(outcome.variant)
             assert outcome.layers.sentence() is None, str(outcome.variant)
             assert (last.kind, last.state) == ("Dense", "same"), str(outcome.variant)
