@@ -108,7 +108,8 @@ def comparison(results: Sequence[BenchmarkResult]) -> dict[str, Any]:
         latencies = [_latency(variants.get(name), beside.get(name)) for name in COMPARED]
         sizes = [quantities.size(row.size_bytes) for row in _of(variants, "tflite")]
         memory = [
-            " / ".join(quantities.size(row.memory_bytes) for row in _of(variants, name)) or "—" for name in FORMATS
+            " / ".join(quantities.size(row.memory_bytes) for row in _of(variants, name)) or quantities.MISSING
+            for name in FORMATS
         ]
         work = quantities.amount(whole.multiply_adds)
         rows.append([model, work, _accuracy(whole), *latencies, " / ".join(sizes), *memory])
@@ -125,14 +126,14 @@ def _of(variants: Mapping[str, BenchmarkResult], name: str) -> list[BenchmarkRes
 def _latency(row: BenchmarkResult | None, beside: BenchmarkResult | None) -> str:
     """The median, and how often that of MobileNetV2 it is."""
     if row is None or row.latency is None:
-        return "—"
+        return quantities.MISSING
     times = f" ({row.latency.median / beside.latency.median:.2f}×)" if beside and beside.latency else ""
     return f"{row.latency.median:.3f}{times}"
 
 
 def _accuracy(row: BenchmarkResult) -> str:
     if row.judged is None:
-        return "—"
+        return quantities.MISSING
     return f"{row.judged.accuracy.value:.2%}{f', {row.caveat}' if row.caveat else ''}"
 
 

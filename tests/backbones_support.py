@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from functools import cache
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge_cifar import backbones
 from edge_cifar.data import Split
+from edge_cifar.run import Run
 
 CLASSES = 10
 
@@ -71,6 +73,25 @@ def scatter_weights(model: Any) -> None:
             else:
                 scattered.append(generator.normal(0, 0.1, shape))
         layer.set_weights(scattered)
+
+
+def trained(name: str, *, alpha: float, image_size: int, epochs: int, out: Path) -> Run:
+    """A backbone trained from scratch on 300 synthetic images, its frozen phases left out."""
+    from edge_cifar.steps.train import train
+
+    phases = backbones.get(name).recipe("default", from_scratch=True).phases
+    return train(
+        name,
+        data="synthetic",
+        limit=300,
+        weights="none",
+        alpha=alpha,
+        image_size=image_size,
+        epochs=[0] * (len(phases) - 1) + [epochs],
+        batch_size=16,
+        mixed_precision="off",
+        out=out,
+    )
 
 
 def coloured(count: int, generator: np.random.Generator) -> Split:

@@ -65,3 +65,13 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """An empty folder that is the working directory while the test runs."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
+
+
+@pytest.fixture
+def images_without_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Synthetic data are noise in ten colours, so easy that a little training leaves a network sure of each image."""
+    import backbones_support
+
+    from edge_cifar.data.sets import synthetic
+
+    monkeypatch.setattr(synthetic, "_make", backbones_support.coloured)

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import tempfile
 from collections.abc import Callable, Sequence
-from functools import cache
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -15,12 +14,10 @@ from export_support import converting_here
 
 from edge_cifar import backbones
 from edge_cifar.backbones import _residual, resnet18, resnet20
-from edge_cifar.data.sets import synthetic
 from edge_cifar.parity import processes, worker
 from edge_cifar.report import figures
 from edge_cifar.steps import _export_jobs, _export_plan
 from edge_cifar.steps.export import export
-from edge_cifar.steps.train import train
 from edge_cifar.steps.verify import verify
 from edge_cifar.variant import Variant
 
@@ -39,11 +36,14 @@ ENDS = {
 }
 
 
+pytestmark = pytest.mark.usefixtures("images_without_doubt")
+
+
 @pytest.fixture
 def reduced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """A backbone's name; its architecture is cut short, and what costs more than it tells here is left out.
 
-    Images are drawn once for all, pictures of a training not at all, and neither export nor verify starts processes.
+    Pictures of a training are not drawn, and neither export nor verify starts processes.
     """
     import keras
 
@@ -53,16 +53,11 @@ def reduced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
         monkeypatch.setattr(keras.applications, application, begun(getattr(keras.applications, application), end))
     for module in (resnet18, resnet20):
         monkeypatch.setattr(module, "residual_trunk", shallow)
-    monkeypatch.setattr(synthetic, "_make", backbones_support.coloured)
-    monkeypatch.setattr(synthetic, "load", images_once)
     for picture in ("curves", "confusion", "mistakes"):
         monkeypatch.setattr(figures, picture, lambda *_: None)
     monkeypatch.setattr(_export_jobs, "converting", converting_here)
     monkeypatch.setattr(processes, "ask", asked_here)
     return name
-
-
-images_once = cache(synthetic.load)
 
 
 def shallow(keras: Any, inputs: Any, *, filters: Sequence[int], blocks: int) -> Any:
@@ -122,21 +117,9 @@ def default_variants() -> set[str]:
     }
 
 
-def travel(name: str, *, alpha: float, image_size: int, images: int, epochs: int, out: Path) -> dict[str, str | None]:
+def travel(name: str, *, alpha: float, image_size: int, epochs: int, out: Path) -> dict[str, str | None]:
     """Train on a few images, export, verify; which variants did not pass, and why."""
-    recipe = backbones.get(name).recipe("default", from_scratch=True)
-    run = train(
-        name,
-        data="synthetic",
-        limit=images,
-        weights="none",
-        alpha=alpha,
-        image_size=image_size,
-        epochs=[0] * (len(recipe.phases) - 1) + [epochs],
-        batch_size=16,
-        mixed_precision="off",
-        out=out,
-    )
+    run = backbones_support.trained(name, alpha=alpha, image_size=image_size, epochs=epochs, out=out)
     first, last = (run.record()["history"][place] for place in (0, -1))
     assert last["loss"] < first["loss"], "it learns"
     bundle = export(run, formats=["all"], calibration_images=50, reference_images=20, max_drop=100.0)
@@ -151,7 +134,7 @@ def test_reduced_backbone_trains_exports_and_passes_verify(reduced: str, tmp_pat
     backbone = backbones.get(reduced)
     size = max(32, backbone.minimum_size)
     out = tmp_path / reduced
-    assert travel(reduced, alpha=backbone.alphas[0], image_size=size, images=300, epochs=5, out=out) == {}
+    assert travel(reduced, alpha=backbone.alphas[0], image_size=size, epochs=5, out=out) == {}
 
 
 @pytest.mark.slow
@@ -160,4 +143,4 @@ def test_reduced_backbone_trains_exports_and_passes_verify(reduced: str, tmp_pat
 def test_backbone_trains_exports_and_passes_verify_at_full_width(name: str, tmp_path: Path) -> None:
     backbone = backbones.get(name)
     size = backbone.recipe("default", from_scratch=True).image_size
-    assert travel(name, alpha=1.0, image_size=size, images=300, epochs=15, out=tmp_path / name) == {}
+    assert travel(name, alpha=1.0, image_size=size, epochs=15, out=tmp_path / name) == {}

@@ -4,13 +4,11 @@ from __future__ import annotations
 
 from pathlib import Path
 
-import backbones_support
 import pytest
+from backbones_support import trained
 
 from edge_cifar import backbones
-from edge_cifar.data.sets import synthetic
 from edge_cifar.steps.export import export
-from edge_cifar.steps.train import train
 from edge_cifar.steps.verify import verify
 
 pytest.importorskip("tensorflow", reason="export needs TensorFlow")
@@ -24,22 +22,11 @@ IMPOSSIBLE = {"mobilenetv3small": {"int16x8"}}
 @pytest.mark.slow
 @pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", backbones.names())
-def test_a_backbone_is_proven_in_every_precision(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(synthetic, "_make", backbones_support.coloured)
+@pytest.mark.usefixtures("images_without_doubt")
+def test_a_backbone_is_proven_in_every_precision(name: str, tmp_path: Path) -> None:
     backbone = backbones.get(name)
-    phases = backbone.recipe("default", from_scratch=True).phases
-    run = train(
-        name,
-        data="synthetic",
-        limit=300,
-        weights="none",
-        alpha=backbone.alphas[0],
-        image_size=max(32, backbone.minimum_size),
-        epochs=[0] * (len(phases) - 1) + [15],
-        batch_size=16,
-        mixed_precision="off",
-        out=tmp_path / name,
-    )
+    size = max(32, backbone.minimum_size)
+    run = trained(name, alpha=backbone.alphas[0], image_size=size, epochs=15, out=tmp_path / name)
     precisions = [one for one in PRECISIONS if one not in IMPOSSIBLE.get(name, ())]
     bundle = export(
         run, formats=["all"], precisions=precisions, calibration_images=50, reference_images=50, max_drop=100.0

@@ -138,19 +138,18 @@ def outcomes(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Outcomes]:
     return _outcomes(tmp_path_factory.mktemp("resumed"), CUTS)
 
 
-def _exact(outcomes: Outcomes) -> None:
-    assert all(outcome["same"] for outcome in outcomes)
-    assert not any(outcome["finished_early"] for outcome in outcomes)
-    assert all(outcome["resumed"] for outcome in outcomes)
+def _inexact(outcomes: Outcomes) -> Outcomes:
+    """Those that did not end with the same weights, or were not cut and resumed at all."""
+    return [one for one in outcomes if not (one["same"] and one["resumed"]) or one["finished_early"]]
 
 
 def test_interrupted_and_resumed_equals_uninterrupted_bit_for_bit(outcomes: dict[str, Outcomes]) -> None:
-    _exact(outcomes["images"])
+    assert _inexact(outcomes["images"]) == []
     assert not any(outcome["cached"] for outcome in outcomes["images"])
 
 
 def test_on_cached_features_too(outcomes: dict[str, Outcomes]) -> None:
-    _exact(outcomes["features"])
+    assert _inexact(outcomes["features"]) == []
     assert all(outcome["cached"] for outcome in outcomes["features"])
     assert [outcome["caches"] for outcome in outcomes["features"]] == [1, 2, 1]
 
@@ -158,5 +157,4 @@ def test_on_cached_features_too(outcomes: dict[str, Outcomes]) -> None:
 @pytest.mark.slow
 def test_wherever_it_is_cut(tmp_path: Path) -> None:
     found = _outcomes(tmp_path, {"images": [1, 12, 23], "features": [540, 1127]})
-    for outcomes in found.values():
-        _exact(outcomes)
+    assert {name: _inexact(outcomes) for name, outcomes in found.items()} == {"images": [], "features": []}

@@ -123,7 +123,7 @@ def _too_far(differences: NDArray[np.float32], tolerance: Tolerance) -> str | No
     """Whether probabilities lie farther apart than they may, or in too many images."""
     if tolerance.max_abs_diff is None:
         return None
-    exceptions = int(tolerance.outliers * len(differences))
+    exceptions = int((tolerance.outliers or 0.0) * len(differences))
     most = tolerance.outlier_abs_diff if exceptions and tolerance.outlier_abs_diff else tolerance.max_abs_diff
     beyond = int(np.count_nonzero(differences > tolerance.max_abs_diff))
     if beyond <= exceptions and differences.max() <= most:

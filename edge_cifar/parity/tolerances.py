@@ -26,14 +26,14 @@ class Tolerance:
     margin: float
     confident_agreement: float
     max_abs_diff: float | None = None
-    outliers: float = 0.0
+    outliers: float | None = None
     outlier_abs_diff: float | None = None
     top1_agreement: float | None = None
     max_drop: float | None = None
 
     def document(self) -> dict[str, float]:
         """The figures that apply, for JSON."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if value}
+        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
 
 
 FP32 = Tolerance(
