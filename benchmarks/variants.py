@@ -4,7 +4,9 @@
 
 Each run, named by its folder or its backbone, is exported with ``--format all --precision all``. Every
 artifact is then held against the Keras model on the whole test set, Core ML's by the reference evaluator where
-there is no Mac, and those that have a runtime here are timed in turns. A backbone of which no trained run is
+there is no Mac, and those that have a runtime here are timed in turns. ``verify`` holds an artifact whose weights
+were trained again against the model with those weights; what it loses against the run's own model is taken here,
+so that the column means one thing. A backbone of which no trained run is
 kept is trained for one epoch on 500 images, as benchmarks/backbones.py does it: that tells its costs, of its
 accuracy nothing. A variant that the gate rejected shows what it lost on the validation images.
 
@@ -26,11 +28,15 @@ from backbones import TERMINAL, run_of
 
 import edge_cifar as ec
 from edge_cifar import files, machine
-from edge_cifar.artifact import MANIFEST, Bundle
+from edge_cifar.artifact import MANIFEST, Artifact, Bundle
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.errors import CheckFailed
+from edge_cifar.evaluation.agreement import agreement
+from edge_cifar.evaluation.paired import paired_drop
+from edge_cifar.reference import Reference
 from edge_cifar.report import quantities
 from edge_cifar.run import Run
+from edge_cifar.runtimes import loading
 
 # Accuracy is taken by verifying: bench needs a few images only to see that what it times answers.
 TIMED_ON = 100
@@ -67,6 +73,8 @@ def measure(run: Run, folder: Path, images: int | None, seconds: float) -> dict[
     outcomes = ec.verify(bundle, images=images, progress=TERMINAL)
     report = ec.bench(bundle, images=TIMED_ON, seconds=seconds, progress=TERMINAL)
     timed = {row.variant: row for row in report.results}
+    artifacts = {artifact.variant: artifact for artifact in bundle.artifacts}
+    reference = Reference.read(bundle.reference_path).first(images)
     variants = []
     for outcome in outcomes:
         row = timed[outcome.variant]
@@ -79,6 +87,7 @@ def measure(run: Run, folder: Path, images: int | None, seconds: float) -> dict[
                 **{key: found[key] for key in kept},
                 **{key: costs[key] for key in more},
                 "not_timed": row.reason,
+                **(against_the_original(artifacts[outcome.variant], reference) if outcome.variant.change else {}),
             }
         )
     answered = next(one for outcome in outcomes if (one := outcome.document())["reference_accuracy"])
@@ -93,6 +102,18 @@ def measure(run: Run, folder: Path, images: int | None, seconds: float) -> dict[
         "warnings": list(report.warnings),
         "variants": variants,
         "rejected": bundle.facts["rejected"],
+    }
+
+
+def against_the_original(artifact: Artifact, reference: Reference) -> dict[str, Any]:
+    """What an artifact whose weights were trained again loses against the run's own model."""
+    answers = loading.load(artifact.path).predict(reference.images)
+    drop = paired_drop(reference.labels, reference.probabilities, answers)
+    close = agreement(reference.probabilities, answers)
+    return {
+        "accuracy_drop": {"points": drop.points, "low": drop.low, "high": drop.high, "p_value": drop.p_value},
+        "top1_agreement": close.top1_agreement,
+        "max_abs_diff": close.max_abs_diff,
     }
 
 

@@ -81,13 +81,13 @@ def test_goes_on_without_the_variants_that_the_gate_rejected(
     from edge_cifar.steps import demo as step
 
     def rejected(**options: object) -> None:
-        raise CheckFailed("1 of 9 variants were not kept")
+        raise CheckFailed("1 of 9 variants was not kept")
 
     monkeypatch.setattr(export.command, "callback", rejected)
     monkeypatch.setattr(step, "commands", lambda folder: [["export", "run"], ["doctor"]])
     assert main(["demo"]) == 0
     shown = capsys.readouterr()
-    assert "1 of 9 variants were not kept" in shown.err
+    assert "1 of 9 variants was not kept" in shown.err
     assert "Train" in shown.out
 
 

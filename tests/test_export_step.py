@@ -273,7 +273,7 @@ def test_the_command_prints_the_manifest_as_json_and_fails_for_the_rejected(
     assert [entry["variant"] for entry in document["artifacts"]] == ["tflite-fp32", "tflite-fp16"]
     assert document["rejected"][0]["variant"] == "tflite-int8"
     assert document["reference"]["images"] == 1200
-    assert "1 of 3 variants were not kept" in said.err
+    assert "1 of 3 variants was not kept" in said.err
     # All were converted: nothing is said of those that were not.
     assert said.err.rstrip().endswith("a higher --max-drop")
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -27,15 +27,12 @@ from edge_cifar.steps._export_baseline import Baseline
 from edge_cifar.steps._export_jobs import Conversion
 from edge_cifar.steps._export_layers import refuse_unknown
 from edge_cifar.steps._export_mend import Mender
-from edge_cifar.steps._export_settings import Settings
+from edge_cifar.steps._export_settings import Settings, selective
 from edge_cifar.steps._export_source import Source
 from edge_cifar.steps._export_worker import write_calibration
 from edge_cifar.steps._run_data import RunData, load_run_data
 from edge_cifar.variant import Variant
 
-_FOR_LOST_ACCURACY = (
-    "more --calibration-images, --keep-float auto, a higher precision such as fp16, a higher --max-drop"
-)
 _FOR_NOT_CONVERTED = "another --format or --precision for what could not be converted"
 
 
@@ -121,14 +118,24 @@ def demand_all(bundle: Bundle) -> None:
         return
     reasons = "; ".join(f"{entry['variant']}: {entry['reason']}" for entry in rejected)
     advice = []
-    if any(entry["parity"] for entry in rejected):
-        advice.append(_FOR_LOST_ACCURACY)
-    if not all(entry["parity"] for entry in rejected):
+    if lossy := [Variant.parse(entry["variant"]) for entry in rejected if entry["parity"]]:
+        advice.append(", ".join(_for_lost_accuracy(lossy)))
+    if len(lossy) < len(rejected):
         advice.append(_FOR_NOT_CONVERTED)
+    asked = len(rejected) + len(bundle.artifacts)
     raise CheckFailed(
-        f"{len(rejected)} of {len(rejected) + len(bundle.artifacts)} variants were not kept ({reasons}); "
+        f"{len(rejected)} of {asked} variants {'was' if len(rejected) == 1 else 'were'} not kept ({reasons}); "
         f"try {', or '.join(advice)}"
     )
+
+
+def _for_lost_accuracy(variants: Sequence[Variant]) -> Iterator[str]:
+    """What may help these variants; what none of them takes is not suggested."""
+    if any(_calibrated(variant) for variant in variants):
+        yield "more --calibration-images"
+    if any(selective(variant) for variant in variants):
+        yield "--keep-float auto"
+    yield from ("a higher precision such as fp16", "a higher --max-drop")
 
 
 def write_bundle(
@@ -169,9 +176,7 @@ def _write(
     settings: Settings,
     progress: Progress,
 ) -> None:
-    if any(
-        _export_plan.converted_as(variant) in _export_plan.converter(variant.format).CALIBRATED for variant in variants
-    ):
+    if any(_calibrated(variant) for variant in variants):
         for doubt in doubts(source.calibration.images):
             progress.say(f"warning: {doubt}")
     with tempfile.TemporaryDirectory(prefix="edge-cifar-export-") as scratch:
@@ -202,6 +207,10 @@ def _write(
                 variants, chain(failed, conversions), source, yardstick, folder, progress, mender
             )
     _export_bundle.write(source, baseline, written, references, folder)
+
+
+def _calibrated(variant: Variant) -> bool:
+    return _export_plan.converted_as(variant) in _export_plan.converter(variant.format).CALIBRATED
 
 
 def _refuse_occupied(place: Path, overwrite: bool) -> None:
