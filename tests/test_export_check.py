@@ -34,9 +34,14 @@ def yardstick(images: int, max_drop: float = 1.0) -> Yardstick:
 def outcome(
     monkeypatch: pytest.MonkeyPatch, against: Yardstick, given: NDArray[np.float32], *, device: bool = True
 ) -> Outcome:
-    runtime = SimpleNamespace(
-        name="stand-in", predict=lambda images: given[: len(images)], single=lambda image: lambda: None
-    )
+    asked = 0
+
+    def predict(images: NDArray[np.uint8]) -> NDArray[np.float32]:
+        nonlocal asked
+        asked += len(images)
+        return given[asked - len(images) : asked]
+
+    runtime = SimpleNamespace(name="stand-in", predict=predict, single=lambda image: lambda: None)
     module = SimpleNamespace(DEVICE=device, load=lambda path: runtime)
     monkeypatch.setattr(loading, "runtime_for", lambda path: module)
     return _export_check.check(Path("x.tflite"), against)
@@ -100,6 +105,28 @@ def test_a_reference_evaluator_is_asked_less(monkeypatch: pytest.MonkeyPatch) ->
     against = yardstick(2000)
     result = outcome(monkeypatch, against, against.probabilities, device=False)
     assert result.parity["images"] == _export_check.GATE_MINIMUM
+
+
+@pytest.mark.parametrize(("wrong_later", "rejected"), [(50, True), (0, False)])
+def test_a_reference_evaluator_is_asked_more_where_that_decides(
+    monkeypatch: pytest.MonkeyPatch, wrong_later: int, rejected: bool
+) -> None:
+    against = yardstick(2000)
+    given = answers(against.split.labels, wrong=9)
+    given[500:] = answers(against.split.labels[500:], wrong=wrong_later)
+    result = outcome(monkeypatch, against, given, device=False)
+    assert result.parity["images"] == 2000
+    assert result.parity["drop"]["points"] == pytest.approx(100 * (9 + wrong_later) / 2000)
+    assert (result.rejection is not None) == rejected
+
+
+def test_a_reference_evaluator_is_not_asked_more_where_the_first_answers_decide(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    against = yardstick(2000)
+    result = outcome(monkeypatch, against, answers(against.split.labels, wrong=100), device=False)
+    assert result.rejection is not None
+    assert result.parity["images"] == 500
 
 
 def test_what_cannot_run_here_stays_unverified(monkeypatch: pytest.MonkeyPatch) -> None:
