@@ -120,6 +120,7 @@ def _matrix() -> str:
         for precision, told in module.PRECISIONS.items():
             variant = f"**`{precision}`**" if precision in module.DEFAULT else f"`{precision}`"
             methods = ", ".join(module.METHODS) if precision in module.CALIBRATED else ""
+            methods = "means" if precision in module.CORRECTED else methods
             lines.append(f"| {name} | {variant} | {told} | {methods} |")
     return "\n".join([*lines, "", "Bold: written when no precision is named."])
 

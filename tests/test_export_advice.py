@@ -16,7 +16,8 @@ from edge_cifar.steps.export import demand_all
         ("tflite-int8", "more --calibration-images, --keep-float auto, a higher precision such as fp16"),
         ("onnx-int8", "more --calibration-images, --keep-float auto, a higher precision such as fp16"),
         ("tflite-int16x8", "more --calibration-images, a higher precision such as fp16"),
-        ("coreml-w4", "a higher precision such as fp16"),
+        ("coreml-w4", "more --calibration-images, a higher precision such as fp16"),
+        ("coreml-w8", "a higher precision such as fp16"),
     ],
 )
 def test_only_what_can_help_the_rejected_is_suggested(variant: str, advice: str) -> None:

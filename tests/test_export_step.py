@@ -53,7 +53,8 @@ def quick_converter(monkeypatch: pytest.MonkeyPatch) -> Any:
         return _export_check.Outcome(parity=facts, rejection="it loses 9 points" if "int8" in path.name else None)
 
     real = _export_plan.converter("tflite")
-    told = {name: getattr(real, name) for name in ("PRECISIONS", "DEFAULT", "CALIBRATED", "METHODS", "SELECTIVE")}
+    names = ("PRECISIONS", "DEFAULT", "CALIBRATED", "CORRECTED", "METHODS", "SELECTIVE")
+    told = {name: getattr(real, name) for name in names}
     stub = SimpleNamespace(convert=convert, SUFFIX=".tflite", PACKAGES=(), USE="", **told)
     monkeypatch.setattr(_export_plan, "converter", lambda name: stub)
     monkeypatch.setattr(_export_check, "check", check)

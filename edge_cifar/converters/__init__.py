@@ -8,6 +8,7 @@ A converter module defines
     PACKAGES       top-level modules it needs beside TensorFlow and Keras
     USE            how its files are run on the platforms they are for, for the model card
     CALIBRATED     precisions that read the ranges of activations from calibration images
+    CORRECTED      precisions that take only means from them, to correct what coarse weights shift
     METHODS        ways of setting those ranges that it knows
     SELECTIVE      precisions in which chosen layers can be left in floats
     convert(model, precision, *, labels, calibration, metadata, path, options) -> dict

@@ -9,7 +9,16 @@ from pathlib import Path
 from typing import Any
 
 from edge_cifar import files, packages, quiet
-from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _coreml_activations, _graph, _shared
+from edge_cifar.converters import (
+    AS_THEY_COME,
+    Calibration,
+    Options,
+    _coreml_activations,
+    _coreml_bias,
+    _coreml_observed,
+    _graph,
+    _shared,
+)
 from edge_cifar.errors import UsageError, unknown
 from edge_cifar.runtimes import coreml as runtime
 
@@ -23,11 +32,12 @@ PRECISIONS: Mapping[str, str] = {
     "fp16": "weights and activations in 16-bit floats, what Apple's processors compute in",
     "int8": "weights in 8 bits per channel, activations in 8 bits, calibrated; from iOS 17",
     "w8": "weights in 8 bits per channel, activations in 16-bit floats",
-    "w6": "weights from palettes of 64 values, activations in 16-bit floats",
-    "w4": "weights in blocks of 4-bit integers from iOS 18, from palettes of 16 values before",
+    "w6": "weights from palettes of 64 values, biases corrected, activations in 16-bit floats",
+    "w4": "weights in blocks of 4-bit integers from iOS 18, from palettes of 16 values before, biases corrected",
 }
 DEFAULT = ("fp32", "fp16", "w8")
 CALIBRATED = ("int8",)
+CORRECTED = ("w6", "w4")
 SELECTIVE: tuple[str, ...] = ()
 METHODS = ("min-max",)
 
@@ -93,9 +103,18 @@ def convert(
                 ("coreml", floats, system, tuple(labels)),
                 lambda: _program(coremltools, model, floats, system, labels),
             )
-            if precision == "int8":
-                start = _coreml_activations.quantized(coremltools, start, calibration)
-            program = _compressed(coremltools, start, precision, TARGETS[system])
+            program = start
+            if precision in (*CALIBRATED, *CORRECTED):
+                observed = _shared.once(
+                    model,
+                    ("coreml observed", system, calibration.digest()),
+                    lambda: _coreml_observed.observe(start, calibration),
+                )
+            if precision in CALIBRATED:
+                program = _coreml_activations.quantized(coremltools, program, observed)
+            program = _compressed(coremltools, program, precision, TARGETS[system])
+            if precision in CORRECTED:
+                program = _coreml_bias.corrected(program, start, observed)
     except Exception as error:
         # coremltools raises whatever its passes raise, down to bare Exception.
         raise _graph.failed("coreml", precision, error, chatter, model) from error
@@ -111,10 +130,18 @@ def convert(
     return {
         "input": {"name": _graph.INPUT, "shape": list(model.input_shape[1:]), "range": [0, 255], "type": "image"},
         "output": {"name": description.predictedProbabilitiesName, "shape": [len(labels)], "type": "dictionary"},
-        # What corrects biases elsewhere is for one rounding of float32; these weights go through half precision.
-        "calibration": {**calibration.facts(), "bias_correction": False} if precision in CALIBRATED else None,
+        "calibration": _calibration(calibration, precision),
         "deployment_target": system,
     }
+
+
+def _calibration(calibration: Calibration, precision: str) -> dict[str, Any] | None:
+    """What the manifest says of the images that a precision looked at."""
+    if precision in CALIBRATED:
+        # Weights of 8 bits with a scale a channel are so near that their biases have nothing to correct.
+        return {**calibration.facts(), "bias_correction": False}
+    # Means need no method by which ranges follow.
+    return {**calibration.facts(), "method": None} if precision in CORRECTED else None
 
 
 def _program(coremltools: Any, model: Any, floats: str, system: str, labels: Sequence[str]) -> Any:
@@ -166,7 +193,8 @@ def _compressed(coremltools: Any, program: Any, precision: str, generation: int)
     """A program with its weights in the bits that a precision names."""
     optimize = coremltools.optimize.coreml
     if precision in ("w8", "int8"):
-        return optimize.linear_quantize_weights(program, _coreml_activations.config_8_bits(coremltools))
+        channels = optimize.OpLinearQuantizerConfig(mode="linear_symmetric", dtype="int8")
+        return optimize.linear_quantize_weights(program, optimize.OptimizationConfig(global_config=channels))
     if precision == "w4" and generation >= _BLOCKS_OF_WEIGHTS:
         blocks = optimize.OpLinearQuantizerConfig(
             mode="linear_symmetric", dtype="int4", granularity="per_block", block_size=_BLOCK

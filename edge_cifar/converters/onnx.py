@@ -27,6 +27,7 @@ PRECISIONS: Mapping[str, str] = {
 }
 DEFAULT = ("fp32", "fp16", "int8")
 CALIBRATED = ("int8", "int8-qat")
+CORRECTED: tuple[str, ...] = ()
 SELECTIVE = ("int8",)
 METHODS = ("min-max", "percentile", "entropy")
 

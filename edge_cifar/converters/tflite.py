@@ -26,6 +26,7 @@ PRECISIONS: Mapping[str, str] = {
 }
 DEFAULT = ("fp32", "fp16", "int8")
 CALIBRATED = ("int8", "int16x8")
+CORRECTED: tuple[str, ...] = ()
 SELECTIVE = ("int8",)
 METHODS = ("min-max",)
 

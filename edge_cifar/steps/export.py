@@ -210,7 +210,8 @@ def _write(
 
 
 def _calibrated(variant: Variant) -> bool:
-    return _export_plan.converted_as(variant) in _export_plan.converter(variant.format).CALIBRATED
+    converter = _export_plan.converter(variant.format)
+    return _export_plan.converted_as(variant) in (*converter.CALIBRATED, *converter.CORRECTED)
 
 
 def _refuse_occupied(place: Path, overwrite: bool) -> None:
