@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -9,7 +10,10 @@ import pytest
 from export_support import LABELS, calibration
 
 from edge_cifar import quiet
+from edge_cifar.contents import coreml as contents
 from edge_cifar.converters import _coreml_bias, _coreml_observed, coreml
+from edge_cifar.errors import BundleError
+from edge_cifar.runtimes import coreml_reference
 
 pytest.importorskip("tensorflow", reason="the models are Keras models")
 coremltools = pytest.importorskip("coremltools", reason="the programs are compressed by coremltools")
@@ -56,3 +60,13 @@ def test_the_mean_of_each_output_is_that_of_the_exact_weights(kind: str, precisi
     # What is left is the rounding of a bias to half precision.
     assert wrong["ours"] < 0.2 * wrong["as is"]
     assert wrong["ours"] < 1e-3
+
+
+@pytest.mark.parametrize("told", ["[1, -1]", "[0, 1, 2]", "[0, null]", "NaN", "[0, Infinity]", "zero", "{}"])
+def test_means_that_make_no_sense_are_damage(told: str, tmp_path: Path) -> None:
+    with quiet.captured():
+        program = coreml._program(coremltools, network("dense"), "fp16", "iOS16", LABELS)
+        program.user_defined_metadata[coreml_reference.INPUT_MEANS] = told
+        program.save(str(tmp_path / "odd.mlpackage"))
+    with pytest.raises(BundleError, match="is damaged"):
+        contents.weights(tmp_path / "odd.mlpackage")

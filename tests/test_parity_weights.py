@@ -171,3 +171,33 @@ def test_a_kernel_may_hold_the_factor_that_pixels_are_multiplied_by():
     assert check(FP32, exact, held).wrong is None
     assert check(FP32, exact, {**held, "k": rounded(KERNEL)}).wrong is not None
     assert check(FP32, exact, {**held, "MUL of [] number 1, input 1": Weight(values=number["one"])}).wrong is not None
+
+
+def paletted(lowest: float, highest: float, mean: np.ndarray) -> dict[str, Weight]:
+    """A kernel from a palette in half precision, and its bias corrected by means of its inputs."""
+    palette = np.linspace(KERNEL.min(), KERNEL.max(), 16).astype(np.float16)
+    kernel = palette[np.abs(KERNEL[..., None] - palette).argmin(axis=-1)]
+    bias = BIAS + (KERNEL - kernel).sum(axis=2) @ mean
+    return {
+        "k": Weight(values=kernel, palette=palette),
+        "b": Weight(values=bias.astype(np.float16), shifts="k", mean_range=(lowest, highest)),
+    }
+
+
+def test_a_bias_in_half_precision_may_be_corrected_within_the_means_that_the_file_tells():
+    mean = np.array([0.5, 2.0, -1.0])
+    assert judged(**paletted(-1.0, 2.0, mean)) is None
+    assert "constant 'b'" in str(judged(**paletted(-0.1, 0.1, mean)))
+    moved = paletted(-1.0, 2.0, mean)
+    moved["b"].values[2] += 10
+    assert "1 of 4 numbers of its constant 'b'" in str(judged(**moved))
+
+
+def test_a_bias_in_half_precision_is_exact_where_no_means_are_told():
+    given = paletted(-1.0, 2.0, np.array([0.5, 2.0, -1.0]))
+    given["b"] = replace(given["b"], mean_range=None)
+    assert "constant 'b'" in str(judged(**given))
+    # Its input is quantized, which alone is no reason to correct it.
+    given["b"] = replace(given["b"], source=Quantization(dtype=np.dtype(np.uint8), scale=0.1, zero_point=128))
+    assert "constant 'b'" in str(judged(**given))
+    assert judged(k=given["k"], b=replace(given["b"], values=BIAS.astype(np.float16))) is None

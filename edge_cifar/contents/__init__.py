@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.errors import BundleError
+from edge_cifar.runtimes import Range
 from edge_cifar.runtimes._pixels import Quantization
 
 Numbers = NDArray[np.floating[Any]]
@@ -65,6 +66,8 @@ class Weight:
         palette: the one table that the values were looked up in; None where there is none.
         shifts: of a convolution's bias, the name of its kernel.
         source: of a convolution's bias, how the convolution's input is quantized; None where it is not.
+        mean_range: of a bias that was corrected for the rounding of its kernel, the least and the largest mean of an
+            input channel that the correction was computed from, where the file tells them; None where it does not.
     """
 
     values: Numbers
@@ -72,3 +75,9 @@ class Weight:
     palette: Numbers | None = None
     shifts: str | None = None
     source: Quantization | None = None
+    mean_range: Range | None = None
+
+    @property
+    def input_means(self) -> Range | None:
+        """Between which numbers the means of the convolution's input channels lie; None where that is not known."""
+        return self.mean_range or (self.source.real_range() if self.source else None)

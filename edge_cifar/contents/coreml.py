@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
-from edge_cifar.contents import Observer, Sources, Weight, wired
-from edge_cifar.runtimes import Images, coreml_reference
+from edge_cifar.contents import Observer, Sources, Weight, damaged, wired
+from edge_cifar.runtimes import Images, Range, coreml_reference
 from edge_cifar.runtimes._mil import constants, package
 from edge_cifar.runtimes._mil.constexpr import Constant
 from edge_cifar.runtimes._mil.dtypes import Array
@@ -18,6 +19,9 @@ from edge_cifar.runtimes._pixels import Quantization, stored_type
 
 # These come and go with the precision; all other operations are the same, in the same order.
 _PASSING = (constants.CONST, "cast", "quantize", "dequantize", "classify")
+
+# Those that add a bias to the products of a kernel.
+_WITH_KERNELS = ("conv", "linear")
 
 
 def weights(path: Path) -> dict[str, Weight]:
@@ -39,6 +43,7 @@ def weights(path: Path) -> dict[str, Weight]:
                 return known.get(argument.name)
             return constants.literal(opened, argument)
 
+        means = _input_means(path, opened.program.metadata)
         makers = {output.name: operation for operation in opened.program.operations for output in operation.outputs}
         counts: Counter[str] = Counter()
         for operation in opened.program.operations:
@@ -56,7 +61,7 @@ def weights(path: Path) -> dict[str, Weight]:
             counts[kind] += 1
             stem = f"{kind} number {counts[kind]}"
             for place, value in given.items():
-                found[f"{stem}, {place}"] = _weight(operation, stem, place, value, known, makers)
+                found[f"{stem}, {place}"] = _weight(operation, stem, place, value, known, makers, means)
     return found
 
 
@@ -106,15 +111,30 @@ def _weight(
     value: Constant,
     known: Mapping[str, constants.Known],
     makers: Mapping[str, Operation],
+    means: Range | None,
 ) -> Weight:
-    if operation.kind != "conv" or place not in ("weight", "bias"):
+    if operation.kind not in _WITH_KERNELS or place not in ("weight", "bias"):
         return Weight(values=value.array, step=value.step, palette=value.palette)
     if place == "bias":
         given = _quantization(operation, known, makers)
-        return Weight(values=value.array, step=value.step, shifts=f"{stem}, weight", source=given)
+        return Weight(values=value.array, step=value.step, shifts=f"{stem}, weight", source=given, mean_range=means)
     flat = (*value.array.shape[:2], -1)
     step = None if value.step is None else np.broadcast_to(value.step, value.array.shape).reshape(flat)
     return Weight(values=value.array.reshape(flat), step=step, palette=value.palette)
+
+
+def _input_means(path: Path, metadata: Mapping[str, str]) -> Range | None:
+    """What a package with corrected biases tells of the means that they were computed from."""
+    told = metadata.get(coreml_reference.INPUT_MEANS)
+    if told is None:
+        return None
+    try:
+        low, high = map(float, json.loads(told))
+    except (ValueError, TypeError) as error:
+        raise damaged(path, error) from error
+    if not -np.inf < low <= high < np.inf:
+        raise damaged(path, ValueError(f"its input means lie between {low} and {high}"))
+    return low, high
 
 
 def _quantization(

@@ -7,6 +7,7 @@ read from the program, whatever palette, block or scale it chose. At 8 bits ther
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import numpy as np
@@ -14,6 +15,7 @@ from numpy.typing import NDArray
 
 from edge_cifar.converters import _coreml_visits
 from edge_cifar.converters._coreml_observed import Observed
+from edge_cifar.runtimes import coreml_reference
 
 # Both compute weight * input + bias; a fully connected layer is called linear.
 _WEIGHTED = ("conv", "linear")
@@ -28,21 +30,28 @@ def corrected(compressed: Any, program: Any, observed: Observed) -> Any:
         observed: the means of that program's values.
     """
     kernels: dict[str, tuple[str, NDArray[np.float64]]] = {}
+    used: list[float] = []
 
     def note(operation: Any) -> None:
         kernels[operation.outputs[0].name] = operation.x.name, _kernel(operation)
 
     def correct(operation: Any) -> None:
         taken_in, kernel = kernels[operation.outputs[0].name]
-        shift = _shift(kernel - _kernel(operation), observed.means[taken_in])
+        mean = observed.means[taken_in]
+        shift = _shift(kernel - _kernel(operation), mean)
         if not shift.any():
             return
+        used.extend((float(mean.min()), float(mean.max())))
         # Where all biases are zero the converter leaves them away.
         bias = np.zeros((), np.float16) if operation.bias is None else operation.bias.val
         _coreml_visits.set_constant(operation, "bias", (bias + shift).astype(bias.dtype))
 
     _coreml_visits.applied(program, _coreml_visits.visiting(_WEIGHTED, note), return_pymil_prog=True)
-    return _coreml_visits.applied(compressed, _coreml_visits.visiting(_WEIGHTED, correct))
+    result = _coreml_visits.applied(compressed, _coreml_visits.visiting(_WEIGHTED, correct))
+    if used:
+        # For whoever holds the biases against the exact ones.
+        result.user_defined_metadata[coreml_reference.INPUT_MEANS] = json.dumps([min(used), max(used)])
+    return result
 
 
 def _kernel(operation: Any) -> NDArray[np.float64]:

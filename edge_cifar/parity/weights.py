@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.contents import Weight
+from edge_cifar.runtimes import Range
 from edge_cifar.variant import Variant
 
 Floats = NDArray[np.float64]
@@ -138,19 +139,23 @@ def _allowed(name: str, exact: Mapping[str, Weight], given: Mapping[str, Weight]
     truth, weight = exact[name].values.astype(np.float64), given[name]
     if weight.palette is not None:
         return _around(truth, _nearest(truth, weight.palette) + _slack(truth, weight))
-    if weight.step is None:
-        if weight.values.dtype == np.float16:
-            rounded = truth.astype(np.float16).astype(np.float64)
-            # The ONNX converter keeps what is too small for half precision from becoming 0.
-            return _around(rounded, np.where(np.abs(truth) < _SMALLEST_FLOAT16, _SMALLEST_FLOAT16, 0))
-        low, high = truth, truth
-    else:
+    means = weight.input_means
+    if weight.step is not None:
         step = np.abs(np.broadcast_to(weight.step, truth.shape).astype(np.float64))
         low, high = _around(truth, step / 2 + _slack(truth, weight))
-    if weight.shifts is None or weight.source is None or weight.shifts not in given:
+    elif weight.values.dtype == np.float16:
+        rounded = truth.astype(np.float16).astype(np.float64)
+        # The ONNX converter keeps what is too small for half precision from becoming 0.
+        low, high = _around(rounded, np.where(np.abs(truth) < _SMALLEST_FLOAT16, _SMALLEST_FLOAT16, 0))
+        # Those in half precision are corrected only where the file says so.
+        means = weight.mean_range
+    else:
+        low, high = truth, truth
+    if weight.shifts is None or means is None or weight.shifts not in given:
         return low, high
-    least, most = _correction(exact[weight.shifts], given[weight.shifts], weight)
-    return low + least, high + most
+    least, most = _correction(exact[weight.shifts], given[weight.shifts], means)
+    low, high = low + least, high + most
+    return low - _slack(low, weight), high + _slack(high, weight)
 
 
 def _slack(truth: Floats, weight: Weight) -> Floats:
@@ -169,20 +174,19 @@ def _nearest(truth: Floats, palette: NDArray[np.floating[Any]]) -> Floats:
     return np.asarray(np.minimum(np.abs(entries[above] - truth), np.abs(entries[above - 1] - truth)))
 
 
-def _correction(exact: Weight, given: Weight, bias: Weight) -> tuple[Floats, Floats]:
+def _correction(exact: Weight, given: Weight, limits: Range) -> tuple[Floats, Floats]:
     """By how much the bias of a convolution may have been corrected for the rounding of its kernel.
 
     Rounding takes ``exact - given`` away from each weight. Times the mean of its input that is taken from the
-    output's mean, and added to the bias instead. The mean of an input channel lies in the range that the input was
-    quantized for, which is all that is needed to bound the sum over the channels. A weight that lies in the middle
-    between two steps may have been rounded the other way where the correction was computed.
+    output's mean, and added to the bias instead. The mean of an input channel lies within ``limits``, such as the range
+    that the input was quantized for, which is all that is needed to bound the sum over the channels. A weight that lies
+    in the middle between two steps may have been rounded the other way where the correction was computed.
     """
-    assert bias.source is not None
-    limits = bias.source.real_range()
-    assert limits is not None
     error = exact.values.astype(np.float64) - given.values.astype(np.float64)
     if given.step is None:
-        lost = [error.sum(axis=2)]
+        # Where the correction was computed, the exact weights were half precision's.
+        rounding = _slack(exact.values.astype(np.float64), given).sum(axis=2)
+        lost = [error.sum(axis=2) - rounding, error.sum(axis=2) + rounding]
     else:
         half = np.abs(np.broadcast_to(given.step, error.shape).astype(np.float64)) / 2
         tied = np.abs(np.abs(error) - half) <= _TIE * half

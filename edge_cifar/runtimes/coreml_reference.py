@@ -23,6 +23,10 @@ SUFFIX = ".mlpackage"
 DEVICE = False
 BACKENDS = ("numpy",)
 
+# The metadata in which a package whose biases were corrected for the rounding of its weights tells the least and the
+# largest mean of an input channel that went into them, as JSON.
+INPUT_MEANS = "input_means"
+
 
 def unavailable(backend: str | None = None) -> str | None:
     """Nothing keeps it from running anywhere."""
