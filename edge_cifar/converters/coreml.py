@@ -77,7 +77,7 @@ def convert(
         model: a Keras model in float32.
         precision: one of :data:`PRECISIONS`.
         labels: class names, which the program answers with.
-        calibration: training images for ``int8``; the others need none.
+        calibration: training images for ``int8``, ``w6`` and ``w4``; the others need none.
         metadata: kept in the package beside the labels.
         path: where to write.
         options: the deployment target.
