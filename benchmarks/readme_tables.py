@@ -6,6 +6,7 @@ A document marks what is generated:
     <!-- generated: NAME advice -->     what to ship, by the report's rule
     <!-- generated: NAME picture -->    accuracy against latency and size, drawn to docs/pictures/NAME.svg
     <!-- generated: converters matrix --> every format and precision that export writes
+    <!-- generated: models trainings --> the runs kept under models/, from their records
     <!-- generated: NAME source -->     machine, commit, command and data behind the figures
     <!-- generated: NAME comparison --> the table that a script of this folder left in its result, with its source
     ...
@@ -28,12 +29,14 @@ from pathlib import Path
 
 from edge_cifar import files
 from edge_cifar.errors import EdgeCifarError
-from edge_cifar.report import scatter, tables
+from edge_cifar.report import quantities, scatter, tables
 from edge_cifar.report.advice import Limits, advise
 from edge_cifar.report.fields import Fields
 from edge_cifar.report.measurements import Data, distinct, machine_label, read_data
 from edge_cifar.report.page import Document
 from edge_cifar.report.sources import gather
+from edge_cifar.report.trained import read_run
+from edge_cifar.run import Run
 from edge_cifar.steps import _export_plan
 
 _REGION = re.compile(r"(<!-- generated: (?P<name>\S+) (?P<kind>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
@@ -87,6 +90,8 @@ class Tables:
         name, kind = region["name"], region["kind"]
         if (name, kind) == ("converters", "matrix"):
             return f"{region[1]}{_matrix()}\n{region[4]}"
+        if (name, kind) == ("models", "trainings"):
+            return f"{region[1]}{_trainings(self._root / 'models')}\n{region[4]}"
         results = [files.inside(self._root / "benchmarks" / "results", f"{part}.json") for part in name.split("+")]
         if kind == "comparison":
             shown = "\n\n".join(_comparison(path) for path in results)
@@ -110,6 +115,30 @@ class Tables:
                 scatter.trade_off(found.measurements, path)
         link = Path(os.path.relpath(path, document.parent)).as_posix()
         return f"![Accuracy against latency and against size, with the Pareto front]({link})"
+
+
+def _trainings(folder: Path) -> str:
+    """The runs that are kept, by accuracy."""
+    runs = [read_run(Run(path.parent)) for path in sorted(folder.glob("*/record.json"))]
+    lines = [
+        "| run | recipe | from | epochs | test accuracy (95 % interval) | parameters | multiply-adds | trained in |"
+    ]
+    lines.append("| --- | --- | --- | --- | ---: | ---: | ---: | ---: |")
+    for run in sorted(runs, key=lambda run: run.accuracy or 0, reverse=True):
+        low, high = 100 * (run.low or 0), 100 * (run.high or 0)
+        cells = (
+            run.name,
+            run.recipe or quantities.MISSING,
+            "scratch" if run.weights in (None, "none") else run.weights,
+            " + ".join(f"{phase.epochs} {phase.name}" for phase in run.phases),
+            f"{quantities.percent(run.accuracy)} ({low:.1f} to {high:.1f})"
+            + (" synthetic" if run.data.synthetic else ""),
+            quantities.amount(run.parameters),
+            quantities.amount(run.multiply_adds),
+            quantities.duration(run.seconds),
+        )
+        lines.append(f"| {' | '.join(map(str, cells))} |")
+    return "\n".join(lines)
 
 
 def _matrix() -> str:
