@@ -50,13 +50,9 @@ def test_the_mean_of_each_output_is_that_of_the_exact_weights(kind: str, precisi
         seen = {
             name: _coreml_observed.observe(one, calibration()) for name, one in (("as is", plain), ("ours", corrected))
         }
-    wrong = {}
-    for name, observed in seen.items():
-        # The output of the one operation that was compressed: the first whose means are not the exact ones.
-        first = next(
-            value for value in exact.means if not np.array_equal(exact.means[value], seen["as is"].means[value])
-        )
-        wrong[name] = np.abs(observed.means[first] - exact.means[first]).max()
+    # The output of the one operation that was compressed: the first whose means are not the exact ones.
+    first = next(value for value in exact.means if not np.array_equal(exact.means[value], seen["as is"].means[value]))
+    wrong = {name: np.abs(observed.means[first] - exact.means[first]).max() for name, observed in seen.items()}
     # What is left is the rounding of a bias to half precision.
     assert wrong["ours"] < 0.2 * wrong["as is"]
     assert wrong["ours"] < 1e-3

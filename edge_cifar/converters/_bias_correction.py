@@ -57,6 +57,19 @@ def rounded(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
     return np.asarray(np.rint(kernel / scale) * scale, np.float32)
 
 
+def lost_mean(lost: NDArray[Any], mean: NDArray[np.float64]) -> NDArray[np.float64]:
+    """What the means of a convolution's outputs lose by what its weights lost.
+
+    Args:
+        lost: ``[input channels of a group, output channels]``, summed over the kernel's places.
+        mean: ``[input channels]``, of the convolution's input.
+    """
+    groups = len(mean) // len(lost)
+    # Output channels of group g see only its own input channels.
+    parts = zip(np.split(mean, groups), np.split(lost, groups, axis=1), strict=True)
+    return np.concatenate([part_mean @ part_lost for part_mean, part_lost in parts])
+
+
 def _convolutions(model: Any) -> list[Any]:
     layers = packages.require_keras().layers
     return [layer for layer in model.layers if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D)]
@@ -102,15 +115,7 @@ def _shift(layer: Any, mean: NDArray[np.float64]) -> NDArray[np.float32]:
     """What rounding takes away from each output channel's mean; borders are passed over."""
     kernel = layer.kernel.numpy()
     if isinstance(layer, packages.require_keras().layers.DepthwiseConv2D):
-        # [height, width, channels, multiplier] -> [height * width, channels * multiplier]
-        flat = kernel.reshape(-1, kernel.shape[2] * kernel.shape[3])
-        lost = (flat - rounded(flat)).sum(axis=0).reshape(kernel.shape[2:])
-        return np.asarray(lost * mean[:, np.newaxis], np.float32).reshape(-1)
-    lost = (kernel - rounded(kernel)).sum(axis=(0, 1))
-    groups = layer.groups
-    # Output channels of group g see only its own input channels.
-    parts = [
-        part_mean @ part_lost
-        for part_mean, part_lost in zip(np.split(mean, groups), np.split(lost, groups, axis=1), strict=True)
-    ]
-    return np.concatenate(parts).astype(np.float32)
+        # [height, width, channels, multiplier] -> [height * width, channels * multiplier], each channel a group.
+        kernel = kernel.reshape(-1, kernel.shape[2] * kernel.shape[3])
+        return lost_mean((kernel - rounded(kernel)).sum(axis=0, keepdims=True), mean).astype(np.float32)
+    return lost_mean((kernel - rounded(kernel)).sum(axis=(0, 1)), mean).astype(np.float32)

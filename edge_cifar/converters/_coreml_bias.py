@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar.converters import _coreml_visits
+from edge_cifar.converters import _bias_correction, _coreml_visits
 from edge_cifar.converters._coreml_observed import Observed
 from edge_cifar.runtimes import coreml_reference
 
@@ -38,7 +38,7 @@ def corrected(compressed: Any, program: Any, observed: Observed) -> Any:
     def correct(operation: Any) -> None:
         taken_in, kernel = kernels[operation.outputs[0].name]
         mean = observed.means[taken_in]
-        shift = _shift(kernel - _kernel(operation), mean)
+        shift = _bias_correction.lost_mean((kernel - _kernel(operation)).sum(axis=2).T, mean)
         if not shift.any():
             return
         used.extend((float(mean.min()), float(mean.max())))
@@ -55,20 +55,7 @@ def corrected(compressed: Any, program: Any, observed: Observed) -> Any:
 
 
 def _kernel(operation: Any) -> NDArray[np.float64]:
-    """An operation's weights as it uses them: ``[outputs, inputs of its group, ...]``."""
+    """An operation's weights as it uses them: ``[outputs, inputs of its group, places]``."""
     weight = operation.weight
-    return np.asarray(weight.val if weight.val is not None else weight.op.materialized_val_inference(), np.float64)
-
-
-def _shift(lost: NDArray[np.float64], mean: NDArray[np.float64]) -> NDArray[np.float64]:
-    """What is lost of each output's mean: borders are passed over.
-
-    Args:
-        lost: of the weights, ``[outputs, inputs of its group, ...]``.
-        mean: of each input channel.
-    """
-    by_input = lost.reshape(*lost.shape[:2], -1).sum(axis=2)
-    groups = len(mean) // by_input.shape[1]
-    # Output channels of group g see only its own input channels.
-    parts = zip(np.split(by_input, groups), np.split(mean, groups), strict=True)
-    return np.concatenate([part @ part_mean for part, part_mean in parts])
+    values = np.asarray(weight.val if weight.val is not None else weight.op.materialized_val_inference(), np.float64)
+    return np.reshape(values, (*values.shape[:2], -1))

@@ -103,18 +103,17 @@ def convert(
                 ("coreml", floats, system, tuple(labels)),
                 lambda: _program(coremltools, model, floats, system, labels),
             )
+
+            def observed() -> _coreml_observed.Observed:
+                what = ("coreml observed", system, calibration.digest())
+                return _shared.once(model, what, lambda: _coreml_observed.observe(start, calibration))
+
             program = start
-            if precision in (*CALIBRATED, *CORRECTED):
-                observed = _shared.once(
-                    model,
-                    ("coreml observed", system, calibration.digest()),
-                    lambda: _coreml_observed.observe(start, calibration),
-                )
             if precision in CALIBRATED:
-                program = _coreml_activations.quantized(coremltools, program, observed)
+                program = _coreml_activations.quantized(coremltools, program, observed())
             program = _compressed(coremltools, program, precision, TARGETS[system])
             if precision in CORRECTED:
-                program = _coreml_bias.corrected(program, start, observed)
+                program = _coreml_bias.corrected(program, start, observed())
     except Exception as error:
         # coremltools raises whatever its passes raise, down to bare Exception.
         raise _graph.failed("coreml", precision, error, chatter, model) from error

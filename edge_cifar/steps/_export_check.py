@@ -102,7 +102,7 @@ def check(path: Path, yardstick: Yardstick) -> Outcome:
     drop = figures["drop"]
     if len(candidate) < len(yardstick.split) and drop["low"] <= yardstick.max_drop < drop["points"]:
         # More is lost than may be, and chance could still have done it.
-        candidate = np.concatenate([candidate, runtime.predict(yardstick.split.images[count:])])
+        candidate = np.concatenate([candidate, runtime.predict(yardstick.split.images[len(candidate) :])])
         figures = {"images": len(candidate), **_figures(yardstick, candidate)}
         drop = figures["drop"]
     rejection = None
