@@ -154,8 +154,7 @@ def document(results: list[dict[str, Any]]) -> dict[str, Any]:
     rows = [
         [
             result["change"],
-            f"{quantities.percent(result['test']['accuracy'], 1)} ({100 * result['test']['low']:.1f} to "
-            f"{100 * result['test']['high']:.1f})",
+            quantities.with_interval(*(result["test"][key] for key in ("accuracy", "low", "high"))),
             f"{100 * (result['test']['accuracy'] - default):+.1f}" if result is not results[0] else "",
         ]
         for result in results

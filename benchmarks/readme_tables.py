@@ -120,25 +120,21 @@ class Tables:
 def _trainings(folder: Path) -> str:
     """The runs that are kept, by accuracy."""
     runs = [read_run(Run(path.parent)) for path in sorted(folder.glob("*/record.json"))]
-    lines = [
-        "| run | recipe | from | epochs | test accuracy (95 % interval) | parameters | multiply-adds | trained in |"
-    ]
-    lines.append("| --- | --- | --- | --- | ---: | ---: | ---: | ---: |")
-    for run in sorted(runs, key=lambda run: run.accuracy or 0, reverse=True):
-        low, high = 100 * (run.low or 0), 100 * (run.high or 0)
-        cells = (
+    columns = ("run", "recipe", "from", "epochs", "test accuracy (95 % interval)")
+    rows = [
+        (
             run.name,
             run.recipe or quantities.MISSING,
-            "scratch" if run.weights in (None, "none") else run.weights,
+            "scratch" if run.weights in (None, "none") else str(run.weights),
             " + ".join(f"{phase.epochs} {phase.name}" for phase in run.phases),
-            f"{quantities.percent(run.accuracy)} ({low:.1f} to {high:.1f})"
-            + (" synthetic" if run.data.synthetic else ""),
+            quantities.with_interval(run.accuracy, run.low, run.high) + (" synthetic" if run.data.synthetic else ""),
             quantities.amount(run.parameters),
             quantities.amount(run.multiply_adds),
             quantities.duration(run.seconds),
         )
-        lines.append(f"| {' | '.join(map(str, cells))} |")
-    return "\n".join(lines)
+        for run in sorted(runs, key=lambda run: run.accuracy or 0, reverse=True)
+    ]
+    return tables.plain((*columns, "parameters", "multiply-adds", "trained in"), rows)
 
 
 def _matrix() -> str:

@@ -6,9 +6,9 @@ Each run, named by its folder or its backbone, is exported with ``--format all -
 artifact is then held against the Keras model on the whole test set, Core ML's by the reference evaluator where
 there is no Mac, and those that have a runtime here are timed in turns. ``verify`` holds an artifact whose weights
 were trained again against the model with those weights; what it loses against the run's own model is taken here,
-so that the column means one thing. A backbone of which no trained run is
-kept is trained for one epoch on 500 images, as benchmarks/backbones.py does it: that tells its costs, of its
-accuracy nothing. A variant that the gate rejected shows what it lost on the validation images.
+so that the column means one thing. A backbone of which no trained run is kept is trained for one epoch on 500
+images, as benchmarks/backbones.py does it: that tells its costs, of its accuracy nothing. A variant that the gate
+rejected shows what it lost on the validation images.
 
 The result is written after each run; those of other runs that stand in the file stay. A bundle that an
 interrupted call left in the work folder is not made again. Give it a quiet machine.
@@ -20,6 +20,7 @@ import argparse
 import shutil
 import sys
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -31,8 +32,8 @@ from edge_cifar import files, machine
 from edge_cifar.artifact import MANIFEST, Artifact, Bundle
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.errors import CheckFailed
-from edge_cifar.evaluation.agreement import agreement
-from edge_cifar.evaluation.paired import paired_drop
+from edge_cifar.parity.comparison import compare
+from edge_cifar.parity.verification import Verification
 from edge_cifar.reference import Reference
 from edge_cifar.report import quantities
 from edge_cifar.run import Run
@@ -78,6 +79,8 @@ def measure(run: Run, folder: Path, images: int | None, seconds: float) -> dict[
     variants = []
     for outcome in outcomes:
         row = timed[outcome.variant]
+        if outcome.variant.change:
+            outcome = against_the_original(outcome, artifacts[outcome.variant], reference)
         found, costs = outcome.document(), row.document()
         kept = ("status", "method", "images", "accuracy", "accuracy_drop", "top1_agreement", "max_abs_diff", "reason")
         more = ("size_bytes", "gzip_bytes", "latency_ms", "ratio", "notes")
@@ -87,7 +90,6 @@ def measure(run: Run, folder: Path, images: int | None, seconds: float) -> dict[
                 **{key: found[key] for key in kept},
                 **{key: costs[key] for key in more},
                 "not_timed": row.reason,
-                **(against_the_original(artifacts[outcome.variant], reference) if outcome.variant.change else {}),
             }
         )
     answered = next(one for outcome in outcomes if (one := outcome.document())["reference_accuracy"])
@@ -105,16 +107,10 @@ def measure(run: Run, folder: Path, images: int | None, seconds: float) -> dict[
     }
 
 
-def against_the_original(artifact: Artifact, reference: Reference) -> dict[str, Any]:
-    """What an artifact whose weights were trained again loses against the run's own model."""
+def against_the_original(outcome: Verification, artifact: Artifact, reference: Reference) -> Verification:
+    """The outcome of an artifact whose weights were trained again, its figures against the run's own model."""
     answers = loading.load(artifact.path).predict(reference.images)
-    drop = paired_drop(reference.labels, reference.probabilities, answers)
-    close = agreement(reference.probabilities, answers)
-    return {
-        "accuracy_drop": {"points": drop.points, "low": drop.low, "high": drop.high, "p_value": drop.p_value},
-        "top1_agreement": close.top1_agreement,
-        "max_abs_diff": close.max_abs_diff,
-    }
+    return replace(outcome, comparison=compare(reference, answers, outcome.tolerance.margin))
 
 
 def rows(result: Mapping[str, Any]) -> list[list[str]]:
@@ -151,9 +147,7 @@ def rows(result: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _accuracy(found: Mapping[str, float] | None) -> str:
-    if found is None:
-        return quantities.MISSING
-    return f"{quantities.percent(found['value'])} ({100 * found['low']:.1f} to {100 * found['high']:.1f})"
+    return quantities.with_interval(found["value"], found["low"], found["high"]) if found else quantities.MISSING
 
 
 def _lost(drop: Mapping[str, float] | None) -> str:

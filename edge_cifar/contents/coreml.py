@@ -130,7 +130,7 @@ def _input_means(path: Path, metadata: Mapping[str, str]) -> Range | None:
         return None
     try:
         low, high = map(float, json.loads(told))
-    except (ValueError, TypeError) as error:
+    except (ValueError, TypeError, OverflowError, RecursionError) as error:
         raise damaged(path, error) from error
     if not -np.inf < low <= high < np.inf:
         raise damaged(path, ValueError(f"its input means lie between {low} and {high}"))

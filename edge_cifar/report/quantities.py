@@ -43,6 +43,12 @@ def percent(fraction: float | None, decimals: int = 2) -> str:
     return MISSING if fraction is None else f"{100.0 * fraction:.{decimals}f}{SPACE}%"
 
 
+def with_interval(fraction: float | None, low: float | None, high: float | None) -> str:
+    """A share in 0..1 with its interval, where it has one: 93.15 % (92.6 to 93.6)."""
+    words = percent(fraction)
+    return words if low is None or high is None else f"{words} ({100 * low:.1f} to {100 * high:.1f})"
+
+
 def duration(seconds: float | None) -> str:
     """A length of time: 42 s, 13 min, 2 h 05 min."""
     if seconds is None:

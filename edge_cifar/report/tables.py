@@ -55,9 +55,7 @@ def _line(cells: Sequence[str]) -> str:
 def _accuracy(row: Measurement) -> str:
     if row.accuracy is None:
         return quantities.MISSING if row.status == "ok" else row.status
-    words = quantities.percent(row.accuracy)
-    if row.low is not None and row.high is not None:
-        words += f" ({100 * row.low:.1f} to {100 * row.high:.1f})"
+    words = quantities.with_interval(row.accuracy, row.low, row.high)
     words += " synthetic" if row.synthetic else ""
     return f"{words}, {row.caveat}" if row.caveat else words
 
