@@ -11,8 +11,9 @@ import pytest
 from PIL import Image
 from report_samples import LABELS, bench_document, classification_document, record_document, write_mistakes
 
+from edge_cifar import backbones
 from edge_cifar.data import Split
-from edge_cifar.report import figures, scatter, sheets
+from edge_cifar.report import figures, palette, scatter, sheets
 from edge_cifar.report.measurements import read_benchmark
 
 pytest.importorskip("matplotlib", reason="pictures need Matplotlib")
@@ -91,3 +92,8 @@ def test_the_still_picture_carries_the_digest_of_its_figures(tmp_path: Path) -> 
     text = (tmp_path / "trade-off.svg").read_text(encoding="utf-8")
     assert scatter.digest(rows) in text
     assert scatter.digest(others) not in text
+
+
+def test_every_backbone_has_a_colour_of_its_own() -> None:
+    colours = palette.colours(backbones.names())
+    assert len(set(colours.values())) == len(backbones.names())

@@ -13,7 +13,9 @@ ORANGE = "#D55E00"
 GREY = "#6B7280"
 
 # The yellow of the original is left out: it cannot be read on white.
-_CYCLE = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31", "#4B5563", "#B2182B")
+_TEN = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31", "#4B5563", "#B2182B")
+# The same, dark: there are more backbones than ten.
+_CYCLE = (*_TEN, *("#" + "".join(f"{int(colour[at : at + 2], 16) // 2:02X}" for at in (1, 3, 5)) for colour in _TEN))
 
 # format -> symbol, as (Plotly, Matplotlib) call it. A bare file's format is its suffix, which is one of these.
 _SYMBOLS = {"tflite": ("circle", "o"), "onnx": ("square", "s"), "coreml": ("diamond", "D"), "keras": ("x", "X")}
@@ -21,7 +23,7 @@ _OTHER_SYMBOL = ("triangle-up", "^")
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each name, in order of first appearance; colours repeat after ten names."""
+    """A colour for each name, in order of first appearance; colours repeat after twenty names."""
     distinct = dict.fromkeys(names)
     return {name: _CYCLE[index % len(_CYCLE)] for index, name in enumerate(distinct)}
 
