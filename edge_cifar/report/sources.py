@@ -86,7 +86,7 @@ class _Found:
         self._bundles[folder.resolve()] = Bundle.open(folder)
 
     def add_json(self, path: Path) -> None:
-        document = files.read_json(path, "bench result")
+        document = files.read_json(path, "bench or verify result")
         if isinstance(document, dict) and "schema" not in document and "results" in document:
             verified = Fields(document, str(path))
             self._verified[path.resolve()] = verified
