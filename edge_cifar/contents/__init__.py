@@ -65,7 +65,8 @@ class Weight:
         step: of a uniform quantization, to be broadcast to the values; None where there is none.
         palette: the one table that the values were looked up in; None where there is none.
         shifts: of a convolution's bias, the name of its kernel.
-        source: of a convolution's bias, how the convolution's input is quantized; None where it is not.
+        source: of a convolution's bias, how the convolution's input is quantized; None where it is not, and in
+            Core ML, whose biases stay floats and tell ``mean_range`` where they are corrected.
         mean_range: of a bias that was corrected for the rounding of its kernel, the least and the largest mean of an
             input channel that the correction was computed from, where the file tells them; None where it does not.
     """

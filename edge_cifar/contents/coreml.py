@@ -15,7 +15,6 @@ from edge_cifar.runtimes._mil import constants, package
 from edge_cifar.runtimes._mil.constexpr import Constant
 from edge_cifar.runtimes._mil.dtypes import Array
 from edge_cifar.runtimes._mil.program import Argument, Operation, Reference
-from edge_cifar.runtimes._pixels import Quantization, stored_type
 
 # These come and go with the precision; all other operations are the same, in the same order.
 _PASSING = (constants.CONST, "cast", "quantize", "dequantize", "classify")
@@ -44,7 +43,6 @@ def weights(path: Path) -> dict[str, Weight]:
             return constants.literal(opened, argument)
 
         means = _input_means(path, opened.program.metadata)
-        makers = {output.name: operation for operation in opened.program.operations for output in operation.outputs}
         counts: Counter[str] = Counter()
         for operation in opened.program.operations:
             if operation.kind in _PASSING or operation.kind.startswith(constants.CONSTEXPR):
@@ -61,7 +59,7 @@ def weights(path: Path) -> dict[str, Weight]:
             counts[kind] += 1
             stem = f"{kind} number {counts[kind]}"
             for place, value in given.items():
-                found[f"{stem}, {place}"] = _weight(operation, stem, place, value, known, makers, means)
+                found[f"{stem}, {place}"] = _weight(operation, stem, place, value, means)
     return found
 
 
@@ -104,20 +102,11 @@ def observe(path: Path, images: Images, observer: Observer) -> None:
     coreml_reference.load(path).observe(images, tell)
 
 
-def _weight(
-    operation: Operation,
-    stem: str,
-    place: str,
-    value: Constant,
-    known: Mapping[str, constants.Known],
-    makers: Mapping[str, Operation],
-    means: Range | None,
-) -> Weight:
+def _weight(operation: Operation, stem: str, place: str, value: Constant, means: Range | None) -> Weight:
     if operation.kind not in _WITH_KERNELS or place not in ("weight", "bias"):
         return Weight(values=value.array, step=value.step, palette=value.palette)
     if place == "bias":
-        given = _quantization(operation, known, makers)
-        return Weight(values=value.array, step=value.step, shifts=f"{stem}, weight", source=given, mean_range=means)
+        return Weight(values=value.array, step=value.step, shifts=f"{stem}, weight", mean_range=means)
     flat = (*value.array.shape[:2], -1)
     step = None if value.step is None else np.broadcast_to(value.step, value.array.shape).reshape(flat)
     return Weight(values=value.array.reshape(flat), step=step, palette=value.palette)
@@ -135,27 +124,3 @@ def _input_means(path: Path, metadata: Mapping[str, str]) -> Range | None:
     if not -np.inf < low <= high < np.inf:
         raise damaged(path, ValueError(f"its input means lie between {low} and {high}"))
     return low, high
-
-
-def _quantization(
-    operation: Operation, known: Mapping[str, constants.Known], makers: Mapping[str, Operation]
-) -> Quantization | None:
-    """What a convolution's input can be, where it comes out of a ``dequantize``."""
-    (source,) = operation.inputs["x"]
-    maker = makers.get(source.name) if isinstance(source, Reference) else None
-    if maker is None or maker.kind != "dequantize":
-        return None
-    scale, zero_point = (_constant(maker, place, known) for place in ("scale", "zero_point"))
-    if scale is None or scale.array.size != 1:
-        return None
-    if zero_point is None:
-        return stored_type(np.int8, float(scale.array), 0)
-    return stored_type(zero_point.array.dtype, float(scale.array), int(zero_point.array))
-
-
-def _constant(operation: Operation, place: str, known: Mapping[str, constants.Known]) -> Constant | None:
-    for argument in operation.inputs.get(place, ()):
-        value = known.get(argument.name) if isinstance(argument, Reference) else None
-        if isinstance(value, Constant):
-            return value
-    return None
