@@ -100,15 +100,14 @@ def _accuracy(probabilities: NDArray[np.float32], split: Split) -> float:
 def _trained(dataset: Dataset) -> Any:
     import keras
 
-    from edge_cifar.backbones import resnet8
+    from edge_cifar import backbones
+    from edge_cifar.training import batch_norm
+    from edge_cifar.training.assembly import build_model
 
     keras.utils.set_random_seed(0)
-    inputs = keras.Input((32, 32, 3))
-    outputs = resnet8.build(keras, resnet8.preprocess(keras, inputs), classes=10, alpha=1.0)
-    model = keras.Model(inputs, outputs)
-    for layer in model.layers:
-        if isinstance(layer, keras.layers.BatchNormalization):
-            layer.momentum = 0.9
+    resnet8 = backbones.get("resnet8")
+    model = build_model(keras, resnet8, input_shape=(32, 32, 3), classes=10, image_size=32)
+    batch_norm.set_momentum(model, 0.9)
     epochs, batch_size = 12, 64
     rate = keras.optimizers.schedules.CosineDecay(3e-3, epochs * len(dataset.train) // batch_size)
     model.compile(keras.optimizers.Adam(rate), loss="sparse_categorical_crossentropy")
