@@ -84,6 +84,20 @@ def test_a_layer_that_was_merged_into_the_next_is_told_from_one_that_is_lost() -
     assert "nothing in it is like the layer 'b'" in str(outcome.sentence())
 
 
+def test_a_value_unlike_a_layer_is_not_that_layer_where_all_behind_it_is_well() -> None:
+    half = np.float32(0.5) * OUTPUTS["b"]
+    found = matched(CHAIN, chained("x", "y", "z"), {"x": OUTPUTS["a"], "y": half, "z": OUTPUTS["c"]})
+    assert pairs(CHAIN, found) == {"a": "x", "b": "y", "c": "z"}
+    outcome = drift(FP32, CHAIN, found)
+    assert [(layer.state, layer.value) for layer in outcome.layers] == [("same", "x"), ("merged", None), ("same", "z")]
+    # Of two that read it, one is off.
+    forked = model({"a": (), "b": ("a",), "c": ("b",), "d": ("b",)})
+    sources = {"x": (), "y": ("x",), "z": ("y",), "w": ("y",)}
+    values = {"x": OUTPUTS["a"], "y": half, "z": OUTPUTS["c"], "w": np.float32(0.5) * OUTPUTS["d"]}
+    outcome = drift(FP32, forked, matched(forked, sources, values))
+    assert [layer.state for layer in outcome.layers] == ["same", "apart", "same", "apart"]
+
+
 def test_the_order_of_computation_rules_out_what_the_numbers_alone_would_take() -> None:
     # What is nearest to b is computed before a, so it cannot be b.
     values = {"early": OUTPUTS["b"] + np.float32(0.001), "x": OUTPUTS["a"], "y": OUTPUTS["b"] + np.float32(0.01)}

@@ -118,7 +118,9 @@ def drift(variant: Variant, activations: Activations, matches: Sequence[Match]) 
         matches: one a layer that has a value in the artifact, in order.
     """
     tolerance = tolerance_for(variant)
-    found = {match.layer: match for match in matches}
+    harmless = _harmless(activations, {match.layer for match in matches if match.error <= tolerance})
+    # A value unlike its layer, behind which all is well, is another one: such as a sum before its bias is added.
+    found = {match.layer: match for match in matches if match.error <= tolerance or match.layer not in harmless}
     behind = _with_a_match_behind(activations, set(found))
     outcomes = []
     for number, layer in enumerate(activations.layers):
@@ -138,6 +140,19 @@ def drift(variant: Variant, activations: Activations, matches: Sequence[Match]) 
             )
         )
     return Drift(variant=variant, tolerance=tolerance, images=activations.images, layers=tuple(outcomes))
+
+
+def _harmless(activations: Activations, within: set[int]) -> set[int]:
+    """Layers within the tolerance, and those from which nothing but such layers is computed."""
+    readers: dict[int, set[int]] = {}
+    for number, layer in enumerate(activations.layers):
+        for source in layer.sources:
+            readers.setdefault(source, set()).add(number)
+    found = set(within)
+    for number in reversed(range(len(activations.layers))):
+        if number in readers and readers[number] <= found:
+            found.add(number)
+    return found
 
 
 def _with_a_match_behind(activations: Activations, matched: set[int]) -> set[int]:

@@ -4,7 +4,7 @@ Names do not tell: converters fold a batch norm into a convolution, join an acti
 any of them, and quantizers name what they insert. So a layer is matched with the value nearest to it in numbers
 among those of its shape, pairs that are nearest first, and a pair is kept only where it agrees with all that were
 kept before it: of two layers, one may be computed from the other exactly where the same is true of their values.
-Layers that were folded into others then find no value left.
+Layers that were folded into others then find no value left, or one that is unlike them.
 """
 
 from __future__ import annotations
