@@ -94,7 +94,7 @@ def test_a_script_s_comparison_is_a_table_with_its_source(tmp_path: Path) -> Non
 def test_a_missing_result_or_unknown_kind_is_one_sentence(tmp_path: Path) -> None:
     write_bench(tmp_path / "benchmarks" / "results" / "two.json")
     for mark, said in (
-        ("three table", "no bench result at"),
+        ("three table", "no bench or verify result at"),
         ("two poem", "it is one of table"),
         ("../x table", "outside"),
     ):
