@@ -197,4 +197,7 @@ def test_a_bias_in_half_precision_is_exact_where_no_means_are_told():
     given = paletted(-1.0, 2.0, np.array([0.5, 2.0, -1.0]))
     given["b"] = replace(given["b"], mean_range=None)
     assert "constant 'b'" in str(judged(**given))
+    # Its input is quantized, which alone is no reason to correct it.
+    given["b"] = replace(given["b"], source=Quantization(dtype=np.dtype(np.uint8), scale=0.1, zero_point=128))
+    assert "constant 'b'" in str(judged(**given))
     assert judged(k=given["k"], b=replace(given["b"], values=BIAS.astype(np.float16))) is None

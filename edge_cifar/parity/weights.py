@@ -139,6 +139,7 @@ def _allowed(name: str, exact: Mapping[str, Weight], given: Mapping[str, Weight]
     truth, weight = exact[name].values.astype(np.float64), given[name]
     if weight.palette is not None:
         return _around(truth, _nearest(truth, weight.palette) + _slack(truth, weight))
+    means = weight.input_means
     if weight.step is not None:
         step = np.abs(np.broadcast_to(weight.step, truth.shape).astype(np.float64))
         low, high = _around(truth, step / 2 + _slack(truth, weight))
@@ -146,11 +147,13 @@ def _allowed(name: str, exact: Mapping[str, Weight], given: Mapping[str, Weight]
         rounded = truth.astype(np.float16).astype(np.float64)
         # The ONNX converter keeps what is too small for half precision from becoming 0.
         low, high = _around(rounded, np.where(np.abs(truth) < _SMALLEST_FLOAT16, _SMALLEST_FLOAT16, 0))
+        # Those in half precision are corrected only where the file says so.
+        means = weight.mean_range
     else:
         low, high = truth, truth
-    if weight.shifts is None or weight.input_means is None or weight.shifts not in given:
+    if weight.shifts is None or means is None or weight.shifts not in given:
         return low, high
-    least, most = _correction(exact[weight.shifts], given[weight.shifts], weight.input_means)
+    least, most = _correction(exact[weight.shifts], given[weight.shifts], means)
     low, high = low + least, high + most
     return low - _slack(low, weight), high + _slack(high, weight)
 
