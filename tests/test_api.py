@@ -3,14 +3,31 @@
 from __future__ import annotations
 
 import json
+import re
+import shutil
 import subprocess
 import sys
+from pathlib import Path
+from typing import Any
 
+import numpy as np
 import pytest
+from PIL import Image
 
 import edge_cifar
+from edge_cifar.errors import DataError, UsageError
+from edge_cifar.run import Run
+from edge_cifar.several import several
 
 FUNCTIONS = ("bench", "export", "load", "predict", "report", "train", "verify")
+
+
+@pytest.fixture
+def colour_picture(in_folder: Path) -> Path:
+    """A red JPEG file in the working directory, named relative to it."""
+    path = Path("red.jpg")
+    Image.new("RGB", (40, 30), "red").save(path)
+    return path
 
 
 def test_exports_are_these_and_no_others() -> None:
@@ -51,3 +68,52 @@ def test_functions_keep_their_names_after_sub_packages_are_imported(earlier: str
     )
     done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
     assert done.stdout.split() == ["edge_cifar.steps.bench", "edge_cifar.steps.report", "edge_cifar.bench.worker"]
+
+
+@pytest.mark.parametrize(
+    ("given", "taken"),
+    [
+        ("coreml", ("coreml",)),
+        (["coreml", "onnx"], ("coreml", "onnx")),
+        (3, (3,)),
+        ((), ()),
+        (Path("cat.jpg"), (Path("cat.jpg"),)),
+        (iter(("a", "b")), ("a", "b")),
+    ],
+    ids=repr,
+)
+def test_one_value_stands_for_a_list_of_one(given: Any, taken: tuple[Any, ...]) -> None:
+    assert several(given) == taken
+
+
+def test_single_values_and_texts_do_where_lists_and_paths_would(
+    tiny_run: Run, in_folder: Path, colour_picture: Path
+) -> None:
+    with pytest.raises(UsageError, match="got 0"):
+        edge_cifar.train("resnet8", data="synthetic", epochs=0)
+    with pytest.raises(DataError, match="nowhere holds no cifar10"):
+        edge_cifar.train("resnet8", data_dir="nowhere")
+    bundle = edge_cifar.export(tiny_run, formats="tflite", precisions="fp32", out="bundle", max_drop=100.0)
+    assert [str(artifact.variant) for artifact in bundle.artifacts] == ["tflite-fp32"]
+    report = edge_cifar.bench("bundle", threads=1, batch_size=2, seconds=0.2, images=8)
+    assert [(row.threads, row.batch_size) for row in report.results] == [(1, 2)]
+    (prediction,) = edge_cifar.predict("bundle", str(colour_picture))
+    assert prediction.image == colour_picture
+    pixels = np.zeros((2, 32, 32, 3), np.uint8)
+    assert edge_cifar.load("bundle/tflite-fp32.tflite").predict(pixels).shape == (2, 10)
+
+
+def test_example_in_the_readme_runs_as_it_stands(
+    tiny_run: Run, in_folder: Path, colour_picture: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """All but the training itself, which would take hours: a small run stands in for it."""
+    readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
+    (example,) = re.findall(r"```python\n(import edge_cifar.*?)```", readme, flags=re.DOTALL)
+    run = Run(shutil.copytree(tiny_run.path, in_folder / "run"))
+    monkeypatch.setattr(edge_cifar, "train", lambda backbone: run, raising=False)
+    colour_picture.rename("cat.jpg")
+    small = edge_cifar.export(tiny_run, formats="tflite", precisions="fp32", out="small", max_drop=100.0)
+    (small.path / "tflite-fp32.tflite").rename("model.tflite")
+    exec(example, {"images": np.zeros((1, 32, 32, 3), np.uint8)})
+    assert (run.path / "report.html").exists()
+    assert (run.path / "export" / "coreml-fp16.mlpackage").exists()

@@ -38,7 +38,7 @@ class CifarSet(PublishedSet):
     label_names_key: bytes
 
 
-def load(published: CifarSet, *, data_dir: Path | None = None, progress: Progress = SILENT) -> Dataset:
+def load(published: CifarSet, *, data_dir: Path | str | None = None, progress: Progress = SILENT) -> Dataset:
     """Find (or download) a set and read it.
 
     Args:

@@ -18,7 +18,7 @@ from edge_cifar.progress import SILENT, Progress
 def load(
     name: str,
     *,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     seed: int = 0,
     limit: int | None = None,
     image_size: int | None = None,
@@ -80,11 +80,11 @@ def module_of(name: str) -> ModuleType:
 
 
 def _load(
-    name: str, data_dir: Path | None, seed: int, image_size: int | None, strict: bool, progress: Progress
+    name: str, data_dir: Path | str | None, seed: int, image_size: int | None, strict: bool, progress: Progress
 ) -> Dataset:
     if is_folder(name):
         return image_folder.load(
-            (Path(name) if data_dir is None else data_dir).expanduser(),
+            Path(name if data_dir is None else data_dir).expanduser(),
             name=name,
             image_size=image_folder.DEFAULT_IMAGE_SIZE if image_size is None else image_size,
             seed=seed,

@@ -13,7 +13,7 @@ from edge_cifar.errors import DataError
 from edge_cifar.progress import Progress
 
 
-def locate(published: PublishedSet, *, data_dir: Path | None, progress: Progress) -> Path:
+def locate(published: PublishedSet, *, data_dir: Path | str | None, progress: Progress) -> Path:
     """The folder with a set's files; it is downloaded where no place has it.
 
     Args:
@@ -26,7 +26,7 @@ def locate(published: PublishedSet, *, data_dir: Path | None, progress: Progress
         DataError: the folder given does not hold the set, or the download failed.
     """
     if data_dir is not None:
-        folder = _inside(published, data_dir.expanduser())
+        folder = _inside(published, Path(data_dir).expanduser())
         if folder is None:
             raise DataError(
                 f"{data_dir} holds no {published.name} (no folder {published.folder}); name the folder that does, "
@@ -41,7 +41,7 @@ def find(published: PublishedSet) -> Path | None:
     return next(filter(None, (_inside(published, place) for place in _usual_places())), None)
 
 
-def fetch(published: PublishedSet, *, data_dir: Path | None, overwrite: bool, progress: Progress) -> Path:
+def fetch(published: PublishedSet, *, data_dir: Path | str | None, overwrite: bool, progress: Progress) -> Path:
     """See that a whole copy of a set is there, downloading it where there is none.
 
     Args:
@@ -56,7 +56,7 @@ def fetch(published: PublishedSet, *, data_dir: Path | None, overwrite: bool, pr
     Raises:
         DataError: what is there is damaged (and ``overwrite`` was not given), or the download failed.
     """
-    place = data_dir.expanduser() if data_dir is not None else _usual_places()[0]
+    place = Path(data_dir).expanduser() if data_dir is not None else _usual_places()[0]
     folder = _inside(published, place)
     if folder is None:
         return obtain(published, place, progress)

@@ -42,7 +42,7 @@ def runtime_for(path: Path) -> ModuleType:
     raise RuntimeUnavailable(f"{path.name} cannot run here: {'; '.join(reasons)}")
 
 
-def load(path: Path, *, threads: int = 1) -> Runtime:
+def load(path: Path | str, *, threads: int = 1) -> Runtime:
     """Load a model file with the runtime that runs it here.
 
     Args:
@@ -54,6 +54,7 @@ def load(path: Path, *, threads: int = 1) -> Runtime:
         RuntimeUnavailable: those that do cannot run here.
         BundleError: the file is missing or damaged, or is no image classifier.
     """
+    path = Path(path)
     module = runtime_for(path)
     if not path.exists():
         raise BundleError(f"no model at {path}")

@@ -53,7 +53,7 @@ def find_subjects(
     *,
     images: Count,
     data: str | None,
-    data_dir: Path | None,
+    data_dir: Path | str | None,
     pixels: Pixels,
     with_keras: bool,
     progress: Progress,

@@ -40,7 +40,7 @@ def split_data(dataset: Dataset, fraction: float, seed: int) -> RunData:
 
 
 def load_run_data(
-    run: Run, *, data_dir: Path | None = None, download: bool = True, progress: Progress = SILENT
+    run: Run, *, data_dir: Path | str | None = None, download: bool = True, progress: Progress = SILENT
 ) -> RunData:
     """Load the data of a finished run, split as then.
 

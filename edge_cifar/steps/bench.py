@@ -6,7 +6,7 @@ import errno
 import shlex
 import sys
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from itertools import product
@@ -24,6 +24,7 @@ from edge_cifar.bench.session import Session
 from edge_cifar.bench.subject import KERAS, Subject, backends, runtime_name, timed_runtime
 from edge_cifar.errors import BundleError, MeasurementError, RuntimeUnavailable
 from edge_cifar.progress import SILENT, Progress
+from edge_cifar.several import several
 from edge_cifar.steps._bench_subjects import Pixels, Target, find_subjects
 from edge_cifar.steps._bundles import run_of
 
@@ -46,11 +47,11 @@ class BenchInterrupted(KeyboardInterrupt):
 def bench(
     *targets: Target,
     images: int | Literal["all"] | None = None,
-    data: str | None = None,
-    data_dir: Path | None = None,
-    threads: Sequence[int] = (1,),
-    batch_size: Sequence[int] = (1,),
-    backend: Sequence[str] = (),
+    data: str | Path | None = None,
+    data_dir: Path | str | None = None,
+    threads: int | Iterable[int] = 1,
+    batch_size: int | Iterable[int] = 1,
+    backend: str | Iterable[str] = (),
     seconds: float = Protocol.seconds,
     profile: bool = False,
     input_range: tuple[float, float] | None = None,
@@ -76,7 +77,7 @@ def bench(
         data_dir: where its files lie; CIFAR-10's when ``data`` is left out.
         threads: CPU threads an inference may use; each count is a row of its own.
         batch_size: images in one inference; each is a row of its own.
-        backend: what is to compute, a row for each: names such as ``xnnpack``, or ``("all",)`` for every
+        backend: what is to compute, a row for each: names such as ``xnnpack``, or ``all`` for every
             one that this machine has; each runtime's default when left out.
         seconds: measuring time of each row.
         profile: find out what each operator costs, where the runtime tells, and how near the machine's
@@ -107,15 +108,15 @@ def bench(
     protocol = protocol or Protocol(
         seconds=seconds,
         rest_seconds=rest,
-        threads=tuple(threads),
-        batch_sizes=tuple(batch_size),
-        backends=tuple(backend),
+        threads=several(threads),
+        batch_sizes=several(batch_size),
+        backends=several(backend),
         profile=profile,
     )
     subjects, homes = find_subjects(
         targets,
         images=images,
-        data=data,
+        data=None if data is None else str(data),
         data_dir=data_dir,
         pixels=Pixels(input_range=input_range, layout=layout),
         with_keras=relative_to == KERAS,

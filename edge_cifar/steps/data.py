@@ -53,7 +53,7 @@ class Overview:
 
 
 def fetch(
-    data: str = "cifar10", *, data_dir: Path | None = None, overwrite: bool = False, progress: Progress = SILENT
+    data: str = "cifar10", *, data_dir: Path | str | None = None, overwrite: bool = False, progress: Progress = SILENT
 ) -> Path:
     """See that a whole, verified copy of a published set is on this machine.
 
@@ -80,7 +80,7 @@ def show(
     data: str = "cifar10",
     *,
     output: Path | None = None,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     limit: int | None = None,
     seed: int = 0,
     image_size: int | None = None,
@@ -125,7 +125,7 @@ def csv(
     *,
     output: Path | None = None,
     overwrite: bool = False,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     limit: int | None = None,
     seed: int = 0,
     image_size: int | None = None,

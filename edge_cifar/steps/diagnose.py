@@ -57,7 +57,7 @@ def diagnose(
     precisions: Sequence[str] | None = None,
     settings: Settings | None = None,
     out: Path | str | None = None,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     progress: Progress = SILENT,
 ) -> Diagnosis:
     """Quantize a run's model layer by layer; write what each layer costs as a document and a picture.

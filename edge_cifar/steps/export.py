@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -15,6 +15,7 @@ from edge_cifar.data.calibration import doubts
 from edge_cifar.errors import BundleError, CheckFailed
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.run import Run
+from edge_cifar.several import several
 from edge_cifar.steps import (
     _export_artifacts,
     _export_bundle,
@@ -39,20 +40,20 @@ _FOR_NOT_CONVERTED = "another --format or --precision for what could not be conv
 def export(
     run: Run | Path | str | None = None,
     *,
-    formats: Sequence[str] | None = None,
-    precisions: Sequence[str] | None = None,
+    formats: str | Iterable[str] | None = None,
+    precisions: str | Iterable[str] | None = None,
     calibration_images: int = 500,
     calibration_method: str = "min-max",
     max_drop: float = 1.0,
     reference_images: int | None = 2000,
-    keep_float: Sequence[str] = (),
-    prune: Sequence[float] = (),
-    cluster: Sequence[int] = (),
+    keep_float: str | Iterable[str] = (),
+    prune: float | Iterable[float] = (),
+    cluster: int | Iterable[int] = (),
     jobs: int | None = None,
     deployment_target: str | None = None,
     out: Path | str | None = None,
     overwrite: bool = False,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     progress: Progress = SILENT,
 ) -> Bundle:
     """Convert a run's model, check every artifact against it, and write the bundle.
@@ -65,7 +66,7 @@ def export(
         calibration_method: ``min-max``, ``percentile`` or ``entropy``, where the format has it.
         max_drop: percentage points of validation accuracy that an artifact may lose.
         reference_images: test images that the bundle carries; None for all.
-        keep_float: layers that int8 leaves in floats; ``["auto"]`` for the fewest that meet the gate.
+        keep_float: layers that int8 leaves in floats; ``auto`` for the fewest that meet the gate.
         prune: shares of the weights, 0.01 to 0.99, to set to zero: each variant is written so too.
         cluster: numbers of values to leave a layer's weights, 2 to 256: each variant is written so too.
         jobs: worker processes that convert side by side; None for as many as processors and memory allow.
@@ -85,16 +86,16 @@ def export(
     """
     bundle = write_bundle(
         run,
-        formats=formats,
-        precisions=precisions,
+        formats=None if formats is None else several(formats),
+        precisions=None if precisions is None else several(precisions),
         settings=Settings(
             calibration_images=calibration_images,
             calibration_method=calibration_method,
             max_drop=max_drop,
             reference_images=reference_images,
-            keep_float=tuple(keep_float),
-            prune=tuple(prune),
-            cluster=tuple(cluster),
+            keep_float=several(keep_float),
+            prune=several(prune),
+            cluster=several(cluster),
             jobs=jobs,
             deployment_target=deployment_target,
         ),
@@ -146,7 +147,7 @@ def write_bundle(
     settings: Settings,
     out: Path | str | None,
     overwrite: bool,
-    data_dir: Path | None,
+    data_dir: Path | str | None,
     progress: Progress,
 ) -> Bundle:
     """As :func:`export`, but rejected variants are only written down in ``facts["rejected"]``."""

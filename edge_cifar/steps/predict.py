@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import sys
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from edge_cifar.artifact import Bundle
 from edge_cifar.classifier import Classifier, Prediction
 from edge_cifar.data import pictures
 from edge_cifar.errors import DataError, UsageError
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.run import Run
+from edge_cifar.several import several
 from edge_cifar.steps._choice import Model, choose
 
 STANDARD_INPUT = Path("-")
 
 
 def predict(
-    model: Model | Sequence[Bundle | Run | Path],
-    images: Iterable[Path | str],
+    model: Model | Iterable[Model],
+    images: Path | str | Iterable[Path | str],
     *,
     top: int = 3,
     threshold: float = 0.0,
@@ -51,11 +50,11 @@ def predict(
         raise UsageError(f"top must be at least 1, not {top}")
     if not 0 <= threshold <= 1:
         raise UsageError(f"the threshold is a probability between 0 and 1, not {threshold:g}")
-    models = [model] if isinstance(model, Bundle | Run | Path | str) else list(model)
+    models: tuple[Model, ...] = several(model)
     classifiers = [_load(one, threads, progress) for one in models]
     return [
         classifier.classify(photograph, image=image, top=top, threshold=threshold)
-        for image, photograph in _photographs(images, progress)
+        for image, photograph in _photographs(several(images), progress)
         for classifier in classifiers
     ]
 

@@ -26,7 +26,7 @@ def report(
     min_accuracy: float | None = None,
     max_size: float | None = None,
     max_latency: float | None = None,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
 ) -> Path:
     """Write one self-contained HTML page.
 
@@ -68,7 +68,7 @@ def report(
     return target
 
 
-def _examples(trained: Sequence[Trained], data_dir: Path | None) -> list[Examples]:
+def _examples(trained: Sequence[Trained], data_dir: Path | str | None) -> list[Examples]:
     """Test images with the runs' answers; without the images where they are not at hand."""
     from edge_cifar.report import examples
 

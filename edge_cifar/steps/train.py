@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -16,6 +16,7 @@ from edge_cifar.errors import RunError, UsageError, unknown
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.recipe import Recipe, Trainable, customized
 from edge_cifar.run import Run
+from edge_cifar.several import several
 from edge_cifar.steps._run_data import RunData, split_data
 from edge_cifar.steps._train_results import publish
 
@@ -31,13 +32,13 @@ FEATURE_CACHE_GB = 8.0
 def train(
     backbone: str,
     *,
-    data: str = "cifar10",
-    data_dir: Path | None = None,
+    data: str | Path = "cifar10",
+    data_dir: Path | str | None = None,
     out: Path | str | None = None,
     recipe: str = "default",
     weights: str | None = None,
     alpha: float = 1.0,
-    epochs: Sequence[int] | None = None,
+    epochs: int | Iterable[int] | None = None,
     batch_size: int | None = None,
     learning_rate: float | None = None,
     image_size: int | None = None,
@@ -93,6 +94,7 @@ def train(
         TrainingError: training cannot start or go on.
     """
     design = backbones.get(backbone)
+    data = str(data)
     if mixed_precision not in MIXED_PRECISIONS:
         raise unknown("mixed precision", mixed_precision, MIXED_PRECISIONS)
     if device not in DEVICES:
@@ -104,7 +106,7 @@ def train(
         raise UsageError(f"{backbone} is defined for --alpha {', '.join(map(str, design.alphas))}; got {alpha}")
     chosen = customized(
         design.recipe(recipe, from_scratch=weights == "none"),
-        epochs=epochs,
+        epochs=None if epochs is None else several(epochs),
         learning_rate=learning_rate,
         unfreeze=unfreeze,
         batch_size=batch_size,

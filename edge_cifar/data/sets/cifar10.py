@@ -36,6 +36,6 @@ PUBLISHED = cifar.CifarSet(
 )
 
 
-def load(*, data_dir: Path | None = None, seed: int = 0, progress: Progress = SILENT) -> Dataset:
+def load(*, data_dir: Path | str | None = None, seed: int = 0, progress: Progress = SILENT) -> Dataset:
     """The 50,000 training and 10,000 test images; ``seed`` changes nothing, the split is published."""
     return cifar.load(PUBLISHED, data_dir=data_dir, progress=progress)

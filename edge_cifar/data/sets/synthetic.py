@@ -36,7 +36,7 @@ _SPLIT_TRAIN, _SPLIT_TEST = 0, 1
 
 def load(
     *,
-    data_dir: Path | None = None,
+    data_dir: Path | str | None = None,
     seed: int = 0,
     progress: Progress = SILENT,
     train_images: int = TRAIN_IMAGES,
