@@ -96,7 +96,7 @@ def test_single_values_and_texts_do_where_lists_and_paths_would(
     bundle = edge_cifar.export(tiny_run, formats="tflite", precisions="fp32", out="bundle", max_drop=100.0)
     assert [str(artifact.variant) for artifact in bundle.artifacts] == ["tflite-fp32"]
     report = edge_cifar.bench("bundle", threads=1, batch_size=2, seconds=0.2, images=8)
-    assert [(row.threads, row.batch_size) for row in report.results] == [(1, 2)]
+    assert [(row.threads, row.batch) for row in report.results] == [(1, 2)]
     (prediction,) = edge_cifar.predict("bundle", str(colour_picture))
     assert prediction.image == colour_picture
     pixels = np.zeros((2, 32, 32, 3), np.uint8)
