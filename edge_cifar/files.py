@@ -46,6 +46,9 @@ def appears_whole(path: Path) -> Iterator[Path]:
         yield written
         _flush(written)
         if path.is_dir() and not path.is_symlink():
+            if not written.is_dir():
+                # A folder with all it holds is not given up for a file.
+                raise _is_folder()
             # A folder cannot be renamed over a full one: move the old one away first.
             os.replace(path, scratch / "replaced")
         os.replace(written, path)
@@ -102,7 +105,7 @@ def write_text(path: Path, text: str) -> None:
 
 def write_json(path: Path, document: Any) -> None:
     """Write a JSON document, indented, so that it appears whole. NaN and infinity are refused."""
-    write_text(path, json.dumps(document, indent=2, allow_nan=False) + "\n")
+    write_text(path, json.dumps(document, indent=2, allow_nan=False, default=plain_number) + "\n")
 
 
 def read_json(path: Path, kind: str) -> Any:
@@ -125,9 +128,20 @@ def read_json(path: Path, kind: str) -> Any:
         raise BundleError(f"the {kind} {path} is not valid JSON: {error}") from error
 
 
+def plain_number(value: Any) -> Any:
+    """One of NumPy's numbers as Python's, for ``json``.
+
+    Raises:
+        TypeError: it is none, and cannot be written as JSON.
+    """
+    if hasattr(value, "item") and getattr(value, "ndim", None) == 0:
+        return value.item()
+    raise TypeError(f"{value!r} cannot be written as JSON")
+
+
 def json_normal(value: Any) -> Any:
     """A value as it comes back from JSON (tuples as lists), to compare with what was read."""
-    return json.loads(json.dumps(value))
+    return json.loads(json.dumps(value, default=plain_number))
 
 
 def sha256(path: Path) -> str:
@@ -179,6 +193,21 @@ def inside(folder: Path, name: str) -> Path:
     return path
 
 
+def demand_writable(path: Path) -> None:
+    """Refuse a place for a result now rather than after the minutes that the result takes.
+
+    Raises:
+        EdgeCifarError: no file can be written there.
+    """
+    try:
+        if path.is_dir():
+            raise _is_folder()
+        path.parent.mkdir(parents=True, exist_ok=True)
+        tempfile.TemporaryFile(dir=path.parent).close()
+    except OSError as error:
+        raise cannot_write(path, error) from error
+
+
 def cannot_write(path: Path, error: OSError) -> EdgeCifarError:
     """The error for a place that cannot be written, in one sentence with a way out."""
     # By the name that it would have had: the scratch folder around it is gone when this is read.
@@ -189,7 +218,11 @@ def cannot_write(path: Path, error: OSError) -> EdgeCifarError:
     if number == errno.ENOSPC:
         return EdgeCifarError(f"no space left on the disk that holds {path}; free some, or choose another place")
     reason = error.strerror or (os.strerror(number) if number else error)
-    return EdgeCifarError(f"cannot write {path}: {reason}; choose another place with --out")
+    return EdgeCifarError(f"cannot write {path}: {reason}; choose another place")
+
+
+def _is_folder() -> OSError:
+    return IsADirectoryError(errno.EISDIR, "it is a folder")
 
 
 def _files_of(folder: Path) -> list[Path]:

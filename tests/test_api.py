@@ -15,9 +15,9 @@ import pytest
 from PIL import Image
 
 import edge_cifar
+from edge_cifar.arguments import several
 from edge_cifar.errors import DataError, UsageError
 from edge_cifar.run import Run
-from edge_cifar.several import several
 
 FUNCTIONS = ("bench", "export", "load", "predict", "report", "train", "verify")
 

@@ -78,6 +78,51 @@ def test_a_batch_norm_that_silences_a_filter_leaves_its_weights_alone() -> None:
     np.testing.assert_array_equal(model.get_layer("with_bias").get_weights()[0], kernel)
 
 
+def test_a_batch_norm_without_a_scale_is_folded_all_the_same() -> None:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 3))
+    hidden = keras.layers.Conv2D(4, 3, use_bias=False, name="convolution")(inputs)
+    model = keras.Model(inputs, keras.layers.BatchNormalization(scale=False, name="no_gamma")(hidden))
+    random = np.random.default_rng(0)
+    batch_norm = model.get_layer("no_gamma")
+    batch_norm.set_weights([random.uniform(0.5, 2, 4).astype(np.float32) for _ in range(3)])
+    settle(model)
+    beta, mean, variance = batch_norm.get_weights()
+    scale = 1 / np.sqrt(variance + np.float32(batch_norm.epsilon))
+    assert _is_half(model.get_layer("convolution").get_weights()[0] * scale)
+    assert _is_half(beta - mean * scale)
+
+
+def test_a_batch_norm_without_a_shift_keeps_its_mean_and_settles_its_kernel() -> None:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 3))
+    hidden = keras.layers.Conv2D(4, 3, use_bias=False, name="convolution")(inputs)
+    model = keras.Model(inputs, keras.layers.BatchNormalization(center=False, name="no_beta")(hidden))
+    batch_norm = model.get_layer("no_beta")
+    weights = [np.random.default_rng(0).uniform(0.5, 2, 4).astype(np.float32) for _ in range(3)]
+    batch_norm.set_weights(weights)
+    settle(model)
+    for now, then in zip(batch_norm.get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(now, then)
+    gamma, _, variance = weights
+    scale = gamma / np.sqrt(variance + np.float32(batch_norm.epsilon))
+    assert _is_half(model.get_layer("convolution").get_weights()[0] * scale)
+
+
+def test_a_kernel_with_relu_before_its_batch_norm_is_settled_alone_since_nothing_folds_through_relu() -> None:
+    keras.utils.set_random_seed(0)
+    inputs = keras.Input((8, 8, 3))
+    hidden = keras.layers.Conv2D(4, 3, activation="relu", name="convolution")(inputs)
+    model = keras.Model(inputs, keras.layers.BatchNormalization(name="behind")(hidden))
+    weights = [np.random.default_rng(0).uniform(0.5, 2, 4).astype(np.float32) for _ in range(4)]
+    model.get_layer("behind").set_weights(weights)
+    settle(model)
+    for values in model.get_layer("convolution").get_weights():
+        np.testing.assert_array_equal(values, values.astype(np.float16))
+    for now, then in zip(model.get_layer("behind").get_weights(), weights, strict=True):
+        np.testing.assert_array_equal(now, then)
+
+
 def test_a_weight_too_large_for_half_precision_stays() -> None:
     model = _model()
     layer = model.get_layer("alone")

@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import errno
 import shlex
 import sys
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -15,6 +13,7 @@ from statistics import median
 from typing import Any, Literal
 
 from edge_cifar import files, machine, packages
+from edge_cifar.arguments import several, whole
 from edge_cifar.artifact import Bundle
 from edge_cifar.bench import conditions, energy, peak, rows
 from edge_cifar.bench.lane import Lane
@@ -24,7 +23,6 @@ from edge_cifar.bench.session import Session
 from edge_cifar.bench.subject import KERAS, Subject, backends, runtime_name, timed_runtime
 from edge_cifar.errors import BundleError, MeasurementError, RuntimeUnavailable
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.several import several
 from edge_cifar.steps._bench_subjects import Pixels, Target, find_subjects
 from edge_cifar.steps._bundles import run_of
 
@@ -106,10 +104,10 @@ def bench(
         BenchInterrupted: Ctrl-C; the report so far is in it, and in ``output``.
     """
     protocol = protocol or Protocol(
-        seconds=seconds,
-        rest_seconds=rest,
-        threads=several(threads),
-        batch_sizes=several(batch_size),
+        seconds=float(seconds),
+        rest_seconds=float(rest),
+        threads=tuple(whole("--threads", count) for count in several(threads)),
+        batch_sizes=tuple(whole("--batch-size", size) for size in several(batch_size)),
         backends=several(backend),
         profile=profile,
     )
@@ -126,7 +124,7 @@ def bench(
         known = ", ".join(subject.name for subject in subjects)
         raise MeasurementError(f"nothing to measure goes by {relative_to!r}; there are {known}")
     if output is not None:
-        _demand_writable(Path(output))
+        files.demand_writable(Path(output))
     report = measure(subjects, protocol, relative_to, progress)
     if output is not None:
         files.write_json(Path(output), report.document())
@@ -136,17 +134,6 @@ def bench(
     for bundle in homes:
         _write_beside_run(bundle, report, progress)
     return report
-
-
-def _demand_writable(path: Path) -> None:
-    """Refuse a place for the result now rather than after minutes of measuring."""
-    try:
-        if path.is_dir():
-            raise IsADirectoryError(errno.EISDIR, "it is a folder")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        tempfile.TemporaryFile(dir=path.parent).close()
-    except OSError as error:
-        raise files.cannot_write(path, error) from error
 
 
 def measure(

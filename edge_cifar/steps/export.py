@@ -10,12 +10,12 @@ from pathlib import Path
 
 from edge_cifar import files
 from edge_cifar import run as runs
+from edge_cifar.arguments import several
 from edge_cifar.artifact import MANIFEST, Bundle
 from edge_cifar.data.calibration import doubts
 from edge_cifar.errors import BundleError, CheckFailed
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.run import Run
-from edge_cifar.several import several
 from edge_cifar.steps import (
     _export_artifacts,
     _export_bundle,

@@ -6,11 +6,11 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from edge_cifar.arguments import several
 from edge_cifar.classifier import Classifier, Prediction
 from edge_cifar.data import pictures
 from edge_cifar.errors import DataError, UsageError
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.several import several
 from edge_cifar.steps._choice import Model, choose
 
 STANDARD_INPUT = Path("-")

@@ -10,13 +10,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_cifar import backbones, files, packages
+from edge_cifar.arguments import several
 from edge_cifar.backbones import Backbone, Model
 from edge_cifar.data.loading import is_folder, load
 from edge_cifar.errors import RunError, UsageError, unknown
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.recipe import Recipe, Trainable, customized
 from edge_cifar.run import Run
-from edge_cifar.several import several
 from edge_cifar.steps._run_data import RunData, split_data
 from edge_cifar.steps._train_results import publish
 

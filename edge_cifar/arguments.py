@@ -1,0 +1,43 @@
+"""What Python callers give: one value where several may stand, and NumPy's numbers as readily as Python's."""
+
+from __future__ import annotations
+
+import operator
+from collections.abc import Iterable
+from typing import Any, TypeVar
+
+from edge_cifar.errors import UsageError
+
+T = TypeVar("T")
+
+
+def several(given: T | Iterable[T]) -> tuple[T, ...]:
+    """What was given, as a tuple: the items of a list, or the one value. A text is one value, not its letters."""
+    if isinstance(given, Iterable) and not isinstance(given, str):
+        return tuple(given)
+    return (given,)
+
+
+def whole(option: str, given: Any) -> int:
+    """A whole number of any type.
+
+    Raises:
+        UsageError: it is none.
+    """
+    if not isinstance(given, bool):
+        try:
+            return operator.index(given)
+        except TypeError:
+            pass
+    raise UsageError(f"{option} takes a whole number; got {given!r}")
+
+
+def whole_or_all(option: str, given: Any) -> int | None:
+    """A whole number, or None for ``all``.
+
+    Raises:
+        UsageError: it is neither.
+    """
+    if isinstance(given, str) and given != "all":
+        raise UsageError(f"{option} takes a whole number, or all; got {given!r}")
+    return None if given in (None, "all") else whole(option, given)
