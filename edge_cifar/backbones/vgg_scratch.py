@@ -39,7 +39,7 @@ BACKBONE = Backbone(
     source="source report: VGG from scratch, 28,340,298 parameters, 77 %; Simonyan and Zisserman 2014, "
     "https://arxiv.org/abs/1409.1556",
     recipes={
-        "default": from_scratch(epochs=15, learning_rate=1e-3, weight_decay=0.05, warmup_epochs=1, label_smoothing=0.1),
+        "default": from_scratch(epochs=24, learning_rate=1e-3, weight_decay=0.05, warmup_epochs=1, label_smoothing=0.1),
         # The report gives no settings: Keras' usual ones.
         "report": Recipe(
             batch_size=64,
