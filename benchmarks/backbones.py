@@ -90,7 +90,14 @@ def found(targets: list[Target], data: str | None) -> list[Subject]:
     if not targets:
         return []
     chosen, _ = find_subjects(
-        targets, images=None, data=data, data_dir=None, pixels=Pixels(), with_keras=False, progress=TERMINAL
+        targets,
+        images=None,
+        data=data,
+        data_dir=None,
+        image_size=None,
+        pixels=Pixels(),
+        with_keras=False,
+        progress=TERMINAL,
     )
     return chosen
 

@@ -18,6 +18,11 @@ def several(given: T | Iterable[T]) -> tuple[T, ...]:
     return (given,)
 
 
+def flattened(groups: Iterable[Any]) -> list[Any]:
+    """The values of all groups in one list: each group is one value or several."""
+    return [value for group in groups for value in several(group)]
+
+
 def whole(option: str, given: Any) -> int:
     """A whole number of any type.
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_cifar import files
-from edge_cifar.errors import BundleError
+from edge_cifar.errors import BundleError, UsageError
 from edge_cifar.variant import Variant
 
 MANIFEST = "manifest.json"
@@ -99,7 +99,7 @@ class Bundle:
         try:
             artifacts = tuple(_artifact(path, entry) for entry in manifest["artifacts"])
             model = str(manifest["model"])
-        except (KeyError, TypeError, ValueError, AttributeError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
             raise BundleError(f"{path / MANIFEST} is broken ({error!r}); export again") from error
         facts = {key: value for key, value in manifest.items() if key not in ("schema", "model", "artifacts")}
         return cls(path=path, model=model, artifacts=artifacts, facts=facts)

@@ -9,6 +9,7 @@ from typing import Any
 
 from edge_cifar.data.pictures import Photograph
 from edge_cifar.errors import BundleError
+from edge_cifar.evaluation import scores
 from edge_cifar.runtimes import Runtime, loading
 
 
@@ -21,7 +22,8 @@ class Prediction:
         model: the model file's path.
         variant: such as ``tflite-int8``; None for a Keras model or somebody else's file.
         runtime: what computed the answer.
-        preparation: how the picture was fitted to the model's input; empty where it needed nothing.
+        preparation: how the picture was fitted to the model's input, and how the answer became
+            probabilities; empty where nothing was needed.
         answers: (label, probability in 0..1), the likeliest first.
         unsure: whether even the likeliest is less likely than was asked for.
         milliseconds: that the inference took, the picture being ready. One inference among other
@@ -95,19 +97,29 @@ class Classifier:
             image: its path, for the prediction.
             top: how many classes to tell; all of them where the model has fewer.
             threshold: probability in 0..1 below which the likeliest class counts as unsure.
+
+        Raises:
+            BundleError: the model's answer is no numbers.
         """
         height, width, _ = self.runtime.input_shape
         picture = photograph.fitted(height=height, width=width)
         start = time.perf_counter()
-        probabilities = self.runtime.predict(picture.pixels[None])[0]
+        answers = self.runtime.predict(picture.pixels[None])
         milliseconds = 1e3 * (time.perf_counter() - start)
+        if not scores.are_numbers(answers):
+            raise BundleError(f"{self.path} answers with what is no number (NaN or infinite)")
+        preparations = [picture.preparation] if picture.preparation else []
+        if self.variant is None and scores.are_logits(answers):
+            answers = scores.softmax(answers)
+            preparations.append("the model's scores are no probabilities; softmax made them so")
+        probabilities = answers[0]
         likeliest = (-probabilities).argsort(kind="stable")[:top]
         return Prediction(
             image=image,
             model=self.path,
             variant=self.variant,
             runtime=self.runtime.name,
-            preparation=picture.preparation,
+            preparation="; ".join(preparations),
             answers=tuple((self.labels[number], float(probabilities[number])) for number in likeliest),
             unsure=bool(probabilities[likeliest[0]] < threshold),
             milliseconds=milliseconds,

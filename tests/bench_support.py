@@ -96,7 +96,14 @@ def write_reference(bundle: Bundle, labels: NDArray[np.int64] = LABELS) -> None:
 def subjects(bundle: Bundle) -> list[Subject]:
     """A bundle's subjects, as ``bench`` finds them."""
     found, _ = find_subjects(
-        [bundle], images=None, data=None, data_dir=None, pixels=Pixels(), with_keras=False, progress=SILENT
+        [bundle],
+        images=None,
+        data=None,
+        data_dir=None,
+        image_size=None,
+        pixels=Pixels(),
+        with_keras=False,
+        progress=SILENT,
     )
     return found
 

@@ -31,7 +31,7 @@ _METHOD = {
     "multiply_adds_per_s": "multiply-adds of the Keras model for one image, times the batch, over the median",
     "peak_multiply_adds_per_s": "best of repeated products of two 512 by 512 float32 matrices on as many threads",
     "accuracy": "by the same runtime's predict; 95 % interval after Wilson",
-    "pareto": "no other row of as many threads and the same batch is better in error, median latency or size, "
+    "pareto": "no other row of as many threads, batch and images is better in error, median latency or size, "
     "and as good in the rest",
 }
 

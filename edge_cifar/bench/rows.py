@@ -8,11 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
+from edge_cifar import files
 from edge_cifar.bench.lane import Lane
 from edge_cifar.bench.result import BenchmarkResult, Ratio, Status
 from edge_cifar.bench.session import NO_ACCURACY
 from edge_cifar.bench.statistics import latency, paired_ratio, window_medians
-from edge_cifar.bench.subject import Subject, gzip_bytes, stored
+from edge_cifar.bench.subject import Subject, stored
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.evaluation.pareto import pareto_front
 
@@ -35,7 +36,7 @@ def planned(subject: Subject) -> BenchmarkResult:
         multiply_adds=subject.multiply_adds,
         caveat=subject.caveat,
         size_bytes=size_bytes,
-        gzip_bytes=None if size_bytes is None else gzip_bytes(subject.path),
+        gzip_bytes=None if size_bytes is None else files.gzip_bytes(subject.path),
     )
 
 
@@ -79,14 +80,19 @@ def measured(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> Benc
 
 
 def with_pareto(rows: Sequence[BenchmarkResult]) -> list[BenchmarkResult]:
-    """Mark the rows that no other row of as many threads and the same batch beats in error, latency and size."""
+    """Mark the rows that no other row of as many threads, batch and images beats in error, latency and size."""
     marked = list(rows)
-    for setting in {(row.threads, row.batch) for row in rows}:
-        numbers = [number for number, row in enumerate(rows) if (row.threads, row.batch) == setting]
+    for setting in set(map(_setting, rows)):
+        numbers = [number for number, row in enumerate(rows) if _setting(row) == setting]
         front = pareto_front(np.array([_costs(rows[number]) for number in numbers]))
         for number, on_front in zip(numbers, front, strict=True):
             marked[number] = replace(rows[number], pareto=bool(on_front))
     return marked
+
+
+def _setting(row: BenchmarkResult) -> tuple[int, int, object]:
+    """What rows must share to be compared; accuracy on other data says nothing about each other."""
+    return row.threads, row.batch, row.judged.facts.get("checksum") if row.judged else None
 
 
 def baseline_of(lane: Lane, lanes: Sequence[Lane], relative_to: str | None) -> Lane | None:

@@ -20,6 +20,7 @@ from edge_cifar.bench.lane import Lane, groups
 from edge_cifar.bench.process import WorkerError, WorkerProcess
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.subject import Subject, contradiction
+from edge_cifar.evaluation import scores
 from edge_cifar.progress import Advance, Progress
 from edge_cifar.runtimes import Operator
 
@@ -31,6 +32,7 @@ _ENERGY_SECONDS = 1.0
 _PROFILE_SECONDS = 1.0
 
 NO_ACCURACY = "accuracy was not measured"
+SOFTMAX = "its answers are no probabilities; its calibration error is that of their softmax"
 
 
 @dataclass(kw_only=True)
@@ -176,7 +178,7 @@ class Session:
                         self._put(lane, examination)
             elif first is not None and lane.failure is None:
                 lane.judgements = first.judgements
-                lane.remarks += [remark for remark in first.remarks if remark.startswith(NO_ACCURACY)]
+                lane.remarks += [remark for remark in first.remarks if remark.startswith((NO_ACCURACY, SOFTMAX))]
 
     def _put(self, lane: Lane, examination: Examination) -> None:
         refusal = examination.refusal(lane.input_shape, lane.classes)
@@ -185,15 +187,21 @@ class Session:
             return
         count = len(examination.images)
         per_request = _images_per_request(lane)
-        images, answers = self._images_file(examination), self._folder / "answers.npy"
+        images, file = self._images_file(examination), self._folder / "answers.npy"
         parts: list[Probabilities] = []
         with self.progress.bar(f"Accuracy of {lane.subject.name}", count) as advance:
             for start in range(0, count, per_request):
                 stop = min(start + per_request, count)
-                self._ask(lane, "predict", images=str(images), start=start, stop=stop, answers=str(answers))
-                parts.append(np.load(answers, allow_pickle=False))
+                self._ask(lane, "predict", images=str(images), start=start, stop=stop, answers=str(file))
+                parts.append(np.load(file, allow_pickle=False))
                 advance(stop - start)
-        lane.judgements[examination] = examination.judge(np.concatenate(parts))
+        answers = np.concatenate(parts)
+        if not scores.are_numbers(answers):
+            raise WorkerError("it answers with what is no number (NaN or infinite)")
+        if lane.subject.bare and scores.are_logits(answers):
+            answers = scores.softmax(answers)
+            lane.remarks.append(SOFTMAX)
+        lane.judgements[examination] = examination.judge(answers)
 
     def _ask(self, lane: Lane, action: str, **arguments: Any) -> dict[str, Any]:
         assert lane.worker is not None

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
@@ -19,8 +18,6 @@ from edge_cifar.variant import Variant
 ALL = "all"
 # What a user calls a run's own Keras model.
 KERAS = "keras"
-
-_CHUNK_BYTES = 1 << 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -151,20 +148,6 @@ def runtime_name(module: ModuleType) -> str:
 
 def _timed(module: ModuleType) -> bool:
     return hasattr(module, "LIBRARY")
-
-
-def gzip_bytes(path: Path) -> int:
-    """What a file, or the files of a folder, take up in a download: compressed as gzip does by default."""
-    squeezer = zlib.compressobj(wbits=31)
-    return sum(len(squeezer.compress(piece)) for piece in _pieces(path)) + len(squeezer.flush())
-
-
-def _pieces(path: Path) -> Iterator[bytes]:
-    for file in sorted(path.rglob("*")) if path.is_dir() else [path]:
-        if file.is_file():
-            with file.open("rb") as stream:
-                while piece := stream.read(_CHUNK_BYTES):
-                    yield piece
 
 
 def stored(path: Path) -> tuple[int | None, str | None]:

@@ -77,13 +77,20 @@ def main(arguments: list[str] | None = None) -> int:
             traceback.print_exc()
         click.echo(f"edge-cifar: {error}", err=True)
         return error.exit_status
-    except (KeyboardInterrupt, click.Abort):
-        click.echo("edge-cifar: interrupted", err=True)
-        return 130
     except BrokenPipeError:
         # The reader of our output went away (`edge-cifar models | head`): that is no error of ours.
         sys.stderr.close()
         return 0
+    except OSError as error:
+        # What nobody foresaw of a file, such as a name too long for its system.
+        if debug:
+            traceback.print_exc()
+        place = f"{error.filename}: " if error.filename else ""
+        click.echo(f"edge-cifar: {place}{error.strerror or error}; --debug shows where", err=True)
+        return EdgeCifarError.exit_status
+    except (KeyboardInterrupt, click.Abort):
+        click.echo("edge-cifar: interrupted", err=True)
+        return 130
 
 
 def entry() -> None:

@@ -44,6 +44,7 @@ def _range(context: click.Context, option: click.Parameter, value: str | None) -
 )
 @click.option("--data", metavar="NAME|FOLDER", help="Take the images from another data set.")
 @click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where its files lie.")
+@click.option("--image-size", type=int, metavar="N", help="Bring a folder's pictures to that side, for bare files.")
 @click.option(
     "--threads",
     default="1",

@@ -41,14 +41,13 @@ def command(
       edge-cifar report laptop.json raspberry-pi.json --min-accuracy 90
     """
     from edge_cifar.cli._output import emit_json
-    from edge_cifar.report import quantities
     from edge_cifar.steps.report import report
 
     path = report(
         *sources,
         output=output,
         min_accuracy=min_accuracy,
-        max_size=None if max_size is None else quantities.parse_size(max_size),
+        max_size=max_size,
         max_latency=max_latency,
         data_dir=data_dir,
     )

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_cifar import files
 from edge_cifar.cli._output import Terminal, emit_json, emit_table, status
 from edge_cifar.errors import CheckFailed
 
@@ -44,6 +45,8 @@ def command(
     from edge_cifar.parity import junit as junit_file
     from edge_cifar.steps.verify import document, verify
 
+    if junit:
+        files.demand_writable(junit)
     outcomes = verify(target, images=images, layers=layers, plot=plot, progress=Terminal())
     if junit:
         junit_file.write(junit, outcomes)

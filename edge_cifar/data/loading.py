@@ -53,6 +53,9 @@ def load(
         raise UsageError(f"the limit must be at least 1 image, not {limit}")
     if seed < 0:
         raise UsageError(f"the seed must not be negative, and is {seed}")
+    if is_folder(name) and os.sep not in name and name not in (".", "..") and not name.startswith("~"):
+        # From another working directory, too, this is to be known for a folder.
+        name = os.path.join(".", name)
     dataset = _load(name, data_dir, seed, image_size, strict, progress)
     return dataset if limit is None else _limited(dataset, limit, seed)
 

@@ -7,6 +7,7 @@ from types import ModuleType
 
 import edge_cifar.runtimes
 from edge_cifar import plugins
+from edge_cifar.arguments import whole
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
 from edge_cifar.runtimes import Runtime
 
@@ -50,11 +51,13 @@ def load(path: Path | str, *, threads: int = 1) -> Runtime:
         threads: CPU threads that one inference may use, where the runtime lets one choose.
 
     Raises:
-        UsageError: no runtime runs files of this suffix.
+        UsageError: no runtime runs files of this suffix, or ``threads`` is no positive number.
         RuntimeUnavailable: those that do cannot run here.
         BundleError: the file is missing or damaged, or is no image classifier.
     """
-    path = Path(path)
+    path, threads = Path(path), whole("--threads", threads)
+    if threads < 1:
+        raise UsageError(f"--threads must be at least 1; got {threads}")
     module = runtime_for(path)
     if not path.exists():
         raise BundleError(f"no model at {path}")

@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from edge_cifar.arguments import flattened, whole_or_all
 from edge_cifar.artifact import Bundle
 from edge_cifar.bench.examination import Examination
 from edge_cifar.bench.subject import KERAS, Subject
 from edge_cifar.data import Dataset, calibration
-from edge_cifar.data.loading import load
+from edge_cifar.data.loading import is_folder, load
 from edge_cifar.errors import BundleError, DataError, UsageError
 from edge_cifar.parity.bundle import read_reference
 from edge_cifar.progress import Progress
@@ -49,11 +51,12 @@ class Pixels:
 
 
 def find_subjects(
-    targets: Sequence[Target],
+    targets: Sequence[Target | Iterable[Target]],
     *,
     images: Count,
     data: str | None,
     data_dir: Path | str | None,
+    image_size: int | None,
     pixels: Pixels,
     with_keras: bool,
     progress: Progress,
@@ -65,27 +68,47 @@ def find_subjects(
         images: likewise.
         data: likewise.
         data_dir: likewise.
+        image_size: likewise.
         pixels: how bare files take theirs.
         with_keras: whether to measure the Keras models of the runs that bundles stand in.
         progress: told of a download.
     """
-    if isinstance(images, int) and images < 1:
+    count = whole_or_all("--images", images)
+    if count is not None and count < 1:
         raise UsageError(f"--images must be at least 1, or all; got {images}")
+    images = images if count is None else count
     if data is None and data_dir is not None:
         data = "cifar10"
-    opened = [_open(target) for target in targets] if targets else [open_bundle()]
-    given = None if data is None else _of_dataset(load(data, data_dir=data_dir, progress=progress), images)
+    folder = data is not None and is_folder(data)
+    if image_size is not None and not folder:
+        raise UsageError("--image-size is for a folder of pictures, named by --data; other images have their own size")
+
+    @cache
+    def given(side: int | None) -> Examination | None:
+        """The images that were asked for: a folder's, brought to ``side`` pixels, or those of a registered set."""
+        if data is None:
+            return None
+        return _of_dataset(load(data, data_dir=data_dir, image_size=side, progress=progress), images)
+
+    opened = [_open(target) for target in flattened(targets)] or [open_bundle()]
     subjects: list[Subject] = []
     for target in opened:
         if isinstance(target, Bundle):
-            subjects += _of_bundle(target, given, images, with_keras, progress)
+            side = image_size or _side(bundle=target)
+            subjects += _of_bundle(target, given(side if folder else None), images, with_keras, progress)
         else:
-            subjects.append(_of_file(target, given, pixels))
+            subjects.append(_of_file(target, given(image_size), pixels))
     if not subjects:
         raise BundleError("there is nothing to measure: no artifact in the bundle; export again")
     if pixels.told and not any(subject.bare for subject in subjects):
         raise UsageError("--input-range and --layout tell about somebody else's model files; none is to be measured")
     return subjects, [target for target in opened if isinstance(target, Bundle)]
+
+
+def _side(bundle: Bundle) -> int | None:
+    """The side in pixels of the images that a bundle was made from; None where its manifest does not tell."""
+    shape = _facts(bundle, "data").get("image_shape")
+    return _count(shape[0]) if isinstance(shape, list) and shape else None
 
 
 def _open(target: Target) -> Bundle | Path:
@@ -153,7 +176,9 @@ def _whole_test_set(
     if "name" not in facts:
         raise BundleError(f"{bundle.path} does not tell which data it was made from; name them with --data")
     seed = _facts(bundle, "reference").get("seed", 0)
-    dataset = load(str(facts["name"]), seed=seed, limit=facts.get("limit"), progress=progress)
+    name = str(facts["name"])
+    side = _side(bundle) if is_folder(name) else None
+    dataset = load(name, seed=seed, limit=facts.get("limit"), image_size=side, progress=progress)
     if dataset.checksum != facts.get("checksum"):
         raise DataError(
             f"the {dataset.name} images found are not those that {bundle.model} was made from; "

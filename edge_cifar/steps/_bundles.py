@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from edge_cifar import run as runs
 from edge_cifar.artifact import MANIFEST, Bundle
-from edge_cifar.errors import BundleError, RunError
+from edge_cifar.errors import BundleError, EdgeCifarError, RunError
+from edge_cifar.progress import Progress
 from edge_cifar.run import Run
 
 Target = Bundle | Run | Path | str | None
@@ -50,3 +53,12 @@ def run_of(bundle: Bundle) -> Run | None:
     folder = bundle.path.resolve()
     run = Run(folder.parent)
     return run if run.export_path == folder and run.record_path.is_file() else None
+
+
+@contextmanager
+def kept_beside(run: Run, progress: Progress) -> Iterator[None]:
+    """Around what is written into a run's folder beside being answered: a read-only one costs the copy alone."""
+    try:
+        yield
+    except EdgeCifarError as error:
+        progress.say(f"nothing is kept beside the run {run.path}: {error}")

@@ -23,8 +23,9 @@ from edge_cifar.bench.session import Session
 from edge_cifar.bench.subject import KERAS, Subject, backends, runtime_name, timed_runtime
 from edge_cifar.errors import BundleError, MeasurementError, RuntimeUnavailable
 from edge_cifar.progress import SILENT, Progress
+from edge_cifar.run import Run
 from edge_cifar.steps._bench_subjects import Pixels, Target, find_subjects
-from edge_cifar.steps._bundles import run_of
+from edge_cifar.steps._bundles import kept_beside, run_of
 
 RESULT = "bench.json"
 PROFILE = "profile.png"
@@ -43,10 +44,11 @@ class BenchInterrupted(KeyboardInterrupt):
 
 
 def bench(
-    *targets: Target,
+    *targets: Target | Iterable[Target],
     images: int | Literal["all"] | None = None,
     data: str | Path | None = None,
     data_dir: Path | str | None = None,
+    image_size: int | None = None,
     threads: int | Iterable[int] = 1,
     batch_size: int | Iterable[int] = 1,
     backend: str | Iterable[str] = (),
@@ -73,6 +75,8 @@ def bench(
         data: the data set to take the images from instead: a registered name, or a folder of images
             by class.
         data_dir: where its files lie; CIFAR-10's when ``data`` is left out.
+        image_size: side in pixels that a folder's pictures are brought to; left out, that of the images
+            which a bundle was made from, and 96 for bare files.
         threads: CPU threads an inference may use; each count is a row of its own.
         batch_size: images in one inference; each is a row of its own.
         backend: what is to compute, a row for each: names such as ``xnnpack``, or ``all`` for every
@@ -116,6 +120,7 @@ def bench(
         images=images,
         data=None if data is None else str(data),
         data_dir=data_dir,
+        image_size=None if image_size is None else whole("--image-size", image_size),
         pixels=Pixels(input_range=input_range, layout=layout),
         with_keras=relative_to == KERAS,
         progress=progress,
@@ -132,7 +137,9 @@ def bench(
     if report.interrupted:
         raise BenchInterrupted(report)
     for bundle in homes:
-        _write_beside_run(bundle, report, progress)
+        if run := run_of(bundle):
+            with kept_beside(run, progress):
+                _write_beside(run, bundle, report, progress)
     return report
 
 
@@ -223,11 +230,8 @@ def _facts() -> dict[str, Any]:
     }
 
 
-def _write_beside_run(bundle: Bundle, report: BenchReport, progress: Progress) -> None:
-    """The rows of one bundle, into the folder of the run it stands in; a travelling bundle stands in none."""
-    run = run_of(bundle)
-    if run is None:
-        return
+def _write_beside(run: Run, bundle: Bundle, report: BenchReport, progress: Progress) -> None:
+    """The rows of one bundle, into the folder of the run it stands in."""
     paths = {rows.shown(path) for path in (run.model_path, *(artifact.path for artifact in bundle.artifacts))}
     own = replace(report, results=[row for row in report.results if row.path in paths])
     path = run.path / RESULT

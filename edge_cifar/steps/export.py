@@ -7,10 +7,11 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
+from typing import Literal
 
 from edge_cifar import files
 from edge_cifar import run as runs
-from edge_cifar.arguments import several
+from edge_cifar.arguments import several, whole, whole_or_all
 from edge_cifar.artifact import MANIFEST, Bundle
 from edge_cifar.data.calibration import doubts
 from edge_cifar.errors import BundleError, CheckFailed
@@ -45,7 +46,7 @@ def export(
     calibration_images: int = 500,
     calibration_method: str = "min-max",
     max_drop: float = 1.0,
-    reference_images: int | None = 2000,
+    reference_images: int | Literal["all"] | None = 2000,
     keep_float: str | Iterable[str] = (),
     prune: float | Iterable[float] = (),
     cluster: int | Iterable[int] = (),
@@ -65,7 +66,7 @@ def export(
         calibration_images: training images that set the ranges of quantized activations.
         calibration_method: ``min-max``, ``percentile`` or ``entropy``, where the format has it.
         max_drop: percentage points of validation accuracy that an artifact may lose.
-        reference_images: test images that the bundle carries; None for all.
+        reference_images: test images that the bundle carries; ``all`` or None for all.
         keep_float: layers that int8 leaves in floats; ``auto`` for the fewest that meet the gate.
         prune: shares of the weights, 0.01 to 0.99, to set to zero: each variant is written so too.
         cluster: numbers of values to leave a layer's weights, 2 to 256: each variant is written so too.
@@ -89,14 +90,14 @@ def export(
         formats=None if formats is None else several(formats),
         precisions=None if precisions is None else several(precisions),
         settings=Settings(
-            calibration_images=calibration_images,
+            calibration_images=whole("--calibration-images", calibration_images),
             calibration_method=calibration_method,
             max_drop=max_drop,
-            reference_images=reference_images,
+            reference_images=whole_or_all("--reference-images", reference_images),
             keep_float=several(keep_float),
             prune=several(prune),
-            cluster=several(cluster),
-            jobs=jobs,
+            cluster=tuple(whole("--cluster", values) for values in several(cluster)),
+            jobs=None if jobs is None else whole("--jobs", jobs),
             deployment_target=deployment_target,
         ),
         out=out,

@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_cifar import files
 from edge_cifar import run as runs
+from edge_cifar.arguments import flattened
+from edge_cifar.artifact import Bundle
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.run import RECORD, Run
 from edge_cifar.steps._run_data import load_run_data
@@ -19,12 +21,14 @@ if TYPE_CHECKING:
 
 PAGE = "report.html"
 
+Source = Run | Bundle | Path | str
+
 
 def report(
-    *sources: Run | Path | str,
+    *sources: Source | Iterable[Source],
     output: Path | str | None = None,
     min_accuracy: float | None = None,
-    max_size: float | None = None,
+    max_size: float | str | None = None,
     max_latency: float | None = None,
     data_dir: Path | str | None = None,
 ) -> Path:
@@ -36,7 +40,7 @@ def report(
         output: where the page goes; when left out, ``report.html`` in the folder of a single run,
             otherwise in the working directory.
         min_accuracy: for the advice: least accuracy, in per cent.
-        max_size: for the advice: largest size on disk, in bytes.
+        max_size: for the advice: largest size on disk, in bytes, or as a text such as ``500kB``.
         max_latency: for the advice: largest median latency of one image, in milliseconds.
         data_dir: where the runs' test images lie, of which some are shown; else they are sought as
             training seeks them, but never downloaded.
@@ -50,20 +54,21 @@ def report(
         EdgeCifarError: a file is missing or broken, or the page cannot be written.
         MissingPackage: the ``report`` extra is not installed.
     """
-    from edge_cifar.report import page
+    from edge_cifar.report import page, quantities
     from edge_cifar.report.advice import Limits
     from edge_cifar.report.sources import gather
 
     limits = Limits(
         min_accuracy=None if min_accuracy is None else min_accuracy / 100.0,
-        max_size_bytes=max_size,
+        max_size_bytes=quantities.parse_size(max_size) if isinstance(max_size, str) else max_size,
         max_latency_ms=max_latency,
     )
-    paths = [source.path if isinstance(source, Run) else Path(source) for source in sources]
+    paths = [source.path if isinstance(source, Run | Bundle) else Path(source) for source in flattened(sources)]
     paths = paths or [runs.newest().path]
     document = gather(paths, limits)
-    html = page.render(replace(document, examples=_examples(document.runs, data_dir)))
     target = Path(output) if output is not None else _beside(paths)
+    files.demand_writable(target)
+    html = page.render(replace(document, examples=_examples(document.runs, data_dir)))
     files.write_text(target, html)
     return target
 

@@ -13,7 +13,7 @@ from edge_cifar.parity.drift_plot import draw
 from edge_cifar.parity.following import read_activations, with_layers
 from edge_cifar.parity.verification import Verification
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.steps._bundles import Target, open_bundle, run_of
+from edge_cifar.steps._bundles import Target, kept_beside, open_bundle, run_of
 
 RESULT = "verify.json"
 PLOT = "drift.png"
@@ -56,6 +56,7 @@ def verify(
     bundle = open_bundle(target)
     if plot is not None:
         packages.require("matplotlib", "report")
+        files.demand_writable(Path(plot))
     if layers or plot is not None:
         # Said before the artifacts are computed, not after.
         read_activations(bundle)
@@ -63,13 +64,15 @@ def verify(
     run = run_of(bundle)
     if layers or plot is not None:
         outcomes = with_layers(bundle, outcomes, progress=progress)
-        places = [] if plot is None else [Path(plot)]
+        drifts = [outcome.layers for outcome in outcomes if outcome.layers]
+        if plot is not None:
+            draw(drifts, Path(plot))
         if run is not None and packages.installed("matplotlib"):
-            places.append(run.path / PLOT)
-        for place in places:
-            draw([outcome.layers for outcome in outcomes if outcome.layers], place)
+            with kept_beside(run, progress):
+                draw(drifts, run.path / PLOT)
     if run is not None:
-        files.write_json(run.path / RESULT, document(outcomes))
+        with kept_beside(run, progress):
+            files.write_json(run.path / RESULT, document(outcomes))
     return outcomes
 
 
