@@ -25,9 +25,15 @@ def expected(given: NDArray[np.uint8]) -> NDArray[np.float32]:
 
 
 def onnx_file(
-    path: Path, *, channels_first: bool = False, element: str = "FLOAT", batch: int | str = "batch", offset: float = 0
+    path: Path,
+    *,
+    channels_first: bool = False,
+    element: str = "FLOAT",
+    batch: int | str = "batch",
+    offset: float = 0,
+    softmax: bool = True,
 ) -> Path:
-    """The hand-made network as ONNX."""
+    """The hand-made network as ONNX, with or without the softmax at its end."""
     onnx = pytest.importorskip("onnx", reason="the model file is made with onnx")
     helper, numpy_helper = onnx.helper, onnx.numpy_helper
     shape = [batch, 3, 6, 5] if channels_first else [batch, 6, 5, 3]
@@ -37,7 +43,7 @@ def onnx_file(
         helper.make_node("Add", ["real", "offset"], ["pixels"]),
         helper.make_node("ReduceMean", ["pixels"], ["mean"], axes=axes, keepdims=0),
         helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
-        helper.make_node("Softmax", ["logits"], ["answer"], axis=1),
+        helper.make_node("Softmax" if softmax else "Identity", ["logits"], ["answer"]),
     ]
     constants = [
         numpy_helper.from_array(np.float32(offset), "offset"),
@@ -55,17 +61,19 @@ def onnx_file(
     return path
 
 
-def write_tflite(folder: Path) -> dict[str, Path]:
+def write_tflite(
+    folder: Path, kinds: tuple[str, ...] = ("float32", "int8", "uint8"), batch: int = 1
+) -> dict[str, Path]:
     """The hand-made network as TFLite, in floats, and in bytes as MLPerf Tiny has it: pixel minus 128."""
     tensorflow = pytest.importorskip("tensorflow", reason="the model file is made with TensorFlow")
     from edge_cifar import quiet
 
-    @tensorflow.function(input_signature=[tensorflow.TensorSpec((1, 6, 5, 3), tensorflow.float32)])
+    @tensorflow.function(input_signature=[tensorflow.TensorSpec((batch, 6, 5, 3), tensorflow.float32)])
     def network(image: Any) -> Any:
         return tensorflow.nn.softmax(tensorflow.matmul(tensorflow.reduce_mean(image, (1, 2)), WEIGHTS / 64))
 
     files = {}
-    for kind in ("float32", "int8", "uint8"):
+    for kind in kinds:
         with quiet.captured():
             converter = tensorflow.lite.TFLiteConverter.from_concrete_functions(
                 [network.get_concrete_function()], tensorflow.Module()

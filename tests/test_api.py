@@ -95,12 +95,18 @@ def test_single_values_and_texts_do_where_lists_and_paths_would(
         edge_cifar.train("resnet8", data_dir="nowhere")
     bundle = edge_cifar.export(tiny_run, formats="tflite", precisions="fp32", out="bundle", max_drop=100.0)
     assert [str(artifact.variant) for artifact in bundle.artifacts] == ["tflite-fp32"]
+    page = edge_cifar.report([tiny_run], bundle, max_size="500kB", output="page.html")
+    assert page.exists()
+    everything = edge_cifar.export(tiny_run, formats="onnx", precisions="fp32", out="all", reference_images="all")
+    assert everything.facts["reference"]["images"] == tiny_run.record()["data"]["test_images"]
     report = edge_cifar.bench("bundle", threads=1, batch_size=2, seconds=0.2, images=8)
     assert [(row.threads, row.batch) for row in report.results] == [(1, 2)]
     (prediction,) = edge_cifar.predict("bundle", str(colour_picture))
     assert prediction.image == colour_picture
     pixels = np.zeros((2, 32, 32, 3), np.uint8)
     assert edge_cifar.load("bundle/tflite-fp32.tflite").predict(pixels).shape == (2, 10)
+    with pytest.raises(UsageError, match="at least 1; got 0"):
+        edge_cifar.load("bundle/tflite-fp32.tflite", threads=0)
 
 
 def test_example_in_the_readme_runs_as_it_stands(
@@ -109,7 +115,7 @@ def test_example_in_the_readme_runs_as_it_stands(
     """All but the training itself, which would take hours: a small run stands in for it."""
     readme = (Path(__file__).parent.parent / "README.md").read_text(encoding="utf-8")
     (example,) = re.findall(r"```python\n(import edge_cifar.*?)```", readme, flags=re.DOTALL)
-    run = Run(shutil.copytree(tiny_run.path, in_folder / "run"))
+    run = Run(shutil.copytree(tiny_run.path, in_folder / "run", ignore=shutil.ignore_patterns("export")))
     monkeypatch.setattr(edge_cifar, "train", lambda backbone: run, raising=False)
     colour_picture.rename("cat.jpg")
     small = edge_cifar.export(tiny_run, formats="tflite", precisions="fp32", out="small", max_drop=100.0)

@@ -215,3 +215,16 @@ def test_importing_the_step_takes_under_a_second() -> None:
         for _ in range(3)
     )
     assert seconds < 1.0
+
+
+def test_a_run_that_cannot_be_written_costs_the_copy_and_not_the_result(
+    bundle: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    # A folder under the result's name: unlike a read-only one it holds off the super-user too.
+    Path("toy/bench.json/full").mkdir(parents=True)
+    assert main(["bench", "toy", "--json", *QUICK]) == 0
+    captured = capsys.readouterr()
+    assert len(json.loads(captured.out)["results"]) == 2
+    assert "nothing is kept beside the run" in captured.err
+    assert "bench.json: it is a folder" in captured.err
+    assert Path("toy/bench.json/full").is_dir()

@@ -8,9 +8,12 @@ from pathlib import Path
 from typing import Any
 
 import bench_support
+import numpy as np
 import pytest
 from bench_support import QUICK, fake_bundle, fake_file
+from PIL import Image
 
+from edge_cifar import files
 from edge_cifar.bench import regression
 from edge_cifar.bench.examination import Examination
 from edge_cifar.bench.subject import Subject
@@ -28,7 +31,7 @@ def fake_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def rows(*targets: Any, **settings: Any) -> list[dict[str, Any]]:
     """A benchmark's rows as JSON."""
-    options = {key: settings.pop(key) for key in ("input_range", "layout") if key in settings}
+    options = {key: settings.pop(key) for key in ("input_range", "layout", "data", "image_size") if key in settings}
     documents: list[dict[str, Any]] = bench(*targets, protocol=replace(BRISK, **settings), **options).document()[
         "results"
     ]
@@ -162,3 +165,53 @@ def test_weights_of_a_limited_training_carry_a_caveat_and_are_on_no_front(tmp_pa
     (row,) = rows(tmp_path)
     assert row["caveat"] == "trained on 900 images only"
     assert row["pareto"] is False
+
+
+@pytest.mark.parametrize("wrong", ["5", "al", 5.5, True, 0, -1])
+def test_a_number_of_images_that_is_none_is_refused(wrong: Any, tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="--images"):
+        bench(fake_bundle(tmp_path, {"fp32": {}}), images=wrong, protocol=BRISK)
+
+
+@pytest.mark.parametrize("settings", [{"threads": "1"}, {"threads": 1.0}, {"batch_size": None}], ids=str)
+def test_threads_and_batches_are_whole_numbers(settings: dict[str, Any], tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="takes a whole number; got"):
+        bench(fake_bundle(tmp_path, {"fp32": {}}), **settings)
+
+
+def test_numbers_of_numpy_and_lists_of_targets_will_do(tmp_path: Path) -> None:
+    bundles = [fake_bundle(tmp_path / name, {"fp32": {}}, model=name) for name in ("one", "two")]
+    report = bench(
+        bundles, threads=np.array([1]), images=np.int64(5), seconds=np.float32(0.02), output=tmp_path / "b.json"
+    )
+    assert [row.model for row in report.results] == ["one", "two"]
+    assert [row.judged.accuracy.count for row in report.results if row.judged] == [5, 5]
+    assert files.read_json(tmp_path / "b.json", "result")["protocol"]["threads"] == [1]
+
+
+def pictures(folder: Path) -> Path:
+    """A folder of pictures by class, whose first byte is the class's number; a fifth of each class is for testing."""
+    for number, name in enumerate(("a", "b", "c")):
+        (folder / name).mkdir(parents=True)
+        for copy in range(5):
+            Image.new("RGB", (12, 12), (number, copy, 0)).save(folder / name / f"{copy}.png")
+    return folder
+
+
+def test_a_folder_of_pictures_is_brought_to_the_size_of_the_bundle(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "photos")
+    bundle = fake_bundle(tmp_path / "export", {"fp32": {}})
+    shaped = replace(bundle, facts={**bundle.facts, "data": {**bundle.facts["data"], "image_shape": [4, 4, 3]}})
+    (row,) = rows(shaped, data=folder)
+    assert (row["accuracy"]["top1"], row["accuracy"]["images"]) == (1.0, 3)
+
+
+def test_a_folder_of_pictures_is_brought_to_the_size_that_is_told_for_a_bare_file(tmp_path: Path) -> None:
+    folder = pictures(tmp_path / "photos")
+    path = fake_file(tmp_path / "theirs.fake")
+    (told,) = rows(path, data=folder, image_size=4)
+    assert told["accuracy"]["images"] == 3
+    (untold,) = rows(path, data=folder)
+    assert untold["accuracy"] is None
+    with pytest.raises(UsageError, match="--image-size is for a folder of pictures"):
+        rows(path, image_size=4)

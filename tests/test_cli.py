@@ -163,3 +163,10 @@ def test_completion_script_is_printed(shell: str) -> None:
     environment = {**os.environ, "_EDGE_CIFAR_COMPLETE": f"{shell}_source"}
     done = subprocess.run([SCRIPT], capture_output=True, text=True, check=True, env=environment)
     assert "_EDGE_CIFAR_COMPLETE" in done.stdout
+
+
+def test_what_the_file_system_refuses_is_one_line(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["verify", "x" * 300]) == 1
+    said = capsys.readouterr().err
+    assert said.count("\n") == 1
+    assert "File name too long" in said

@@ -159,3 +159,16 @@ def test_a_folder_that_was_moved_is_found_by_data_dir(tmp_path: Path) -> None:
 def test_an_impossible_image_size_is_refused(tmp_path: Path, size: int) -> None:
     with pytest.raises(UsageError, match="between 1 and 1024 pixels"):
         loading.load(str(_fill(tmp_path / "photos", count=2)), image_size=size)
+
+
+def test_a_folder_named_without_a_slash_is_known_for_one_from_another_directory(
+    in_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _fill(in_folder / "photos")
+    (in_folder / "elsewhere").mkdir()
+    before = loading.load("photos", image_size=8)
+    monkeypatch.chdir(in_folder / "elsewhere")
+    assert loading.is_folder(before.name)
+    with pytest.raises(DataError, match="no folder at photos"):
+        loading.load(before.name, image_size=8)
+    assert loading.load(before.name, data_dir=in_folder / "photos", image_size=8).checksum == before.checksum

@@ -6,6 +6,7 @@ import errno
 import shutil
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from edge_cifar import files
@@ -36,3 +37,21 @@ def test_a_folder_that_cannot_be_copied_whole_is_one_sentence(number: int, told:
     message = str(files.cannot_write(tmp_path, error))
     assert told in message
     assert "weight.bin" not in message
+
+
+def test_a_folder_is_not_given_up_for_a_file(tmp_path: Path) -> None:
+    full = tmp_path / "precious"
+    full.mkdir()
+    (full / "file.txt").write_text("years of work")
+    for write in (lambda: files.write_text(full, "page"), lambda: files.demand_writable(full)):
+        with pytest.raises(EdgeCifarError, match=r"cannot write .*precious: it is a folder; choose another place"):
+            write()
+    assert [path.name for path in tmp_path.iterdir()] == ["precious"]
+    assert (full / "file.txt").read_text() == "years of work"
+
+
+def test_numbers_of_numpy_are_written_as_pythons(tmp_path: Path) -> None:
+    files.write_json(tmp_path / "numbers.json", {"threads": np.int64(2), "seconds": np.float32(0.5)})
+    assert files.read_json(tmp_path / "numbers.json", "numbers") == {"threads": 2, "seconds": 0.5}
+    with pytest.raises(TypeError, match="cannot be written as JSON"):
+        files.write_json(tmp_path / "array.json", np.zeros(2))

@@ -8,6 +8,7 @@ import shutil
 from pathlib import Path
 
 import pytest
+from mean_colour import expected, images, onnx_file, write_tflite
 from PIL import Image
 
 from edge_cifar.artifact import Bundle
@@ -218,3 +219,38 @@ def test_what_is_missing_is_named(
     image = Path("nothing.png") if missing == "picture" else picture
     assert main(["predict", str(model), str(image)]) == 1
     assert f"nothing.{'tflite' if missing == 'model' else 'png'}" in capsys.readouterr().err
+
+
+@pytest.fixture
+def small_picture(tmp_path: Path) -> Path:
+    """A picture of the size that the hand-made network takes."""
+    path = tmp_path / "small.png"
+    Image.fromarray(images(1)[0]).save(path)
+    return path
+
+
+def test_scores_of_a_network_without_softmax_become_probabilities_and_that_is_said(
+    small_picture: Path, tmp_path: Path
+) -> None:
+    (prediction,) = predict(onnx_file(tmp_path / "logits.onnx", softmax=False), small_picture, top=10)
+    probabilities = expected(images(1))[0]
+    assert [answer for _, answer in prediction.answers] == pytest.approx(sorted(probabilities, reverse=True), abs=1e-5)
+    assert prediction.preparation == "the model's scores are no probabilities; softmax made them so"
+
+
+@pytest.mark.parametrize("extra", [(), ("--json",)])
+def test_answers_that_are_no_numbers_are_one_sentence(
+    extra: tuple[str, ...], small_picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    path = onnx_file(tmp_path / "nan.onnx", offset=float("nan"))
+    assert main(["predict", str(path), str(small_picture), *extra]) == 1
+    captured = capsys.readouterr()
+    assert captured.out == ""
+    assert captured.err.strip().endswith("nan.onnx answers with what is no number (NaN or infinite)")
+
+
+def test_a_file_with_a_fixed_batch_answers_single_pictures(small_picture: Path, tmp_path: Path) -> None:
+    path = write_tflite(tmp_path, ("float32",), batch=4)["float32"]
+    (prediction,) = predict(path, small_picture, top=10)
+    probabilities = expected(images(1))[0]
+    assert [answer for _, answer in prediction.answers] == pytest.approx(sorted(probabilities, reverse=True), abs=1e-5)

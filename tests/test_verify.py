@@ -220,3 +220,35 @@ def test_a_real_bundle_passes_and_a_copy_of_it_too(tiny_bundle: Bundle, tmp_path
     assert len(outcomes) == 9
     assert {str(outcome.variant): outcome.reason for outcome in outcomes if outcome.status != "pass"} == {}
     assert {outcome.method for outcome in outcomes} <= {"litert", "onnxruntime", "coreml", "coreml-reference"}
+
+
+def test_a_run_that_cannot_be_written_costs_the_copy_and_not_the_verdict(stand_in, tmp_path, capsys):
+    (tmp_path / "run").mkdir()
+    bundle = bundle_of(tmp_path / "run" / "export", fp32="fine")
+    (tmp_path / "run" / "record.json").write_text("{}")
+    # A folder under the verdict's name: unlike a read-only one it holds off the super-user too.
+    (tmp_path / "run" / "verify.json" / "full").mkdir(parents=True)
+    assert main(["verify", str(bundle.path), "--json"]) == 0
+    captured = capsys.readouterr()
+    assert json.loads(captured.out)["results"][0]["status"] == "pass"
+    assert "nothing is kept beside the run" in captured.err
+    assert (tmp_path / "run" / "verify.json" / "full").is_dir()
+
+
+@pytest.mark.parametrize("option", ["--junit", "--plot"])
+def test_a_folder_where_a_file_is_to_go_is_refused_and_left_alone(option, stand_in, tmp_path, capsys):
+    bundle = bundle_of(tmp_path / "export", fp32="fine")
+    folder = tmp_path / "results.png"
+    folder.mkdir()
+    (folder / "old.xml").write_text("old")
+    assert main(["verify", str(bundle.path), option, str(folder)]) == 1
+    assert "it is a folder; choose another place" in capsys.readouterr().err
+    assert (folder / "old.xml").read_text() == "old"
+
+
+def test_a_variant_in_the_manifest_that_is_none_is_the_manifests_fault(stand_in, tmp_path, capsys):
+    bundle = bundle_of(tmp_path / "export", fp32="fine")
+    manifest = bundle.path / "manifest.json"
+    manifest.write_text(manifest.read_text().replace('"tflite-fp32"', '"tflite"'))
+    assert main(["verify", str(bundle.path)]) == 1
+    assert "manifest.json is broken" in capsys.readouterr().err

@@ -1,12 +1,13 @@
 """A runtime for ``.fake`` files: JSON that says how long an inference takes and where it goes wrong.
 
     {"milliseconds": 0.2, "shape": [4, 4, 3], "classes": 3, "largest_batch": 8, "operators": [{...}],
-     "fails": {STAGE: FAULT}}
+     "scale": 1.0, "fails": {STAGE: FAULT}}
 
 The backend ``fast`` takes half the time, ``absent`` no machine has. Stages are ``load``, ``first`` (the first
 inference), ``later`` (every other), ``profile`` and ``predict``; faults are
 ``crash``, ``exit``, ``kill``, ``hang``, ``memory``, ``error``, ``bug`` and ``interrupt``, which is Ctrl-C for the
-coordinator. An image's class is its first byte.
+coordinator. An image's class is its first byte, and its score ``scale``, which JSON
+may tell as NaN.
 """
 
 from __future__ import annotations
@@ -68,7 +69,9 @@ class Fake:
 
     def predict(self, images: Images) -> Probabilities:
         _go_wrong(self._settings, "predict")
-        return np.eye(self.classes, dtype=np.float32)[images[:, 0, 0, 0]]
+        answers = np.eye(self.classes, dtype=np.float32)[images[:, 0, 0, 0]]
+        scores: Probabilities = answers * np.float32(self._settings.get("scale", 1.0))
+        return scores
 
     def single(self, image: Images) -> Callable[[], object]:
         seconds = self._settings.get("milliseconds", 0.2) / 1e3 * self.batch / self._speed
