@@ -80,13 +80,18 @@ def exclusive(path: Path) -> Iterator[None]:
         os.close(descriptor)
         raise EdgeCifarError(f"another process is writing {path}; wait for it, or choose another place") from error
     try:
-        for left in path.parent.iterdir():
-            if re.fullmatch(rf"\.{re.escape(path.name)}\.\w{{8}}\.partial", left.name):
-                shutil.rmtree(left, ignore_errors=True)
+        clear_scratch(path.parent, path.name)
         yield
     finally:
         lock.unlink(missing_ok=True)
         os.close(descriptor)
+
+
+def clear_scratch(folder: Path, name: str | None = None) -> None:
+    """Clear away what killed writers left in a folder that nobody else writes to now; of one name, or of all."""
+    for left in folder.iterdir() if folder.is_dir() else ():
+        if _SCRATCH.fullmatch(left.name) and (name is None or left.name[1:].rsplit(".", 2)[0] == name):
+            shutil.rmtree(left, ignore_errors=True)
 
 
 def remove(path: Path) -> None:

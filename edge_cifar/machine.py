@@ -8,8 +8,10 @@ from __future__ import annotations
 import os
 import platform
 import re
+import shlex
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -145,6 +147,14 @@ def commit() -> str | None:
     # Only the package counts: results written beside it do not change what was run.
     changes = _run("git", "--no-optional-locks", "-C", str(package), "status", "--porcelain", "--", ".")
     return head + "+" if changes.strip() else head
+
+
+def command() -> str | None:
+    """The ``edge-cifar`` command line that this process is; None in somebody's own program, which has another."""
+    program = Path(sys.argv[0])
+    if program.name != "edge-cifar" and program.parts[-2:] != ("edge_cifar", "__main__.py"):
+        return None
+    return shlex.join(["edge-cifar", *sys.argv[1:]])
 
 
 def _cpu_linux() -> dict[str, Any]:

@@ -31,7 +31,7 @@ class Phase:
             ``decay`` every ``decay_epochs``; ``exponential`` multiplies by ``decay`` each epoch;
             ``plateau`` multiplies by ``decay`` when validation loss has not improved for
             ``decay_epochs``; ``constant`` does nothing.
-        warmup_epochs: epochs of linear warm-up from zero.
+        warmup_epochs: epochs of linear warm-up from zero; at most half of the phase's.
         decay: factor of ``step``, ``exponential`` and ``plateau``.
         decay_epochs: epochs between steps, or patience of ``plateau``.
         step_epochs: for ``step``, the epochs after which a step comes, ascending; empty: one every
@@ -153,7 +153,7 @@ def customized(
         phases = [replace(phase, epochs=count) for phase, count in zip(phases, counts, strict=True) if count]
     if learning_rate is not None:
         if not 0 < learning_rate < 1000:
-            raise UsageError(f"the learning rate must be above 0; got {learning_rate}")
+            raise UsageError(f"the learning rate must be above 0 and below 1000; got {learning_rate}")
         factor = learning_rate / phases[-1].learning_rate
         phases = [replace(phase, learning_rate=phase.learning_rate * factor) for phase in phases]
     if unfreeze is not None:

@@ -84,10 +84,11 @@ class Run:
         """
         if not self.model_path.is_file():
             # As it was given for the first time: with nothing there, nothing can be resumed.
-            command = str(self.record().get("command") or "edge-cifar train").replace(" --resume", "")
+            record = self.record()
+            command = record.get("command") or f"edge-cifar train {record.get('backbone', '')}".strip()
             raise RunError(
                 f"the weights of {self.path} are not kept with it (no {self.model_path.name}); "
-                f"train them again with: {command}"
+                f"train them again with: {str(command).replace(' --resume', '')}"
             )
 
     @classmethod

@@ -113,7 +113,7 @@ def test_missing_weights_file_names_the_ways_out(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("content", [b"", b"\x89HDF\r\n\x1a\n", b"no weights at all" * 100])
-@pytest.mark.parametrize("suffix", [".h5", ".weights.h5", ".txt"])
+@pytest.mark.parametrize("suffix", [".h5", ".weights.h5", ".txt", ".keras"])
 def test_file_that_holds_no_weights_is_refused(content: bytes, suffix: str, tmp_path: Path) -> None:
     file = tmp_path / f"broken{suffix}"
     file.write_bytes(content)

@@ -33,7 +33,7 @@ def no_usual_places(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 def test_pixels_are_planes_of_rows_turned_into_rgb(folder: Path) -> None:
     dataset = cifar.read(LITTLE, folder)
-    row = pickled.read(folder / "batch_2", LITTLE.md5["batch_2"])[b"data"][3]
+    row = pickled.read(folder / "batch_2", LITTLE.md5["batch_2"], "")[b"data"][3]
 
     assert dataset.train.images.shape == (24, 32, 32, 3)
     assert dataset.train.images.dtype == np.uint8
@@ -106,7 +106,7 @@ def test_a_pickle_that_would_run_code_is_refused_although_its_checksum_fits(tmp_
     content = b"\x80\x02cos\nsystem\nX" + struct.pack("<i", len(command)) + command.encode() + b"\x85R."
     (tmp_path / "batch").write_bytes(content)
     with pytest.raises(DataError, match=r"batch is not a CIFAR batch: it asks for os.system"):
-        pickled.read(tmp_path / "batch", cifar_files.md5(content))
+        pickled.read(tmp_path / "batch", cifar_files.md5(content), "")
     assert not (tmp_path / "ran").exists()
 
 
@@ -114,7 +114,7 @@ def test_a_pickle_that_would_run_code_is_refused_although_its_checksum_fits(tmp_
 def test_a_file_that_is_no_batch_is_one_sentence(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "batch").write_bytes(content)
     with pytest.raises(DataError, match="batch is not a CIFAR batch"):
-        pickled.read(tmp_path / "batch", cifar_files.md5(content))
+        pickled.read(tmp_path / "batch", cifar_files.md5(content), "")
 
 
 @pytest.mark.parametrize("module", [cifar10, cifar100])

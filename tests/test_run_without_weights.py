@@ -67,5 +67,5 @@ def test_a_record_without_its_command_still_gives_a_way_out(kept: Path) -> None:
     record = json.loads((kept / "record.json").read_text(encoding="utf-8"))
     del record["command"]
     write(kept / "record.json", record)
-    with pytest.raises(RunError, match=r"train them again with: edge-cifar train$"):
+    with pytest.raises(RunError, match=r"train them again with: edge-cifar train resnet8$"):
         Run(kept).demand_weights()

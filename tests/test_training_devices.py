@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Iterator, Sequence
 
 import numpy as np
 import pytest
@@ -47,12 +48,50 @@ def test_a_gpu_asked_for_and_absent_is_an_error_that_says_what_is_installed(monk
     assert backend.select_device("auto") == Device(name="cpu")
 
 
-def test_the_cpu_asked_for_hides_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
-    hidden = []
+def test_the_cpu_asked_for_leaves_a_gpu_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    entered = []
+
+    @contextlib.contextmanager
+    def device(name: str) -> Iterator[None]:
+        entered.append(name)
+        yield
+
     _gpus(monkeypatch, ["NVIDIA H200"], ["gpu:0"])
-    monkeypatch.setitem(backend._HIDE, NAME, lambda: hidden.append(True))
-    assert backend.select_device("cpu") == Device(name="cpu")
-    assert hidden == [True]
+    monkeypatch.setattr(backend, "_hide_from_tensorflow", lambda: entered.append("hidden"))
+    monkeypatch.setattr(keras, "device", device)
+    chosen = backend.select_device("cpu")
+    assert chosen == Device(name="cpu", pinned=True)
+    with chosen.scope():
+        assert entered == (["hidden", "cpu"] if NAME == "tensorflow" else ["cpu"])
+    with Device(name="gpu: NVIDIA H200").scope(), Device(name="cpu").scope():
+        assert entered[-1] == "cpu"
+        assert entered.count("cpu") == 1
+
+
+def test_tensors_are_made_on_the_cpu_in_its_scope() -> None:
+    with Device(name="cpu", pinned=True).scope():
+        made = keras.Variable(np.zeros(2, np.float32)).value
+    assert "cpu" in str(made.device).lower()
+
+
+@pytest.mark.skipif(NAME != "tensorflow", reason="only TensorFlow takes hold of a GPU for good")
+def test_a_gpu_that_tensorflow_has_used_cannot_be_left_alone_any_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    import tensorflow
+
+    def refuse(devices: object, kind: str) -> None:
+        raise RuntimeError("Visible devices cannot be modified after being initialized")
+
+    _gpus(monkeypatch, ["NVIDIA H200"])
+    monkeypatch.setattr(tensorflow.config, "set_visible_devices", refuse)
+    with pytest.raises(TrainingError, match="in a process of its own"):
+        backend.select_device("cpu")
+
+
+def test_jax_is_deterministic_on_the_cpu_of_a_machine_with_a_gpu(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(keras.backend, "backend", lambda: "jax")
+    backend.make_deterministic(Device(name="cpu", pinned=True))
+    with pytest.raises(TrainingError, match="use --device cpu"):
+        backend.make_deterministic(Device(name="gpu: NVIDIA H200"))
 
 
 @pytest.mark.parametrize(

@@ -173,6 +173,15 @@ def test_a_damaged_cache_is_not_read(damage: str, tmp_path: Path) -> None:
         feature_cache.read(folder, "another" if damage == "other key" else "key", SHAPES)
 
 
+@pytest.mark.parametrize("other", [((1, 3), np.dtype("float16")), ((1, 6), np.dtype("float32"))])
+def test_a_cache_in_another_precision_or_shape_is_not_read(
+    other: tuple[tuple[int, ...], np.dtype], tmp_path: Path
+) -> None:
+    _filled(tmp_path / "cache")
+    with pytest.raises(BundleError, match="not those that are wanted"):
+        feature_cache.read(tmp_path / "cache", "key", {**SHAPES, "train": other})
+
+
 def test_a_cache_that_fails_to_be_made_leaves_nothing(tmp_path: Path) -> None:
     def fail(cache: feature_cache.FeatureCache) -> None:
         raise KeyboardInterrupt

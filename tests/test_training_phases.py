@@ -79,6 +79,19 @@ def test_cosine_warms_up_peaks_and_ends_at_zero() -> None:
     assert _rate(schedule, 1000) == pytest.approx(0.0, abs=1e-6)
 
 
+def test_a_phase_cut_short_warms_up_in_half_of_its_epochs_and_still_ends_at_zero() -> None:
+    phase = Phase(name="x", epochs=2, learning_rate=0.1, schedule="cosine", warmup_epochs=2)
+    schedule = phases.schedule(phase, steps_per_epoch=100)
+    assert _rate(schedule, 100) == pytest.approx(0.1)
+    assert _rate(schedule, 200) == pytest.approx(0.0, abs=1e-6)
+
+
+def test_exponential_multiplies_the_rate_after_every_epoch() -> None:
+    phase = Phase(name="x", epochs=100, learning_rate=1e-3, schedule="exponential", decay=0.5)
+    schedule = phases.schedule(phase, steps_per_epoch=10)
+    assert [_rate(schedule, step) for step in (0, 9, 10, 20)] == pytest.approx([1e-3, 1e-3, 5e-4, 2.5e-4])
+
+
 def test_step_divides_the_rate_every_so_many_epochs() -> None:
     phase = Phase(name="x", epochs=100, learning_rate=1e-3, schedule="step", decay=0.1, decay_epochs=20)
     schedule = phases.schedule(phase, steps_per_epoch=10)

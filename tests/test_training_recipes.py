@@ -46,6 +46,7 @@ def test_unfreeze_sets_what_the_last_phase_trains(unfreeze: int | str, expected:
         ("epochs", (-1, 2), "must be 0 or more"),
         ("learning_rate", 0.0, "above 0"),
         ("learning_rate", float("nan"), "above 0"),
+        ("learning_rate", 5000.0, "below 1000"),
         ("unfreeze", -1, "0 or more"),
         ("unfreeze", "", "a layer's name"),
         ("batch_size", 0, "at least 1"),

@@ -4,13 +4,17 @@ from __future__ import annotations
 
 import csv
 import json
+import shutil
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
-from edge_cifar.errors import RunError, TrainingError, UsageError
+from edge_cifar import files, machine
+from edge_cifar.backbones import Model
+from edge_cifar.errors import EdgeCifarError, RunError, TrainingError, UsageError
 from edge_cifar.run import Run, newest
 from edge_cifar.steps._run_data import load_run_data
 from edge_cifar.steps.train import train
@@ -70,6 +74,7 @@ def test_a_finished_run_is_not_trained_over_by_accident(tiny_run: Run) -> None:
         ({"mixed_precision": "float8"}, "unknown mixed precision"),
         ({"device": "cuda"}, "unknown device"),
         ({"limit": 0}, "at least 1 image"),
+        ({"seed": 2**32}, "the seed must lie between 0 and 4294967295"),
         ({"resume": True, "overwrite": True}, "give one of them"),
     ],
 )
@@ -108,6 +113,84 @@ def test_a_loss_that_is_no_number_stops_says_where_and_keeps_the_good_weights(
     assert len(state.history) == 1
     assert state.best
     assert all(np.isfinite(weights).all() for weights in state.best)
+
+
+def test_a_validation_loss_that_is_no_number_stops_before_its_weights_count_as_the_best(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge_cifar.training import loop
+    from edge_cifar.training.checkpoint import State
+
+    monkeypatch.setattr(loop, "predict", lambda model, images: np.full((len(images), 10), np.nan, np.float32))
+    with pytest.raises(TrainingError, match="the loss is no longer a number in epoch 1 of phase 'scratch'; try"):
+        train("resnet8", data="synthetic", limit=100, epochs=1, out=tmp_path / "run")
+    assert State.read(Run(tmp_path / "run").checkpoint_path).best == []
+
+
+def test_a_model_that_answers_with_no_numbers_replaces_nothing(
+    tiny_run: Run, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from edge_cifar.training import half_precision
+
+    run = Run(shutil.copytree(tiny_run.path, tmp_path / "run", ignore=shutil.ignore_patterns("export")))
+    before = run.record_path.read_bytes()
+
+    def break_weights(model: Model) -> None:
+        model.set_weights([np.full_like(weights, np.nan) for weights in model.get_weights()])
+
+    monkeypatch.setattr(half_precision, "settle", break_weights)
+    with pytest.raises(TrainingError, match="answers with what is no number"):
+        train("resnet8", data="synthetic", limit=100, epochs=1, out=run.path, overwrite=True)
+    assert run.record_path.read_bytes() == before
+    assert run.model_path.read_bytes() == tiny_run.model_path.read_bytes()
+
+
+@pytest.mark.parametrize(
+    "options",
+    [{"unfreeze": "stackk3"}, {"image_size": 1}, {"weights": "nowhere.h5"}, {"data": "nowhere/photos"}],
+    ids=str,
+)
+def test_a_request_that_is_refused_costs_no_unfinished_run(options: dict[str, Any], tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    run.checkpoint_path.mkdir(parents=True)
+    (run.checkpoint_path / "state.npz").write_bytes(b"hours of training")
+    with pytest.raises(EdgeCifarError):
+        train(
+            "mobilenet", out=run.path, overwrite=True, **{"weights": "none", "data": "synthetic", "limit": 50} | options
+        )
+    assert (run.checkpoint_path / "state.npz").read_bytes() == b"hours of training"
+
+
+def test_two_trainings_in_one_folder_are_kept_apart(tmp_path: Path) -> None:
+    with files.exclusive(tmp_path / "run"), pytest.raises(EdgeCifarError, match="another process is writing"):
+        train("resnet8", data="synthetic", limit=50, epochs=1, out=tmp_path / "run")
+
+
+def test_what_a_killed_training_half_wrote_is_cleared_away(tmp_path: Path) -> None:
+    run = Run(tmp_path / "run")
+    left = run.checkpoint_path / ".state.npz.abcd1234.partial"
+    left.mkdir(parents=True)
+    files.clear_scratch(run.checkpoint_path)
+    assert list(run.checkpoint_path.iterdir()) == []
+
+
+def test_the_record_of_somebody_elses_program_holds_no_command_of_ours(tiny_run: Run) -> None:
+    assert tiny_run.record()["command"] is None
+
+
+@pytest.mark.parametrize(
+    ("program", "command"),
+    [
+        ("/usr/bin/edge-cifar", "edge-cifar train 'my net'"),
+        ("/opt/edge_cifar/__main__.py", "edge-cifar train 'my net'"),
+        ("/usr/lib/ipykernel_launcher.py", None),
+    ],
+)
+def test_the_command_is_told_where_it_is_ours(
+    program: str, command: str | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("sys.argv", [program, "train", "my net"])
+    assert machine.command() == command
 
 
 def test_a_run_is_resumed_only_with_the_options_it_was_started_with(tmp_path: Path) -> None:

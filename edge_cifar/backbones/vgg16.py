@@ -47,7 +47,7 @@ BACKBONE = Backbone(
             augmentation=AUGMENTATION,
             phases=(
                 Phase(name="frozen", epochs=2, trainable="head", learning_rate=1e-3),
-                # The last two blocks hold what is particular to ImageNet, and four fifths of the weights.
+                # The last two blocks hold what is particular to ImageNet, and seven eighths of the weights.
                 Phase(
                     name="fine-tune",
                     epochs=8,
@@ -58,7 +58,7 @@ BACKBONE = Backbone(
                 ),
             ),
         ),
-        # Without batch normalization sixteen layers start only at a low rate, warmed up.
+        # Without batch normalization so many layers start only at a low rate, warmed up.
         "scratch": Recipe(
             image_size=32,
             optimizer="adamw",

@@ -51,7 +51,7 @@ from edge_cifar.cli._output import Terminal, emit_json
 @click.option("--deterministic", is_flag=True, help="The same weights every time, at some cost in speed.")
 @click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Train and test on at most N images each.")
 @click.option("--strict", is_flag=True, help="Refuse a folder with unreadable files instead of leaving those out.")
-@click.option("--seed", type=click.IntRange(min=0), default=0, show_default=True)
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
 @click.option(
     "--feature-cache-gb",
     type=float,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -66,10 +67,10 @@ def read(published: CifarSet, folder: Path) -> Dataset:
     # Cheap and first: a missing file is named at once, not after the others were read.
     for name in published.md5:
         if not (folder / name).is_file():
-            raise missing(folder / name)
+            raise missing(folder / name, published.remedy(folder))
     train = _split(published, folder, published.train_files)
     test = _split(published, folder, published.test_files)
-    meta = pickled.read(folder / published.meta_file, published.md5[published.meta_file])
+    meta = _batch(published, folder, published.meta_file)
     return Dataset(
         name=published.name,
         train=train,
@@ -80,8 +81,12 @@ def read(published: CifarSet, folder: Path) -> Dataset:
     )
 
 
+def _batch(published: CifarSet, folder: Path, name: str) -> dict[bytes, Any]:
+    return pickled.read(folder / name, published.md5[name], published.remedy(folder))
+
+
 def _split(published: CifarSet, folder: Path, names: tuple[str, ...]) -> Split:
-    batches = [pickled.read(folder / name, published.md5[name]) for name in names]
+    batches = [_batch(published, folder, name) for name in names]
     labels = np.concatenate([np.asarray(batch[published.label_key], dtype=np.int64) for batch in batches])
     images = np.empty((len(labels), _SIDE, _SIDE, _CHANNELS), dtype=np.uint8)
     start = 0

@@ -38,12 +38,13 @@ class _BatchUnpickler(pickle.Unpickler):
             raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no batch needs") from None
 
 
-def read(path: Path, md5: str) -> dict[bytes, Any]:
+def read(path: Path, md5: str, remedy: str) -> dict[bytes, Any]:
     """Read one batch file.
 
     Args:
         path: the file.
         md5: its published checksum.
+        remedy: what a user may do where it has another.
 
     Returns:
         The batch's dictionary; Python 2 strings come as bytes.
@@ -51,7 +52,7 @@ def read(path: Path, md5: str) -> dict[bytes, Any]:
     Raises:
         DataError: the file is missing, unreadable, truncated, altered, or holds what no batch holds.
     """
-    data = published.checked_content(path, md5)
+    data = published.checked_content(path, md5, remedy)
     try:
         batch = _BatchUnpickler(io.BytesIO(data), encoding="bytes").load()
     except Exception as error:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,6 +36,11 @@ class PublishedSet:
         """File name of the archive."""
         return self.url.rpartition("/")[2]
 
+    def remedy(self, folder: Path) -> str:
+        """What a user may do about a damaged copy in ``folder``."""
+        options = ["--data", self.name, "--data-dir", str(folder.parent), "--overwrite"]
+        return f"get a whole copy with: {shlex.join(['edge-cifar', 'data', 'fetch', *options])}"
+
     def verify(self, folder: Path) -> None:
         """Hold every file in ``folder`` to its checksum.
 
@@ -42,11 +48,16 @@ class PublishedSet:
             DataError: one is missing, truncated or altered; the message names it.
         """
         for name, md5 in self.md5.items():
-            checked_content(folder / name, md5)
+            checked_content(folder / name, md5, self.remedy(folder))
 
 
-def checked_content(path: Path, md5: str) -> bytes:
+def checked_content(path: Path, md5: str, remedy: str) -> bytes:
     """The bytes of a file, held to its published checksum.
+
+    Args:
+        path: the file.
+        md5: the checksum.
+        remedy: what a user may do where it is another.
 
     Raises:
         DataError: the file is missing, unreadable, truncated or altered.
@@ -54,18 +65,18 @@ def checked_content(path: Path, md5: str) -> bytes:
     try:
         content = path.read_bytes()
     except FileNotFoundError as error:
-        raise missing(path) from error
+        raise missing(path, remedy) from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if found != md5:
         raise DataError(
             f"{path} is truncated or altered: its md5 is {found} ({len(content):,} bytes), the published one is {md5}; "
-            "replace it, or get a whole copy with: edge-cifar data fetch --overwrite"
+            f"replace it, or {remedy}"
         )
     return content
 
 
-def missing(path: Path) -> DataError:
+def missing(path: Path, remedy: str) -> DataError:
     """The error for a file that is not there."""
-    return DataError(f"{path} is missing; get a whole copy with: edge-cifar data fetch --overwrite")
+    return DataError(f"{path} is missing; {remedy}")

@@ -4,14 +4,13 @@ from __future__ import annotations
 
 import csv
 import io
-import shlex
 import shutil
-import sys
 from typing import TYPE_CHECKING, Any
 
 from edge_cifar import files, machine, packages
 from edge_cifar.backbones import Model
-from edge_cifar.evaluation import metrics
+from edge_cifar.errors import TrainingError
+from edge_cifar.evaluation import metrics, scores
 from edge_cifar.evaluation.predictions import Predictions
 from edge_cifar.progress import Progress
 from edge_cifar.run import SCHEMA, Run
@@ -31,6 +30,9 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
         data: with the test images.
         facts: what else the record shall say.
         progress: told the accuracy.
+
+    Raises:
+        TrainingError: the model answers with what is no number; nothing was written.
     """
     from edge_cifar.report import figures
     from edge_cifar.training.complexity import multiply_adds
@@ -38,6 +40,11 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
 
     labels = data.dataset.labels
     probabilities = predict(model, data.test.images)
+    if not scores.are_numbers(probabilities):
+        raise TrainingError(
+            f"the model trained in {run.path} answers with what is no number (NaN or infinite); "
+            "train anew with a lower --learning-rate, or --mixed-precision off, and --overwrite"
+        )
     report = metrics.classification_report(data.test.labels, probabilities, labels)
     confusion = metrics.confusion_matrix(data.test.labels, probabilities.argmax(1), len(labels))
     accuracy = metrics.accuracy(data.test.labels, probabilities)
@@ -52,7 +59,7 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
         "versions": packages.versions("edge-cifar", "keras", "tensorflow", "jax", "torch", "numpy"),
         "machine": machine.facts(),
         "commit": machine.commit(),
-        "command": shlex.join(["edge-cifar", *sys.argv[1:]]),
+        "command": machine.command(),
         "history": state.history,
         "phases": state.phases,
         "seconds": sum(phase["seconds"] for phase in state.phases),

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
-import sys
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -224,7 +222,7 @@ def _limits(protocol: Protocol, meter: energy.Meter | None, features: Sequence[s
 def _facts() -> dict[str, Any]:
     return {
         "commit": machine.commit(),
-        "command": shlex.join(["edge-cifar", *sys.argv[1:]]),
+        "command": machine.command(),
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": packages.versions(*_PACKAGES),
     }

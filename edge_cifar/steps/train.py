@@ -113,6 +113,8 @@ def train(
         image_size=image_size,
         validation_split=validation_split,
     )
+    if not 0 <= seed < 2**32:
+        raise UsageError(f"the seed must lie between 0 and {2**32 - 1}; got {seed}")
     run = Run(Path(out) if out else Path("runs") / backbone)
     _refuse_occupied(run, resume=resume, overwrite=overwrite)
     dataset = load(
@@ -150,7 +152,11 @@ def train(
             "mixed_precision": mixed_precision,
         }
     )
-    return _train(run, design, chosen, run_data, settings, weights, device, resume, progress)
+    with files.exclusive(run.path):
+        # Once more: another training may have ended here while the data were read.
+        _refuse_occupied(run, resume=resume, overwrite=overwrite)
+        files.clear_scratch(run.checkpoint_path)
+        return _train(run, design, chosen, run_data, settings, weights, device, resume, progress)
 
 
 def _refuse_occupied(run: Run, *, resume: bool, overwrite: bool) -> None:
@@ -164,8 +170,6 @@ def _refuse_occupied(run: Run, *, resume: bool, overwrite: bool) -> None:
             raise RunError(f"{run.path} holds a finished run; replace it with --overwrite, or choose another --out")
         if run.checkpoint_path.exists():
             raise RunError(f"{run.path} holds an unfinished run; go on with --resume, or replace it with --overwrite")
-    if overwrite and run.checkpoint_path.exists():
-        shutil.rmtree(run.checkpoint_path)
 
 
 def _train(
@@ -194,7 +198,7 @@ def _train(
     progress.say(f"training {design.name} with Keras on {facts['backend']}, {place.name}, {policy}")
     keras.utils.set_random_seed(settings["seed"])
     if settings["deterministic"]:
-        backend.make_deterministic()
+        backend.make_deterministic(place)
 
     def build(dtype_policy: str, initial_weights: str) -> Model:
         keras.config.set_dtype_policy(dtype_policy)
@@ -211,7 +215,7 @@ def _train(
         finally:
             keras.config.set_dtype_policy("float32")
 
-    with parallel.over(place.parts, recipe.batch_size):
+    with place.scope(), parallel.over(place.parts, recipe.batch_size):
         training = Training(
             # A resumed model gets all its weights from the checkpoint.
             build(policy, "none" if state.variables else weights),
@@ -224,11 +228,15 @@ def _train(
             feature_cache_bytes=settings["feature_cache_gb"] * 1e9,
             progress=progress,
         )
+        if not resume:
+            # Only now, when nothing of the request was refused, is what stands there given up.
+            shutil.rmtree(run.checkpoint_path, ignore_errors=True)
         training.run()
-    model = build("float32", "none")
-    model.set_weights(training.model.get_weights())
-    settle(model)
-    publish(run, model, state, data, facts, progress)
+    with place.scope():
+        model = build("float32", "none")
+        model.set_weights(training.model.get_weights())
+        settle(model)
+        publish(run, model, state, data, facts, progress)
     return run
 
 

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Sequence
+from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
+from typing import Any
 
 import keras
 
@@ -31,10 +34,17 @@ class Device:
     Attributes:
         name: for the record, such as ``cpu``, ``gpu: NVIDIA H200`` or ``gpu: 2 x NVIDIA H200``.
         parts: the devices to spread it over, as Keras names them; empty where there is only one.
+        pinned: whether there are others, which are to be left alone.
     """
 
     name: str
     parts: Sequence[str] = ()
+    pinned: bool = False
+
+    def scope(self) -> AbstractContextManager[Any]:
+        """Within it, tensors are made on this device."""
+        scope: AbstractContextManager[Any] = keras.device("cpu") if self.pinned else nullcontext()
+        return scope
 
 
 def select_device(choice: str) -> Device:
@@ -44,7 +54,7 @@ def select_device(choice: str) -> Device:
         choice: ``auto`` (a GPU where there is one), ``cpu`` or ``gpu``.
 
     Raises:
-        TrainingError: a GPU was asked for and the backend finds none.
+        TrainingError: a GPU was asked for and the backend finds none, or it is too late to choose.
     """
     backend = keras.backend.backend()
     gpus = _GPUS[backend]()
@@ -55,15 +65,18 @@ def select_device(choice: str) -> Device:
             "or train with --device cpu"
         )
     if choice == "cpu" or not gpus:
-        if gpus:
-            _HIDE[backend]()
-        return Device(name="cpu")
+        if gpus and backend == "tensorflow":
+            _hide_from_tensorflow()
+        return Device(name="cpu", pinned=bool(gpus))
     parts = parallel.devices()
     return Device(name=f"gpu: {_counted(gpus)}", parts=parts) if len(parts) > 1 else Device(name=f"gpu: {gpus[0]}")
 
 
-def make_deterministic() -> None:
+def make_deterministic(device: Device) -> None:
     """Ask the backend for the same result every time, at some cost in speed.
+
+    Args:
+        device: that is trained on.
 
     Raises:
         TrainingError: the backend offers no such promise.
@@ -76,8 +89,10 @@ def make_deterministic() -> None:
     elif backend == "torch":
         import torch
 
+        # Without it cuBLAS refuses to multiply deterministically; read when the GPU is first used.
+        os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
-    elif _GPUS[backend]():
+    elif device.name != "cpu":
         raise TrainingError("--deterministic is not offered by JAX on a GPU; use --device cpu")
 
 
@@ -102,7 +117,7 @@ def _tensorflow_gpus() -> list[str]:
     config = tensorflow.config
     return [
         str(config.experimental.get_device_details(gpu).get("device_name", gpu.name))
-        for gpu in config.list_physical_devices("GPU")
+        for gpu in config.get_visible_devices("GPU")
     ]
 
 
@@ -121,22 +136,16 @@ def _torch_gpus() -> list[str]:
 
 
 def _hide_from_tensorflow() -> None:
+    """For good: TensorFlow would take the GPU's memory even where all its tensors are on the CPU."""
     import tensorflow
 
-    tensorflow.config.set_visible_devices([], "GPU")
-
-
-def _hide_from_jax() -> None:
-    import jax
-
-    jax.config.update("jax_default_device", jax.devices("cpu")[0])
-
-
-def _hide_from_torch() -> None:
-    import torch
-
-    torch.set_default_device("cpu")
+    try:
+        tensorflow.config.set_visible_devices([], "GPU")
+    except RuntimeError as error:
+        raise TrainingError(
+            "TensorFlow has used the GPU in this process already and cannot leave it alone any more; "
+            "train with --device cpu in a process of its own"
+        ) from error
 
 
 _GPUS = {"tensorflow": _tensorflow_gpus, "jax": _jax_gpus, "torch": _torch_gpus}
-_HIDE = {"tensorflow": _hide_from_tensorflow, "jax": _hide_from_jax, "torch": _hide_from_torch}

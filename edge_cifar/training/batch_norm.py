@@ -49,7 +49,8 @@ def reestimate(
         score: validation accuracy of the model as it stands.
 
     Returns:
-        Whether the new statistics were kept; None where the model trains no batch normalization.
+        Whether the new statistics were kept; None where the model trains no batch normalization, or the
+        images make no whole batch.
     """
     layers = trained_batch_norms(model)
     if not layers or len(images) < BATCH_SIZE:

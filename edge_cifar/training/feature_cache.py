@@ -50,7 +50,8 @@ def read(folder: Path, key: str, shapes: Shapes) -> FeatureCache | None:
     about = files.read_json(folder / _ABOUT, "description of the cached features")
     for name in shapes:
         path = files.inside(folder, f"{name}.npy")
-        if not isinstance(about, dict) or about.get("key") != key or not path.is_file():
+        wanted = {"key": key, "arrays": _told(shapes)}
+        if not isinstance(about, dict) or {**about, **wanted} != about or not path.is_file():
             raise BundleError(f"the cached features in {folder} are not those that are wanted")
         if about.get(name) != files.sha256(path):
             raise BundleError(f"the cached features in {path} are damaged")
@@ -76,8 +77,13 @@ def write(folder: Path, key: str, shapes: Shapes, fill: Callable[[FeatureCache],
         for array in arrays.values():
             array.flush()
         checksums = {name: files.sha256(partial / f"{name}.npy") for name in shapes}
-        files.write_json(partial / _ABOUT, {"key": key, **checksums})
+        files.write_json(partial / _ABOUT, {"key": key, "arrays": _told(shapes), **checksums})
     return _mapped(folder, shapes)
+
+
+def _told(shapes: Shapes) -> dict[str, Any]:
+    """Shapes and dtypes as JSON. The same bytes are other features in another precision."""
+    return {name: [list(shape), str(dtype)] for name, (shape, dtype) in shapes.items()}
 
 
 def _new(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:

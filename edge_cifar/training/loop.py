@@ -172,13 +172,14 @@ class Training:
                 callbacks=[keras.callbacks.LambdaCallback(on_train_batch_end=lambda batch, logs: advance(1)), trained],
             )
         loss, accuracy = fitted.history["loss"][0], fitted.history["accuracy"][0]
-        if not math.isfinite(loss):
+        val_loss, val_accuracy = self._validate(stage)
+        # In half precision the weights may overflow in the epoch's last steps, when its mean loss is still a number.
+        if not (math.isfinite(loss) and math.isfinite(val_loss)):
             kept = "the best weights so far stand in the checkpoint; " if state.best else ""
             raise TrainingError(
                 f"the loss is no longer a number in epoch {epoch + 1} of phase {phase.name!r}; {kept}"
                 "try a lower --learning-rate, or --mixed-precision off"
             )
-        val_loss, val_accuracy = self._validate(stage)
         state.history.append(
             {
                 "epoch": len(state.history) + 1,
@@ -208,7 +209,8 @@ class Training:
         scores: list[float] = []
 
         def score() -> float:
-            scores.append(self._validate(stage)[1])
+            loss, accuracy = self._validate(stage)
+            scores.append(accuracy if math.isfinite(loss) else 0.0)
             return scores[-1]
 
         kept = batch_norm.reestimate(self.model, self.train.images[order[: batch_norm.IMAGES]], score=score)

@@ -85,7 +85,8 @@ def schedule(phase: Phase, steps_per_epoch: int) -> Any:
     """The rate by step: a Keras schedule, or a number where the rate changes only between epochs."""
     schedules = keras.optimizers.schedules
     if phase.schedule == "cosine":
-        warmup = round(phase.warmup_epochs * steps_per_epoch)
+        # A phase cut short keeps half of its epochs for the cosine.
+        warmup = round(min(phase.warmup_epochs, phase.epochs / 2) * steps_per_epoch)
         return schedules.CosineDecay(
             0.0 if warmup else phase.learning_rate,
             decay_steps=max(1, phase.epochs * steps_per_epoch - warmup),
@@ -99,7 +100,7 @@ def schedule(phase: Phase, steps_per_epoch: int) -> Any:
     if phase.schedule in ("step", "exponential"):
         return schedules.ExponentialDecay(
             phase.learning_rate,
-            decay_steps=phase.decay_epochs * steps_per_epoch,
+            decay_steps=(phase.decay_epochs if phase.schedule == "step" else 1) * steps_per_epoch,
             decay_rate=phase.decay,
             staircase=True,
         )
