@@ -5,13 +5,22 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import json
 import os
 import sys
+from pathlib import Path
 from types import ModuleType
 from typing import Any
 
 from edge_cifar import quiet
-from edge_cifar.errors import MissingPackage
+from edge_cifar.errors import MissingPackage, RuntimeUnavailable
+
+# Keras' backends, each with what installs it.
+_BACKENDS = {
+    "jax": 'pip install "jax[cpu]"',
+    "tensorflow": 'pip install "edge-cifar[train]"',
+    "torch": "pip install torch",
+}
 
 
 def require(module: str, extra: str) -> ModuleType:
@@ -41,13 +50,39 @@ def installed(module: str) -> bool:
     return importlib.util.find_spec(module) is not None
 
 
+def keras_backend() -> str:
+    """The backend that Keras will use: of ``KERAS_BACKEND``, of its own configuration file, or TensorFlow."""
+    if named := os.environ.get("KERAS_BACKEND"):
+        return named
+    folder = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
+    try:
+        configured = json.loads(Path(folder, "keras.json").read_text(encoding="utf-8")).get("backend")
+    except (OSError, ValueError, AttributeError):
+        configured = None
+    return configured if isinstance(configured, str) else "tensorflow"
+
+
+def absent_backend() -> str | None:
+    """Why Keras' backend cannot be had, and the way out; None where it is installed."""
+    backend = keras_backend()
+    if backend not in _BACKENDS:
+        return f"Keras is told to use {backend!r} (KERAS_BACKEND); choose from {', '.join(_BACKENDS)}"
+    return None if installed(backend) else f"{backend} is not installed; type: {_BACKENDS[backend]}"
+
+
 def require_keras() -> Any:
-    """Keras 3 on its configured backend (``KERAS_BACKEND``, TensorFlow when unset), without chatter.
+    """Keras 3 on its configured backend (:func:`keras_backend`), without chatter.
 
     Returns the ``keras`` namespace, typed ``Any`` because Keras carries no types.
+
+    Raises:
+        RuntimeUnavailable: it, or its backend, is not installed.
     """
-    if os.environ.get("KERAS_BACKEND", "tensorflow") == "tensorflow":
+    backend = keras_backend()
+    if backend == "tensorflow":
         require_tensorflow()
+    elif absence := absent_backend():
+        raise RuntimeUnavailable(absence)
     return require("keras", "train")
 
 

@@ -145,6 +145,11 @@ def test_reader_that_goes_away_is_no_error() -> None:
     [
         ("edge-cifar do", "doctor"),
         ("edge-cifar doctor --js", "--json"),
+        ("edge-cifar train mobilenetv2", "plain,mobilenetv2"),
+        ("edge-cifar models vgg-s", "plain,vgg-scratch"),
+        ("edge-cifar export --format tfl", "plain,tflite"),
+        ("edge-cifar data show --data syn", "plain,synthetic"),
+        ("edge-cifar bench --data ph", "dir,ph"),
     ],
 )
 def test_shell_completion(words: str, expected: str) -> None:

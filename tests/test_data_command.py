@@ -99,3 +99,27 @@ def test_bad_requests_are_one_sentence(
     error = capsys.readouterr().err
     assert message in error
     assert "Traceback" not in error
+
+
+@pytest.mark.parametrize("name", ["samples.jpg", "samples"])
+def test_a_picture_of_another_kind_is_refused_before_the_data_are_read(
+    name: str, in_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(["data", "show", "--data", "nowhere/photos", "-o", name]) == 2
+    assert "must end in .png or .svg" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "arguments",
+    [
+        ["data", "show", "--data", "~nosuchuser/photos"],
+        ["data", "show", "--data-dir", "~nosuchuser"],
+        ["train", "resnet8", "--data-dir", "~nosuchuser"],
+    ],
+    ids=" ".join,
+)
+def test_the_home_of_nobody_is_one_sentence(
+    arguments: list[str], in_folder: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(arguments) == 1
+    assert "begins with the name of a user who has no home folder here" in capsys.readouterr().err

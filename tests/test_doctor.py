@@ -8,12 +8,14 @@ import os
 import subprocess
 import sys
 from collections.abc import Callable
+from pathlib import Path
 
 import pytest
 
 import edge_cifar.converters
 from edge_cifar import plugins
 from edge_cifar.cli._main import main
+from edge_cifar.packages import absent_backend, keras_backend
 from edge_cifar.steps import doctor as step
 from edge_cifar.steps.doctor import AREAS, Finding, doctor
 
@@ -140,3 +142,40 @@ def test_coreml_on_arm_linux_has_no_remedy(packages: Callable[..., None], monkey
 )
 def test_what_makes_figures_doubtful_is_told(facts: dict[str, object], words: str) -> None:
     assert words in step._quietness(facts)["detail"]
+
+
+def test_keras_on_another_backend_names_what_installs_that_backend(
+    packages: Callable[..., None], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "torch")
+    monkeypatch.setattr("edge_cifar.packages.installed", lambda module: module != "torch")
+    packages(keras="3.15.0", tensorflow="2.21.0")
+    found = finding("Keras")
+    assert (found.ready, found.detail, found.remedy) == (False, "torch is not installed", "pip install torch")
+
+
+@pytest.mark.parametrize(
+    ("variable", "configured", "backend"),
+    [("jax", "torch", "jax"), ("", "torch", "torch"), (None, "torch", "torch"), (None, None, "tensorflow")],
+)
+def test_the_backend_is_the_one_that_keras_itself_takes(
+    variable: str | None, configured: str | None, backend: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("KERAS_HOME", str(tmp_path))
+    monkeypatch.delenv("KERAS_BACKEND", raising=False)
+    if variable is not None:
+        monkeypatch.setenv("KERAS_BACKEND", variable)
+    if configured is not None:
+        (tmp_path / "keras.json").write_text(json.dumps({"backend": configured}))
+    assert keras_backend() == backend
+
+
+def test_an_unknown_backend_is_named_with_those_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KERAS_BACKEND", "tensorflw")
+    assert absent_backend() == ("Keras is told to use 'tensorflw' (KERAS_BACKEND); choose from jax, tensorflow, torch")
+
+
+def test_reports_and_servers_are_ready_only_with_all_they_need(packages: Callable[..., None]) -> None:
+    packages(plotly="6", matplotlib="3", flask="3")
+    assert finding("report").detail == "jinja2 not installed"
+    assert finding("serve").detail == "waitress not installed"

@@ -143,7 +143,7 @@ def test_bomb_is_refused_unopened(client: Any) -> None:
     Image.new("1", (9_000, 9_000)).save(stream, "png")
     answer = ask(client, stream.getvalue())
     assert answer.status_code == 413
-    assert "50 million pixels" in answer.json["error"]
+    assert "25 million pixels" in answer.json["error"]
 
 
 @pytest.mark.parametrize("kind", ["image/png", "multipart/form-data; boundary=x"])

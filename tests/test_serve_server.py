@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import io
 import json
+import shutil
 import signal
 import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from pathlib import Path
 
 import pytest
 from serve_support import command, members, picture, predicted, request, running
@@ -18,6 +20,7 @@ from edge_cifar.artifact import Bundle
 from edge_cifar.cli._main import main
 from edge_cifar.serve import app, crew
 from edge_cifar.serve.crew import Crew
+from edge_cifar.steps._choice import choose_all
 
 pytest.importorskip("flask", reason="serving needs Flask")
 pytest.importorskip("waitress", reason="serving needs waitress")
@@ -153,3 +156,13 @@ def test_bundle_is_served_with_what_cannot_run_here_left_out(tiny_bundle: Bundle
     served, left_out = ({entry["name"] for entry in told[kind]} for kind in ("models", "left_out"))
     assert served | left_out == everything
     assert {"tflite-int8", "onnx-fp32"} <= served
+
+
+def test_clients_are_not_told_where_files_lie(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    folder = tmp_path / "secret place" / "export"
+    bundle = Bundle.open(Path(shutil.copytree(tiny_bundle.path, folder)))
+    broken = next(one for one in bundle.artifacts if str(one.variant) == "onnx-fp32")
+    broken.path.write_bytes(b"altered")
+    reasons = dict(choose_all(bundle).left_out)
+    assert "onnx-fp32.onnx is not the file" in reasons["onnx-fp32"]
+    assert not any("secret place" in reason for reason in reasons.values())

@@ -2,9 +2,26 @@
 
 from __future__ import annotations
 
+import importlib
+from collections.abc import Callable
 from typing import Literal
 
 import click
+from click.shell_completion import CompletionItem
+
+from edge_cifar import plugins
+
+
+def completing(*packages: str, folders: bool = False) -> Callable[..., list[CompletionItem]]:
+    """Shell completion by the names of what these packages hold, and by those of folders."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        names = [name for package in packages for name in plugins.names(importlib.import_module(package))]
+        found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        # The shell takes the folders where no name fits.
+        return [CompletionItem(incomplete, type="dir"), *found] if folders else found
+
+    return complete
 
 
 def number_or_all(context: click.Context, option: click.Parameter, value: str | None) -> int | Literal["all"] | None:

@@ -8,6 +8,7 @@ from typing import Any
 
 import click
 
+from edge_cifar.cli._options import completing
 from edge_cifar.cli._output import Terminal, emit_json, emit_table
 from edge_cifar.errors import unknown
 
@@ -40,7 +41,12 @@ def _selection(function: _Command) -> _Command:
 
 
 _data = click.option(
-    "--data", default="cifar10", show_default=True, metavar="NAME|FOLDER", help="The set, or a folder of images."
+    "--data",
+    default="cifar10",
+    show_default=True,
+    metavar="NAME|FOLDER",
+    shell_complete=completing("edge_cifar.data.sets", folders=True),
+    help="The set, or a folder of images.",
 )
 _data_dir = click.option(
     "--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="The folder with its files."

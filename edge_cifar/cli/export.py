@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_cifar.cli._options import number_or_all
+from edge_cifar.cli._options import completing, number_or_all
 from edge_cifar.cli._output import Terminal, emit_json, emit_table
 
 if TYPE_CHECKING:
@@ -33,7 +33,14 @@ class MatrixCommand(click.Command):
 
 @click.command(cls=MatrixCommand)
 @click.argument("run", required=False, type=click.Path(path_type=Path), metavar="[RUN]")
-@click.option("--format", "formats", multiple=True, metavar="NAME|all", help="tflite, onnx, coreml; may be repeated.")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="NAME|all",
+    shell_complete=completing("edge_cifar.converters"),
+    help="tflite, onnx, coreml; may be repeated.",
+)
 @click.option("--precision", "precisions", multiple=True, metavar="NAME|all", help="Listed below; may be repeated.")
 @click.option(
     "--calibration-images",

@@ -6,11 +6,12 @@ import re
 
 import click
 
+from edge_cifar.cli._options import completing
 from edge_cifar.cli._output import Terminal, emit_json, emit_table
 
 
 @click.command("models")
-@click.argument("name", required=False)
+@click.argument("name", required=False, shell_complete=completing("edge_cifar.backbones"))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(name: str | None, as_json: bool) -> None:
     """List the backbones: parameters, multiply-adds, image size, source and recipes.

@@ -87,7 +87,7 @@ def _load(
 ) -> Dataset:
     if is_folder(name):
         return image_folder.load(
-            Path(name if data_dir is None else data_dir).expanduser(),
+            places.expanded(name if data_dir is None else data_dir),
             name=name,
             image_size=image_folder.DEFAULT_IMAGE_SIZE if image_size is None else image_size,
             seed=seed,

@@ -14,7 +14,7 @@ from PIL import Image, ImageOps, UnidentifiedImageError
 
 from edge_cifar.errors import DataError, NoPicture, PictureTooLarge
 
-# About 11,000 pixels square: larger than any camera's, small enough to be decoded on a Raspberry Pi.
+# About 11,000 pixels square, larger than nearly any camera's: half a gigabyte unpacked, a whole one with transparency.
 MAX_PIXELS = 120_000_000
 
 
@@ -112,7 +112,8 @@ def develop(
                 # Only the header was read so far: a bomb is refused before it unpacks.
                 if image.width * image.height > max_pixels:
                     raise _too_large(name, max_pixels)
-                return Photograph(name=name, _image=_rgb(ImageOps.exif_transpose(image), name))
+                ImageOps.exif_transpose(image, in_place=True)
+                return Photograph(name=name, _image=_rgb(image, name))
     except DataError:
         raise
     except FileNotFoundError as error:
@@ -155,10 +156,12 @@ def _rgb(image: Image.Image, name: str) -> Image.Image:
     if image.mode == "F":
         raise DataError(f"{name} holds floating-point numbers whose range is unknown; convert it to 8 bits first")
     if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
-        layered = image.convert("RGBA")
-        paper = Image.new("RGBA", layered.size, "white")
-        return Image.alpha_composite(paper, layered).convert("RGB")
-    return image.convert("RGB")
+        layered = image if image.mode == "RGBA" else image.convert("RGBA")
+        paper = Image.new("RGB", layered.size, "white")
+        paper.paste(layered, mask=layered.getchannel("A"))
+        return paper
+    image.load()
+    return image if image.mode == "RGB" else image.convert("RGB")
 
 
 def _preparation(size: tuple[int, int], target: tuple[int, int]) -> str:

@@ -26,7 +26,7 @@ def locate(published: PublishedSet, *, data_dir: Path | str | None, progress: Pr
         DataError: the folder given does not hold the set, or the download failed.
     """
     if data_dir is not None:
-        folder = _inside(published, Path(data_dir).expanduser())
+        folder = _inside(published, expanded(data_dir))
         if folder is None:
             raise DataError(
                 f"{data_dir} holds no {published.name} (no folder {published.folder}); name the folder that does, "
@@ -56,7 +56,7 @@ def fetch(published: PublishedSet, *, data_dir: Path | str | None, overwrite: bo
     Raises:
         DataError: what is there is damaged (and ``overwrite`` was not given), or the download failed.
     """
-    place = Path(data_dir).expanduser() if data_dir is not None else _usual_places()[0]
+    place = expanded(data_dir) if data_dir is not None else _usual_places()[0]
     folder = _inside(published, place)
     if folder is None:
         return obtain(published, place, progress)
@@ -70,9 +70,21 @@ def fetch(published: PublishedSet, *, data_dir: Path | str | None, overwrite: bo
     return obtain(published, folder.parent, progress)
 
 
+def expanded(path: Path | str) -> Path:
+    """A path with ``~`` and ``~user`` replaced by the home folder.
+
+    Raises:
+        DataError: there is no such user.
+    """
+    try:
+        return Path(path).expanduser()
+    except RuntimeError as error:
+        raise DataError(f"{path} begins with the name of a user who has no home folder here") from error
+
+
 def _usual_places() -> tuple[Path, ...]:
     named = os.environ.get(ENVIRONMENT)
-    return (Path(named).expanduser(), _cache()) if named else (_cache(),)
+    return (expanded(named), _cache()) if named else (_cache(),)
 
 
 def _cache() -> Path:

@@ -25,6 +25,8 @@ from edge_cifar.report.measurements import Measurement
 
 # What may be lost against the best by default, in points: what quantization is commonly allowed to cost.
 ALLOWED_LOSS = 0.01
+# Differences of shares of up to a million images are told exactly; what binary fractions add is far less.
+_ROUNDING = 1e-9
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,8 +47,8 @@ class Limits:
         if self.min_accuracy is not None and not 0.0 < self.min_accuracy <= 1.0:
             raise UsageError(f"--min-accuracy is in per cent, above 0 up to 100; got {100 * self.min_accuracy:g}")
         for option, value in (("--max-size", self.max_size_bytes), ("--max-latency", self.max_latency_ms)):
-            if value is not None and not value > 0.0:
-                raise UsageError(f"{option} must be above 0; got {value:g}")
+            if value is not None and not 0.0 < value < math.inf:
+                raise UsageError(f"{option} must be a number above 0; got {value:g}")
 
     def words(self) -> str:
         """The limits as a clause: ``at least 94 %, at most 500 kB``; empty for none."""
@@ -133,7 +135,7 @@ def _rule(limits: Limits, best: _Eligible) -> tuple[float, str, str]:
 def _fits(one: _Eligible, limits: Limits, floor: float) -> bool:
     return (
         # A least accuracy may be met exactly; a loss of exactly one point is not less than one point.
-        (one.accuracy >= floor if limits.min_accuracy is not None else one.accuracy > floor)
+        (one.accuracy >= floor if limits.min_accuracy is not None else one.accuracy - floor > _ROUNDING)
         and (limits.max_size_bytes is None or one.size <= limits.max_size_bytes)
         and (limits.max_latency_ms is None or one.latency <= limits.max_latency_ms)
     )
@@ -151,7 +153,7 @@ def _ship(chosen: _Eligible, best: _Eligible, aim: str, limits: Limits, count: i
     elif chosen is best:
         why = f"the most accurate of {count}, and nothing smaller comes within one point"
     else:
-        lost = quantities.significant(max(0.0, 100 * (best.accuracy - chosen.accuracy)), 2)
+        lost = quantities.significant(max(0.0, 100 * (best.accuracy - chosen.accuracy)), 3)
         why = f"the smallest of {count} that loses less than one point against the best ({lost} points)"
     return f"ship {what}: {why}; {figures}."
 

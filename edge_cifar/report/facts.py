@@ -27,7 +27,7 @@ def _fact(name: str, value: Any) -> tuple[str, str]:
     words = name.replace("_", " ")
     if isinstance(value, bool):
         return words, "yes" if value else "no"
-    if isinstance(value, int | float):
+    if isinstance(value, int | float) and -quantities.LARGEST < value < quantities.LARGEST:
         for suffix, unit in ((" bytes", quantities.size), (" ms", quantities.milliseconds)):
             if words.endswith(suffix):
                 return words.removesuffix(suffix), unit(value)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterator, Mapping
 from typing import Any
 
 from edge_cifar.errors import EdgeCifarError
+from edge_cifar.report.quantities import LARGEST
 
 
 class Fields:
@@ -42,7 +42,7 @@ class Fields:
         value = self._fields.get(key)
         if value is None:
             return None
-        if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+        if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST < value < LARGEST:
             raise self._refuse(value, "a finite number", self._at(key))
         return float(value)
 

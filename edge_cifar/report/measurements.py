@@ -253,6 +253,9 @@ def _measurement(row: Fields, machine: str, data: Data | None) -> Measurement:
     if status not in ("ok", "failed", "skipped"):
         raise row.refuse("status", "ok, failed or skipped")
     format_, _, precision = (variant or "").partition("-")
+    labels, confusion = tuple(map(str, accuracy.items("labels"))), accuracy.matrix("confusion")
+    if labels and confusion and len(labels) != len(confusion):
+        raise accuracy.refuse("confusion", f"as many lines as there are labels, {len(labels)}")
     return Measurement(
         model=model,
         variant=variant,
@@ -272,8 +275,8 @@ def _measurement(row: Fields, machine: str, data: Data | None) -> Measurement:
         low=accuracy.number("low"),
         high=accuracy.number("high"),
         images=accuracy.whole("images"),
-        labels=tuple(map(str, accuracy.items("labels"))),
-        confusion=accuracy.matrix("confusion"),
+        labels=labels,
+        confusion=confusion,
         agreement=row.child("agreement").number("top1"),
         drop_points=drop.number("points"),
         drop_low=drop.number("low"),

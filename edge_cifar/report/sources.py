@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
-from collections import Counter
-from collections.abc import Collection, Iterable, Sequence
+from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +11,6 @@ from edge_cifar import files
 from edge_cifar.artifact import MANIFEST, Bundle
 from edge_cifar.report import changes
 from edge_cifar.report.advice import Limits
-from edge_cifar.report.changes import Changes
 from edge_cifar.report.fields import Fields
 from edge_cifar.report.measurements import (
     Benchmark,
@@ -65,67 +63,96 @@ def gather(sources: Sequence[Path], limits: Limits) -> Document:
 
 
 class _Found:
-    """What the sources gave so far."""
+    """What the sources gave so far, by the path that it was read from."""
 
     def __init__(self) -> None:
         self._runs: dict[Path, Trained] = {}
         self._bundles: dict[Path, Bundle] = {}
-        self._documents: dict[Path, Any] = {}
-        self._marks: Marks = {}
-        self._verified: dict[Path, Fields] = {}
+        self._benchmarks: dict[Path, tuple[str, Any]] = {}
+        self._verified: dict[Path, tuple[str, Any]] = {}
+        # The run in whose folder a bundle or a result stands.
+        self._homes: dict[Path, Path] = {}
 
     def add_run(self, run: Run) -> None:
-        self._runs[run.path.resolve()] = read_run(run)
+        home = run.path.resolve()
+        self._runs[home] = read_run(run)
         for path in (run.path / RESULT, *sorted(run.path.glob(RESULTS_ELSEWHERE)), run.path / VERIFIED):
             if path.is_file():
                 self.add_json(path)
+                self._homes[path.resolve()] = home
         if (run.export_path / MANIFEST).is_file():
             self.add_bundle(run.export_path)
+            self._homes[run.export_path.resolve()] = home
 
     def add_bundle(self, folder: Path) -> None:
         self._bundles[folder.resolve()] = Bundle.open(folder)
 
     def add_json(self, path: Path) -> None:
         document = files.read_json(path, "bench or verify result")
-        if isinstance(document, dict) and "schema" not in document and "results" in document:
-            verified = Fields(document, str(path))
-            self._verified[path.resolve()] = verified
-            self._marks.update(_verified(verified))
-        else:
-            self._documents[path.resolve()] = (str(path), document)
+        is_verified = isinstance(document, dict) and "schema" not in document and "results" in document
+        (self._verified if is_verified else self._benchmarks)[path.resolve()] = (str(path), document)
 
     def document(self, limits: Limits) -> Document:
-        data = {run.name: run.data for run in self._runs.values()}
-        for bundle in self._bundles.values():
+        names = _tails(self._runs)
+        runs = [dataclasses.replace(run, name=names[path]) for path, run in self._runs.items()]
+        bundles = [
+            dataclasses.replace(bundle, model=names.get(self._homes.get(path, path), bundle.model))
+            for path, bundle in self._bundles.items()
+        ]
+        data = {run.name: run.data for run in runs}
+        for bundle in bundles:
             known = _bundle_data(bundle)
             if known is not None:
                 data.setdefault(bundle.model, known)
-        read = [read_benchmark(document, file, data) for file, document in self._documents.values()]
-        benchmarks = _told_apart(read)
+        places = _tails(self._benchmarks, least=2)
+        benchmarks = _told_apart(
+            [
+                dataclasses.replace(read_benchmark(self._named(path, document, names), file, data), file=places[path])
+                for path, (file, document) in self._benchmarks.items()
+            ]
+        )
+        verified = [
+            Fields(self._named(path, document, names), file) for path, (file, document) in self._verified.items()
+        ]
+        marks = _manifest_marks(bundles)
+        for one in verified:
+            marks |= _verified(one)
         measured = list(dict.fromkeys(row for benchmark in benchmarks for row in benchmark.measurements))
-        exported = list(_not_benched(self._bundles.values(), measured))
-        marks = _manifest_marks(self._bundles.values()) | self._marks
+        results = [result for one in verified for result in one.children("results")]
         return Document(
-            measurements=with_parity([*measured, *exported], marks),
+            measurements=with_parity([*measured, *_not_benched(bundles, measured)], marks),
             benchmarks=benchmarks,
-            runs=_named_apart(self._runs.values()),
-            changes=[found for bundle in self._bundles.values() if (found := self._changes(bundle)) is not None],
+            runs=runs,
+            changes=[found for bundle in bundles if (found := changes.of_bundle(bundle, results)) is not None],
             limits=limits,
         )
 
-    def _changes(self, bundle: Bundle) -> Changes | None:
-        return changes.of_bundle(
-            bundle, (result for document in self._verified.values() for result in document.children("results"))
-        )
+    def _named(self, path: Path, document: Any, names: Mapping[Path, str]) -> Any:
+        """A run's own result, with the run called what the page calls it."""
+        home = self._homes.get(path)
+        rows = document.get("results") if isinstance(document, dict) else None
+        if home is None or not isinstance(rows, list):
+            return document
+        return document | {
+            "results": [
+                row | {"model": names[home]} if isinstance(row, dict) and row.get("model") == home.name else row
+                for row in rows
+            ]
+        }
 
 
-def _named_apart(runs: Collection[Trained]) -> list[Trained]:
-    """Runs whose folders are called alike get the folder above into their names."""
-    alike = [name for name, count in Counter(run.name for run in runs).items() if count > 1]
-    return [
-        dataclasses.replace(run, name=f"{run.run.path.resolve().parent.name}/{run.name}") if run.name in alike else run
-        for run in runs
-    ]
+def _tails(paths: Collection[Path], least: int = 1) -> dict[Path, str]:
+    """For each path its last parts, as few as tell it from the others, but ``least``."""
+
+    def tail(path: Path, count: int) -> str:
+        return "/".join(path.parts[-count:])
+
+    def unique(path: Path) -> str:
+        counts = range(least, len(path.parts))
+        alike = (sum(tail(other, count) == tail(path, count) for other in paths) for count in counts)
+        return next((tail(path, count) for count, number in zip(counts, alike, strict=True) if number == 1), str(path))
+
+    return {path: unique(path) for path in paths}
 
 
 def _told_apart(benchmarks: Sequence[Benchmark]) -> list[Benchmark]:

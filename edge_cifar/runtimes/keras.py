@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -18,7 +17,7 @@ SUFFIX = ".keras"
 DEVICE = False
 LIBRARY = "keras"
 # What Keras computes with is chosen by KERAS_BACKEND before it is imported.
-BACKENDS = (os.environ.get("KERAS_BACKEND", "tensorflow"),)
+BACKENDS = (packages.keras_backend(),)
 
 _EXTRA = "train"
 _BATCH = 256
@@ -26,10 +25,9 @@ _BATCH = 256
 
 def unavailable(backend: str | None = None) -> str | None:
     """Why Keras cannot run on this machine."""
-    for package in ("keras", os.environ.get("KERAS_BACKEND", "tensorflow")):
-        if not packages.installed(package):
-            return str(MissingPackage(package, _EXTRA))
-    return None
+    if not packages.installed("keras"):
+        return str(MissingPackage("keras", _EXTRA))
+    return packages.absent_backend()
 
 
 def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
@@ -132,7 +130,7 @@ class KerasRuntime:
 
 
 def _pin_threads(threads: int) -> None:
-    if os.environ.get("KERAS_BACKEND", "tensorflow") != "tensorflow":
+    if packages.keras_backend() != "tensorflow":
         return
     threading = packages.require_tensorflow().config.threading
     try:

@@ -14,13 +14,13 @@ import numpy as np
 
 from edge_cifar.classifier import Classifier
 from edge_cifar.data import pictures
-from edge_cifar.errors import EdgeCifarError, UsageError
+from edge_cifar.errors import BundleError, EdgeCifarError, UsageError
 
 # What browsers and cameras make. Pillow reads more, but a parser that nobody needs is only an
 # opening for whoever sends the bytes (its EPS reader starts Ghostscript).
 FORMATS = ("AVIF", "BMP", "GIF", "JPEG", "PNG", "TIFF", "WEBP")
-# A phone's largest, and about 200 MB once unpacked, in each worker.
-MAX_PIXELS = 50_000_000
+# What phones take unless told otherwise: 100 MB once unpacked, three times that with transparency, in each worker.
+MAX_PIXELS = 25_000_000
 
 
 class BusyError(EdgeCifarError):
@@ -153,11 +153,14 @@ def _answer(question: Question, team: Sequence[tuple[Member, Classifier]]) -> di
     for member, classifier in team:
         if question.members and member.name not in question.members:
             continue
-        prediction = classifier.classify(
-            photograph, image=Path("picture"), top=question.top, threshold=question.threshold
-        )
-        document = prediction.document()
         # Where files lie on the server is nobody's business.
+        try:
+            prediction = classifier.classify(
+                photograph, image=Path("picture"), top=question.top, threshold=question.threshold
+            )
+        except BundleError as error:
+            raise BundleError(str(error).replace(str(classifier.path), member.name)) from error
+        document = prediction.document()
         del document["image"], document["model"]
         results.append({"name": member.name, **document})
     return {"width": photograph.width, "height": photograph.height, "results": results}

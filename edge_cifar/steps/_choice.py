@@ -65,7 +65,8 @@ def choose_all(model: Model) -> Selection:
                 raise RuntimeUnavailable("only a reference evaluator runs it on this machine")
             choices.append(_of_artifact(artifact, chosen=True))
         except (RuntimeUnavailable, BundleError) as error:
-            left_out.append((str(artifact.variant), str(error)))
+            # Clients of the server read this; where files lie there is not theirs to know.
+            left_out.append((str(artifact.variant), str(error).replace(str(artifact.path), artifact.path.name)))
     return Selection(model=found.model, choices=tuple(choices) or (_of_bundle(found),), left_out=tuple(left_out))
 
 

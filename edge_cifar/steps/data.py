@@ -91,7 +91,7 @@ def show(
 
     Args:
         data: a registered set or a folder.
-        output: the PNG to write; by default ``NAME-samples.png`` in the working directory.
+        output: the PNG or SVG to write; by default ``NAME-samples.png`` in the working directory.
         data_dir: where the data lie.
         limit: look at a class-balanced subset of at most this many images a split.
         seed: of synthetic pictures, splits and subsets.
@@ -100,12 +100,17 @@ def show(
         progress: told of downloads and reading.
 
     Raises:
+        UsageError: the picture's name does not end in ``.png`` or ``.svg``.
         DataError: the data are missing or damaged.
         MissingPackage: Matplotlib is not installed.
         EdgeCifarError: the picture cannot be written.
     """
     from edge_cifar.report import figures
 
+    picture = Path(output) if output is not None else Path(f"{_stem(data)}-samples.png")
+    if picture.suffix.lower() not in (".png", ".svg"):
+        raise UsageError(f"a picture is written as PNG or SVG, its name must end in .png or .svg; got {picture.name}")
+    files.demand_writable(picture)
     dataset = loading.load(
         data,
         data_dir=data_dir,
@@ -115,7 +120,6 @@ def show(
         strict=strict,
         progress=progress,
     )
-    picture = output or Path(f"{_stem(data)}-samples.png")
     figures.samples(dataset.train, dataset.labels, picture)
     return Overview(dataset=dataset, picture=picture)
 

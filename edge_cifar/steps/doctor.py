@@ -7,7 +7,6 @@ once and a package that is broken cannot take the doctor down with it.
 from __future__ import annotations
 
 import importlib.metadata
-import os
 import platform
 import shutil
 import subprocess
@@ -17,7 +16,7 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import edge_cifar.converters
-from edge_cifar import machine, plugins
+from edge_cifar import machine, packages, plugins
 from edge_cifar.packages import installed
 from edge_cifar.runtimes import loading
 
@@ -94,7 +93,7 @@ def _training() -> Iterator[Finding]:
         detail = f"TensorFlow has no packages for Python {platform.python_version()}; use Python 3.11 to 3.13"
         yield Finding(area="train", name="Keras", ready=False, detail=detail)
     else:
-        yield _packages("train", "Keras", ("keras", _backend()), "train")
+        yield _keras()
     yield _metal() if sys.platform == "darwin" else _cuda()
 
 
@@ -119,7 +118,8 @@ def _running() -> Iterator[Finding]:
 
 def _measuring(facts: dict[str, Any]) -> Iterator[Finding]:
     yield Finding(area="measure", name="bench", **_quietness(facts))
-    yield _packages("measure", "report", ("plotly", "matplotlib"), "report")
+    yield _packages("measure", "report", ("plotly", "matplotlib", "jinja2"), "report")
+    yield _packages("measure", "serve", ("flask", "waitress"), "serve")
 
 
 def _packages(area: Area, name: str, modules: tuple[str, ...], extra: str) -> Finding:
@@ -131,16 +131,19 @@ def _packages(area: Area, name: str, modules: tuple[str, ...], extra: str) -> Fi
     return Finding(area=area, name=name, ready=True, detail=", ".join(found))
 
 
-def _backend() -> str:
-    """The backend that Keras will use."""
-    return os.environ.get("KERAS_BACKEND", "tensorflow")
+def _keras() -> Finding:
+    absence = packages.absent_backend()
+    if absence is None or not installed("keras"):
+        return _packages("train", "Keras", ("keras", packages.keras_backend()), "train")
+    detail, _, remedy = absence.partition("; type: ")
+    return Finding(area="train", name="Keras", ready=False, detail=detail, remedy=remedy or None)
 
 
 def _cuda() -> Finding:
     gpus = _nvidia_gpus()
     if not gpus:
         return Finding(area="train", name="GPU", ready=False, detail="none found; training runs on the CPU")
-    if _backend() == "tensorflow" and not _version("nvidia-cudnn-cu12"):
+    if packages.keras_backend() == "tensorflow" and not _version("nvidia-cudnn-cu12"):
         detail = f"{gpus[0]}, but the CUDA libraries that TensorFlow needs are not installed"
         return Finding(area="train", name="GPU", ready=False, detail=detail, remedy=_pip("cuda"))
     return Finding(area="train", name="GPU", ready=True, detail=", ".join(gpus))
@@ -152,8 +155,9 @@ def _metal() -> Finding:
 
     if platform.machine() != "arm64":
         return finding(False, "training on a Mac's GPU needs Apple silicon; training runs on the CPU")
-    if _backend() == "torch":
-        return finding(installed("torch"), "Apple GPU through Keras on PyTorch (MPS)", None)
+    if packages.keras_backend() == "torch":
+        remedy = None if installed("torch") else "pip install torch"
+        return finding(remedy is None, "Apple GPU through Keras on PyTorch (MPS)", remedy)
     metal, tensorflow = _version("tensorflow-metal"), _version("tensorflow")
     limit = ".".join(map(str, _NEWEST_FOR_METAL))
     other_way = "or train with KERAS_BACKEND=torch, which needs no plugin"

@@ -139,7 +139,7 @@ class _Machine:
     @contextlib.contextmanager
     def scratch(self) -> Iterator[str]:
         """A folder there that is removed afterwards."""
-        folder = self.run("mktemp -d -t edge-cifar.XXXXXXXX").strip()
+        folder = self.run('mktemp -d "${TMPDIR:-/tmp}/edge-cifar.XXXXXXXX"').strip()
         # It is removed with all it holds, so it had better be what was asked for.
         if not _SCRATCH.fullmatch(folder):
             raise MeasurementError(f"{self._host} gave no scratch folder, but {folder[:100]!r}")
@@ -150,7 +150,7 @@ class _Machine:
 
     def unpack(self, archive: bytes, folder: str) -> None:
         """Put the files of a tar archive into a folder there."""
-        self.run(f"tar -x -C {shlex.quote(folder)}", content=archive)
+        self.run(f"tar -x -f - -C {shlex.quote(folder)}", content=archive)
 
     def program(self) -> str:
         """Where edge-cifar is there, quoted for its shell.
