@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -104,7 +103,7 @@ class Activations:
                 return _checked(archive)
         except FileNotFoundError as error:
             raise BundleError(f"no activations at {path}; export again") from error
-        except (OSError, ValueError, KeyError, TypeError, IndexError, EOFError, zipfile.BadZipFile) as error:
+        except files.DAMAGE as error:
             raise BundleError(f"the activations {path} are damaged ({error}); export again") from error
 
 

@@ -98,8 +98,8 @@ class Bundle:
             raise BundleError(f"{path / MANIFEST} is not a manifest of schema {SCHEMA}; export again")
         try:
             artifacts = tuple(_artifact(path, entry) for entry in manifest["artifacts"])
-            model = str(manifest["model"])
-        except (KeyError, TypeError, ValueError, AttributeError, UsageError) as error:
+            model = _printable(manifest["model"])
+        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
             raise BundleError(f"{path / MANIFEST} is broken ({error!r}); export again") from error
         facts = {key: value for key, value in manifest.items() if key not in ("schema", "model", "artifacts")}
         return cls(path=path, model=model, artifacts=artifacts, facts=facts)
@@ -118,11 +118,18 @@ class Bundle:
         files.write_json(self.path / MANIFEST, self.document())
 
 
+def _printable(value: object) -> str:
+    text = str(value)
+    if not text.isprintable():
+        raise ValueError(f"{text!r} is no name")
+    return text
+
+
 def _artifact(folder: Path, entry: Mapping[str, Any]) -> Artifact:
     known = ("variant", "file", "sha256", "size_bytes", "labels")
     return Artifact(
         path=files.inside(folder, str(entry["file"])),
-        variant=Variant.parse(str(entry["variant"])),
+        variant=Variant.parse(_printable(entry["variant"])),
         sha256=str(entry["sha256"]),
         size_bytes=int(entry["size_bytes"]),
         labels=tuple(str(label) for label in entry["labels"]),

@@ -11,6 +11,7 @@ import os
 import re
 import shutil
 import tempfile
+import zipfile
 import zlib
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,6 +24,13 @@ _CHUNK_BYTES = 1 << 20
 _GZIP = 31
 # Folders beside a place that hold what is being written to it.
 _SCRATCH = re.compile(r"\..+\.\w{8}\.partial")
+
+
+# Whatever a damaged ``.npz`` or ``.keras``, both zip archives, makes its readers raise.
+DAMAGE = (
+    *(OSError, ValueError, KeyError, TypeError, IndexError, EOFError, RuntimeError, MemoryError, OverflowError),
+    *(zipfile.BadZipFile, zlib.error),
+)
 
 
 @contextlib.contextmanager

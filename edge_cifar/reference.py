@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from collections.abc import Mapping
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -86,14 +85,16 @@ class Reference:
                 )
         except FileNotFoundError as error:
             raise BundleError(f"no reference at {path}; export again") from error
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except files.DAMAGE as error:
             raise BundleError(f"the reference {path} is damaged ({error}); export again") from error
         count = len(reference.labels) if reference.labels.ndim == 1 else -1
         whole = (
             reference.images.ndim == 4
             and reference.images.dtype == np.uint8
             and reference.images.shape[::3] == (count, 3)
+            and np.issubdtype(reference.labels.dtype, np.integer)
             and reference.probabilities.ndim == 2
+            and all(one.dtype == np.float32 for one in (reference.probabilities, *reference.changed.values()))
             and len(reference.probabilities) == count
             and all(answers.shape == reference.probabilities.shape for answers in reference.changed.values())
         )

@@ -5,16 +5,19 @@ from __future__ import annotations
 import contextlib
 from collections.abc import Iterator, Sequence
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
+import pytest
 from numpy.typing import NDArray
 
 from edge_cifar import files, packages
 from edge_cifar.converters import Calibration
 from edge_cifar.data.loading import load
+from edge_cifar.errors import ConversionError
 from edge_cifar.run import SCHEMA, Run
-from edge_cifar.steps import _export_worker
+from edge_cifar.steps import _export_check, _export_jobs, _export_plan, _export_worker
 from edge_cifar.steps._export_jobs import Conversion
 from edge_cifar.steps._export_worker import Task
 from edge_cifar.variant import Variant
@@ -154,3 +157,27 @@ def converting_here(tasks: Sequence[Task], jobs: int) -> Iterator[Iterator[Conve
         for task in tasks
         for answer in _export_worker.convert(task)
     )
+
+
+def quick_converter_for(monkeypatch: pytest.MonkeyPatch) -> Any:
+    """A converter that writes a word, and a check that takes it: for what does not depend on either."""
+
+    def convert(model: Any, precision: str, *, path: Path, **_: Any) -> dict[str, Any]:
+        if precision == "int16x8":
+            raise ConversionError("tflite cannot hold this model as int16x8: Bessel")
+        files.write_text(path, precision)
+        return {"input": {}, "output": {}, "calibration": None}
+
+    def check(path: Path, yardstick: Any) -> _export_check.Outcome:
+        facts = {"status": "unverified", "reason": "not run"}
+        return _export_check.Outcome(parity=facts, rejection="it loses 9 points" if "int8" in path.name else None)
+
+    real = _export_plan.converter("tflite")
+    names = ("PRECISIONS", "DEFAULT", "CALIBRATED", "CORRECTED", "METHODS", "SELECTIVE")
+    told = {name: getattr(real, name) for name in names}
+    stub = SimpleNamespace(convert=convert, SUFFIX=".tflite", PACKAGES=(), USE="", **told)
+    monkeypatch.setattr(_export_plan, "converter", lambda name: stub)
+    monkeypatch.setattr(_export_check, "check", check)
+    monkeypatch.setattr(_export_check, "latency_ms", lambda path, yardstick: None)
+    monkeypatch.setattr(_export_jobs, "converting", converting_here)
+    return stub

@@ -12,13 +12,16 @@ from export_support import LABELS, breaking_network, calibration, converting_her
 from edge_cifar.cli._main import main
 from edge_cifar.converters import Calibration
 from edge_cifar.data.loading import load
-from edge_cifar.errors import CheckFailed, RunError, UsageError
+from edge_cifar.errors import CheckFailed, EdgeCifarError, RunError, UsageError
 from edge_cifar.progress import SILENT
 from edge_cifar.run import Run
 from edge_cifar.runtimes import keras as keras_runtime
 from edge_cifar.steps import _export_jobs
 from edge_cifar.steps._export_layers import Subject, fewest, rank
+from edge_cifar.steps._export_settings import mendable, selective
+from edge_cifar.steps.diagnose import diagnose
 from edge_cifar.steps.export import export
+from edge_cifar.variant import Variant
 
 pytest.importorskip("tensorflow", reason="conversion needs TensorFlow")
 FORMATS = ("tflite", "onnx")
@@ -110,6 +113,9 @@ def test_the_command_names_the_worst_layers_and_draws_them(
             "tflite has no entropy calibration; it has min",
         ),
         (["--keep-float", "auto,wild"], "either names of layers or auto"),
+        (["--diagnose", "--calibration-method", "entropy", "--format", "tflite"], "tflite has no entropy calibration"),
+        (["--diagnose", "--prune", "0.5"], "--diagnose takes plain int8 apart"),
+        (["--diagnose", "--keep-float", "wild"], "--diagnose takes plain int8 apart"),
     ],
 )
 def test_what_cannot_be_is_refused_from_the_command_line_alone(
@@ -117,3 +123,15 @@ def test_what_cannot_be_is_refused_from_the_command_line_alone(
 ) -> None:
     assert main(["export", *arguments]) == 2
     assert message in capsys.readouterr().err
+
+
+def test_a_diagnosis_that_cannot_be_written_is_refused_before_layers_are_ranked(run: Run, tmp_path: Path) -> None:
+    (tmp_path / "diagnosis.json").mkdir()
+    with pytest.raises(EdgeCifarError, match="it is a folder"):
+        diagnose(run, out=tmp_path)
+
+
+def test_layers_of_pruned_weights_stay_in_floats_by_name_and_are_not_sought() -> None:
+    pruned, trained, plain = (Variant("onnx", precision) for precision in ("int8-pruned50", "int8-qat", "int8"))
+    assert [selective(variant) for variant in (pruned, trained, plain)] == [True, False, True]
+    assert [mendable(variant) for variant in (pruned, trained, plain)] == [False, False, True]

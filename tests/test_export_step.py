@@ -8,21 +8,20 @@ import signal
 import subprocess
 import sys
 from pathlib import Path
-from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
 import pytest
-from export_support import converting_here, stand_in_run
+from export_support import quick_converter_for, stand_in_run
 
 from edge_cifar import files
 from edge_cifar.artifact import Bundle
 from edge_cifar.cli._main import main
 from edge_cifar.data.loading import load
-from edge_cifar.errors import BundleError, CheckFailed, ConversionError, EdgeCifarError, RunError, UsageError
+from edge_cifar.errors import BundleError, CheckFailed, EdgeCifarError, RunError, UsageError
 from edge_cifar.reference import Reference
 from edge_cifar.run import Run
-from edge_cifar.steps import _export_check, _export_jobs, _export_plan
+from edge_cifar.steps import _export_plan
 from edge_cifar.steps.export import export
 
 pytest.importorskip("tensorflow", reason="export needs TensorFlow")
@@ -40,27 +39,7 @@ def bundle(run: Run) -> Bundle:
 
 @pytest.fixture
 def quick_converter(monkeypatch: pytest.MonkeyPatch) -> Any:
-    """A converter that writes a word, and a check that takes it: for what does not depend on either."""
-
-    def convert(model: Any, precision: str, *, path: Path, **_: Any) -> dict[str, Any]:
-        if precision == "int16x8":
-            raise ConversionError("tflite cannot hold this model as int16x8: Bessel")
-        files.write_text(path, precision)
-        return {"input": {}, "output": {}, "calibration": None}
-
-    def check(path: Path, yardstick: Any) -> _export_check.Outcome:
-        facts = {"status": "unverified", "reason": "not run"}
-        return _export_check.Outcome(parity=facts, rejection="it loses 9 points" if "int8" in path.name else None)
-
-    real = _export_plan.converter("tflite")
-    names = ("PRECISIONS", "DEFAULT", "CALIBRATED", "CORRECTED", "METHODS", "SELECTIVE")
-    told = {name: getattr(real, name) for name in names}
-    stub = SimpleNamespace(convert=convert, SUFFIX=".tflite", PACKAGES=(), USE="", **told)
-    monkeypatch.setattr(_export_plan, "converter", lambda name: stub)
-    monkeypatch.setattr(_export_check, "check", check)
-    monkeypatch.setattr(_export_check, "latency_ms", lambda path, yardstick: None)
-    monkeypatch.setattr(_export_jobs, "converting", converting_here)
-    return stub
+    return quick_converter_for(monkeypatch)
 
 
 def test_the_bundle_holds_what_its_manifest_says(bundle: Bundle) -> None:
@@ -114,25 +93,6 @@ def test_a_second_export_is_the_same_bundle(run: Run, bundle: Bundle, tmp_path: 
     said = again.document(), bundle.document()
     assert all(document.pop("peak_memory_bytes")["tflite"] > 1e8 for document in said)
     assert said[0] == said[1]
-
-
-def test_a_bundle_is_replaced_only_when_asked(run: Run, quick_converter: Any, tmp_path: Path) -> None:
-    out = tmp_path / "bundle"
-    export(run, formats=["tflite"], precisions=["fp32"], out=out)
-    with pytest.raises(BundleError, match="--overwrite"):
-        export(run, formats=["tflite"], precisions=["fp16"], out=out)
-    assert (out / "tflite-fp32.tflite").exists()
-    replaced = export(run, formats=["tflite"], precisions=["fp16"], out=out, overwrite=True)
-    assert [str(artifact.variant) for artifact in replaced.artifacts] == ["tflite-fp16"]
-    assert not (out / "tflite-fp32.tflite").exists()
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["bundle"]
-
-
-def test_a_folder_of_other_files_is_never_replaced(run: Run, quick_converter: Any, tmp_path: Path) -> None:
-    (tmp_path / "thesis.txt").write_text("mine", encoding="utf-8")
-    with pytest.raises(BundleError, match="not empty and holds no bundle"):
-        export(run, out=tmp_path, overwrite=True)
-    assert (tmp_path / "thesis.txt").read_text(encoding="utf-8") == "mine"
 
 
 def test_rejected_variants_are_named_and_the_others_stay(run: Run, quick_converter: Any, tmp_path: Path) -> None:

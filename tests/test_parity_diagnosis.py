@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_cifar.parity.diagnosis import diagnose, no_probabilities
+from edge_cifar.parity.diagnosis import always_the_same, diagnose, no_probabilities
 from edge_cifar.parity.views import MISTAKES, PLAIN, VIEWS, show
 
 NAMES = [f"class {number}" for number in range(10)]
@@ -59,7 +59,9 @@ def test_probabilities_rounded_to_eight_bits_are_probabilities():
 
 
 def test_an_artifact_that_ignores_its_input_is_found_out():
-    assert "every image alike" in str(diagnose(REFERENCE, {PLAIN: np.repeat(REFERENCE[:1], 40, axis=0)}, NAMES))
+    assert "every image alike" in str(always_the_same(REFERENCE, np.repeat(REFERENCE[:1], 40, axis=0)))
+    assert always_the_same(REFERENCE, REFERENCE) is None
+    assert always_the_same(REFERENCE[[0, 0]], REFERENCE[[0, 0]]) is None
 
 
 def test_nothing_is_claimed_where_no_guess_is_confirmed():

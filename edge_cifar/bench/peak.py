@@ -13,6 +13,7 @@ import threadpoolctl
 
 from edge_cifar import deaths
 from edge_cifar.errors import MeasurementError
+from edge_cifar.workers import worker_command
 
 # Three matrices of a megabyte each: as much work as a cache holds, many times what starting it costs.
 _SIDE = 512
@@ -37,7 +38,7 @@ def multiply_adds_per_s(threads: int, features: Collection[str]) -> float:
     """
     kernels = {"OPENBLAS_CORETYPE": "SkylakeX"} if "avx512" in features else {}
     done = subprocess.run(
-        [sys.executable, "-m", "edge_cifar.bench.peak", str(threads)],
+        [*worker_command("edge_cifar.bench.peak"), str(threads)],
         env={**os.environ, **kernels},
         capture_output=True,
         text=True,

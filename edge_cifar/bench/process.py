@@ -6,15 +6,15 @@ import json
 import os
 import select
 import subprocess
-import sys
 import tempfile
 import time
 from typing import Any
 
 from edge_cifar import deaths
 from edge_cifar.errors import MeasurementError
+from edge_cifar.workers import worker_command
 
-WORKER = (sys.executable, "-m", "edge_cifar.bench.worker")
+WORKER = worker_command("edge_cifar.bench.worker")
 
 
 class WorkerError(MeasurementError):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 import traceback
 
@@ -95,4 +96,6 @@ def main(arguments: list[str] | None = None) -> int:
 
 def entry() -> None:
     """Entry point of the installed script."""
+    # As Ctrl-C: workers are ended and temporary folders go.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     sys.exit(main())

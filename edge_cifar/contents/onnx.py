@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from edge_cifar import packages
 from edge_cifar.contents import Observer, Sources, Weight, damaged, wired
 from edge_cifar.contents._onnx_file import Graph, Node, read, with_outputs
+from edge_cifar.errors import BundleError
 from edge_cifar.runtimes import Images, onnxruntime
 from edge_cifar.runtimes._pixels import ImageInput, Quantization, stored_type
 
@@ -114,6 +115,8 @@ def _along_channels(vector: NDArray[Any], stored: NDArray[Any]) -> NDArray[Any]:
     """A vector with a number for each output channel: the first axis of a kernel, the last of a matrix."""
     if vector.size == 1:
         return vector.reshape(())
+    if vector.size not in stored.shape:
+        raise BundleError(f"a constant of shape {stored.shape} has {vector.size} scales; the file is damaged")
     shape = [1] * stored.ndim
     shape[0 if stored.ndim != 2 or stored.shape[1] != vector.size else 1] = vector.size
     return vector.reshape(shape)

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import tempfile
+from pathlib import Path
 from typing import Any
 
-from edge_cifar import packages, quiet
+from edge_cifar import files, packages, quiet
 from edge_cifar.converters import _shared
 from edge_cifar.errors import ConversionError
 
@@ -47,6 +49,9 @@ def failed(format_: str, precision: str, error: Exception, chatter: quiet.Chatte
 
     The whole of it stands in the chained exception, which ``--debug`` shows.
     """
+    if isinstance(error, OSError) and error.errno:
+        # The disk's fault, not the model's.
+        return ConversionError(str(files.cannot_write(Path(error.filename or tempfile.gettempdir()), error)))
     message = _first_line(str(error)) or type(error).__name__
     if chatter.text:
         error.add_note("The converter printed:\n" + chatter.text.strip())

@@ -9,7 +9,6 @@ import json
 import os
 import select
 import subprocess
-import sys
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -18,9 +17,10 @@ from pathlib import Path
 from edge_cifar import deaths, packages
 from edge_cifar.converters._retraining_exchange import REFUSAL, Outcome, Request
 from edge_cifar.errors import ConversionError, MissingPackage
+from edge_cifar.workers import worker_command
 
 PACKAGES = ("tensorflow", "tf_keras", "tensorflow_model_optimization")
-_WORKER = (sys.executable, "-m", "edge_cifar.converters._retraining_worker")
+_WORKER = worker_command("edge_cifar.converters._retraining_worker")
 # It speaks every few steps; before the first it imports TensorFlow and measures, behind the last it converts.
 _SILENCE_SECONDS = 1800.0
 _COMPLAINTS = "stderr"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import zipfile
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -61,7 +60,7 @@ class Predictions:
         try:
             with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
                 arrays = [archive[name] for name in names]
-        except (OSError, ValueError, KeyError, EOFError, zipfile.BadZipFile) as error:
+        except files.DAMAGE as error:
             raise RunError(f"the predictions {path} cannot be read ({error}); train again, or remove them") from error
         if any(array.dtype != np.uint16 or array.shape != (arrays[0].size,) for array in arrays):
             raise RunError(f"the arrays of {path} do not belong together; train again, or remove them")

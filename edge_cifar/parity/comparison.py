@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from edge_cifar.evaluation.agreement import Agreement, agreement, confident_agreement, margin
 from edge_cifar.evaluation.metrics import Interval, accuracy, calibration_interval
 from edge_cifar.evaluation.paired import PairedDrop, paired_drop
-from edge_cifar.parity.diagnosis import no_probabilities
+from edge_cifar.parity.diagnosis import always_the_same, no_probabilities
 from edge_cifar.parity.tolerances import Tolerance
 from edge_cifar.reference import Reference
 
@@ -155,7 +155,9 @@ def unusable(reference: Reference, input_shape: Sequence[int], probabilities: ND
             f"its answers to {len(broken)} of {len(probabilities)} images are not numbers (NaN or infinite), "
             f"the first is image {broken[0]}"
         )
-    return no_probabilities(reference.probabilities, probabilities)
+    return no_probabilities(reference.probabilities, probabilities) or always_the_same(
+        reference.probabilities, probabilities
+    )
 
 
 def _by(shape: Sequence[int]) -> str:

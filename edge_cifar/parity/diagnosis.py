@@ -42,12 +42,16 @@ def diagnose(reference: Probabilities, answers: Mapping[str, Probabilities], lab
         labels: class names.
     """
     plain = answers[PLAIN]
-    return (
-        _always_the_same(reference, plain) or _wrong_view(reference, answers) or _wrong_order(reference, plain, labels)
-    )
+    return _wrong_view(reference, answers) or _wrong_order(reference, plain, labels)
 
 
-def _always_the_same(reference: Probabilities, plain: Probabilities) -> str | None:
+def always_the_same(reference: Probabilities, plain: Probabilities) -> str | None:
+    """Why answers tell nothing of the images, in words; None where they do, or the Keras model's do not either.
+
+    Args:
+        reference: float32 ``[N, classes]``, the Keras model's probabilities.
+        plain: float32 ``[N, classes]``, the artifact's.
+    """
     if len(plain) > 1 and np.ptp(plain, axis=0).max() < 1e-6 < np.ptp(reference, axis=0).max():
         return "it answers every image alike, so it does not see its input"
     return None

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import os
 import subprocess
-import sys
 import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -20,6 +19,7 @@ from numpy.typing import NDArray
 from edge_cifar import deaths
 from edge_cifar.parity import worker
 from edge_cifar.parity.matching import Match
+from edge_cifar.workers import worker_command
 
 Outcome = TypeVar("Outcome")
 
@@ -207,7 +207,7 @@ def _started(request: Sequence[str], images: int) -> Iterator[_Worker]:
         out = Path(folder)
         with (out / "stderr").open("wb") as stderr:
             process = subprocess.Popen(
-                [sys.executable, "-m", "edge_cifar.parity.worker", *request, folder],
+                [*worker_command("edge_cifar.parity.worker"), *request, folder],
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import packages, quiet
+from edge_cifar import files, packages, quiet
 from edge_cifar.activations import Activations
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable
 from edge_cifar.runtimes import PLAIN, Images, Layout, Operator, Probabilities, Range, Runtime, Setup, _keras_layers
@@ -68,7 +68,7 @@ def load_model(keras: Any, path: Path) -> Any:
     try:
         with quiet.captured():
             return keras.saving.load_model(path, compile=False)
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except files.DAMAGE as error:
         reason = str(error).strip().partition("\n")[0]
         raise BundleError(f"{path} is not a Keras model that can be loaded ({reason}); train again") from error
 

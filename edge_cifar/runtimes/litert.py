@@ -104,8 +104,14 @@ class LiteRT:
         for start in range(0, len(images), self.batch):
             part = encoded[start : start + self.batch]
             self._interpreter.set_tensor(self._input_index, filled(part, self.batch))
-            self._interpreter.invoke()
-            answers = self._interpreter.get_tensor(self._output_index)
+            try:
+                self._interpreter.invoke()
+                answers = self._interpreter.get_tensor(self._output_index)
+            except (ValueError, RuntimeError) as error:
+                reason = str(error).strip().partition("\n")[0]
+                raise BundleError(
+                    f"{self._source} is not a TFLite model that LiteRT can run ({reason}); export it again"
+                ) from error
             stored[start : start + self.batch] = checked_probabilities(answers, self.batch, self._source)[: len(part)]
         return self._output.dequantize(stored)
 

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -100,19 +101,26 @@ def _session(path: Path, threads: int, setup: Setup, profile_to: Path | None) ->
         # XNNPACK brings threads of its own; a second pool beside them would fight for the same cores.
         options.intra_op_num_threads = 1
         chosen = (provider, {"intra_op_num_threads": str(threads)})
-    try:
-        with quiet.captured():
-            session = onnxruntime.InferenceSession(str(path), options, providers=[chosen])
-    except Exception as error:
-        # The bindings raise classes of their own that share no base but Exception.
-        if not type(error).__module__.startswith("onnxruntime"):
-            raise
-        reason = str(error).strip().partition("\n")[0]
-        raise BundleError(f"{path} is not a model that ONNX Runtime can run ({reason}); export it again") from error
+    with _faults(str(path)), quiet.captured():
+        session = onnxruntime.InferenceSession(str(path), options, providers=[chosen])
     # A provider whose library or device is missing is replaced by the CPU without an error.
     if provider not in session.get_providers():
         raise RuntimeUnavailable(f"ONNX Runtime's {provider} does not start on this machine")
     return session
+
+
+@contextmanager
+def _faults(source: str) -> Iterator[None]:
+    """What ONNX Runtime finds wrong with a file, when it loads it or only when it computes it, as our own error."""
+    try:
+        yield
+    except Exception as error:
+        # The bindings raise classes of their own that share no base but Exception; names that are no text fail in
+        # Python's.
+        if not (type(error).__module__.startswith("onnxruntime") or isinstance(error, UnicodeDecodeError)):
+            raise
+        reason = str(error).strip().partition("\n")[0]
+        raise BundleError(f"{source} is not a model that ONNX Runtime can run ({reason}); export it again") from error
 
 
 class OnnxRuntime:
@@ -121,7 +129,8 @@ class OnnxRuntime:
     name = "onnxruntime"
 
     def __init__(self, session: Any, source: str, setup: Setup) -> None:
-        inputs, outputs = session.get_inputs(), session.get_outputs()
+        with _faults(source):
+            inputs, outputs = session.get_inputs(), session.get_outputs()
         if len(inputs) != 1 or len(outputs) != 1:
             raise BundleError(
                 f"{source} has {len(inputs)} inputs and {len(outputs)} outputs; an image classifier has one of each"
@@ -147,7 +156,8 @@ class OnnxRuntime:
 
     @property
     def labels(self) -> tuple[str, ...] | None:
-        text = self._session.get_modelmeta().custom_metadata_map.get(_labels.LABELS)
+        with _faults(self._source):
+            text = self._session.get_modelmeta().custom_metadata_map.get(_labels.LABELS)
         return None if text is None else _labels.parsed(text, self._source)
 
     def predict(self, images: Images) -> Probabilities:
@@ -169,5 +179,6 @@ class OnnxRuntime:
     def _answers(self, images: Images) -> Probabilities:
         # A graph with a fixed batch takes no smaller one.
         encoded = filled(self._input.encode(images), self._fixed_batch or len(images))
-        output = self._session.run(self._output_names, {self._input_name: encoded})[0]
+        with _faults(self._source):
+            output = self._session.run(self._output_names, {self._input_name: encoded})[0]
         return checked_probabilities(output, len(encoded), self._source)[: len(images)]

@@ -16,7 +16,7 @@ from edge_cifar.steps import _export_check, _export_plan
 from edge_cifar.steps._export_check import Outcome, Yardstick
 from edge_cifar.steps._export_jobs import Conversion
 from edge_cifar.steps._export_mend import Mender
-from edge_cifar.steps._export_settings import selective
+from edge_cifar.steps._export_settings import mendable
 from edge_cifar.steps._export_source import Source
 from edge_cifar.variant import Variant
 
@@ -76,7 +76,7 @@ def collect(
         path = folder / f"{variant}{_export_plan.converter(variant.format).SUFFIX}"
         facts = conversion.facts
         outcome = _export_check.check(path, yardstick)
-        if outcome.rejection and mender and selective(variant) and (mended := mender.mend(variant, path)):
+        if outcome.rejection and mender and mendable(variant) and (mended := mender.mend(variant, path)):
             facts, outcome = mended
         if outcome.rejection:
             if path.exists():

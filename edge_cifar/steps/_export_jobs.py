@@ -7,7 +7,6 @@ import json
 import os
 import queue
 import subprocess
-import sys
 import tempfile
 import threading
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,8 +20,9 @@ from edge_cifar import deaths, machine
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.steps._export_worker import Task
 from edge_cifar.variant import Variant
+from edge_cifar.workers import worker_command
 
-WORKER = (sys.executable, "-m", "edge_cifar.steps._export_worker")
+WORKER = worker_command("edge_cifar.steps._export_worker")
 # One thread each: workers share the processors among them, and no sum depends on how many there are.
 _ONE_THREAD = dict.fromkeys(
     ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"

@@ -116,7 +116,12 @@ class Settings:
 
 def selective(variant: Variant) -> bool:
     """Whether layers of a variant can be left in floats."""
-    return variant.precision in _selective(variant.format)
+    return _export_plan.converted_as(variant) in _selective(variant.format)
+
+
+def mendable(variant: Variant) -> bool:
+    """Whether the layers to leave in floats can be found: by converting the run's own weights again and again."""
+    return selective(variant) and variant.change is None
 
 
 def _selective(format_: str) -> tuple[str, ...]:

@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge_cifar import backbones
 from edge_cifar.converters import Calibration
 from edge_cifar.data.calibration import sample
 from edge_cifar.errors import RunError
@@ -128,9 +129,9 @@ def _complete(run: Run) -> Mapping[str, Any]:
     """
     record = run.record()
     needed = {
-        "": ("backbone", "recipe_name", "weights", "seed", "data", "test"),
+        "": ("backbone", "recipe_name", "weights", "seed", "data", "test", "parameters", "multiply_adds", "image_size"),
         "data": ("name", "synthetic", "image_shape", "train_images", "validation_images"),
-        "test": ("accuracy", "low", "high", "images"),
+        "test": ("accuracy", "low", "high", "images", "f1", "calibration_error"),
     }
     for part, keys in needed.items():
         holder = record.get(part) if part else record
@@ -138,4 +139,8 @@ def _complete(run: Run) -> Mapping[str, Any]:
         if missing:
             where = f" under {part!r}" if part else ""
             raise RunError(f"{run.record_path} is broken (no {', '.join(missing)}{where}); train again")
+    if record["backbone"] not in backbones.names():
+        raise RunError(
+            f"{run.record_path} tells of a backbone {record['backbone']!r}, which is unknown here; train again"
+        )
     return record

@@ -121,7 +121,7 @@ def convert(task: Task) -> Iterator[dict[str, Any]]:
                     metadata=task.metadata[precision],
                     path=Path(task.folder) / f"{variant}{converter.SUFFIX}",
                     options=Options(
-                        keep_float=task.keep_float if precision in converter.SELECTIVE else (),
+                        keep_float=task.keep_float if _export_plan.converted_as(variant) in converter.SELECTIVE else (),
                         deployment_target=task.deployment_target,
                         trained=Path(task.trained) if task.trained else None,
                     ),

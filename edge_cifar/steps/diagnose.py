@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files
+from edge_cifar import files, packages
 from edge_cifar import run as runs
 from edge_cifar.errors import UsageError
 from edge_cifar.progress import SILENT, Progress
@@ -19,6 +19,7 @@ from edge_cifar.steps._export_layers import LayerNoise, Subject, rank
 from edge_cifar.steps._export_settings import Settings
 from edge_cifar.steps._export_source import Source
 from edge_cifar.steps._run_data import load_run_data
+from edge_cifar.variant import Variant
 
 FOLDER = "diagnosis"
 DOCUMENT = "diagnosis.json"
@@ -72,16 +73,23 @@ def diagnose(
         progress: told how it goes.
 
     Raises:
-        UsageError: an option is out of range, or a format is none whose layers can be left in floats.
+        UsageError: an option is out of range or has no meaning here, or a format is none whose layers can be
+            left in floats.
         RunError: there is no such run.
         MissingPackage: a converter is not installed.
     """
     settings = settings or Settings()
     settings.refuse_out_of_range()
     chosen = _formats(formats, precisions, progress)
+    settings.refuse_unfit([Variant(name, _PRECISION) for name in chosen])
+    if settings.changes or settings.keep_float or settings.deployment_target:
+        raise UsageError("--diagnose takes plain int8 apart, without --prune, --cluster, --keep-float or a target")
+    packages.require("matplotlib", "report")
     opened = runs.newest() if run is None else run if isinstance(run, Run) else Run.open(Path(run))
     opened.demand_weights()
     folder = (Path(out) if out is not None else opened.path / FOLDER).absolute()
+    for name in (DOCUMENT, PICTURE):
+        files.demand_writable(folder / name)
     data = load_run_data(opened, data_dir=data_dir, progress=progress)
     source = Source.of(opened, data, settings)
     baseline = Baseline.load(opened, data, source.calibration.seed, settings.max_drop)

@@ -29,7 +29,7 @@ from edge_cifar.steps._export_baseline import Baseline
 from edge_cifar.steps._export_jobs import Conversion
 from edge_cifar.steps._export_layers import refuse_unknown
 from edge_cifar.steps._export_mend import Mender
-from edge_cifar.steps._export_settings import Settings, selective
+from edge_cifar.steps._export_settings import Settings, mendable
 from edge_cifar.steps._export_source import Source
 from edge_cifar.steps._export_worker import write_calibration
 from edge_cifar.steps._run_data import RunData, load_run_data
@@ -135,7 +135,7 @@ def _for_lost_accuracy(variants: Sequence[Variant]) -> Iterator[str]:
     """What may help these variants; what none of them takes is not suggested."""
     if any(_calibrated(variant) for variant in variants):
         yield "more --calibration-images"
-    if any(selective(variant) for variant in variants):
+    if any(mendable(variant) for variant in variants):
         yield "--keep-float auto"
     yield from ("a higher precision such as fp16", "a higher --max-drop")
 
@@ -157,7 +157,8 @@ def write_bundle(
     settings.refuse_unfit(variants)
     opened = runs.newest() if run is None else run if isinstance(run, Run) else Run.open(Path(run))
     opened.demand_weights()
-    place = (Path(out) if out is not None else opened.export_path).absolute()
+    # A link is followed: what it leads to is replaced, not the link.
+    place = (Path(out) if out is not None else opened.export_path).resolve()
     with files.exclusive(place):
         _refuse_occupied(place, overwrite)
         with files.appears_whole(place) as folder:
@@ -165,7 +166,11 @@ def write_bundle(
             data = load_run_data(opened, data_dir=data_dir, progress=progress)
             source = Source.of(opened, data, settings)
             _write(source, data, variants, folder, settings, progress)
-        if place == opened.export_path.absolute():
+            written = Bundle.open(folder)
+            if not written.artifacts and (place / MANIFEST).exists():
+                # What could not be made does not replace what was.
+                demand_all(written)
+        if place == opened.export_path.resolve():
             opened.forget_results()
     return Bundle.open(place)
 
@@ -222,12 +227,24 @@ def _refuse_occupied(place: Path, overwrite: bool) -> None:
             if place.exists():
                 raise BundleError(f"{place} is a file; choose another place with --out")
             return
+        if place.is_mount() or place == Path.cwd():
+            kind = "a mount point" if place.is_mount() else "the working directory"
+            raise BundleError(f"{place} is {kind}, which cannot be replaced as a whole; type: --out {place / 'export'}")
         if not any(place.iterdir()):
             return
     except OSError as error:
         raise files.cannot_write(place, error) from error
-    if not (place / MANIFEST).is_file():
+    if not _is_bundle(place):
         # Never replaced, with --overwrite neither: these files are not ours.
         raise BundleError(f"{place} is not empty and holds no bundle; choose another place with --out")
     if not overwrite:
         raise BundleError(f"{place} holds a bundle already; replace it with --overwrite, or choose another with --out")
+
+
+def _is_bundle(folder: Path) -> bool:
+    """Whether a folder holds a bundle, whole or damaged, and not something else that has a manifest."""
+    try:
+        manifest = files.read_json(folder / MANIFEST, "manifest")
+    except BundleError:
+        return False
+    return isinstance(manifest, dict) and {"schema", "artifacts"} <= manifest.keys()

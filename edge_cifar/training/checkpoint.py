@@ -8,7 +8,6 @@ Resumed at an epoch's end, a training goes on as if it had never stopped.
 from __future__ import annotations
 
 import json
-import zipfile
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -80,6 +79,6 @@ class State:
                     setattr(state, name, [archive[key] for key in keys])
         except FileNotFoundError as error:
             raise RunError(f"nothing to resume in {folder.parent}; start without --resume") from error
-        except (OSError, ValueError, KeyError, TypeError, EOFError, zipfile.BadZipFile) as error:
+        except files.DAMAGE as error:
             raise RunError(f"the checkpoint in {folder} is damaged ({error}); start again with --overwrite") from error
         return state
