@@ -109,7 +109,7 @@ class Classifier:
         if not scores.are_numbers(answers):
             raise BundleError(f"{self.path} answers with what is no number (NaN or infinite)")
         preparations = [picture.preparation] if picture.preparation else []
-        if self.variant is None and scores.are_logits(answers):
+        if self.variant is None and not scores.are_probabilities(answers):
             answers = scores.softmax(answers)
             preparations.append("the model's scores are no probabilities; softmax made them so")
         probabilities = answers[0]

@@ -1,4 +1,4 @@
-"""The errors this toolkit raises on purpose. The command line catches only the root.
+"""The errors this toolkit raises on purpose. The command line catches the root, and what the system says of files.
 
     EdgeCifarError            exit status 1: files, data, packages, the machine
     ├── UsageError            exit status 2: refused from the command line alone

@@ -7,10 +7,13 @@ import errno
 import fcntl
 import hashlib
 import json
+import lzma
 import os
 import re
 import shutil
+import struct
 import tempfile
+import tokenize
 import zipfile
 import zlib
 from collections.abc import Iterator
@@ -29,7 +32,7 @@ _SCRATCH = re.compile(r"\..+\.\w{8}\.partial")
 # Whatever a damaged ``.npz`` or ``.keras``, both zip archives, makes its readers raise.
 DAMAGE = (
     *(OSError, ValueError, KeyError, TypeError, IndexError, EOFError, RuntimeError, MemoryError, OverflowError),
-    *(zipfile.BadZipFile, zlib.error),
+    *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError, SyntaxError),
 )
 
 
@@ -84,9 +87,12 @@ def exclusive(path: Path) -> Iterator[None]:
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         # A lock on a file that its former holder has just removed holds nobody off: this raises then.
         os.stat(lock)
-    except OSError as error:
+    except (BlockingIOError, FileNotFoundError) as error:
         os.close(descriptor)
         raise EdgeCifarError(f"another process is writing {path}; wait for it, or choose another place") from error
+    except OSError:
+        # A file system without locks, such as some that lie on a network: nobody is held off there.
+        pass
     try:
         clear_scratch(path.parent, path.name)
         yield

@@ -54,10 +54,12 @@ def keras_backend() -> str:
     """The backend that Keras will use: of ``KERAS_BACKEND``, of its own configuration file, or TensorFlow."""
     if named := os.environ.get("KERAS_BACKEND"):
         return named
-    folder = os.environ.get("KERAS_HOME") or os.path.expanduser("~/.keras")
+    # As Keras finds it, without a home of its own in the temporary folder.
+    home = os.path.expanduser("~")
+    folder = os.environ.get("KERAS_HOME", os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras"))
     try:
-        configured = json.loads(Path(folder, "keras.json").read_text(encoding="utf-8")).get("backend")
-    except (OSError, ValueError, AttributeError):
+        configured = json.loads(Path(folder, "keras.json").expanduser().read_text(encoding="utf-8")).get("backend")
+    except (OSError, ValueError, AttributeError, RuntimeError):
         configured = None
     return configured if isinstance(configured, str) else "tensorflow"
 

@@ -80,7 +80,7 @@ def test_functions_keep_their_names_after_sub_packages_are_imported(earlier: str
         (Path("cat.jpg"), (Path("cat.jpg"),)),
         (iter(("a", "b")), ("a", "b")),
     ],
-    ids=repr,
+    ids=["text", "list", "number", "nothing", "path", "iterator"],
 )
 def test_one_value_stands_for_a_list_of_one(given: Any, taken: tuple[Any, ...]) -> None:
     assert several(given) == taken

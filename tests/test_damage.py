@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import shutil
 import subprocess
+import zipfile
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -23,7 +24,7 @@ from edge_cifar.reference import Reference
 from edge_cifar.run import Run
 from edge_cifar.runtimes import keras as keras_runtime
 from edge_cifar.runtimes import loading
-from edge_cifar.workers import worker_command
+from edge_cifar.workers import worker_command, worker_environment
 
 
 def flipped(path: Path, target: Path, seed: int) -> Path:
@@ -54,6 +55,13 @@ def test_a_flipped_bit_is_harmless_or_one_sentence(
         except EdgeCifarError:
             refused += 1
     assert refused > 100
+
+
+def test_a_header_that_python_cannot_even_read_is_one_sentence(tiny_bundle: Bundle, tmp_path: Path) -> None:
+    with zipfile.ZipFile(tmp_path / "bad.npz", "w") as archive:
+        archive.writestr("images.npy", b"\x93NUMPY\x01\x00\x10\x00{'descr': '<f4'(")
+    with pytest.raises(BundleError, match="is damaged"):
+        Reference.read(tmp_path / "bad.npz")
 
 
 def test_a_flipped_bit_in_a_keras_model_is_harmless_or_one_sentence(tiny_run: Run, tmp_path: Path) -> None:
@@ -122,15 +130,20 @@ def test_a_graph_that_fails_only_when_it_is_computed_is_one_sentence(tmp_path: P
         loading.load(path)
 
 
-def test_workers_take_no_module_from_the_folder_they_are_started_in(tmp_path: Path) -> None:
+def test_workers_take_no_module_from_the_folder_they_are_started_in(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     """It may be that of a bundle that somebody sent."""
     (tmp_path / "numpy.py").write_text("raise SystemExit('code of a stranger')")
     (tmp_path / "edge_cifar").mkdir()
     (tmp_path / "edge_cifar" / "__init__.py").write_text("raise SystemExit('code of a stranger')")
-    done = subprocess.run(
-        [*worker_command("edge_cifar.bench.peak"), "1"], cwd=tmp_path, capture_output=True, text=True, check=False
-    )
+    command = [*worker_command("edge_cifar.bench.peak"), "1"]
+    # An empty entry stands for the working directory.
+    monkeypatch.setenv("PYTHONPATH", ":/nowhere")
+    environment = worker_environment()
+    done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True, check=False)
     assert (done.returncode, done.stderr) == (0, "")
+    assert float(done.stdout) > 0
 
 
 def test_a_quantized_artifact_that_stands_alone_is_not_proven_by_a_handful_of_sure_answers(
@@ -142,6 +155,6 @@ def test_a_quantized_artifact_that_stands_alone_is_not_proven_by_a_handful_of_su
     Bundle(path=folder, model="tiny", artifacts=tuple(alone), facts=whole.facts).write_manifest()
     (few,) = verify_bundle(Bundle.open(folder), images=10)
     assert few.status == "unverified"
-    assert "without an fp32 artifact to hold its weights to, 20 are needed" in str(few.reason)
+    assert "without a proven fp32 artifact of the same weights to hold it to, 20 are needed" in str(few.reason)
     (many,) = verify_bundle(Bundle.open(folder))
     assert many.status == "pass"

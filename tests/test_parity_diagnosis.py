@@ -62,6 +62,9 @@ def test_an_artifact_that_ignores_its_input_is_found_out():
     assert "every image alike" in str(always_the_same(REFERENCE, np.repeat(REFERENCE[:1], 40, axis=0)))
     assert always_the_same(REFERENCE, REFERENCE) is None
     assert always_the_same(REFERENCE[[0, 0]], REFERENCE[[0, 0]]) is None
+    # Sure of one class twice, by a little more or less: 8 bits need not tell them apart.
+    alike = np.array([[0.99, 0.01], [0.992, 0.008]], np.float32)
+    assert always_the_same(alike, np.array([[1, 0], [1, 0]], np.float32)) is None
 
 
 def test_nothing_is_claimed_where_no_guess_is_confirmed():

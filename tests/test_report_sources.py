@@ -29,13 +29,21 @@ def test_versions_of_a_run_keep_their_own_marks_and_figures(tmp_path: Path) -> N
     assert marks[0] == marks[1] == {"old/runs/resnet8": "failed", "new/runs/resnet8": "proven"}
 
 
+def test_a_renamed_run_keeps_its_figures_and_marks(tmp_path: Path) -> None:
+    before = gather([write_run(tmp_path / "resnet8", "resnet8")], Limits()).measurements
+    after = gather([(tmp_path / "resnet8").rename(tmp_path / "best")], Limits()).measurements
+    assert {row.model for row in after} == {"best"}
+    told = [[(row.variant, row.status, row.parity.status, row.data) for row in rows] for rows in (before, after)]
+    assert told[0] == told[1]
+
+
 @pytest.mark.parametrize("labels", [5, 12])
 def test_a_matrix_with_another_number_of_labels_is_refused(labels: int, tmp_path: Path) -> None:
     document = bench_document()
     row = next(row for row in document["results"] if row["accuracy"])
     row["accuracy"] |= {"labels": [str(one) for one in range(labels)], "confusion": [[0] * 10] * 10}
     with pytest.raises(EdgeCifarError, match=f"as many lines as there are labels, {labels}"):
-        report(write(tmp_path / "bench.json", document))
+        report(write(tmp_path / "bench.json", document), output=tmp_path / "page.html")
 
 
 @pytest.mark.parametrize("number", [float("inf"), 10**400], ids=["infinite", "400 digits"])
@@ -45,8 +53,8 @@ def test_numbers_beyond_all_measure_do_no_harm(number: float, tmp_path: Path) ->
     document["protocol"]["a_ms"] = number
     # As Python writes it; a parser of JSON may take it back.
     (tmp_path / "bench.json").write_text(json.dumps(document))
-    assert report(tmp_path / "bench.json")
+    assert report(tmp_path / "bench.json", output=tmp_path / "page.html").exists()
     document["results"][0]["size_bytes"] = number
     (tmp_path / "bench.json").write_text(json.dumps(document))
     with pytest.raises(EdgeCifarError, match="not a finite number"):
-        report(tmp_path / "bench.json")
+        report(tmp_path / "bench.json", output=tmp_path / "page.html")

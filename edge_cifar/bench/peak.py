@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import subprocess
 import sys
 import time
@@ -13,7 +12,7 @@ import threadpoolctl
 
 from edge_cifar import deaths
 from edge_cifar.errors import MeasurementError
-from edge_cifar.workers import worker_command
+from edge_cifar.workers import worker_command, worker_environment
 
 # Three matrices of a megabyte each: as much work as a cache holds, many times what starting it costs.
 _SIDE = 512
@@ -39,7 +38,7 @@ def multiply_adds_per_s(threads: int, features: Collection[str]) -> float:
     kernels = {"OPENBLAS_CORETYPE": "SkylakeX"} if "avx512" in features else {}
     done = subprocess.run(
         [*worker_command("edge_cifar.bench.peak"), str(threads)],
-        env={**os.environ, **kernels},
+        env={**worker_environment(), **kernels},
         capture_output=True,
         text=True,
         check=False,

@@ -12,7 +12,7 @@ from typing import Any
 
 from edge_cifar import deaths
 from edge_cifar.errors import MeasurementError
-from edge_cifar.workers import worker_command
+from edge_cifar.workers import worker_command, worker_environment
 
 WORKER = worker_command("edge_cifar.bench.worker")
 
@@ -37,6 +37,7 @@ class WorkerProcess:
         self._complaints = tempfile.TemporaryFile()  # noqa: SIM115 - close() closes it
         self._process = subprocess.Popen(
             WORKER,
+            env=worker_environment(),
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=self._complaints,

@@ -90,9 +90,10 @@ def with_pareto(rows: Sequence[BenchmarkResult]) -> list[BenchmarkResult]:
     return marked
 
 
-def _setting(row: BenchmarkResult) -> tuple[int, int, object]:
-    """What rows must share to be compared; accuracy on other data says nothing about each other."""
-    return row.threads, row.batch, row.judged.facts.get("checksum") if row.judged else None
+def _setting(row: BenchmarkResult) -> tuple[object, ...]:
+    """What rows must share to be compared; accuracy on other images says nothing about each other."""
+    images = (row.judged.facts.get("checksum"), row.judged.accuracy.count) if row.judged else None
+    return row.threads, row.batch, images
 
 
 def baseline_of(lane: Lane, lanes: Sequence[Lane], relative_to: str | None) -> Lane | None:

@@ -198,7 +198,7 @@ class Session:
         answers = np.concatenate(parts)
         if not scores.are_numbers(answers):
             raise WorkerError("it answers with what is no number (NaN or infinite)")
-        if lane.subject.bare and scores.are_logits(answers):
+        if lane.subject.bare and not scores.are_probabilities(answers):
             answers = scores.softmax(answers)
             lane.remarks.append(SOFTMAX)
         lane.judgements[examination] = examination.judge(answers)

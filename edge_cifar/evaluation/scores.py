@@ -18,13 +18,16 @@ def are_numbers(scores: Scores) -> bool:
     return bool(np.isfinite(scores).all())
 
 
-def are_logits(scores: Scores) -> bool:
-    """Whether the scores cannot be probabilities, as of a network that ends without its softmax.
+def are_probabilities(scores: Scores) -> bool:
+    """Whether each image's scores are probabilities of its classes, and not logits of a network without its softmax.
 
     Args:
-        scores: ``[N, classes]``; the more images, the surer the answer.
+        scores: ``[N, classes]``.
     """
-    return bool(scores.min() < -_SLACK or scores.max() > 1 + _SLACK)
+    # An 8-bit probability is off by up to half a step of 1/256, and those of all classes may add up.
+    allowed = 0.1 + scores.shape[1] / 512
+    within = scores.min() >= -_SLACK and scores.max() <= 1 + _SLACK
+    return bool(within and np.abs(scores.sum(axis=1) - 1).max() < allowed)
 
 
 def softmax(logits: Scores) -> NDArray[np.float32]:

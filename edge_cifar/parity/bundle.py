@@ -216,8 +216,8 @@ def _doubted(outcome: Verification) -> Verification:
         status="unverified",
         reason=(
             f"Keras is sure of {comparison.confident_images} of the {outcome.images} images "
-            f"(margin over {outcome.tolerance.margin:g}), and without an fp32 artifact to hold its weights to, "
-            f"{_CONFIDENT_MINIMUM} are needed"
+            f"(margin over {outcome.tolerance.margin:g}), and without a proven fp32 artifact of the same weights "
+            f"to hold it to, {_CONFIDENT_MINIMUM} are needed"
         ),
     )
 

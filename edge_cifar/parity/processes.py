@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 from edge_cifar import deaths
 from edge_cifar.parity import worker
 from edge_cifar.parity.matching import Match
-from edge_cifar.workers import worker_command
+from edge_cifar.workers import worker_command, worker_environment
 
 Outcome = TypeVar("Outcome")
 
@@ -211,7 +211,7 @@ def _started(request: Sequence[str], images: int) -> Iterator[_Worker]:
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,
-                env={**os.environ, **_ONE_THREAD},
+                env={**worker_environment(), **_ONE_THREAD},
             )
         started = _Worker(process, out, _START_SECONDS + _SECONDS_PER_IMAGE * images)
         try:

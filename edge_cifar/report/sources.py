@@ -133,9 +133,11 @@ class _Found:
         rows = document.get("results") if isinstance(document, dict) else None
         if home is None or not isinstance(rows, list):
             return document
+        # A folder that was renamed or copied holds results under its former name, which its bundle tells.
+        own = {home.name, *(bundle.model for place, bundle in self._bundles.items() if self._homes.get(place) == home)}
         return document | {
             "results": [
-                row | {"model": names[home]} if isinstance(row, dict) and row.get("model") == home.name else row
+                row | {"model": names[home]} if isinstance(row, dict) and row.get("model") in own else row
                 for row in rows
             ]
         }

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import contextlib
 import json
-import os
 import queue
 import subprocess
 import tempfile
@@ -20,7 +19,7 @@ from edge_cifar import deaths, machine
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.steps._export_worker import Task
 from edge_cifar.variant import Variant
-from edge_cifar.workers import worker_command
+from edge_cifar.workers import worker_command, worker_environment
 
 WORKER = worker_command("edge_cifar.steps._export_worker")
 # One thread each: workers share the processors among them, and no sum depends on how many there are.
@@ -102,7 +101,7 @@ class _Workers:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=complaints,
-                    env={**os.environ, **_ONE_THREAD, "TMPDIR": temporary},
+                    env={**worker_environment(), **_ONE_THREAD, "TMPDIR": temporary},
                     # Ctrl-C reaches the command alone, which then ends its workers in good order.
                     start_new_session=True,
                 )

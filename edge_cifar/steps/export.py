@@ -109,8 +109,12 @@ def export(
     return bundle
 
 
-def demand_all(bundle: Bundle) -> None:
+def demand_all(bundle: Bundle, kept: Path | None = None) -> None:
     """Refuse to be silent about variants that were asked for and are not in the bundle.
+
+    Args:
+        bundle: as it was written.
+        kept: where an earlier bundle stays in its stead.
 
     Raises:
         CheckFailed: some were rejected; names them, why, and what to try.
@@ -127,7 +131,7 @@ def demand_all(bundle: Bundle) -> None:
     asked = len(rejected) + len(bundle.artifacts)
     raise CheckFailed(
         f"{len(rejected)} of {asked} variants {'was' if len(rejected) == 1 else 'were'} not kept ({reasons}); "
-        f"try {', or '.join(advice)}"
+        f"try {', or '.join(advice)}{f'; the bundle in {kept} is kept' if kept else ''}"
     )
 
 
@@ -151,7 +155,11 @@ def write_bundle(
     data_dir: Path | str | None,
     progress: Progress,
 ) -> Bundle:
-    """As :func:`export`, but rejected variants are only written down in ``facts["rejected"]``."""
+    """As :func:`export`, but rejected variants are only written down in ``facts["rejected"]``.
+
+    Raises:
+        CheckFailed: nothing could be kept, where an earlier bundle stands.
+    """
     settings.refuse_out_of_range()
     variants = _export_plan.choose(formats, precisions, progress, settings.changes)
     settings.refuse_unfit(variants)
@@ -169,7 +177,7 @@ def write_bundle(
             written = Bundle.open(folder)
             if not written.artifacts and (place / MANIFEST).exists():
                 # What could not be made does not replace what was.
-                demand_all(written)
+                demand_all(written, kept=place)
         if place == opened.export_path.resolve():
             opened.forget_results()
     return Bundle.open(place)

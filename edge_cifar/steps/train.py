@@ -152,7 +152,7 @@ def train(
             "mixed_precision": mixed_precision,
         }
     )
-    with files.exclusive(run.path):
+    with files.exclusive(run.checkpoint_path):
         # Once more: another training may have ended here while the data were read.
         _refuse_occupied(run, resume=resume, overwrite=overwrite)
         files.clear_scratch(run.checkpoint_path)

@@ -10,6 +10,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_cifar import files
 from edge_cifar.backbones import Model
 from edge_cifar.recipe import Augmentation, Phase, Recipe
 from edge_cifar.training import phases
@@ -78,9 +79,9 @@ class Room:
 
     @classmethod
     def at(cls, place: Path, limit_bytes: float, *, train: int, validation: int) -> Room:
-        """The room at a place, which need not exist yet."""
+        """The room at a place, which need not exist yet, and whose content is given up for what comes."""
         standing = next(folder for folder in place.absolute().parents if folder.exists())
-        free = shutil.disk_usage(standing).free
+        free = shutil.disk_usage(standing).free + (files.size_bytes(place) if place.exists() else 0)
         return cls(train=train, validation=validation, limit_bytes=limit_bytes, free_bytes=free)
 
 
