@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import sys
-import sysconfig
 from pathlib import Path
 
 
@@ -24,7 +23,7 @@ def worker_environment() -> dict[str, str]:
     being installed has to be found by its workers.
     """
     places = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
-    home = str(Path(__file__).resolve().parent.parent)
-    if home not in (sysconfig.get_path("purelib"), sysconfig.get_path("platlib"), *places):
-        places.append(home)
+    home = Path(__file__).resolve().parent.parent
+    if home.name not in ("site-packages", "dist-packages"):
+        places.append(str(home))
     return {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
