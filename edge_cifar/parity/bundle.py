@@ -203,7 +203,7 @@ def _proven(bundle: Bundle, outcomes: list[Verification]) -> list[Verification]:
 
 
 def _doubted(outcome: Verification) -> Verification:
-    """An outcome that rests on answers alone: of a quantized artifact they prove nothing unless Keras is sure of some."""
+    """An outcome that rests on answers alone: a quantized one proves nothing by them unless Keras is sure of some."""
     comparison = outcome.comparison
     if outcome.status != "pass" or comparison is None or outcome.tolerance.max_abs_diff is not None:
         return outcome
