@@ -31,7 +31,7 @@ from edge_cifar.cli._output import Terminal
 from edge_cifar.errors import CheckFailed
 from edge_cifar.report import quantities
 from edge_cifar.run import Run
-from edge_cifar.steps._bench_subjects import Pixels, Target, find_subjects
+from edge_cifar.steps._bench_subjects import Target, find_subjects
 from edge_cifar.steps.bench import measure
 from edge_cifar.steps.export import export
 from edge_cifar.steps.train import train
@@ -89,16 +89,7 @@ def found(targets: list[Target], data: str | None) -> list[Subject]:
     """Subjects as ``bench`` finds them; none where there is no target."""
     if not targets:
         return []
-    chosen, _ = find_subjects(
-        targets,
-        images=None,
-        data=data,
-        data_dir=None,
-        image_size=None,
-        pixels=Pixels(),
-        with_keras=False,
-        progress=TERMINAL,
-    )
+    chosen, _ = find_subjects(targets, data=data, progress=TERMINAL)
     return chosen
 
 

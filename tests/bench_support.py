@@ -20,7 +20,7 @@ from edge_cifar.bench.result import BenchmarkResult
 from edge_cifar.bench.subject import Subject
 from edge_cifar.progress import SILENT
 from edge_cifar.reference import Reference
-from edge_cifar.steps._bench_subjects import Pixels, find_subjects
+from edge_cifar.steps._bench_subjects import find_subjects
 from edge_cifar.steps.bench import measure
 from edge_cifar.variant import Variant
 
@@ -95,16 +95,7 @@ def write_reference(bundle: Bundle, labels: NDArray[np.int64] = LABELS) -> None:
 
 def subjects(bundle: Bundle) -> list[Subject]:
     """A bundle's subjects, as ``bench`` finds them."""
-    found, _ = find_subjects(
-        [bundle],
-        images=None,
-        data=None,
-        data_dir=None,
-        image_size=None,
-        pixels=Pixels(),
-        with_keras=False,
-        progress=SILENT,
-    )
+    found, _ = find_subjects([bundle])
     return found
 
 

@@ -5,10 +5,10 @@ from __future__ import annotations
 import contextlib
 import sys
 import warnings
-import zipfile
 from collections.abc import Callable
 from pathlib import Path
 
+from edge_cifar import files
 from edge_cifar.backbones import Model
 from edge_cifar.errors import TrainingError
 
@@ -52,7 +52,7 @@ def read_weights(trunk: Model, file: str) -> Model:
             # Keras only warns where a file lacks a layer's weights, and leaves them random.
             warnings.simplefilter("error", UserWarning)
             trunk.load_weights(file)
-    except (OSError, ValueError, KeyError, UserWarning, zipfile.BadZipFile) as error:
+    except (*files.DAMAGE, UserWarning) as error:
         raise TrainingError(f"the weights in {file} do not fit {trunk.name} (no top): {_first_line(error)}") from error
     return trunk
 

@@ -4,24 +4,38 @@ from __future__ import annotations
 
 import importlib
 from collections.abc import Callable
-from typing import Literal
+from typing import Any, Literal, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
 from edge_cifar import plugins
 
+Command = TypeVar("Command", bound=Callable[..., Any])
 
-def completing(*packages: str, folders: bool = False) -> Callable[..., list[CompletionItem]]:
-    """Shell completion by the names of what these packages hold, and by those of folders."""
+
+def completing(package: str, *, folders: bool = False) -> Callable[..., list[CompletionItem]]:
+    """Shell completion by the names of what a package holds, and by those of folders."""
 
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        names = [name for package in packages for name in plugins.names(importlib.import_module(package))]
+        names = plugins.names(importlib.import_module(package))
         found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
         # The shell takes the folders where no name fits.
         return [CompletionItem(incomplete, type="dir"), *found] if folders else found
 
     return complete
+
+
+def data_set(help: str, default: str | None = "cifar10") -> Callable[[Command], Command]:
+    """The option that names a data set or a folder of pictures."""
+    return click.option(
+        "--data",
+        default=default,
+        show_default=True,
+        metavar="NAME|FOLDER",
+        shell_complete=completing("edge_cifar.data.sets", folders=True),
+        help=help,
+    )
 
 
 def number_or_all(context: click.Context, option: click.Parameter, value: str | None) -> int | Literal["all"] | None:

@@ -11,7 +11,7 @@ import click
 
 from edge_cifar.cli import _remote
 from edge_cifar.cli._bench_table import show
-from edge_cifar.cli._options import completing, number_or_all, numbers
+from edge_cifar.cli._options import data_set, number_or_all, numbers
 from edge_cifar.cli._output import Terminal, emit_json
 from edge_cifar.errors import CheckFailed, UsageError
 
@@ -42,12 +42,7 @@ def _range(context: click.Context, option: click.Parameter, value: str | None) -
 @click.option(
     "--images", callback=number_or_all, metavar="N|all", help="Images for accuracy.  [default: those in the bundle]"
 )
-@click.option(
-    "--data",
-    metavar="NAME|FOLDER",
-    shell_complete=completing("edge_cifar.data.sets", folders=True),
-    help="Take the images from another data set.",
-)
+@data_set("Take the images from another data set.", default=None)
 @click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where its files lie.")
 @click.option("--image-size", type=int, metavar="N", help="Bring a folder's pictures to that side, for bare files.")
 @click.option(

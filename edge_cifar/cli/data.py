@@ -8,7 +8,7 @@ from typing import Any
 
 import click
 
-from edge_cifar.cli._options import completing
+from edge_cifar.cli._options import data_set
 from edge_cifar.cli._output import Terminal, emit_json, emit_table
 from edge_cifar.errors import unknown
 
@@ -40,14 +40,7 @@ def _selection(function: _Command) -> _Command:
     return function
 
 
-_data = click.option(
-    "--data",
-    default="cifar10",
-    show_default=True,
-    metavar="NAME|FOLDER",
-    shell_complete=completing("edge_cifar.data.sets", folders=True),
-    help="The set, or a folder of images.",
-)
+_data = data_set("The set, or a folder of images.")
 _data_dir = click.option(
     "--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="The folder with its files."
 )

@@ -7,20 +7,13 @@ from pathlib import Path
 
 import click
 
-from edge_cifar.cli._options import completing, number_or_name, numbers
+from edge_cifar.cli._options import completing, data_set, number_or_name, numbers
 from edge_cifar.cli._output import Terminal, emit_json
 
 
 @click.command()
 @click.argument("backbone", shell_complete=completing("edge_cifar.backbones"))
-@click.option(
-    "--data",
-    default="cifar10",
-    show_default=True,
-    metavar="NAME|FOLDER",
-    shell_complete=completing("edge_cifar.data.sets", folders=True),
-    help="Data set: cifar10, cifar100, synthetic, or a folder of images by class.",
-)
+@data_set("Data set: cifar10, cifar100, synthetic, or a folder of images by class.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data lie; used, or an error.")
 @click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/BACKBONE]")
 @click.option("--recipe", default="default", show_default=True, help="default (ours) or report (the source's own).")

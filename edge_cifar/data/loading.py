@@ -53,7 +53,7 @@ def load(
         raise UsageError(f"the limit must be at least 1 image, not {limit}")
     if seed < 0:
         raise UsageError(f"the seed must not be negative, and is {seed}")
-    if is_folder(name) and os.sep not in name and name not in (".", "..") and not name.startswith("~"):
+    if is_folder(name) and not _is_path(name):
         # From another working directory, too, this is to be known for a folder.
         name = os.path.join(".", name)
     dataset = _load(name, data_dir, seed, image_size, strict, progress)
@@ -64,7 +64,12 @@ def is_folder(name: str) -> bool:
     """Whether a data set's name is the path of a folder, rather than that of a registered set."""
     if name in plugins.names(edge_cifar.data.sets):
         return False
-    return os.sep in name or name in (".", "..") or name.startswith("~") or Path(name).is_dir()
+    return _is_path(name) or Path(name).is_dir()
+
+
+def _is_path(name: str) -> bool:
+    """Whether a name can be nothing but a path, whatever lies in the working directory."""
+    return os.sep in name or name in (".", "..") or name.startswith("~")
 
 
 def at_hand(name: str) -> bool:

@@ -24,10 +24,14 @@ def are_probabilities(scores: Scores) -> bool:
     Args:
         scores: ``[N, classes]``.
     """
-    # An 8-bit probability is off by up to half a step of 1/256, and those of all classes may add up.
+    return bool(scores.min() >= -_SLACK and scores.max() <= 1 + _SLACK) and sum_to_one(scores)
+
+
+def sum_to_one(scores: Scores) -> bool:
+    """Whether each image's scores ``[N, classes]`` sum to 1, as far as probabilities in 8 bits do."""
+    # Each is off by up to half a step of 1/256, and those of all classes may add up.
     allowed = 0.1 + scores.shape[1] / 512
-    within = scores.min() >= -_SLACK and scores.max() <= 1 + _SLACK
-    return bool(within and np.abs(scores.sum(axis=1) - 1).max() < allowed)
+    return bool(np.abs(scores.sum(axis=1) - 1).max() < allowed)
 
 
 def softmax(logits: Scores) -> NDArray[np.float32]:

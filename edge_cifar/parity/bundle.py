@@ -205,9 +205,8 @@ def _proven(bundle: Bundle, outcomes: list[Verification]) -> list[Verification]:
 def _doubted(outcome: Verification) -> Verification:
     """An outcome that rests on answers alone: a quantized one proves nothing by them unless Keras is sure of some."""
     comparison = outcome.comparison
-    if outcome.status != "pass" or comparison is None or outcome.tolerance.max_abs_diff is not None:
-        return outcome
-    if comparison.confident_images:
+    bounded = outcome.tolerance.max_abs_diff is not None
+    if outcome.status != "pass" or bounded or comparison is None or comparison.confident_images:
         return outcome
     return replace(
         outcome,

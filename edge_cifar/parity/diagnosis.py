@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_cifar.evaluation import scores
 from edge_cifar.parity.views import MISTAKES, PLAIN
 
 Probabilities = NDArray[np.float32]
@@ -25,12 +26,9 @@ def no_probabilities(reference: Probabilities, plain: Probabilities) -> str | No
         reference: float32 ``[N, classes]``, the Keras model's probabilities.
         plain: float32 ``[N, classes]``, finite; the artifact's answers.
     """
-    # An 8-bit probability is off by up to half a step of 1/256, and those of all classes may add up.
-    allowed = 0.1 + plain.shape[1] / 512
-    if np.abs(plain.sum(axis=1) - 1).max() < allowed and plain.min() >= 0:
+    if scores.sum_to_one(plain) and plain.min() >= 0:
         return None
-    shifted = np.exp(plain - plain.max(axis=1, keepdims=True))
-    if _explains(reference, plain, shifted / shifted.sum(axis=1, keepdims=True)):
+    if _explains(reference, plain, scores.softmax(plain)):
         return "it gives logits: its softmax is missing"
     return "its outputs are no probabilities: some are negative or they do not sum to 1"
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -44,13 +45,9 @@ def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
     options: dict[str, Any] = {"model_path": str(path), "num_threads": threads}
     if setup.backend == "builtin":
         options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    try:
-        with quiet.captured():
-            interpreter = module.Interpreter(**options)
-            interpreter.allocate_tensors()
-    except (ValueError, RuntimeError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise BundleError(f"{path} is not a TFLite model that LiteRT can run ({reason}); export it again") from error
+    with _faults(str(path)), quiet.captured():
+        interpreter = module.Interpreter(**options)
+        interpreter.allocate_tensors()
     return LiteRT(interpreter, path, setup)
 
 
@@ -61,6 +58,16 @@ def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: f
         RuntimeUnavailable: always.
     """
     raise RuntimeUnavailable("LiteRT's Python package does not tell how long each operator takes")
+
+
+@contextmanager
+def _faults(source: str) -> Iterator[None]:
+    """What LiteRT finds wrong with a file, when it loads it or only when it computes it, as our own error."""
+    try:
+        yield
+    except (ValueError, RuntimeError, OSError) as error:
+        reason = str(error).strip().partition("\n")[0]
+        raise BundleError(f"{source} is not a TFLite model that LiteRT can run ({reason}); export it again") from error
 
 
 class LiteRT:
@@ -104,14 +111,9 @@ class LiteRT:
         for start in range(0, len(images), self.batch):
             part = encoded[start : start + self.batch]
             self._interpreter.set_tensor(self._input_index, filled(part, self.batch))
-            try:
+            with _faults(self._source):
                 self._interpreter.invoke()
                 answers = self._interpreter.get_tensor(self._output_index)
-            except (ValueError, RuntimeError) as error:
-                reason = str(error).strip().partition("\n")[0]
-                raise BundleError(
-                    f"{self._source} is not a TFLite model that LiteRT can run ({reason}); export it again"
-                ) from error
             stored[start : start + self.batch] = checked_probabilities(answers, self.batch, self._source)[: len(part)]
         return self._output.dequantize(stored)
 

@@ -17,7 +17,7 @@ from edge_cifar.data import Dataset, calibration
 from edge_cifar.data.loading import is_folder, load
 from edge_cifar.errors import BundleError, DataError, UsageError
 from edge_cifar.parity.bundle import read_reference
-from edge_cifar.progress import Progress
+from edge_cifar.progress import SILENT, Progress
 from edge_cifar.run import Run
 from edge_cifar.runtimes import Layout, Range, loading
 from edge_cifar.steps._bundles import open_bundle, run_of
@@ -50,16 +50,19 @@ class Pixels:
         return (self.input_range, self.layout) != (None, None)
 
 
+UNTOLD = Pixels()
+
+
 def find_subjects(
     targets: Sequence[Target | Iterable[Target]],
     *,
-    images: Count,
-    data: str | None,
-    data_dir: Path | str | None,
-    image_size: int | None,
-    pixels: Pixels,
-    with_keras: bool,
-    progress: Progress,
+    images: Count = None,
+    data: str | None = None,
+    data_dir: Path | str | None = None,
+    image_size: int | None = None,
+    pixels: Pixels = UNTOLD,
+    with_keras: bool = False,
+    progress: Progress = SILENT,
 ) -> tuple[list[Subject], list[Bundle]]:
     """Everything to be measured, and the bundles among the targets.
 

@@ -24,6 +24,7 @@ from edge_cifar.bench.memory import peak_bytes
 from edge_cifar.converters import Calibration, Options, _shared
 from edge_cifar.errors import ConversionError, EdgeCifarError
 from edge_cifar.steps import _export_plan
+from edge_cifar.steps._export_settings import selective
 from edge_cifar.variant import Variant
 
 
@@ -121,7 +122,7 @@ def convert(task: Task) -> Iterator[dict[str, Any]]:
                     metadata=task.metadata[precision],
                     path=Path(task.folder) / f"{variant}{converter.SUFFIX}",
                     options=Options(
-                        keep_float=task.keep_float if _export_plan.converted_as(variant) in converter.SELECTIVE else (),
+                        keep_float=task.keep_float if selective(variant) else (),
                         deployment_target=task.deployment_target,
                         trained=Path(task.trained) if task.trained else None,
                     ),

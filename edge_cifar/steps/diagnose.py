@@ -82,8 +82,8 @@ def diagnose(
     settings.refuse_out_of_range()
     chosen = _formats(formats, precisions, progress)
     settings.refuse_unfit([Variant(name, _PRECISION) for name in chosen])
-    if settings.changes or settings.keep_float or settings.deployment_target:
-        raise UsageError("--diagnose takes plain int8 apart, without --prune, --cluster, --keep-float or a target")
+    if settings.changes or settings.keep_float:
+        raise UsageError("--diagnose takes plain int8 apart, without --prune, --cluster and --keep-float")
     packages.require("matplotlib", "report")
     opened = runs.newest() if run is None else run if isinstance(run, Run) else Run.open(Path(run))
     opened.demand_weights()

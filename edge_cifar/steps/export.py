@@ -250,7 +250,7 @@ def _refuse_occupied(place: Path, overwrite: bool) -> None:
 
 
 def _is_bundle(folder: Path) -> bool:
-    """Whether a folder holds a bundle, whole or damaged, and not something else that has a manifest."""
+    """Whether a folder holds a bundle, and not something else that has a manifest."""
     try:
         manifest = files.read_json(folder / MANIFEST, "manifest")
     except BundleError:

@@ -12,7 +12,6 @@ import re
 import shlex
 import shutil
 import subprocess
-import sys
 import tarfile
 import tempfile
 from collections.abc import Iterator, Mapping, Sequence
@@ -27,6 +26,7 @@ from edge_cifar.errors import BundleError, MeasurementError, UsageError
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.run import Run
 from edge_cifar.steps._bundles import open_bundle, run_of
+from edge_cifar.workers import worker_command
 
 # Where --install puts it there; nothing else of that machine is touched.
 _HOME = '"${XDG_CACHE_HOME:-$HOME/.cache}/edge-cifar/venv"'
@@ -100,7 +100,7 @@ def wheel() -> tuple[str, bytes] | None:
         shutil.copytree(source / "edge_cifar", copy / "edge_cifar", ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(source / name, copy)
-        pip = [sys.executable, "-P", "-m", "pip", "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, str(copy)]
+        pip = [*worker_command("pip"), "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, str(copy)]
         done = subprocess.run(pip, capture_output=True, text=True, check=False)
         if done.returncode:
             raise MeasurementError(f"the wheel to install there cannot be built: {done.stderr.strip()[-300:]}")
