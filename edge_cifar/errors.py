@@ -84,6 +84,11 @@ class CheckFailed(EdgeCifarError):
     """A check was made and was not met."""
 
 
+def first_line(error: BaseException) -> str:
+    """What another library's error says, as part of a sentence of ours: its first line, else the name of its class."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a misspelt name: suggests the nearest known one, or lists them all."""
     choices = sorted(known)

@@ -73,10 +73,13 @@ def appears_whole(path: Path) -> Iterator[Path]:
 def exclusive(path: Path) -> Iterator[None]:
     """Hold a place against a second writer, and clear away what a killed one left beside it.
 
+    The folder of the place is made, and taken away again where nothing came into it.
+
     Raises:
         EdgeCifarError: another process is writing there, or the place cannot be written.
     """
     lock = path.parent / f".{path.name}.lock"
+    made = not path.parent.exists()
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
@@ -85,8 +88,9 @@ def exclusive(path: Path) -> Iterator[None]:
     try:
         # The kernel lets go of it when the process dies, however it dies.
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # A lock on a file that its former holder has just removed holds nobody off: this raises then.
-        os.stat(lock)
+        # A lock on a file that its former holder has just removed holds nobody off.
+        if not os.path.samestat(os.stat(lock), os.fstat(descriptor)):
+            raise FileNotFoundError(lock)
     except (BlockingIOError, FileNotFoundError) as error:
         os.close(descriptor)
         raise EdgeCifarError(f"another process is writing {path}; wait for it, or choose another place") from error
@@ -99,6 +103,9 @@ def exclusive(path: Path) -> Iterator[None]:
     finally:
         lock.unlink(missing_ok=True)
         os.close(descriptor)
+        if made:
+            with contextlib.suppress(OSError):  # it is full, as it should be
+                path.parent.rmdir()
 
 
 def clear_scratch(folder: Path, name: str | None = None) -> None:

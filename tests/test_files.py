@@ -1,4 +1,4 @@
-"""Files that appear whole: a disk that fills up while one is written."""
+"""Files that appear whole, places held against a second writer, and what other libraries say of files."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 from edge_cifar import files
-from edge_cifar.errors import EdgeCifarError
+from edge_cifar.errors import EdgeCifarError, first_line
 
 
 def test_a_full_disk_is_told_by_the_place_that_was_asked_for_and_leaves_nothing(tmp_path: Path) -> None:
@@ -55,3 +55,33 @@ def test_numbers_of_numpy_are_written_as_pythons(tmp_path: Path) -> None:
     assert files.read_json(tmp_path / "numbers.json", "numbers") == {"threads": 2, "seconds": 0.5}
     with pytest.raises(TypeError, match="cannot be written as JSON"):
         files.write_json(tmp_path / "array.json", np.zeros(2))
+
+
+def test_a_place_that_stayed_empty_takes_its_new_folder_away_again(tmp_path: Path) -> None:
+    with pytest.raises(ValueError, match="refused"), files.exclusive(tmp_path / "new" / "place"):
+        raise ValueError("refused")
+    assert not (tmp_path / "new").exists()
+    with files.exclusive(tmp_path / "used" / "place"):
+        (tmp_path / "used" / "place").touch()
+    assert [path.name for path in (tmp_path / "used").iterdir()] == ["place"]
+    (tmp_path / "mine").mkdir()
+    with files.exclusive(tmp_path / "mine" / "place"):
+        pass
+    assert (tmp_path / "mine").is_dir()
+
+
+def test_a_lock_that_another_process_has_made_anew_meanwhile_is_not_ours(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def overtaken(*_: object) -> None:
+        (tmp_path / ".place.lock").unlink()
+        (tmp_path / ".place.lock").touch()
+
+    monkeypatch.setattr(files.fcntl, "flock", overtaken)
+    with pytest.raises(EdgeCifarError, match="another process"), files.exclusive(tmp_path / "place"):
+        pytest.fail("two processes hold one place")
+
+
+@pytest.mark.parametrize(("said", "told"), [("\n  one\ntwo", "one"), ("", "ValueError"), ("\n", "ValueError")])
+def test_another_librarys_error_is_told_by_its_first_line(said: str, told: str) -> None:
+    assert first_line(ValueError(said)) == told

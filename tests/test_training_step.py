@@ -240,6 +240,7 @@ def test_weights_of_another_architecture_are_refused(tiny_run: Run, tmp_path: Pa
         train("mobilenetv2", data="synthetic", limit=100, weights=str(weights), out=tmp_path / "run")
     with pytest.raises(TrainingError, match="no weights file"):
         train("mobilenetv2", data="synthetic", limit=100, weights="absent.h5", out=tmp_path / "run")
+    assert not (tmp_path / "run").exists()
 
 
 def test_bfloat16_training_is_saved_as_float32(tmp_path: Path) -> None:

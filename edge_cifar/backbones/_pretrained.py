@@ -10,7 +10,7 @@ from pathlib import Path
 
 from edge_cifar import files
 from edge_cifar.backbones import Model
-from edge_cifar.errors import TrainingError
+from edge_cifar.errors import TrainingError, first_line
 
 # ImageNet weights are published for this image side; convolutions do not care which size they see.
 WEIGHTS_SIZE = 224
@@ -35,7 +35,7 @@ def pretrained_trunk(application: Callable[..., Model], weights: str) -> Model:
             return application(input_shape=shape, include_top=False, weights="imagenet")
     except Exception as error:  # Keras raises nothing narrower when a download fails.
         raise TrainingError(
-            f"the ImageNet weights cannot be had ({_first_line(error)}); give a weights file or none to --weights"
+            f"the ImageNet weights cannot be had ({first_line(error)}); give a weights file or none to --weights"
         ) from error
 
 
@@ -53,7 +53,7 @@ def read_weights(trunk: Model, file: str) -> Model:
             warnings.simplefilter("error", UserWarning)
             trunk.load_weights(file)
     except (*files.DAMAGE, UserWarning) as error:
-        raise TrainingError(f"the weights in {file} do not fit {trunk.name} (no top): {_first_line(error)}") from error
+        raise TrainingError(f"the weights in {file} do not fit {trunk.name} (no top): {first_line(error)}") from error
     return trunk
 
 
@@ -80,8 +80,3 @@ def carry_over(donor: Model, model: Model) -> int:
             )
         taker.set_weights(giver.get_weights())
     return len(givers)
-
-
-def _first_line(error: Exception) -> str:
-    text = str(error).strip()
-    return text.splitlines()[0] if text else type(error).__name__

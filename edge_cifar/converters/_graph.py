@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_cifar import files, packages, quiet
 from edge_cifar.converters import _shared
-from edge_cifar.errors import ConversionError
+from edge_cifar.errors import ConversionError, first_line
 
 INPUT = "image"
 OUTPUT = "probabilities"
@@ -52,7 +52,7 @@ def failed(format_: str, precision: str, error: Exception, chatter: quiet.Chatte
     if isinstance(error, OSError) and error.errno:
         # The disk's fault, not the model's.
         return ConversionError(str(files.cannot_write(Path(error.filename or tempfile.gettempdir()), error)))
-    message = _first_line(str(error)) or type(error).__name__
+    message = first_line(error)
     if chatter.text:
         error.add_note("The converter printed:\n" + chatter.text.strip())
     operations = sorted(set(re.findall(r"tf\.[A-Z]\w+|(?<=Unsupported ops: )\w+", str(error))))
@@ -71,7 +71,3 @@ def _layer_in(text: str, model: Any) -> str | None:
         if (found := re.search(rf"/{re.escape(layer.name)}(_\d+)*/", text))
     }
     return places[min(places)] if places else None
-
-
-def _first_line(text: str) -> str:
-    return next((line.strip() for line in text.splitlines() if line.strip()), "")

@@ -11,7 +11,7 @@ import numpy as np
 from PIL import Image
 
 from edge_cifar import packages, quiet
-from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable
+from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
 from edge_cifar.runtimes import PLAIN, Images, Layout, Operator, Probabilities, Runtime, Setup, _coreml_plan, _labels
 
 SUFFIX = ".mlpackage"
@@ -87,8 +87,9 @@ def _model(path: Path, setup: Setup) -> Any:
             return coremltools.models.MLModel(str(path), compute_units=unit)
     except Exception as error:
         # coremltools raises bare Exception for whatever the framework refuses.
-        message = str(error).strip().partition("\n")[0]
-        raise BundleError(f"{path} is not a model that Core ML can run ({message}); export it again") from error
+        raise BundleError(
+            f"{path} is not a model that Core ML can run ({first_line(error)}); export it again"
+        ) from error
 
 
 class CoreML:

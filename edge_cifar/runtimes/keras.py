@@ -10,7 +10,7 @@ import numpy as np
 
 from edge_cifar import files, packages, quiet
 from edge_cifar.activations import Activations
-from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable
+from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
 from edge_cifar.runtimes import PLAIN, Images, Layout, Operator, Probabilities, Range, Runtime, Setup, _keras_layers
 
 SUFFIX = ".keras"
@@ -69,8 +69,9 @@ def load_model(keras: Any, path: Path) -> Any:
         with quiet.captured():
             return keras.saving.load_model(path, compile=False)
     except files.DAMAGE as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise BundleError(f"{path} is not a Keras model that can be loaded ({reason}); train again") from error
+        raise BundleError(
+            f"{path} is not a Keras model that can be loaded ({first_line(error)}); train again"
+        ) from error
 
 
 def of_model(model: Any) -> Runtime:

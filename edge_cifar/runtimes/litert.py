@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from edge_cifar import packages, quiet
-from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable
+from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
 from edge_cifar.runtimes import PLAIN, Images, Operator, Probabilities, Runtime, Setup, _labels
 from edge_cifar.runtimes._pixels import ImageInput, Quantization, checked_probabilities, filled, stored_type
 
@@ -66,8 +66,9 @@ def _faults(source: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, RuntimeError, OSError) as error:
-        reason = str(error).strip().partition("\n")[0]
-        raise BundleError(f"{source} is not a TFLite model that LiteRT can run ({reason}); export it again") from error
+        raise BundleError(
+            f"{source} is not a TFLite model that LiteRT can run ({first_line(error)}); export it again"
+        ) from error
 
 
 class LiteRT:

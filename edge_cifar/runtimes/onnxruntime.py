@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from edge_cifar import packages, quiet
-from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable
+from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
 from edge_cifar.runtimes import PLAIN, Images, Operator, Probabilities, Runtime, Setup, _labels, _ort_profile
 from edge_cifar.runtimes._pixels import ImageInput, Quantization, checked_probabilities, filled
 
@@ -119,8 +119,9 @@ def _faults(source: str) -> Iterator[None]:
         # Python's.
         if not (type(error).__module__.startswith("onnxruntime") or isinstance(error, UnicodeDecodeError)):
             raise
-        reason = str(error).strip().partition("\n")[0]
-        raise BundleError(f"{source} is not a model that ONNX Runtime can run ({reason}); export it again") from error
+        raise BundleError(
+            f"{source} is not a model that ONNX Runtime can run ({first_line(error)}); export it again"
+        ) from error
 
 
 class OnnxRuntime:
