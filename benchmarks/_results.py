@@ -5,11 +5,10 @@ from __future__ import annotations
 import shlex
 import sys
 from collections.abc import Sequence
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, machine, packages
+from edge_cifar import files, machine, provenance
 
 PACKAGES = ("edge-cifar", "numpy", "keras", "tensorflow", "ai-edge-litert", "onnxruntime")
 
@@ -33,10 +32,8 @@ def write(
     """
     document = {
         "schema": 1,
-        "commit": machine.commit(),
+        **provenance.facts(*PACKAGES),
         "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": packages.versions(*PACKAGES),
         "machine": machine.facts(),
         "data": data or {},
         "results": list(results),

@@ -16,7 +16,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, machine
+from edge_cifar import files, machine, provenance
 from edge_cifar.data.loading import load
 from edge_cifar.evaluation.metrics import accuracy
 from edge_cifar.reference import Reference
@@ -72,7 +72,7 @@ def main() -> int:
     if chosen.output:
         document = {
             "command": " ".join(["python", *sys.argv]),
-            "commit": machine.commit(),
+            "commit": provenance.commit(),
             "machine": machine.facts(),
             "package": {"model": chosen.bundle.resolve().parent.name, "sha256": files.sha256(package)},
             "one_thread": one,

@@ -18,7 +18,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, machine
+from edge_cifar import files, machine, provenance
 from edge_cifar.steps.remote import wheel
 
 ROOT = Path(__file__).resolve().parent.parent
@@ -44,7 +44,7 @@ def main() -> int:
         stages = measured(Path(scratch))
     document = {
         "what": "the light install's size on disk",
-        "commit": machine.commit(),
+        "commit": provenance.commit(),
         "command": "python benchmarks/light_install.py",
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine.identity(),

@@ -23,7 +23,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, machine, packages
+from edge_cifar import files, machine, packages, provenance
 from edge_cifar.backbones import Backbone, Keras, Model, Tensor, mobilenet
 from edge_cifar.backbones._preprocessing import blue_green_red_minus_mean, unit_range
 from edge_cifar.recipe import Phase, Recipe, Trainable, customized
@@ -161,7 +161,7 @@ def document(results: list[dict[str, Any]]) -> dict[str, Any]:
     ]
     return {
         "schema": 1,
-        "commit": machine.commit(),
+        "commit": provenance.commit(),
         "command": shlex.join(["python", "benchmarks/mobilenet_ablation.py", *sys.argv[1:]]),
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "versions": packages.versions("edge-cifar", "keras", "tensorflow", "numpy"),

@@ -9,6 +9,7 @@ A document marks what is generated:
     <!-- generated: models trainings --> the runs kept under models/, from their records
     <!-- generated: NAME source -->     machine, commit, command and data behind the figures
     <!-- generated: NAME comparison --> the table that a script of this folder left in its result, with its source
+    <!-- generated: NAME proofs -->     how far each artifact answers from its Keras model, by verify --json
     ...
     <!-- end -->
 
@@ -24,7 +25,7 @@ import argparse
 import os
 import re
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from edge_cifar import files
@@ -93,18 +94,21 @@ class Tables:
         if (name, kind) == ("models", "trainings"):
             return f"{region[1]}{_trainings(self._root / 'models')}\n{region[4]}"
         results = [files.inside(self._root / "benchmarks" / "results", f"{part}.json") for part in name.split("+")]
-        if kind == "comparison":
-            shown = "\n\n".join(_comparison(path) for path in results)
-            return f"{region[1]}{shown}\n{region[4]}"
-        kinds: dict[str, Callable[[Document], str]] = {
+        of_files: dict[str, Callable[[Sequence[Path]], str]] = {"comparison": _comparisons, "proofs": _proofs}
+        of_findings: dict[str, Callable[[Document], str]] = {
             "table": lambda found: tables.markdown(found.measurements),
             "advice": lambda found: "\n".join(f"> {one.sentence}" for one in advise(found.measurements, found.limits)),
             "picture": lambda found: self._picture(document, name, found),
             "source": _source,
         }
-        if kind not in kinds:
-            raise EdgeCifarError(f"{document.name} marks {name} {kind}; it is one of {', '.join(kinds)}, comparison")
-        return f"{region[1]}{kinds[kind](gather(results, Limits()))}\n{region[4]}"
+        if kind in of_files:
+            written = of_files[kind](results)
+        elif kind in of_findings:
+            written = of_findings[kind](gather(results, Limits()))
+        else:
+            known = ", ".join((*of_findings, *of_files))
+            raise EdgeCifarError(f"{document.name} marks {name} {kind}; it is one of {known}")
+        return f"{region[1]}{written}\n{region[4]}"
 
     def _picture(self, document: Path, name: str, found: Document) -> str:
         path = self._root / "docs" / "pictures" / f"{name.replace('+', '-')}.svg"
@@ -150,19 +154,55 @@ def _matrix() -> str:
     return "\n".join([*lines, "", "Bold: written when no precision is named."])
 
 
+def _comparisons(paths: Sequence[Path]) -> str:
+    return "\n\n".join(_comparison(path) for path in paths)
+
+
 def _comparison(path: Path) -> str:
     """The table of a script's result, and a line that tells where its figures come from."""
     fields = Fields(files.read_json(path, "result of a comparison"), str(path))
     table = fields.child("comparison")
     rows = [[str(cell) for cell in row] for row in table.items("rows")]
-    data = read_data(fields.child("data"))
-    source = [
+    told = _origin(fields, read_data(fields.child("data")))
+    return f"{tables.plain([str(name) for name in table.items('columns')], rows)}\n\n{told}"
+
+
+def _proofs(paths: Sequence[Path]) -> str:
+    """A line for each result of ``verify --json``, a column for each variant, and where they come from."""
+    cells: dict[str, dict[str, str]] = {}
+    sources = []
+    for path in paths:
+        fields = Fields(files.read_json(path, "verify result"), str(path))
+        rows = list(fields.children("results"))
+        for row in rows:
+            cells.setdefault(row.text("model") or path.stem, {})[row.text("variant") or "?"] = _proof(row)
+        images = ", ".join(f"{count:,} images" for count in distinct(row.whole("images") for row in rows))
+        data = next((one for row in rows if (one := read_data(row.child("data")))), None)
+        sources.append(_origin(fields, data).removesuffix(".") + f"; {images}.")
+    variants = distinct(variant for row in cells.values() for variant in row)
+    table = [(model, *(row.get(variant, quantities.MISSING) for variant in variants)) for model, row in cells.items()]
+    return "\n\n".join([tables.plain(("model", *variants), table), *sources])
+
+
+def _proof(row: Fields) -> str:
+    """Floats are held to their probabilities, quantized artifacts to the classes of which Keras is sure."""
+    status = row.text("status")
+    if status != "pass":
+        return status or "?"
+    if row.child("tolerance").number("max_abs_diff") is not None:
+        return f"✓ {row.number('max_abs_diff'):.1e}"
+    agreement = row.child("confident").number("agreement")
+    return "✓" if agreement is None else f"✓ {quantities.percent(agreement)}"
+
+
+def _origin(fields: Fields, data: Data | None) -> str:
+    """One sentence: machine, commit, command and data."""
+    told = [
         f"Measured on {machine_label(fields.child('machine').plain())}",
         f"commit {(fields.text('commit') or 'not told')[:12]}",
         f"by `{fields.text('command')}`",
     ]
-    told = f"{', '.join(source)}{f'; data: {_data(data)}' if data else ''}."
-    return f"{tables.plain([str(name) for name in table.items('columns')], rows)}\n\n{told}"
+    return f"{', '.join(told)}{f'; data: {_data(data)}' if data else ''}."
 
 
 def _source(found: Document) -> str:

@@ -30,7 +30,7 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edge_cifar import files, machine, packages
+from edge_cifar import files, machine, packages, provenance
 
 RESULT = Path(__file__).resolve().parent / "results" / "serve-load.json"
 PICTURES = 20
@@ -69,7 +69,7 @@ def main() -> int:
             status = server.wait(PATIENCE_SECONDS)
     document = {
         "what": "edge-cifar serve under load",
-        "commit": machine.commit(),
+        "commit": provenance.commit(),
         "command": f"python benchmarks/serve_load.py {chosen.target} --requests {chosen.requests} "
         f"--clients {chosen.clients}",
         "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),

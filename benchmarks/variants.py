@@ -28,7 +28,7 @@ import _results
 from backbones import TERMINAL, run_of
 
 import edge_cifar as ec
-from edge_cifar import files, machine
+from edge_cifar import files, provenance
 from edge_cifar.artifact import MANIFEST, Artifact, Bundle
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.errors import CheckFailed
@@ -97,7 +97,7 @@ def measure(run: Run, folder: Path, images: int | None, seconds: float) -> dict[
         "model": run.name,
         "keras": {"images": answered["images"], "accuracy": answered["reference_accuracy"]},
         "caveat": report.results[0].caveat,
-        "commit": machine.commit(),
+        "commit": provenance.commit(),
         "data": bundle.facts["data"],
         "gate": bundle.facts["gate"],
         "protocol": report.protocol,

@@ -86,6 +86,17 @@ class Bundle:
         """What the Keras model's layers answer to a few of those images (see :mod:`edge_cifar.activations`)."""
         return self.path / ACTIVATIONS
 
+    @property
+    def data(self) -> dict[str, Any]:
+        """Where its images come from: ``name``, ``checksum`` and ``synthetic``, as far as the manifest tells."""
+        told = self.facts.get("data")
+        facts = told if isinstance(told, dict) else {}
+        return {
+            "name": facts.get("name"),
+            "checksum": facts.get("checksum"),
+            "synthetic": bool(facts.get("synthetic", False)),
+        }
+
     @classmethod
     def open(cls, path: Path) -> Bundle:
         """Read a bundle's manifest; nothing in it is trusted before it was looked at.

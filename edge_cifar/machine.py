@@ -1,4 +1,4 @@
-"""What a figure was measured on: the machine, the state it is in, and the commit that ran.
+"""What a figure was measured on: the machine, and the state it is in.
 
 A fact that the machine does not tell is left out; no host, user or folder is ever named.
 """
@@ -8,10 +8,8 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shlex
 import shutil
 import subprocess
-import sys
 from pathlib import Path
 from typing import Any
 
@@ -131,30 +129,6 @@ def usable_cores() -> int:
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
-
-
-def commit() -> str | None:
-    """The commit of the source tree that this package runs from, ``+`` appended when the code differs from it.
-
-    None for an installed package, or where git is not at hand.
-    """
-    package = Path(__file__).resolve().parent
-    if not (package.parent / ".git").exists():
-        return None
-    head = _run("git", "-C", str(package), "rev-parse", "HEAD").strip()
-    if not head:
-        return None
-    # Only the package counts: results written beside it do not change what was run.
-    changes = _run("git", "--no-optional-locks", "-C", str(package), "status", "--porcelain", "--", ".")
-    return head + "+" if changes.strip() else head
-
-
-def command() -> str | None:
-    """The ``edge-cifar`` command line that this process is; None in somebody's own program, which has another."""
-    program = Path(sys.argv[0])
-    if program.name != "edge-cifar" and program.parts[-2:] != ("edge_cifar", "__main__.py"):
-        return None
-    return shlex.join(["edge-cifar", *sys.argv[1:]])
 
 
 def _cpu_linux() -> dict[str, Any]:

@@ -29,7 +29,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import files, machine, packages
+from edge_cifar import files, machine, packages, provenance
 from edge_cifar.artifact import Bundle
 from edge_cifar.reference import Reference
 from edge_cifar.runtimes import loading
@@ -102,7 +102,7 @@ def main() -> int:
         chosen.output,
         {
             "what": "the light install on emulated linux/aarch64, its answers beside this machine's",
-            "commit": machine.commit(),
+            "commit": provenance.commit(),
             "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
             "versions_here": packages.versions("ai-edge-litert", "onnxruntime", "numpy"),
             "there": {key: doctor["machine"].get(key) for key in ("architecture", "os", "python")},

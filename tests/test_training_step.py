@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_cifar import files, machine
+from edge_cifar import files
 from edge_cifar.backbones import Model
 from edge_cifar.errors import EdgeCifarError, RunError, TrainingError, UsageError
 from edge_cifar.run import Run, newest
@@ -180,21 +180,6 @@ def test_what_a_killed_training_half_wrote_is_cleared_away(tmp_path: Path) -> No
 
 def test_the_record_of_somebody_elses_program_holds_no_command_of_ours(tiny_run: Run) -> None:
     assert tiny_run.record()["command"] is None
-
-
-@pytest.mark.parametrize(
-    ("program", "command"),
-    [
-        ("/usr/bin/edge-cifar", "edge-cifar train 'my net'"),
-        ("/opt/edge_cifar/__main__.py", "edge-cifar train 'my net'"),
-        ("/usr/lib/ipykernel_launcher.py", None),
-    ],
-)
-def test_the_command_is_told_where_it_is_ours(
-    program: str, command: str | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("sys.argv", [program, "train", "my net"])
-    assert machine.command() == command
 
 
 def test_a_run_is_resumed_only_with_the_options_it_was_started_with(tmp_path: Path) -> None:

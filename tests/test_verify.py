@@ -12,6 +12,7 @@ import pytest
 from stand_in_litert import IMAGES, bundle_of, install
 
 import edge_cifar as ec
+from edge_cifar import machine
 from edge_cifar.artifact import Bundle
 from edge_cifar.cli._main import main
 from edge_cifar.errors import RunError, UsageError
@@ -38,6 +39,17 @@ def test_json_keeps_its_promise(stand_in, tmp_path, capsys):
     assert first["top1_agreement"] == 1.0
     assert first["tolerance"] == {"margin": 2e-3, "confident_agreement": 1.0, "max_abs_diff": 1e-3}
     assert second["tolerance"] == {"margin": 0.2, "confident_agreement": 0.97, "max_drop": 1.0}
+
+
+def test_json_tells_where_its_figures_come_from(tiny_bundle: Bundle, capsys):
+    assert main(["verify", str(tiny_bundle.path), "--json", "--images", "7"]) == 0
+    document = json.loads(capsys.readouterr().out)
+    assert {"commit", "command", "measured_at"} <= document.keys()
+    assert document["versions"]["numpy"] == np.__version__
+    assert document["machine"] == machine.identity()
+    made_from = tiny_bundle.facts["data"]
+    expected = {"name": "synthetic", "checksum": made_from["checksum"], "synthetic": True}
+    assert [result["data"] for result in document["results"]] == [expected] * 9
 
 
 def test_a_failure_is_exit_status_1_in_table_json_and_junit(stand_in, tmp_path, capsys):

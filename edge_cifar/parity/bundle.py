@@ -128,6 +128,7 @@ def _judged(bundle: Bundle, artifact: Artifact, reference: Reference, given: Ans
         reason=reason,
         seconds=given.seconds,
         labels=artifact.labels,
+        data=bundle.data,
         comparison=comparison,
         backends=tuple(given.backends),
     )
@@ -157,6 +158,7 @@ def _unanswered(
         reason=reason,
         seconds=seconds,
         labels=artifact.labels,
+        data=bundle.data,
         comparison=None,
     )
 

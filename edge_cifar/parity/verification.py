@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
 from typing import Any, Literal
 
 from edge_cifar.evaluation.metrics import Interval
@@ -30,6 +30,7 @@ class Verification:
         reason: one sentence saying what failed or why it is unverified; None for a pass.
         seconds: time that its answers took, start of the runtime included.
         labels: class names.
+        data: where the images come from: ``name``, ``checksum``, ``synthetic``.
         comparison: all figures; None when there were no answers to compare.
         weights: its constants held against its fp32 sibling's; None where there is no sound one, or the
             precision changes the weights.
@@ -47,6 +48,7 @@ class Verification:
     seconds: float
     labels: Sequence[str]
     comparison: Comparison | None
+    data: Mapping[str, Any] = field(default_factory=dict)
     weights: WeightCheck | None = None
     layers: Drift | None = None
     backends: tuple[str, ...] = ()
@@ -60,6 +62,7 @@ class Verification:
             "status": self.status,
             "method": self.method,
             "images": self.images,
+            "data": dict(self.data),
             **figures,
             "weights": self.weights.document() if self.weights else None,
             "tolerance": self.tolerance.document(),

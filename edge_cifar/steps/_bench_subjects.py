@@ -152,18 +152,13 @@ def _reference(bundle: Bundle, images: Count) -> Examination | None:
     if not bundle.reference_path.exists():
         return None
     reference = read_reference(bundle, images if isinstance(images, int) else None)
-    facts = _facts(bundle, "data")
     return Examination(
         images=reference.images,
         labels=reference.labels,
         classes=reference.probabilities.shape[1],
         names=tuple(map(str, bundle.facts.get("labels", ()))),
         reference=reference.probabilities,
-        facts={
-            "name": facts.get("name"),
-            "checksum": facts.get("checksum"),
-            "synthetic": bool(facts.get("synthetic", False)),
-        },
+        facts=bundle.data,
     )
 
 

@@ -7,7 +7,7 @@ import io
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from edge_cifar import files, machine, packages
+from edge_cifar import files, machine, packages, provenance
 from edge_cifar.backbones import Model
 from edge_cifar.errors import TrainingError
 from edge_cifar.evaluation import metrics, scores
@@ -58,8 +58,8 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
         "multiply_adds": multiply_adds(model),
         "versions": packages.versions("edge-cifar", "keras", "tensorflow", "jax", "torch", "numpy"),
         "machine": machine.facts(),
-        "commit": machine.commit(),
-        "command": machine.command(),
+        "commit": provenance.commit(),
+        "command": provenance.command(),
         "history": state.history,
         "phases": state.phases,
         "seconds": sum(phase["seconds"] for phase in state.phases),

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
-from datetime import UTC, datetime
 from itertools import product
 from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from edge_cifar import files, machine, packages
+from edge_cifar import files, machine, packages, provenance
 from edge_cifar.arguments import several, whole
 from edge_cifar.artifact import Bundle
 from edge_cifar.bench import conditions, energy, peak, rows
@@ -164,7 +163,7 @@ def measure(
         protocol=protocol.document(median(own_costs) if own_costs else None),
         results=rows.with_pareto(finished),
         warnings=conditions.warnings(before, after, session.bystanders.cores),
-        facts=_facts(),
+        facts=provenance.facts(*_PACKAGES),
         interrupted=session.interrupted,
     )
 
@@ -217,15 +216,6 @@ def _limits(protocol: Protocol, meter: energy.Meter | None, features: Sequence[s
     if meter is not None:
         limits["energy_meter"] = {"source": meter.source, "idle_watts": energy.idle_watts(meter)}
     return limits
-
-
-def _facts() -> dict[str, Any]:
-    return {
-        "commit": machine.commit(),
-        "command": machine.command(),
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": packages.versions(*_PACKAGES),
-    }
 
 
 def _write_beside(run: Run, bundle: Bundle, report: BenchReport, progress: Progress) -> None:

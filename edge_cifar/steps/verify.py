@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, packages
+from edge_cifar import files, machine, packages, provenance
 from edge_cifar.errors import UsageError
 from edge_cifar.parity.bundle import verify_bundle
 from edge_cifar.parity.drift_plot import draw
@@ -17,6 +17,8 @@ from edge_cifar.steps._bundles import Target, kept_beside, open_bundle, run_of
 
 RESULT = "verify.json"
 PLOT = "drift.png"
+# Those whose answers are judged, and those that judge.
+_PACKAGES = ("edge-cifar", "numpy", "ai-edge-litert", "onnxruntime", "coremltools")
 
 
 def verify(
@@ -77,5 +79,9 @@ def verify(
 
 
 def document(outcomes: Sequence[Verification]) -> dict[str, Any]:
-    """The outcomes as the one JSON document that ``verify --json`` prints."""
-    return {"results": [outcome.document() for outcome in outcomes]}
+    """The outcomes as the one JSON document that ``verify --json`` prints, and where they come from."""
+    return {
+        **provenance.facts(*_PACKAGES),
+        "machine": machine.identity(),
+        "results": [outcome.document() for outcome in outcomes],
+    }

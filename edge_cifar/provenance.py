@@ -1,0 +1,65 @@
+"""Where a figure comes from: the commit that ran, the command, when, and with which packages."""
+
+from __future__ import annotations
+
+import shlex
+import subprocess
+import sys
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from edge_cifar import packages
+
+_TIMEOUT_SECONDS = 2.0
+
+
+def facts(*distributions: str) -> dict[str, Any]:
+    """What a result tells of its making beside the machine and the data.
+
+    Args:
+        distributions: those whose versions matter to it.
+
+    Returns:
+        ``commit`` and ``command`` (each None where unknown), ``measured_at`` (ISO 8601, UTC) and
+        ``versions`` (of the distributions that are installed).
+    """
+    return {
+        "commit": commit(),
+        "command": command(),
+        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
+        "versions": packages.versions(*distributions),
+    }
+
+
+def commit() -> str | None:
+    """The commit of the source tree that this package runs from, ``+`` appended when the code differs from it.
+
+    None for an installed package, or where git is not at hand.
+    """
+    package = Path(__file__).resolve().parent
+    if not (package.parent / ".git").exists():
+        return None
+    head = _git(package, "rev-parse", "HEAD").strip()
+    if not head:
+        return None
+    # Only the package counts: results written beside it do not change what was run.
+    return head + "+" if _git(package, "status", "--porcelain", "--", ".").strip() else head
+
+
+def command() -> str | None:
+    """The ``edge-cifar`` command line that this process is; None in somebody's own program, which has another."""
+    program = Path(sys.argv[0])
+    if program.name != "edge-cifar" and program.parts[-2:] != ("edge_cifar", "__main__.py"):
+        return None
+    return shlex.join(["edge-cifar", *sys.argv[1:]])
+
+
+def _git(folder: Path, *arguments: str) -> str:
+    """What git prints; empty where it is not installed, fails or hangs."""
+    line = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
+    try:
+        done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS)
+    except (OSError, subprocess.TimeoutExpired):
+        return ""
+    return done.stdout if done.returncode == 0 else ""
