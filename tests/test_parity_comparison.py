@@ -106,6 +106,17 @@ def test_fp16_lets_one_image_in_two_hundred_tip_over():
     assert "3 of 400 images changed class" in str(verdict(answers, moved, FP16))
 
 
+def test_fp16_lets_one_of_few_images_tip_over_and_no_second():
+    answers = sure(50)
+    answers[:2] = [0.451, 0.449, 0.1]
+    moved = answers.copy()
+    moved[0] = [0.449, 0.451, 0.1]
+    assert verdict(answers, moved, FP16) is None
+    moved[1] = moved[0]
+    assert "2 of 50 images changed class" in str(verdict(answers, moved, FP16))
+    assert "is 0.7 off" in str(verdict(sure(50), with_flips(sure(50), 1), FP16))
+
+
 def test_quantized_keeps_97_of_100_sure_images():
     answers = sure(1000)
     assert verdict(answers, with_flips(answers, 30), Tolerance(margin=0.2, confident_agreement=0.97)) is None
