@@ -163,14 +163,15 @@ def _comparison(path: Path) -> str:
     fields = Fields(files.read_json(path, "result of a comparison"), str(path))
     table = fields.child("comparison")
     rows = [[str(cell) for cell in row] for row in table.items("rows")]
-    told = _origin(fields, read_data(fields.child("data")))
+    data = read_data(fields.child("data"))
+    told = f"{_place(fields)}, by `{fields.text('command')}`{f'; data: {_data(data)}' if data else ''}."
     return f"{tables.plain([str(name) for name in table.items('columns')], rows)}\n\n{told}"
 
 
 def _proofs(paths: Sequence[Path]) -> str:
     """A line for each result of ``verify --json``, a column for each variant, and where they come from."""
     cells: dict[str, dict[str, str]] = {}
-    sources = []
+    commands: dict[tuple[str, str], list[str]] = {}
     for path in paths:
         fields = Fields(files.read_json(path, "verify result"), str(path))
         rows = list(fields.children("results"))
@@ -178,9 +179,11 @@ def _proofs(paths: Sequence[Path]) -> str:
             cells.setdefault(row.text("model") or path.stem, {})[row.text("variant") or "?"] = _proof(row)
         images = ", ".join(f"{count:,} images" for count in distinct(row.whole("images") for row in rows))
         data = next((one for row in rows if (one := read_data(row.child("data")))), None)
-        sources.append(_origin(fields, data).removesuffix(".") + f"; {images}.")
+        where = f"{_data(data) if data else 'data not told'}; {images}"
+        commands.setdefault((_place(fields), where), []).append(f"`{fields.text('command')}`")
     variants = distinct(variant for row in cells.values() for variant in row)
     table = [(model, *(row.get(variant, quantities.MISSING) for variant in variants)) for model, row in cells.items()]
+    sources = [f"{place}, by {', '.join(told)}; data: {where}." for (place, where), told in commands.items()]
     return "\n\n".join([tables.plain(("model", *variants), table), *sources])
 
 
@@ -195,14 +198,9 @@ def _proof(row: Fields) -> str:
     return "✓" if agreement is None else f"✓ {quantities.percent(agreement)}"
 
 
-def _origin(fields: Fields, data: Data | None) -> str:
-    """One sentence: machine, commit, command and data."""
-    told = [
-        f"Measured on {machine_label(fields.child('machine').plain())}",
-        f"commit {(fields.text('commit') or 'not told')[:12]}",
-        f"by `{fields.text('command')}`",
-    ]
-    return f"{', '.join(told)}{f'; data: {_data(data)}' if data else ''}."
+def _place(fields: Fields) -> str:
+    commit = fields.text("commit") or "not told"
+    return f"Measured on {machine_label(fields.child('machine').plain())}, commit {commit[:12]}"
 
 
 def _source(found: Document) -> str:

@@ -92,7 +92,7 @@ def test_a_script_s_comparison_is_a_table_with_its_source(tmp_path: Path) -> Non
 
 
 def test_proofs_are_a_line_for_each_model_with_its_source(tmp_path: Path) -> None:
-    facts = {"commit": "0123abcd" * 5, "command": "edge-cifar verify", "machine": {"cpu_model": "AMD EPYC"}}
+    facts = {"commit": "0123abcd" * 5, "machine": {"cpu_model": "AMD EPYC"}}
     floats = {"status": "pass", "tolerance": {"max_abs_diff": 1e-3}, "max_abs_diff": 4.2e-6, "images": 2000}
     quantized = {"status": "pass", "tolerance": {"max_drop": 1.0}, "confident": {"agreement": 0.9876}, "images": 2000}
     unsure = quantized | {"confident": {"agreement": None}}
@@ -103,13 +103,14 @@ def test_proofs_are_a_line_for_each_model_with_its_source(tmp_path: Path) -> Non
     for model, rows in found.items():
         common = {"model": model, "data": {"name": "synthetic", "synthetic": True, "checksum": "ab" * 32}}
         results = [common | row | {"variant": variant} for variant, row in rows.items()]
-        write(tmp_path / "benchmarks" / "results" / f"verify-{model}.json", facts | {"results": results})
+        document = facts | {"command": f"edge-cifar verify {model}", "results": results}
+        write(tmp_path / "benchmarks" / "results" / f"verify-{model}.json", document)
     mark = "<!-- generated: verify-one+verify-two proofs -->\n<!-- end -->\n"
     (tmp_path / "README.md").write_text(mark, encoding="utf-8")
     done = run(f"--root={tmp_path}")
     assert done.returncode == 0, done.stderr
     source = (
-        "Measured on AMD EPYC, commit 0123abcd0123, by `edge-cifar verify`; "
+        "Measured on AMD EPYC, commit 0123abcd0123, by `edge-cifar verify one`, `edge-cifar verify two`; "
         "data: synthetic (synthetic), sha256 abababababab; 2,000 images."
     )
     assert (tmp_path / "README.md").read_text(encoding="utf-8").replace("\u00a0", " ").splitlines()[1:-1] == [
@@ -117,8 +118,6 @@ def test_proofs_are_a_line_for_each_model_with_its_source(tmp_path: Path) -> Non
         "| --- | ---: | ---: | ---: | ---: |",
         "| one | ✓ 4.2e-06 | ✓ 98.76 % | ✓ | — |",
         "| two | fail | — | — | unverified |",
-        "",
-        source,
         "",
         source,
     ]
