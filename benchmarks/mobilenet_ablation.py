@@ -19,7 +19,6 @@ import sys
 import tempfile
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, replace
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -161,10 +160,8 @@ def document(results: list[dict[str, Any]]) -> dict[str, Any]:
     ]
     return {
         "schema": 1,
-        "commit": provenance.commit(),
+        **provenance.facts("edge-cifar", "keras", "tensorflow", "numpy"),
         "command": shlex.join(["python", "benchmarks/mobilenet_ablation.py", *sys.argv[1:]]),
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": packages.versions("edge-cifar", "keras", "tensorflow", "numpy"),
         "machine": machine.facts(),
         "data": data,
         "alpha": ALPHA,

@@ -94,7 +94,10 @@ class Tables:
         if (name, kind) == ("models", "trainings"):
             return f"{region[1]}{_trainings(self._root / 'models')}\n{region[4]}"
         results = [files.inside(self._root / "benchmarks" / "results", f"{part}.json") for part in name.split("+")]
-        of_files: dict[str, Callable[[Sequence[Path]], str]] = {"comparison": _comparisons, "proofs": _proofs}
+        of_files: dict[str, Callable[[Sequence[Path]], str]] = {
+            "comparison": lambda paths: "\n\n".join(map(_comparison, paths)),
+            "proofs": _proofs,
+        }
         of_findings: dict[str, Callable[[Document], str]] = {
             "table": lambda found: tables.markdown(found.measurements),
             "advice": lambda found: "\n".join(f"> {one.sentence}" for one in advise(found.measurements, found.limits)),
@@ -154,10 +157,6 @@ def _matrix() -> str:
     return "\n".join([*lines, "", "Bold: written when no precision is named."])
 
 
-def _comparisons(paths: Sequence[Path]) -> str:
-    return "\n\n".join(_comparison(path) for path in paths)
-
-
 def _comparison(path: Path) -> str:
     """The table of a script's result, and a line that tells where its figures come from."""
     fields = Fields(files.read_json(path, "result of a comparison"), str(path))
@@ -199,18 +198,21 @@ def _proof(row: Fields) -> str:
 
 
 def _place(fields: Fields) -> str:
-    commit = fields.text("commit") or "not told"
-    return f"Measured on {machine_label(fields.child('machine').plain())}, commit {commit[:12]}"
+    return _measured(machine_label(fields.child("machine").plain()), fields.text("commit"))
+
+
+def _measured(where: str, commit: object) -> str:
+    return f"Measured on {where}, commit {str(commit or 'not told')[:12]}"
 
 
 def _source(found: Document) -> str:
     """One paragraph for each result: where its figures come from."""
     paragraphs = []
     for benchmark in found.benchmarks:
-        commit = str(benchmark.provenance.get("commit") or "not told")[:12]
+        place = _measured(benchmark.label, benchmark.provenance.get("commit"))
         command = str(benchmark.provenance.get("command")).replace("`", "")
         data = "; ".join(_data(one) for one in distinct(row.data for row in benchmark.measurements))
-        paragraphs.append(f"Measured on {benchmark.label}, commit {commit}, by `{command}`; data: {data}.")
+        paragraphs.append(f"{place}, by `{command}`; data: {data}.")
     return "\n\n".join(paragraphs)
 
 

@@ -23,14 +23,13 @@ import urllib.request
 from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 from PIL import Image
 
-from edge_cifar import files, machine, packages, provenance
+from edge_cifar import files, machine, provenance
 
 RESULT = Path(__file__).resolve().parent / "results" / "serve-load.json"
 PICTURES = 20
@@ -69,12 +68,10 @@ def main() -> int:
             status = server.wait(PATIENCE_SECONDS)
     document = {
         "what": "edge-cifar serve under load",
-        "commit": provenance.commit(),
+        **provenance.facts("flask", "waitress", "pillow", "onnxruntime", "ai-edge-litert"),
         "command": f"python benchmarks/serve_load.py {chosen.target} --requests {chosen.requests} "
         f"--clients {chosen.clients}",
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
         "machine": machine.facts(),
-        "versions": packages.versions("flask", "waitress", "pillow", "onnxruntime", "ai-edge-litert"),
         "model": models["model"],
         "artifacts": [entry["name"] for entry in models["models"]],
         "workers": health["workers"],

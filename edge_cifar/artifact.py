@@ -89,13 +89,17 @@ class Bundle:
     @property
     def data(self) -> dict[str, Any]:
         """Where its images come from: ``name``, ``checksum`` and ``synthetic``, as far as the manifest tells."""
-        told = self.facts.get("data")
-        facts = told if isinstance(told, dict) else {}
+        facts = self.part("data")
         return {
             "name": facts.get("name"),
             "checksum": facts.get("checksum"),
             "synthetic": bool(facts.get("synthetic", False)),
         }
+
+    def part(self, name: str) -> Mapping[str, Any]:
+        """An object in the manifest that an older or foreign bundle may lack; empty where it does."""
+        part = self.facts.get(name)
+        return part if isinstance(part, dict) else {}
 
     @classmethod
     def open(cls, path: Path) -> Bundle:

@@ -8,14 +8,12 @@ from __future__ import annotations
 import os
 import platform
 import re
-import shutil
-import subprocess
 from pathlib import Path
 from typing import Any
 
 import psutil
 
-_TIMEOUT_SECONDS = 2.0
+from edge_cifar import programs
 
 # Names that the kernel gives to features that decide how fast a network runs, in the terms of the field.
 _FEATURES = {
@@ -151,7 +149,9 @@ def _arm_core(fields: dict[str, str]) -> str | None:
 
 def _cpu_macos() -> dict[str, Any]:
     arm = [f"hw.optional.arm.{name}" for name in _FEATURES if name.startswith(("FEAT_", "Adv"))]
-    text = _run("sysctl", "machdep.cpu.brand_string", "machdep.cpu.features", "machdep.cpu.leaf7_features", *arm)
+    names = ("machdep.cpu.brand_string", "machdep.cpu.features", "machdep.cpu.leaf7_features", *arm)
+    # It fails as a whole when one name is unknown, yet prints those it knows.
+    text = programs.output("sysctl", *names, partial=True)
     values = dict(line.split(": ", 1) for line in text.splitlines() if ": " in line)
     intel = (values.get("machdep.cpu.features", "") + " " + values.get("machdep.cpu.leaf7_features", "")).lower()
     flags = [name.rpartition(".")[2] for name, value in values.items() if value.strip() == "1"]
@@ -203,7 +203,7 @@ def _temperature() -> float | None:
 
 
 def _throttling() -> list[str] | None:
-    told = re.search(r"throttled=0x([0-9a-fA-F]+)", _run("vcgencmd", "get_throttled"))
+    told = re.search(r"throttled=0x([0-9a-fA-F]+)", programs.output("vcgencmd", "get_throttled"))
     if told is None:
         return None
     bits = int(told.group(1), 16)
@@ -213,7 +213,7 @@ def _throttling() -> list[str] | None:
 def _speed_limit() -> int | None:
     if platform.system() != "Darwin":
         return None
-    told = re.search(r"CPU_Speed_Limit\s*=\s*(\d+)", _run("pmset", "-g", "therm"))
+    told = re.search(r"CPU_Speed_Limit\s*=\s*(\d+)", programs.output("pmset", "-g", "therm"))
     return int(told.group(1)) if told else None
 
 
@@ -241,22 +241,3 @@ def _read(path: str) -> str:
         return Path(path).read_text(encoding="utf-8", errors="replace").strip()
     except OSError:
         return ""
-
-
-def _run(program: str, *arguments: str) -> str:
-    """A program's output; empty where it is not installed, fails or hangs."""
-    if shutil.which(program) is None:
-        return ""
-    try:
-        done = subprocess.run(
-            [program, *arguments],
-            capture_output=True,
-            text=True,
-            check=False,
-            timeout=_TIMEOUT_SECONDS,
-            stdin=subprocess.DEVNULL,
-        )
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    # sysctl fails as a whole when one name is unknown, yet prints those it knows.
-    return done.stdout if done.returncode == 0 or program == "sysctl" else ""

@@ -3,15 +3,12 @@
 from __future__ import annotations
 
 import shlex
-import subprocess
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import packages
-
-_TIMEOUT_SECONDS = 2.0
+from edge_cifar import packages, programs
 
 
 def facts(*distributions: str) -> dict[str, Any]:
@@ -56,10 +53,4 @@ def command() -> str | None:
 
 
 def _git(folder: Path, *arguments: str) -> str:
-    """What git prints; empty where it is not installed, fails or hangs."""
-    line = ["git", "--no-optional-locks", "-C", str(folder), *arguments]
-    try:
-        done = subprocess.run(line, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS)
-    except (OSError, subprocess.TimeoutExpired):
-        return ""
-    return done.stdout if done.returncode == 0 else ""
+    return programs.output("git", "--no-optional-locks", "-C", str(folder), *arguments)

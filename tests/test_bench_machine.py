@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from edge_cifar import machine
+from edge_cifar import machine, programs
 from edge_cifar.bench import conditions
 
 
@@ -57,7 +57,7 @@ def test_machine_without_sys_tells_the_rest(monkeypatch: pytest.MonkeyPatch) -> 
 def test_a_raspberry_pi_tells_its_throttling(
     told: str, expected: list[str] | None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr(machine, "_run", lambda program, *arguments: told if program == "vcgencmd" else "")
+    monkeypatch.setattr(programs, "output", lambda program, *_, **__: told if program == "vcgencmd" else "")
     assert machine.condition().get("throttling") == expected
 
 
@@ -75,7 +75,7 @@ def test_a_mac_tells_its_chip_and_its_speed_limit(monkeypatch: pytest.MonkeyPatc
         "sysctl": "machdep.cpu.brand_string: Apple M1\nhw.optional.arm.FEAT_DotProd: 1\nhw.optional.arm.FEAT_SME: 0\n",
         "pmset": "CPU Power notify\n\tCPU_Speed_Limit \t= 80\n",
     }
-    monkeypatch.setattr(machine, "_run", lambda program, *arguments: told.get(program, ""))
+    monkeypatch.setattr(programs, "output", lambda program, *_, **__: told.get(program, ""))
     monkeypatch.setattr(machine.platform, "system", lambda: "Darwin")
     facts = machine.facts()
     assert facts["cpu_model"] == "Apple M1"

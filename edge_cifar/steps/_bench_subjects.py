@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -110,7 +110,7 @@ def find_subjects(
 
 def _side(bundle: Bundle) -> int | None:
     """The side in pixels of the images that a bundle was made from; None where its manifest does not tell."""
-    shape = _facts(bundle, "data").get("image_shape")
+    shape = bundle.part("data").get("image_shape")
     return _count(shape[0]) if isinstance(shape, list) and shape else None
 
 
@@ -168,12 +168,12 @@ def _whole_test_set(
     """The test set of the bundle's own data, where more images are wanted than it brings."""
     if images is None or (brought is not None and isinstance(images, int) and images <= len(brought.images)):
         return None
-    facts = _facts(bundle, "data")
+    facts = bundle.part("data")
     if brought is not None and facts.get("test_images") == len(brought.images):
         return None
     if "name" not in facts:
         raise BundleError(f"{bundle.path} does not tell which data it was made from; name them with --data")
-    seed = _facts(bundle, "reference").get("seed", 0)
+    seed = bundle.part("reference").get("seed", 0)
     name = str(facts["name"])
     side = _side(bundle) if is_folder(name) else None
     dataset = load(name, seed=seed, limit=facts.get("limit"), image_size=side, progress=progress)
@@ -201,7 +201,7 @@ def _of_dataset(dataset: Dataset, images: Count) -> Examination:
 
 def _caveat(bundle: Bundle) -> str | None:
     """Weights of a limited training are good for latency, size and memory, and for nothing else."""
-    data = _facts(bundle, "data")
+    data = bundle.part("data")
     if _count(data.get("limit")) is None:
         return None
     return f"trained on {_count(data.get('train_images')) or 0:,} images only"
@@ -210,9 +210,3 @@ def _caveat(bundle: Bundle) -> str | None:
 def _count(value: object) -> int | None:
     """A number of things as a manifest tells it; None for what is none."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
-
-
-def _facts(bundle: Bundle, kind: str) -> Mapping[str, Any]:
-    """A part of the manifest that an older or foreign bundle may lack."""
-    facts = bundle.facts.get(kind, {})
-    return facts if isinstance(facts, dict) else {}

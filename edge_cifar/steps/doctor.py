@@ -8,15 +8,13 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
-import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import edge_cifar.converters
-from edge_cifar import machine, packages, plugins
+from edge_cifar import machine, packages, plugins, programs
 from edge_cifar.packages import installed
 from edge_cifar.runtimes import loading
 
@@ -27,7 +25,7 @@ AREAS: tuple[Area, ...] = ("train", "convert", "run", "measure")
 _NEWEST_FOR_METAL = (2, 19)
 _PYTHON_TOO_NEW_FOR_TENSORFLOW = (3, 14)
 _BUSY_LOAD_PER_CORE = 0.7
-_TIMEOUT_SECONDS = 5.0
+_DRIVER_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -172,14 +170,8 @@ def _metal() -> Finding:
 
 def _nvidia_gpus() -> list[str]:
     """Names of the NVIDIA GPUs, as the driver tells them."""
-    if shutil.which("nvidia-smi") is None:
-        return []
-    query = ["nvidia-smi", "--query-gpu=name", "--format=csv,noheader"]
-    try:
-        done = subprocess.run(query, capture_output=True, text=True, check=False, timeout=_TIMEOUT_SECONDS)
-    except (OSError, subprocess.TimeoutExpired):
-        return []
-    return [line.strip() for line in done.stdout.splitlines() if line.strip()] if done.returncode == 0 else []
+    names = programs.output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader", seconds=_DRIVER_SECONDS)
+    return [line.strip() for line in names.splitlines() if line.strip()]
 
 
 def _quietness(facts: dict[str, Any]) -> dict[str, Any]:
