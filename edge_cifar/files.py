@@ -6,6 +6,7 @@ import contextlib
 import errno
 import fcntl
 import hashlib
+import itertools
 import json
 import lzma
 import os
@@ -73,13 +74,13 @@ def appears_whole(path: Path) -> Iterator[Path]:
 def exclusive(path: Path) -> Iterator[None]:
     """Hold a place against a second writer, and clear away what a killed one left beside it.
 
-    The folder of the place is made, and taken away again where nothing came into it.
+    The folders that lead to the place are made, and taken away again where nothing came into them.
 
     Raises:
         EdgeCifarError: another process is writing there, or the place cannot be written.
     """
     lock = path.parent / f".{path.name}.lock"
-    made = not path.parent.exists()
+    made = list(itertools.takewhile(lambda folder: not folder.exists(), path.parents))
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
         descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
@@ -103,9 +104,9 @@ def exclusive(path: Path) -> Iterator[None]:
     finally:
         lock.unlink(missing_ok=True)
         os.close(descriptor)
-        if made:
-            with contextlib.suppress(OSError):  # it is full, as it should be
-                path.parent.rmdir()
+        with contextlib.suppress(OSError):  # one is full, as it should be, and those that hold it
+            for folder in made:
+                folder.rmdir()
 
 
 def clear_scratch(folder: Path, name: str | None = None) -> None:

@@ -61,6 +61,9 @@ def test_a_place_that_stayed_empty_takes_its_new_folder_away_again(tmp_path: Pat
     with pytest.raises(ValueError, match="refused"), files.exclusive(tmp_path / "new" / "place"):
         raise ValueError("refused")
     assert not (tmp_path / "new").exists()
+    with pytest.raises(ValueError, match="refused"), files.exclusive(tmp_path / "runs" / "new" / "place"):
+        raise ValueError("refused")
+    assert not (tmp_path / "runs").exists()
     with files.exclusive(tmp_path / "used" / "place"):
         (tmp_path / "used" / "place").touch()
     assert [path.name for path in (tmp_path / "used").iterdir()] == ["place"]
