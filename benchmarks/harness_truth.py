@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import argparse
 import gc
+import os
 import statistics
 import subprocess
 import sys
@@ -65,6 +66,7 @@ def by_hand(path: Path) -> Callable[[], object]:
             return interpreter.get_tensor(given["index"])
 
         return tflite
+    os.environ["ORT_DISABLE_TELEMETRY"] = "1"  # read when it is imported
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

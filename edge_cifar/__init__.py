@@ -9,12 +9,15 @@
 
 These are the functions that the commands call. Each is imported when it is first used, so that
 ``import edge_cifar`` costs next to nothing and works wherever Python and NumPy do.
+
+It does one thing to the process: it turns ONNX Runtime's telemetry off.
 """
 
 from __future__ import annotations
 
 import importlib
 import importlib.metadata
+import os
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
@@ -25,6 +28,11 @@ if TYPE_CHECKING:
     from edge_cifar.steps.report import report
     from edge_cifar.steps.train import train
     from edge_cifar.steps.verify import verify
+
+# ONNX Runtime 1.31 for Linux connects to the network and leaves a device id, a database and a file in the
+# temporary folder when it is imported; `disable_telemetry_events()` afterwards changes nothing. It reads this
+# variable before. Every process that runs this package, a worker too, imports this module first.
+os.environ["ORT_DISABLE_TELEMETRY"] = "1"
 
 __all__ = ["__version__", "bench", "export", "load", "predict", "report", "train", "verify"]
 
