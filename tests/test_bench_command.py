@@ -42,7 +42,7 @@ def finite(value: Any) -> bool:
 
 def test_json_has_the_shape_that_was_promised(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
     broken = fake_file(Path("broken.fake"), fails={"load": "error"})
-    assert main(["bench", "toy", str(broken), "--json", *QUICK]) == 0
+    assert main(["bench", "toy", str(broken), "--json", *QUICK]) == 1
     document = json.loads(capsys.readouterr().out)
     assert document["schema"] == 1
     assert {"architecture", "logical_cores", "memory_bytes", "os", "python", "after"} <= document["machine"].keys()
@@ -64,6 +64,53 @@ def test_json_has_the_shape_that_was_promised(bundle: Bundle, capsys: pytest.Cap
     assert {"top1", "max_abs_diff"} <= ok["agreement"].keys()
     assert {"median", "p90", "p99", "first", "windows"} <= ok["latency_ms"].keys()
     assert all(finite(ok[name]) for name in ("load_ms", "peak_rss_bytes", "memory_bytes", "throughput_per_s"))
+
+
+BROKEN = {"fails": {"load": "error"}}
+
+
+@pytest.mark.parametrize(("options", "status"), [((), 1), (("--keep-going",), 0)])
+def test_some_rows_that_failed_are_named_after_the_whole_result_was_written(
+    options: tuple[str, ...], status: int, bundle: Bundle, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fake_bundle(Path("other"), {"fp32": BROKEN, "fp16": {}, "int8": BROKEN})
+    assert main(["bench", "toy", "other", "--output", "result.json", *options, *QUICK]) == status
+    shown = capsys.readouterr()
+    written = [(row["variant"], row["status"]) for row in json.loads(Path("result.json").read_text())["results"]]
+    names = ("fake-fp32", "fake-int8", "fake-fp32", "fake-fp16", "fake-int8")
+    assert written == list(zip(names, ("ok", "ok", "failed", "ok", "failed"), strict=True))
+    assert shown.out.count("fake-fp16") == 1
+    assert ("2 of 5 rows failed: toy fake-fp32, toy fake-int8" in shown.err) == (status == 1)
+    assert ("next: edge-cifar report result.json" in shown.out) == (status == 0)
+
+
+def test_what_this_machine_has_no_runtime_for_is_no_failure(bundle: Bundle) -> None:
+    fake_bundle(Path("other"), {"fp32": {"largest_batch": 0}})
+    assert main(["bench", "toy", "other", "--output", "result.json", *QUICK]) == 0
+    rows = json.loads(Path("result.json").read_text())["results"]
+    assert [row["status"] for row in rows] == ["ok", "ok", "skipped"]
+
+
+@pytest.mark.parametrize(("options", "status"), [((), 1), (("--keep-going",), 0)])
+def test_rows_that_failed_on_another_machine_count_the_same(
+    options: tuple[str, ...], status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    row = {"model": "toy", "variant": "tflite-fp32", "path": "toy/export/tflite-fp32.tflite"}
+    rows = [row | {"status": "ok"}, row | {"variant": "tflite-int8", "status": "failed", "reason": "it crashed"}]
+    rows.append(row | {"variant": "coreml-fp32", "status": "skipped", "reason": "Core ML runs on macOS only"})
+    asked: list[list[str]] = []
+
+    def bench_on(host: str, target: Path, *, options: list[str], **others: Any) -> dict[str, Any]:
+        asked.append(options)
+        return {"schema": 1, "results": rows}
+
+    monkeypatch.setattr("edge_cifar.steps.remote.bench_on", bench_on)
+    assert main(["bench", "toy", "--on", "board", "--threads", "2", *options]) == status
+    shown = capsys.readouterr()
+    assert "it crashed" in shown.out
+    assert ("1 of 3 rows failed: toy tflite-int8" in shown.err) == (status == 1)
+    # A board's older release need not know the option: what becomes of the status is decided here.
+    assert asked == [["--threads=2"]]
 
 
 def test_people_get_a_table_and_the_next_command(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_cifar.cli._output import emit_table, status
+from edge_cifar.errors import CheckFailed
 from edge_cifar.report.ways import Ways
 
 if TYPE_CHECKING:
@@ -33,6 +34,23 @@ def show(report: BenchReport, relative_to: str | None) -> None:
         _show_energy(report, ways)
     elif report.protocol["profile"]:
         click.echo("energy: this machine does not tell, or not this user")
+
+
+def refuse_failed(rows: Sequence[tuple[str, str]]) -> None:
+    """Let rows that failed show in the exit status; those that this machine has no runtime for are no failure.
+
+    Args:
+        rows: the name and the status of each.
+
+    Raises:
+        CheckFailed: some failed.
+    """
+    failed = [name for name, state in rows if state == "failed"]
+    if failed:
+        raise CheckFailed(
+            f"{len(failed)} of {len(rows)} rows failed: {', '.join(dict.fromkeys(failed))}; the reasons stand with "
+            "the table, and --keep-going exits with 0 all the same"
+        )
 
 
 def _name(row: BenchmarkResult, ways: Ways) -> str:

@@ -55,8 +55,8 @@ def main(arguments: list[str] | None = None) -> int:
     """Run the command line.
 
     Returns:
-        The exit status: 0 done, 1 files, data, packages, the machine or a check that was not met,
-        2 refused from the command line alone, 130 interrupted.
+        The exit status: 0 done, 1 files, data, packages, the machine, a check that was not met or a
+        row of a benchmark that failed, 2 refused from the command line alone, 130 interrupted.
     """
     arguments = sys.argv[1:] if arguments is None else arguments
     debug = "--debug" in arguments

@@ -9,15 +9,16 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
+from edge_cifar.cli._bench_table import refuse_failed
 from edge_cifar.cli._output import Terminal, emit_json
-from edge_cifar.errors import CheckFailed, UsageError
+from edge_cifar.errors import UsageError
 
 # About files of this machine.
 _STAY = ("data", "data_dir", "baseline", "max_regression")
-_OURS = ("targets", "on", "install", "output", "as_json")
+_OURS = ("targets", "on", "install", "output", "keep_going", "as_json")
 
 
-def bench_on(context: click.Context, host: str, targets: tuple[Path, ...], *, install: bool) -> None:
+def bench_on(context: click.Context, host: str, targets: tuple[Path, ...], *, install: bool, keep_going: bool) -> None:
     """Have the target measured by another machine, as the options of this command line say."""
     from edge_cifar.report import tables
     from edge_cifar.report.measurements import read_benchmark
@@ -30,12 +31,13 @@ def bench_on(context: click.Context, host: str, targets: tuple[Path, ...], *, in
     document = bench_on(
         host, target, options=list(_options(context)), install=install, output=output, progress=Terminal()
     )
+    measurements = read_benchmark(document, host).measurements
     if as_json:
         emit_json(document)
     else:
-        click.echo(tables.markdown(read_benchmark(document, host).measurements))
-    if all(row["status"] == "failed" for row in document["results"]):
-        raise CheckFailed(f"nothing could be measured on {host}; the reasons stand in the table")
+        click.echo(tables.markdown(measurements))
+    if not keep_going:
+        refuse_failed([(row.name, row.status) for row in measurements])
     if not as_json:
         sources = [str(output)] if output else [str(target)] if target else []
         click.echo(f"next: {shlex.join(['edge-cifar', 'report', *sources])}", err=True)

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_cifar.cli import _remote
-from edge_cifar.cli._bench_table import show
+from edge_cifar.cli._bench_table import refuse_failed, show
 from edge_cifar.cli._options import data_set, number_or_all, numbers
 from edge_cifar.cli._output import Terminal, emit_json
 from edge_cifar.errors import CheckFailed, UsageError
@@ -84,6 +84,7 @@ def _range(context: click.Context, option: click.Parameter, value: str | None) -
 )
 @click.option("--on", metavar="USER@HOST", help="Measure on another machine, reached by ssh.")
 @click.option("--install", is_flag=True, help="With --on: put edge-cifar there first, in a folder of its own.")
+@click.option("--keep-going", is_flag=True, help="Exit with 0 even when rows failed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
 def command(
@@ -94,6 +95,7 @@ def command(
     max_regression: float | None,
     on: str | None,
     install: bool,
+    keep_going: bool,
     as_json: bool,
     **options: Any,
 ) -> None:
@@ -102,6 +104,8 @@ def command(
     A target is a run, a bundle wherever it was copied to, or a .tflite, .onnx or .mlpackage that
     someone else made; left out, the newest run under ./runs. All are measured in turn, window by
     window, each in a process of its own. --relative-to keras measures a run's Keras model as well.
+    The exit status is 1 when a row failed; what this machine has no runtime for is skipped, which
+    is no failure.
 
     \b
     Example:
@@ -110,7 +114,7 @@ def command(
       edge-cifar bench runs/resnet8 --backend all --batch-size 1,8 --profile
     """
     if on is not None:
-        _remote.bench_on(context, on, targets, install=install)
+        _remote.bench_on(context, on, targets, install=install, keep_going=keep_going)
         return
     if install:
         raise UsageError('--install needs --on USER@HOST; here, type: pip install "edge-cifar[device]"')
@@ -134,8 +138,8 @@ def command(
         if found:
             raise CheckFailed(f"worse than {baseline}: {'; '.join(found)}")
         click.echo(f"nothing is worse than {baseline} by more than {allowed:g} %", err=True)
-    if all(row.status == "failed" for row in report.results):
-        raise CheckFailed("nothing could be measured; the reasons stand in the table")
+    if not keep_going:
+        refuse_failed([(row.name, row.status) for row in report.results])
     sources = _report_sources(targets, options["output"])
     if sources is not None and not as_json:
         click.echo(f"next: {shlex.join(['edge-cifar', 'report', *sources])}")
