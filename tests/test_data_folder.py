@@ -13,6 +13,8 @@ from PIL import Image
 from edge_cifar.data import image_folder, loading, pictures
 from edge_cifar.errors import DataError, UsageError
 from edge_cifar.progress import Silent
+from edge_cifar.steps._run_data import split_data
+from edge_cifar.steps.train import train
 
 COLOURS = {"blue": (0, 0, 255), "green": (0, 255, 0), "red": (255, 0, 0)}
 
@@ -172,3 +174,110 @@ def test_a_folder_named_without_a_slash_is_known_for_one_from_another_directory(
     with pytest.raises(DataError, match="no folder at photos"):
         loading.load(before.name, image_size=8)
     assert loading.load(before.name, data_dir=in_folder / "photos", image_size=8).checksum == before.checksum
+
+
+def _flat(folder: Path, *names: str, count: int = 5) -> None:
+    """Class folders that hold pictures, each of a grey of its own."""
+    for shade, name in enumerate(names, start=1):
+        (folder / name).mkdir(parents=True)
+        for number in range(count):
+            Image.new("L", (8, 8), 20 * shade + number).save(folder / name / f"{number}.png")
+
+
+def test_folders_below_a_class_belong_to_it(tmp_path: Path) -> None:
+    _flat(tmp_path, "blue", "red", "blue/album", "red/album/deep")
+    dataset = loading.load(str(tmp_path), image_size=8)
+    assert dataset.labels == ("blue", "red")
+    counts = np.bincount(dataset.train.labels) + np.bincount(dataset.test.labels)
+    assert counts.tolist() == [10, 10], "5 pictures of each class lie one folder deeper"
+
+
+@pytest.mark.parametrize(
+    ("train", "validation", "test"),
+    [
+        ("train", "val", None),
+        ("train", "valid", "test"),
+        ("Train", None, "Test"),
+        ("training", None, "testing"),
+        ("TRAIN", "Validation", "TEST"),
+        ("train", None, None),
+    ],
+)
+def test_splits_are_known_by_the_names_people_give_them(
+    tmp_path: Path, train: str, validation: str | None, test: str | None
+) -> None:
+    for split, count in ((train, 10), (validation, 3), (test, 4)):
+        if split:
+            _flat(tmp_path / split, "blue", "red", count=count)
+    listener = Listener()
+    dataset = loading.load(str(tmp_path), image_size=8, progress=listener)
+    assert dataset.labels == ("blue", "red")
+    assert (dataset.validation is None) == (validation is None)
+    if dataset.validation is not None and validation is not None:
+        assert len(dataset.validation) == 6
+        assert f"6 of {validation}/ to validate on" in listener.said[-1]
+    # Without a test folder a fifth of the training pictures is held out for it.
+    assert (len(dataset.train), len(dataset.test)) == ((20, 8) if test else (16, 4))
+    assert ("as there is no test folder" in listener.said[-1]) == (test is None)
+
+
+def test_a_class_may_be_called_train(tmp_path: Path) -> None:
+    _flat(tmp_path, "bus", "train")
+    assert loading.load(str(tmp_path), image_size=8).labels == ("bus", "train")
+
+
+@pytest.mark.parametrize(
+    ("folders", "sentence"),
+    [(("train", "Training", "test"), "stand for the same split"), (("val", "test"), "no train/")],
+)
+def test_splits_that_make_no_sense_are_refused(tmp_path: Path, folders: tuple[str, ...], sentence: str) -> None:
+    for folder in folders:
+        _flat(tmp_path / folder, "blue", "red", count=2)
+    with pytest.raises(DataError, match=sentence):
+        loading.load(str(tmp_path), image_size=8)
+
+
+def test_the_validation_pictures_that_a_folder_brings_are_those_of_the_training(tmp_path: Path) -> None:
+    _flat(tmp_path / "train", "blue", "red", count=10)
+    _flat(tmp_path / "val", "blue", "red", count=3)
+    dataset = loading.load(str(tmp_path), image_size=8)
+    data = split_data(dataset, fraction=0.5, seed=0)
+    assert data.validation is dataset.validation
+    assert data.train is dataset.train
+    before = dataset.checksum
+    Image.new("L", (8, 8), 255).save(tmp_path / "val" / "red" / "0.png")
+    assert loading.load(str(tmp_path), image_size=8).checksum != before
+
+
+def test_a_split_of_its_own_and_a_share_of_the_training_pictures_contradict_each_other(tmp_path: Path) -> None:
+    _flat(tmp_path / "train", "blue", "red", count=10)
+    _flat(tmp_path / "val", "blue", "red", count=3)
+    with pytest.raises(DataError, match="brings its own validation pictures; leave --validation-split out"):
+        train("resnet8", data=str(tmp_path), validation_split=0.3, out=tmp_path / "run")
+
+
+def test_what_belongs_to_no_class_is_counted_with_its_reason(tmp_path: Path) -> None:
+    for split in ("train", "test"):
+        _flat(tmp_path / split, "blue", "red")
+    (tmp_path / "extra").mkdir()
+    (tmp_path / "README.txt").write_text("pictures")
+    (tmp_path / "test" / "labels.csv").write_text("a,b")
+    (tmp_path / "train" / "red" / "more").symlink_to(tmp_path / "extra")
+    listener = Listener()
+    loading.load(str(tmp_path), image_size=8, progress=listener)
+    said = "\n".join(listener.said)
+    assert "left out 1 folders beside the splits: extra" in said
+    assert "left out 1 files beside the splits: README.txt" in said
+    assert "left out 1 files beside the class folders: test/labels.csv" in said
+    assert "left out 1 linked folders, which are not followed: red/more" in said
+
+
+def test_16_bit_grey_in_a_folder_is_scaled_and_counted(tmp_path: Path) -> None:
+    _flat(tmp_path, "dark")
+    (tmp_path / "deep").mkdir()
+    for number in range(5):
+        Image.fromarray(np.full((8, 8), 4095 - number, np.uint16)).save(tmp_path / "deep" / f"{number}.png")
+    listener = Listener()
+    dataset = loading.load(str(tmp_path), image_size=8, progress=listener)
+    assert dataset.train.images[dataset.train.labels == 1].min() == 255
+    assert "5 pictures: 16-bit grey whose values fill 12 bits: 0 to 4,095 scaled to 0 to 255" in listener.said[0]

@@ -48,6 +48,19 @@ def test_sixteen_bits_keep_their_brightness(tmp_path: Path) -> None:
     assert np.all(pictures.read(tmp_path / "deep.png", height=32, width=32).pixels == 0x80)
 
 
+@pytest.mark.parametrize(
+    ("largest", "expected"), [(200, 200), (1023, 255), (4095, 255), (2048, 128), (16383, 255), (65535, 255), (0, 0)]
+)
+def test_16_bit_grey_is_scaled_by_the_bits_in_use_and_that_is_said(tmp_path: Path, largest: int, expected: int) -> None:
+    grey = np.zeros((4, 4), np.uint16)
+    grey[0, 0] = largest
+    Image.fromarray(grey).save(tmp_path / "deep.png")
+    picture = pictures.read(tmp_path / "deep.png", height=4, width=4)
+    assert picture.pixels[0, 0].tolist() == [expected] * 3
+    assert picture.pixels[1:].max() == 0
+    assert picture.preparation.startswith("16-bit grey whose values fill ")
+
+
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
 def test_every_mode_becomes_rgb(mode: str, tmp_path: Path) -> None:
     path = tmp_path / ("picture.tiff" if mode in ("CMYK", "YCbCr") else "picture.png")

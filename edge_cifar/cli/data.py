@@ -124,4 +124,4 @@ def csv(out: Path | None, overwrite: bool, **selection: Any) -> None:
     from edge_cifar.steps import data as step
 
     folder = step.csv(output=out, overwrite=overwrite, progress=Terminal(), **selection)
-    click.echo(f"written: {folder}/train.csv, {folder}/test.csv and {folder}/labels.txt")
+    click.echo(f"written: {', '.join(sorted(map(str, folder.iterdir())))}")

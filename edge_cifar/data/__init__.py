@@ -30,12 +30,13 @@ class Split:
 
 @dataclass(frozen=True, kw_only=True)
 class Dataset:
-    """A training and a test split.
+    """A training and a test split, and a validation split where the data bring one.
 
     Attributes:
         name: as on the command line: ``cifar10``, ``synthetic``, ...
         train: what may be trained, validated and calibrated on.
         test: what is only ever evaluated on.
+        validation: what the best weights are chosen on; None where it is to be held out of ``train``.
         labels: class names, in the order of the class numbers.
         checksum: sha256 over all images and labels.
         synthetic: True for pictures made by code; figures from such data are called synthetic.
@@ -47,3 +48,10 @@ class Dataset:
     labels: tuple[str, ...]
     checksum: str
     synthetic: bool
+    validation: Split | None = None
+
+    @property
+    def splits(self) -> dict[str, Split]:
+        """The splits that there are, by name."""
+        found = {"train": self.train, "validation": self.validation, "test": self.test}
+        return {name: split for name, split in found.items() if split is not None}

@@ -30,13 +30,15 @@ _TEXT = np.array([f",{value}".encode() for value in range(256)], dtype="S4")
 def write(dataset: Dataset, folder: Path, progress: Progress = SILENT) -> None:
     """Write ``train.csv``, ``test.csv`` and ``labels.txt`` (a class name a line) into a new folder.
 
+    A validation split that the data bring becomes ``validation.csv``.
+
     Raises:
         OSError: the folder cannot be written.
     """
     folder.mkdir()
     (folder / "labels.txt").write_text("".join(f"{label}\n" for label in dataset.labels), encoding="utf-8")
-    with progress.bar("Writing CSV", len(dataset.train) + len(dataset.test)) as advance:
-        for name, split in (("train", dataset.train), ("test", dataset.test)):
+    with progress.bar("Writing CSV", sum(map(len, dataset.splits.values()))) as advance:
+        for name, split in dataset.splits.items():
             with (folder / f"{name}.csv").open("wb") as file:
                 file.write(_header(split.images.shape[1:3]))
                 for start in range(0, len(split), _ROWS_AT_ONCE):

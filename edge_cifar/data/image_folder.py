@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Sequence
+from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from edge_cifar.data import Dataset, Split, checksum, pictures
+from edge_cifar.data import Dataset, Split, checksum, folder_layout, pictures
 from edge_cifar.data.splits import stratified_mask
 from edge_cifar.errors import DataError, UsageError
 from edge_cifar.progress import SILENT, Progress
@@ -16,8 +16,6 @@ from edge_cifar.progress import SILENT, Progress
 DEFAULT_IMAGE_SIZE = 96
 LARGEST_IMAGE_SIZE = 1024
 TEST_FRACTION = 0.2
-
-_NAMED_AT_MOST = 10
 
 
 def load(
@@ -31,10 +29,11 @@ def load(
 ) -> Dataset:
     """Read a folder of images by class.
 
-    With ``train/`` and ``test/`` subfolders those are the splits, each with a subfolder a class;
-    without them the folder's own subfolders are the classes, and a fifth of each class is held out
-    for testing, chosen by ``seed`` over the files in the order of their names. Hidden files are
-    passed over.
+    With a ``train/`` folder beside a ``val/`` or a ``test/`` one (or ``training``, ``valid``, ``validation``,
+    ``testing``, in any case) those are the splits, each with a subfolder a class; otherwise the folder's own
+    subfolders are the classes. Where there is no test split, a fifth of each training class is held out for
+    testing, chosen by ``seed`` over the files in the order of their paths. The folders below a class belong
+    to it. Hidden files are passed over.
 
     Args:
         folder: where the pictures lie.
@@ -43,7 +42,7 @@ def load(
             :mod:`edge_cifar.data.pictures` does it when a model is asked about one.
         seed: of the test split.
         strict: refuse a folder with a file that cannot be read, rather than leave that file out.
-        progress: told of the files read, and of those left out.
+        progress: told of the splits, and of what is left out and why.
 
     Raises:
         UsageError: the image size is out of range.
@@ -54,82 +53,82 @@ def load(
         raise UsageError(f"the image size must lie between 1 and {LARGEST_IMAGE_SIZE} pixels, not {image_size}")
     if not folder.is_dir():
         raise DataError(f"no folder at {folder}; name one that holds a subfolder of pictures for each class")
-    parts = (folder / "train", folder / "test")
-    ready_made = all(part.is_dir() for part in parts)
-    labels = _classes(parts[0] if ready_made else folder)
-    if ready_made:
-        _no_strangers(parts[1], labels)
-        train, test = (_read(part, labels, image_size, strict, progress) for part in parts)
-    else:
-        everything = _read(folder, labels, image_size, strict, progress)
-        held_out = stratified_mask(everything.labels, TEST_FRACTION, seed)
-        train, test = everything.take(np.flatnonzero(~held_out)), everything.take(np.flatnonzero(held_out))
+    omissions = folder_layout.Omissions()
+    layout = folder_layout.find(folder, omissions)
+    splits = {
+        split: _read(path, layout.labels, image_size, strict, omissions, progress)
+        for split, path in layout.splits.items()
+    }
+    for sentence in omissions.sentences():
+        progress.say(f"{folder}: {sentence}")
+    train, test = splits["train"], splits.get("test")
+    if test is None:
+        held_out = stratified_mask(train.labels, TEST_FRACTION, seed)
+        train, test = train.take(np.flatnonzero(~held_out)), train.take(np.flatnonzero(held_out))
     if not len(test):
         raise DataError(f"{folder} has too few pictures to hold any out for testing; add some")
+    if layout.ready_made:
+        progress.say(f"{folder}: {_division(layout, splits, len(train), len(test))}")
+    validation = splits.get("validation")
     return Dataset(
         name=name,
         train=train,
         test=test,
-        labels=labels,
-        checksum=checksum.of_splits(train, test),
+        validation=validation,
+        labels=layout.labels,
+        checksum=checksum.of_splits(*filter(None, (train, test, validation))),
         synthetic=False,
     )
 
 
-def _classes(folder: Path) -> tuple[str, ...]:
-    names = tuple(sorted(entry.name for entry in _entries(folder) if entry.is_dir()))
-    if len(names) < 2:
-        found = f"one, {names[0]!r}" if names else "none"
-        raise DataError(f"a classifier needs two classes, and {folder} has {found}; make a subfolder for each class")
-    # Names are written one a line into the exported models' labels.
-    if odd := [name for name in names if not name.isprintable()]:
-        raise DataError(f"the class {odd[0]!r} in {folder} cannot be written on one line; rename the folder")
-    return names
+def _division(layout: folder_layout.Layout, splits: dict[str, Split], train: int, test: int) -> str:
+    """Which pictures are for what, where the folder itself is divided."""
+    names = {split: f"{path.name}/" for split, path in layout.splits.items()}
+    parts = [f"{train} pictures of {names['train']} to train on"]
+    if "validation" in names:
+        parts.append(f"{len(splits['validation'])} of {names['validation']} to validate on")
+    if "test" in names:
+        parts.append(f"{test} of {names['test']} to test on")
+    else:
+        parts.append(f"{test} more of {names['train']}, a fifth of each class, to test on, as there is no test folder")
+    return ", ".join(parts)
 
 
-def _no_strangers(test: Path, labels: Sequence[str]) -> None:
-    strangers = sorted({entry.name for entry in _entries(test) if entry.is_dir()} - set(labels))
-    if strangers:
-        raise DataError(f"{test} has classes that train/ has not: {', '.join(strangers)}; remove or rename them")
-
-
-def _entries(folder: Path) -> list[Path]:
-    """What lies in a folder but hidden files, by name."""
-    try:
-        return sorted(path for path in folder.iterdir() if not path.name.startswith("."))
-    except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error.strerror}") from error
-
-
-def _read(folder: Path, labels: Sequence[str], image_size: int, strict: bool, progress: Progress) -> Split:
-    """Read every picture of every class, in the order of class and file names."""
-    listed = [
+def _read(
+    folder: Path,
+    labels: tuple[str, ...],
+    image_size: int,
+    strict: bool,
+    omissions: folder_layout.Omissions,
+    progress: Progress,
+) -> Split:
+    """Read every picture of every class, in the order of classes and paths."""
+    found = [
         (label, path)
         for label, name in enumerate(labels)
         if (folder / name).is_dir()
-        for path in _entries(folder / name)
-        if path.is_file()
+        for path in folder_layout.pictures_of(folder / name, omissions)
     ]
-    images = np.empty((len(listed), image_size, image_size, 3), dtype=np.uint8)
+    images = np.empty((len(found), image_size, image_size, 3), dtype=np.uint8)
     numbers: list[int] = []
     unreadable: list[str] = []
-    with progress.bar(f"Reading {folder}", len(listed)) as advance:
-        for label, path in listed:
+    remarks: Counter[str] = Counter()
+    with progress.bar(f"Reading {folder}", len(found)) as advance:
+        for label, path in found:
             try:
-                images[len(numbers)] = pictures.read(path, height=image_size, width=image_size).pixels
+                photograph = pictures.develop(path)
+                images[len(numbers)] = photograph.fitted(height=image_size, width=image_size).pixels
                 numbers.append(label)
             except DataError as error:
                 if strict:
                     raise DataError(f"{error}; remove it, or do without --strict") from error
                 unreadable.append(os.fspath(path.relative_to(folder)))
+            else:
+                remarks.update(filter(None, [photograph.remark]))
             advance(1)
-    if unreadable:
-        rest = len(unreadable) - _NAMED_AT_MOST
-        more = f" and {rest} more" if rest > 0 else ""
-        progress.say(
-            f"{folder}: left out {len(unreadable)} of {len(listed)} files that are no readable pictures: "
-            f"{', '.join(unreadable[:_NAMED_AT_MOST])}{more}"
-        )
+    omissions.add(f"of {len(found)} files that are no readable pictures", unreadable)
+    for remark, count in remarks.items():
+        progress.say(f"{folder}: {count} pictures: {remark}")
     empty = [name for label, name in enumerate(labels) if label not in set(numbers)]
     if empty:
         raise DataError(f"{folder} has no readable picture of {', '.join(empty)}; add some or remove the class")

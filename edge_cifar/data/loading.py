@@ -34,7 +34,7 @@ def load(
             now lies, if not at ``name``.
         seed: of what is made or chosen at random: synthetic pictures, the test split of a folder,
             the subset of ``limit``.
-        limit: at most this many training images and at most this many test images, chosen evenly
+        limit: at most this many training, validation and test images each, chosen evenly
             over the classes.
         image_size: side in pixels that a folder's pictures are brought to; None for the registered
             sets, which have a size of their own.
@@ -110,4 +110,11 @@ def _limited(dataset: Dataset, limit: int, seed: int) -> Dataset:
         return split.take(balanced_indices(split.labels, limit, seed))
 
     train, test = subset(dataset.train), subset(dataset.test)
-    return dataclasses.replace(dataset, train=train, test=test, checksum=checksum.of_splits(train, test))
+    validation = subset(dataset.validation) if dataset.validation is not None else None
+    return dataclasses.replace(
+        dataset,
+        train=train,
+        test=test,
+        validation=validation,
+        checksum=checksum.of_splits(*filter(None, (train, test, validation))),
+    )

@@ -16,6 +16,8 @@ from edge_cifar.errors import DataError, NoPicture, PictureTooLarge
 
 # About 11,000 pixels square, larger than nearly any camera's: half a gigabyte unpacked, a whole one with transparency.
 MAX_PIXELS = 120_000_000
+# What sensors and scanners fill of the 16 bits that a file gives them; less than 8 is a dark picture of 8.
+_GREY_BITS = (8, 10, 12, 14, 16)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,10 +41,12 @@ class Photograph:
         name: what messages call it.
         width: in pixels.
         height: in pixels.
+        remark: what was assumed of its values, for people; empty where they say all themselves.
     """
 
     name: str
     _image: Image.Image = field(repr=False)
+    remark: str = ""
 
     @property
     def width(self) -> int:
@@ -61,9 +65,10 @@ class Photograph:
         """
         size = (width, height)
         if self._image.size == size:
-            return Picture(pixels=np.asarray(self._image), preparation="")
+            return Picture(pixels=np.asarray(self._image), preparation=self.remark)
         fitted = ImageOps.fit(self._image, size, method=Image.Resampling.BICUBIC)
-        return Picture(pixels=np.asarray(fitted), preparation=_preparation(self._image.size, size))
+        steps = filter(None, (self.remark, _preparation(self._image.size, size)))
+        return Picture(pixels=np.asarray(fitted), preparation="; ".join(steps))
 
 
 def read(source: Path | bytes, *, height: int, width: int, name: str | None = None) -> Picture:
@@ -113,6 +118,9 @@ def develop(
                 if image.width * image.height > max_pixels:
                     raise _too_large(name, max_pixels)
                 ImageOps.exif_transpose(image, in_place=True)
+                if image.mode.startswith("I"):  # 16 bits a pixel, kept in integers of 16 or 32
+                    grey, remark = _grey_of_8_bits(image, name)
+                    return Photograph(name=name, _image=grey.convert("RGB"), remark=remark)
                 return Photograph(name=name, _image=_rgb(image, name))
     except DataError:
         raise
@@ -147,12 +155,18 @@ def below(folder: Path) -> list[Path]:
     )
 
 
+def _grey_of_8_bits(image: Image.Image, name: str) -> tuple[Image.Image, str]:
+    """A picture of 16-bit grey in 8 bits, and how: nothing in the file says how many of the bits are in use."""
+    grey = np.asarray(image)
+    largest = int(grey.max())
+    if grey.min() < 0 or largest > 65535:
+        raise DataError(f"{name} has more than 16 bits a channel; convert it to 8 first")
+    bits = next(bits for bits in _GREY_BITS if largest < 1 << bits)
+    scaled = Image.fromarray((grey >> (bits - 8)).astype(np.uint8))
+    return scaled, f"16-bit grey whose values fill {bits} bits: 0 to {(1 << bits) - 1:,} scaled to 0 to 255"
+
+
 def _rgb(image: Image.Image, name: str) -> Image.Image:
-    if image.mode.startswith("I"):  # 16 bits a pixel, kept in integers of 16 or 32
-        grey = np.asarray(image)
-        if grey.min() < 0 or grey.max() > 65535:
-            raise DataError(f"{name} has more than 16 bits a channel; convert it to 8 first")
-        return Image.fromarray((grey // 256).astype(np.uint8)).convert("RGB")
     if image.mode == "F":
         raise DataError(f"{name} holds floating-point numbers whose range is unknown; convert it to 8 bits first")
     if "A" in image.mode or "a" in image.mode or "transparency" in image.info:

@@ -34,7 +34,9 @@ class RunData:
 
 
 def split_data(dataset: Dataset, fraction: float, seed: int) -> RunData:
-    """A data set with a validation split held out of its training images."""
+    """A data set with its own validation split, or with one held out of its training images."""
+    if dataset.validation is not None:
+        return RunData(dataset=dataset, train=dataset.train, validation=dataset.validation)
     train, validation = validation_split(dataset.train, fraction, seed)
     return RunData(dataset=dataset, train=train, validation=validation)
 

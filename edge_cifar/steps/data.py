@@ -34,7 +34,7 @@ class Overview:
             name: dict(
                 zip(dataset.labels, np.bincount(split.labels, minlength=len(dataset.labels)).tolist(), strict=True)
             )
-            for name, split in (("train", dataset.train), ("test", dataset.test))
+            for name, split in dataset.splits.items()
         }
 
     def document(self) -> dict[str, Any]:
@@ -138,6 +138,8 @@ def csv(
 ) -> Path:
     """Write a set as CSV: a folder with ``train.csv``, ``test.csv`` and ``labels.txt``.
 
+    A validation split that the data bring becomes ``validation.csv``.
+
     :func:`edge_cifar.data.csv_files.read` reads a file back to the same arrays.
 
     Args:
@@ -179,7 +181,7 @@ def csv(
 
 def _refuse_to_replace_strangers(folder: Path) -> None:
     """--overwrite replaces an export, not a folder that happens to have the name given."""
-    ours = {"train.csv", "test.csv", "labels.txt"}
+    ours = {"train.csv", "validation.csv", "test.csv", "labels.txt"}
     if folder.exists() and not (folder.is_dir() and {entry.name for entry in folder.iterdir()} <= ours):
         raise DataError(f"{folder} holds other things than an export; choose another place with --out")
 

@@ -13,7 +13,7 @@ from edge_cifar import backbones, files, packages
 from edge_cifar.arguments import several
 from edge_cifar.backbones import Backbone, Model
 from edge_cifar.data.loading import is_folder, load
-from edge_cifar.errors import RunError, UsageError, unknown
+from edge_cifar.errors import DataError, RunError, UsageError, unknown
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.recipe import Recipe, Trainable, customized
 from edge_cifar.run import Run
@@ -71,7 +71,7 @@ def train(
         image_size: side in pixels that the network sees.
         unfreeze: what the last phase trains: the last N layers of the backbone, ``all``, or those
             from the first layer on whose name begins so.
-        validation_split: share of the training images held out.
+        validation_split: share of the training images held out; refused for a folder that has a validation folder.
         mixed_precision: ``auto``, ``off``, ``bfloat16`` or ``float16``.
         device: ``auto``, ``cpu`` or ``gpu``.
         deterministic: the same weights every time, at some cost in speed.
@@ -127,6 +127,8 @@ def train(
         strict=strict,
         progress=progress,
     )
+    if validation_split is not None and dataset.validation is not None:
+        raise DataError(f"{dataset.name} brings its own validation pictures; leave --validation-split out")
     run_data = split_data(dataset, chosen.validation_split, seed)
     settings = files.json_normal(
         {
