@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_cifar import files
+from edge_cifar.command_line import command_line
 from edge_cifar.errors import BundleError, RunError
 
 RECORD = "record.json"
@@ -85,7 +86,7 @@ class Run:
         if not self.model_path.is_file():
             # As it was given for the first time: with nothing there, nothing can be resumed.
             record = self.record()
-            command = record.get("command") or f"edge-cifar train {record.get('backbone', '')}".strip()
+            command = record.get("command") or command_line("train", record.get("backbone", "BACKBONE"))
             raise RunError(
                 f"the weights of {self.path} are not kept with it (no {self.model_path.name}); "
                 f"train them again with: {str(command).replace(' --resume', '')}"

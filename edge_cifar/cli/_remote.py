@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -11,6 +10,7 @@ from click.core import ParameterSource
 
 from edge_cifar.cli._bench_table import refuse_failed
 from edge_cifar.cli._output import Terminal, emit_json
+from edge_cifar.command_line import command_line
 from edge_cifar.errors import UsageError
 
 # About files of this machine.
@@ -40,7 +40,7 @@ def bench_on(context: click.Context, host: str, targets: tuple[Path, ...], *, in
         refuse_failed([(row.name, row.status) for row in measurements])
     if not as_json:
         sources = [str(output)] if output else [str(target)] if target else []
-        click.echo(f"next: {shlex.join(['edge-cifar', 'report', *sources])}", err=True)
+        click.echo(f"next: {command_line('report', *sources)}", err=True)
 
 
 def _options(context: click.Context) -> Iterator[str]:

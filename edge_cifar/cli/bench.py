@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -13,6 +12,7 @@ from edge_cifar.cli import _remote
 from edge_cifar.cli._bench_table import refuse_failed, show
 from edge_cifar.cli._options import data_set, number_or_all, numbers
 from edge_cifar.cli._output import Terminal, emit_json
+from edge_cifar.command_line import command_line
 from edge_cifar.errors import CheckFailed, UsageError
 
 if TYPE_CHECKING:
@@ -142,7 +142,7 @@ def command(
         refuse_failed([(row.name, row.status) for row in report.results])
     sources = _report_sources(targets, options["output"])
     if sources is not None and not as_json:
-        click.echo(f"next: {shlex.join(['edge-cifar', 'report', *sources])}")
+        click.echo(f"next: {command_line('report', *sources)}")
 
 
 def _report_sources(targets: Sequence[Path], output: Path | None) -> list[str] | None:

@@ -10,6 +10,7 @@ import click
 
 from edge_cifar.cli._options import data_set
 from edge_cifar.cli._output import Terminal, emit_json, emit_table
+from edge_cifar.command_line import command_line
 from edge_cifar.errors import unknown
 
 _Command = Callable[..., Any]
@@ -78,8 +79,9 @@ def fetch(data: str, data_dir: Path | None, overwrite: bool) -> None:
     from edge_cifar.steps import data as step
 
     folder = step.fetch(data, data_dir=data_dir, overwrite=overwrite, progress=Terminal())
+    place = ("--data-dir", data_dir) if data_dir else ()
     click.echo(f"{data}: whole and verified in {folder}")
-    click.echo(f"next: edge-cifar data show --data {data}", err=True)
+    click.echo(f"next: {command_line('data', 'show', '--data', data, *place)}", err=True)
 
 
 @command.command("show")

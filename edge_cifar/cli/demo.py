@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import shlex
 import time
 from pathlib import Path
 
 import click
 
+from edge_cifar.command_line import command_line
 from edge_cifar.errors import CheckFailed
 
 
@@ -31,7 +31,7 @@ def command(out: Path) -> None:
     start = time.perf_counter()
     prepare(out)
     for arguments in commands(out):
-        click.secho(f"\n$ edge-cifar {shlex.join(arguments)}", bold=True, err=True)
+        click.secho(f"\n$ {command_line(*arguments)}", bold=True, err=True)
         try:
             cli.main(arguments, prog_name="edge-cifar", standalone_mode=False)
         except CheckFailed as failed:

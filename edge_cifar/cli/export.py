@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -10,6 +9,7 @@ import click
 
 from edge_cifar.cli._options import completing, number_or_all
 from edge_cifar.cli._output import Terminal, emit_json, emit_table
+from edge_cifar.command_line import command_line
 
 if TYPE_CHECKING:
     from edge_cifar.artifact import Artifact, Bundle
@@ -173,7 +173,7 @@ def command(
         _print(bundle)
     step.demand_all(bundle)
     if not as_json:
-        click.echo(f"next: {shlex.join(['edge-cifar', 'verify', str(bundle.path)])}")
+        click.echo(f"next: {command_line('verify', bundle.path)}")
 
 
 def _diagnose(
@@ -204,7 +204,7 @@ def _diagnose(
         rows = [(one.layer, one.kind, f"{one.signal_to_noise_db:.1f}") for one in layers[:_WORST]]
         emit_table(("layer", "kind", "signal to noise, dB"), rows)
     click.echo(f"all layers and a picture: {found.folder}")
-    click.echo("next: edge-cifar export --keep-float LAYER,… or --keep-float auto")
+    click.echo(f"next: {command_line('export', *([run] if run else []))} --keep-float LAYER,… or --keep-float auto")
 
 
 def _print(bundle: Bundle) -> None:

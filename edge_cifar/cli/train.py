@@ -9,6 +9,7 @@ import click
 
 from edge_cifar.cli._options import completing, data_set, number_or_name, numbers
 from edge_cifar.cli._output import Terminal, emit_json
+from edge_cifar.command_line import command_line
 
 
 @click.command()
@@ -72,4 +73,4 @@ def command(backbone: str, as_json: bool, **options: object) -> None:
         emit_json(run.record())
     else:
         click.echo(f"run: {run.path}")
-        click.echo(f"next: edge-cifar export {run.path}")
+        click.echo(f"next: {command_line('export', run.path)}")

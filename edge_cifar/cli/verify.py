@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shlex
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -11,6 +10,7 @@ import click
 
 from edge_cifar import files
 from edge_cifar.cli._output import Terminal, emit_json, emit_table, status
+from edge_cifar.command_line import command_line
 from edge_cifar.errors import CheckFailed
 
 if TYPE_CHECKING:
@@ -64,7 +64,7 @@ def command(
     if not passed:
         click.echo("nothing could be verified on this machine; edge-cifar doctor tells what is missing", err=True)
     elif not as_json:
-        click.echo(f"next: {shlex.join(['edge-cifar', 'bench', *([str(target)] if target else [])])}")
+        click.echo(f"next: {command_line('bench', *([target] if target else []))}")
 
 
 def _print(outcomes: Sequence[Verification]) -> None:

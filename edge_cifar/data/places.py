@@ -7,6 +7,7 @@ from pathlib import Path
 
 import platformdirs
 
+from edge_cifar.command_line import command_line
 from edge_cifar.data.acquisition import ENVIRONMENT, obtain
 from edge_cifar.data.published import PublishedSet
 from edge_cifar.errors import DataError
@@ -28,9 +29,10 @@ def locate(published: PublishedSet, *, data_dir: Path | str | None, progress: Pr
     if data_dir is not None:
         folder = _inside(published, expanded(data_dir))
         if folder is None:
+            fetch_it = command_line("data", "fetch", "--data", published.name, "--data-dir", data_dir)
             raise DataError(
                 f"{data_dir} holds no {published.name} (no folder {published.folder}); name the folder that does, "
-                f"or fill this one with: edge-cifar data fetch --data {published.name} --data-dir {data_dir}"
+                f"or fill this one with: {fetch_it}"
             )
         return folder
     return find(published) or obtain(published, _cache(), progress)

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import hashlib
-import shlex
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_cifar.command_line import command_line
 from edge_cifar.errors import DataError
 
 
@@ -39,7 +39,7 @@ class PublishedSet:
     def remedy(self, folder: Path) -> str:
         """What a user may do about a damaged copy in ``folder``."""
         options = ["--data", self.name, "--data-dir", str(folder.parent), "--overwrite"]
-        return f"get a whole copy with: {shlex.join(['edge-cifar', 'data', 'fetch', *options])}"
+        return f"get a whole copy with: {command_line('data', 'fetch', *options)}"
 
     def verify(self, folder: Path) -> None:
         """Hold every file in ``folder`` to its checksum.

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from edge_cifar import run as runs
 from edge_cifar.artifact import MANIFEST, Bundle
+from edge_cifar.command_line import command_line
 from edge_cifar.errors import BundleError, EdgeCifarError, RunError
 from edge_cifar.progress import Progress
 from edge_cifar.run import Run
@@ -33,7 +34,7 @@ def open_bundle(target: Target = None) -> Bundle:
         if not (run.export_path / MANIFEST).exists():
             if run.finished:
                 run.demand_weights()
-            raise RunError(f"the run {run.path} is not exported yet; type: edge-cifar export {run.path}")
+            raise RunError(f"the run {run.path} is not exported yet; type: {command_line('export', run.path)}")
         return Bundle.open(run.export_path)
     folder = Path(target)
     if (folder / MANIFEST).exists():

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_cifar.command_line import command_line
 from edge_cifar.data import Dataset, Split
 from edge_cifar.data.loading import at_hand, is_folder, load
 from edge_cifar.data.splits import validation_split
@@ -65,7 +66,7 @@ def load_run_data(
     except (KeyError, IndexError, TypeError, ValueError) as error:
         raise RunError(f"{run.record_path} is broken ({error!r}); train again") from error
     if not (download or data_dir or at_hand(name)):
-        raise DataError(f"no {name} data at hand; get them with: edge-cifar data fetch --data {name}")
+        raise DataError(f"no {name} data at hand; get them with: {command_line('data', 'fetch', '--data', name)}")
     dataset = load(name, data_dir=data_dir, seed=seed, limit=limit, image_size=image_size, progress=progress)
     if dataset.checksum != checksum:
         raise DataError(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
@@ -237,7 +238,8 @@ def _refuse_occupied(place: Path, overwrite: bool) -> None:
             return
         if place.is_mount() or place == Path.cwd():
             kind = "a mount point" if place.is_mount() else "the working directory"
-            raise BundleError(f"{place} is {kind}, which cannot be replaced as a whole; type: --out {place / 'export'}")
+            below = shlex.quote(str(place / "export"))
+            raise BundleError(f"{place} is {kind}, which cannot be replaced as a whole; type: --out {below}")
         if not any(place.iterdir()):
             return
     except OSError as error:

@@ -10,6 +10,7 @@ from typing import Any
 import keras
 
 from edge_cifar.backbones import Model
+from edge_cifar.command_line import command_line
 from edge_cifar.errors import UsageError
 from edge_cifar.recipe import Phase, Recipe, Trainable
 from edge_cifar.training.assembly import trunk_layers
@@ -40,7 +41,7 @@ def _frozen(backbone: str, trunk: Sequence[Model], trainable: Trainable) -> int:
             if layer.name.startswith(trainable):
                 return index
         near = difflib.get_close_matches(trainable, _beginnings(trunk), n=1, cutoff=0.5)
-        way_out = f"did you mean {near[0]!r}?" if near else f"edge-cifar models {backbone} lists them"
+        way_out = f"did you mean {near[0]!r}?" if near else f"{command_line('models', backbone)} lists them"
         raise UsageError(f"{backbone} has no layer whose name begins with {trainable!r} before its head; {way_out}")
     if abs(trainable) > len(trunk):
         raise UsageError(f"{backbone} has {len(trunk)} layers before its head; got {abs(trainable)}")
