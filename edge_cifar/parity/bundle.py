@@ -55,7 +55,7 @@ def verify_bundle(bundle: Bundle, *, images: int | None = None, progress: Progre
             answered=lambda: advance(1),
         )
     for (number, artifact), given in zip(sound.items(), answers, strict=True):
-        outcomes[number] = _judged(bundle, artifact, reference, given)
+        outcomes[number] = replace(_judged(bundle, artifact, reference, given), sha256=artifact.sha256)
     explained = _explained(bundle, reference, [outcomes[number] for number in sorted(outcomes)])
     return _proven(bundle, explained)
 

@@ -23,6 +23,7 @@ class Verification:
     Attributes:
         model: name of the run that the bundle was exported from.
         variant: which artifact.
+        sha256: of the artifact; empty for one that is not what the manifest lists.
         status: ``unverified`` when no runtime for it can run on this machine.
         method: the runtime that gave, or would have given, its answers.
         images: number of images it was asked about; 0 when it gave no answers.
@@ -52,6 +53,7 @@ class Verification:
     weights: WeightCheck | None = None
     layers: Drift | None = None
     backends: tuple[str, ...] = ()
+    sha256: str = ""
 
     def document(self) -> dict[str, Any]:
         """This outcome as JSON; figures that could not be measured are null."""
@@ -59,6 +61,7 @@ class Verification:
         return {
             "model": self.model,
             "variant": str(self.variant),
+            "sha256": self.sha256 or None,
             "status": self.status,
             "method": self.method,
             "images": self.images,

@@ -13,6 +13,7 @@ from edge_cifar.parity.drift_plot import draw
 from edge_cifar.parity.following import read_activations, with_layers
 from edge_cifar.parity.verification import Verification
 from edge_cifar.progress import SILENT, Progress
+from edge_cifar.steps import _verify_record
 from edge_cifar.steps._bundles import Target, kept_beside, open_bundle, run_of
 
 RESULT = "verify.json"
@@ -32,7 +33,8 @@ def verify(
     """Hold every artifact against the Keras model's probabilities, by the images in the bundle.
 
     Needs neither TensorFlow nor the data set. Each artifact answers in a process of its own, so
-    that one that crashes its runtime costs only itself.
+    that one that crashes its runtime costs only itself. A run keeps the outcomes in its folder, of
+    each artifact those on the most images.
 
     Args:
         target: a bundle, a run (its export), the folder of either, or None for the newest run.
@@ -74,7 +76,7 @@ def verify(
                 draw(drifts, run.path / PLOT)
     if run is not None:
         with kept_beside(run, progress):
-            files.write_json(run.path / RESULT, document(outcomes))
+            _verify_record.write(run.path / RESULT, document(outcomes), progress)
     return outcomes
 
 
