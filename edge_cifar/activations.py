@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import files
+from edge_cifar import archives, files
 from edge_cifar.errors import BundleError
 
 # Each layer costs at most 4 images x 1,024 numbers x 4 bytes = 16 KiB, whatever its size: 1.5 MB for
@@ -99,7 +99,7 @@ class Activations:
             BundleError: the file is missing, damaged, or its arrays do not belong together.
         """
         try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            with archives.opened(path) as archive:
                 return _checked(archive)
         except FileNotFoundError as error:
             raise BundleError(f"no activations at {path}; export again") from error
@@ -107,7 +107,7 @@ class Activations:
             raise BundleError(f"the activations {path} are damaged ({error}); export again") from error
 
 
-def _checked(archive: np.lib.npyio.NpzFile) -> Activations:
+def _checked(archive: archives.Archive) -> Activations:
     images, names, kinds, edges = int(archive["images"]), archive["names"], archive["kinds"], archive["edges"]
     if not (0 < images <= IMAGES and len(names) == len(kinds) <= _MOST_LAYERS and edges.shape[1:] == (2,)):
         raise ValueError("its arrays do not belong together")
@@ -115,10 +115,10 @@ def _checked(archive: np.lib.npyio.NpzFile) -> Activations:
         raise ValueError("a layer is computed from a later one")
     layers = []
     for number, (name, kind) in enumerate(zip(names.tolist(), kinds.tolist(), strict=True)):
-        shape, values = tuple(int(side) for side in archive[f"shape_{number}"]), archive[f"values_{number}"]
+        shape, values = tuple(int(side) for side in archive[f"shape_{number}"]), archive.header(f"values_{number}")
         kept = (images, min(math.prod(shape), VALUES))
         if values.dtype != np.float32 or values.shape != kept or min(shape, default=1) < 1:
             raise ValueError(f"layer {number} holds {values.dtype}{list(values.shape)}, not float32{list(kept)}")
         sources = tuple(int(source) for source, reader in edges if reader == number)
-        layers.append(Layer(name=name, kind=kind, shape=shape, sources=sources, values=values))
+        layers.append(Layer(name=name, kind=kind, shape=shape, sources=sources, values=archive[f"values_{number}"]))
     return Activations(images=images, layers=tuple(layers))

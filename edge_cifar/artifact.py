@@ -140,13 +140,19 @@ def _printable(value: object) -> str:
     return text
 
 
+def _whole(value: object) -> int:
+    if not isinstance(value, int):
+        raise TypeError(f"{value!r} is no whole number")
+    return value
+
+
 def _artifact(folder: Path, entry: Mapping[str, Any]) -> Artifact:
     known = ("variant", "file", "sha256", "size_bytes", "labels")
     return Artifact(
         path=files.inside(folder, str(entry["file"])),
         variant=Variant.parse(_printable(entry["variant"])),
         sha256=str(entry["sha256"]),
-        size_bytes=int(entry["size_bytes"]),
+        size_bytes=_whole(entry["size_bytes"]),
         labels=tuple(str(label) for label in entry["labels"]),
         facts={key: value for key, value in entry.items() if key not in known},
     )

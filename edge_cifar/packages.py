@@ -5,14 +5,13 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
-import json
 import os
 import sys
 from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from edge_cifar import quiet
+from edge_cifar import quiet, strict_json
 from edge_cifar.errors import MissingPackage, RuntimeUnavailable
 
 # Keras' backends, each with what installs it.
@@ -58,7 +57,7 @@ def keras_backend() -> str:
     home = os.path.expanduser("~")
     folder = os.environ.get("KERAS_HOME", os.path.join(home if os.access(home, os.W_OK) else "/tmp", ".keras"))
     try:
-        configured = json.loads(Path(folder, "keras.json").expanduser().read_text(encoding="utf-8")).get("backend")
+        configured = strict_json.parse(Path(folder, "keras.json").expanduser().read_bytes()).get("backend")
     except (OSError, ValueError, AttributeError, RuntimeError):
         configured = None
     return configured if isinstance(configured, str) else "tensorflow"

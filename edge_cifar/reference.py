@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import files
+from edge_cifar import archives, files
 from edge_cifar.errors import BundleError
 from edge_cifar.variant import Variant
 
+_ARRAYS = ("images", "labels", "probabilities")
 _CHANGED = "probabilities:"
 
 
@@ -71,33 +72,34 @@ class Reference:
             BundleError: the file is missing, damaged, or its arrays do not belong together.
         """
         try:
-            # Opened here: NumPy leaves a file that it opened and cannot read for the collector to close.
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
-                reference = cls(
-                    images=archive["images"],
-                    labels=archive["labels"],
-                    probabilities=archive["probabilities"],
-                    changed={
-                        name.removeprefix(_CHANGED): archive[name]
-                        for name in archive.files
-                        if name.startswith(_CHANGED)
-                    },
+            with archives.opened(path) as archive:
+                changed = [name for name in archive.names if name.startswith(_CHANGED)]
+                if not _belong_together({name: archive.header(name) for name in (*_ARRAYS, *changed)}):
+                    raise BundleError(f"the arrays of {path} do not belong together; export again")
+                return cls(
+                    **{name: archive[name] for name in _ARRAYS},
+                    changed={name.removeprefix(_CHANGED): archive[name] for name in changed},
                 )
         except FileNotFoundError as error:
             raise BundleError(f"no reference at {path}; export again") from error
         except files.DAMAGE as error:
             raise BundleError(f"the reference {path} is damaged ({error}); export again") from error
-        count = len(reference.labels) if reference.labels.ndim == 1 else -1
-        whole = (
-            reference.images.ndim == 4
-            and reference.images.dtype == np.uint8
-            and reference.images.shape[::3] == (count, 3)
-            and np.issubdtype(reference.labels.dtype, np.integer)
-            and reference.probabilities.ndim == 2
-            and all(one.dtype == np.float32 for one in (reference.probabilities, *reference.changed.values()))
-            and len(reference.probabilities) == count
-            and all(answers.shape == reference.probabilities.shape for answers in reference.changed.values())
+
+
+def _belong_together(headers: Mapping[str, archives.Header]) -> bool:
+    images, labels, probabilities = (headers[name] for name in _ARRAYS)
+    count = labels.shape[0] if labels.ndim == 1 else -1
+    return (
+        images.ndim == 4
+        and images.dtype == np.uint8
+        and images.shape[::3] == (count, 3)
+        and np.issubdtype(labels.dtype, np.integer)
+        and probabilities.ndim == 2
+        and probabilities.shape[0] == count
+        # Those of the Keras model, and those of it with other weights.
+        and all(
+            answers.dtype == np.float32 and answers.shape == probabilities.shape
+            for name, answers in headers.items()
+            if name.startswith("probabilities")
         )
-        if not whole:
-            raise BundleError(f"the arrays of {path} do not belong together; export again")
-        return reference
+    )

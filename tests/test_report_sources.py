@@ -46,15 +46,14 @@ def test_a_matrix_with_another_number_of_labels_is_refused(labels: int, tmp_path
         report(write(tmp_path / "bench.json", document), output=tmp_path / "page.html")
 
 
-@pytest.mark.parametrize("number", [float("inf"), 10**400], ids=["infinite", "400 digits"])
-def test_numbers_beyond_all_measure_do_no_harm(number: float, tmp_path: Path) -> None:
+def test_numbers_beyond_all_measure_do_no_harm(tmp_path: Path) -> None:
     document = bench_document()
-    document["machine"]["memory_bytes"] = number
-    document["protocol"]["a_ms"] = number
+    document["machine"]["memory_bytes"] = float("inf")
+    document["protocol"]["a_ms"] = float("inf")
     # As Python writes it; a parser of JSON may take it back.
     (tmp_path / "bench.json").write_text(json.dumps(document))
     assert report(tmp_path / "bench.json", output=tmp_path / "page.html").exists()
-    document["results"][0]["size_bytes"] = number
+    document["results"][0]["size_bytes"] = float("inf")
     (tmp_path / "bench.json").write_text(json.dumps(document))
     with pytest.raises(EdgeCifarError, match="not a finite number"):
         report(tmp_path / "bench.json", output=tmp_path / "page.html")

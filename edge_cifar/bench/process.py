@@ -10,7 +10,7 @@ import tempfile
 import time
 from typing import Any
 
-from edge_cifar import deaths
+from edge_cifar import deaths, strict_json
 from edge_cifar.errors import MeasurementError
 from edge_cifar.workers import worker_command, worker_environment
 
@@ -61,7 +61,10 @@ class WorkerProcess:
         assert self._process.stdin is not None
         try:
             self._process.stdin.write(json.dumps({"do": action, **arguments}).encode() + b"\n")
-            answer = json.loads(self._line(timeout))
+            answer = strict_json.message(self._line(timeout))
+        except ValueError as error:
+            self.close()
+            raise WorkerError(f"it answered {action!r} with what is no JSON: {error}") from None
         except (BrokenPipeError, EOFError):
             raise WorkerError(self._cause_of_death()) from None
         except TimeoutError:

@@ -13,6 +13,7 @@ from typing import Any
 
 import numpy as np
 
+from edge_cifar import archives
 from edge_cifar.bench.conditions import Bystanders
 from edge_cifar.bench.energy import Meter
 from edge_cifar.bench.examination import Examination, Probabilities
@@ -193,7 +194,7 @@ class Session:
             for start in range(0, count, per_request):
                 stop = min(start + per_request, count)
                 self._ask(lane, "predict", images=str(images), start=start, stop=stop, answers=str(file))
-                parts.append(np.load(file, allow_pickle=False))
+                parts.append(np.array(archives.mapped(file)))
                 advance(stop - start)
         answers = np.concatenate(parts)
         if not scores.are_numbers(answers):

@@ -33,7 +33,7 @@ from typing import Any, TextIO
 import numpy as np
 
 import edge_cifar.runtimes
-from edge_cifar import packages, plugins
+from edge_cifar import archives, packages, plugins, strict_json
 from edge_cifar.bench import memory, timing
 from edge_cifar.errors import EdgeCifarError, RuntimeUnavailable
 from edge_cifar.runtimes import PLAIN, Images, Runtime, Setup
@@ -121,7 +121,7 @@ class Worker:
         return {"operators": [asdict(operator) for operator in found]}
 
     def _predict(self, images: str, start: int, stop: int, answers: str) -> Answer:
-        part: Images = np.load(images, mmap_mode="r", allow_pickle=False)[start:stop]
+        part: Images = archives.mapped(images)[start:stop]
         probabilities = self._runtime.predict(np.ascontiguousarray(part))
         np.save(answers, probabilities, allow_pickle=False)
         return {"images": len(probabilities)}
@@ -134,7 +134,7 @@ class Worker:
         """The first image of the data where it fits the artifact, otherwise a fixed one of noise."""
         shape = tuple(self._runtime.input_shape)
         if images is not None:
-            first: Images = np.array(np.load(images, mmap_mode="r", allow_pickle=False)[0])
+            first: Images = np.array(archives.mapped(images)[0])
             if first.shape == shape:
                 return first
         return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
@@ -146,7 +146,7 @@ def main() -> None:
     worker = Worker()
     for line in sys.stdin:
         try:
-            answer = worker.answer(json.loads(line))
+            answer = worker.answer(strict_json.message(line))
         except EdgeCifarError as error:
             answer = _refusal(str(error), unavailable=isinstance(error, RuntimeUnavailable))
         except MemoryError:

@@ -5,9 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-import click
-
-from edge_cifar.cli._output import emit_table, status
+from edge_cifar.cli._output import echo, emit_table, status
 from edge_cifar.errors import CheckFailed
 from edge_cifar.report.ways import Ways
 
@@ -27,13 +25,13 @@ def show(report: BenchReport, relative_to: str | None) -> None:
     )
     emit_table(headers, [_row(row, ways) for row in report.results])
     for line in _remarks(report.results):
-        click.echo(line)
+        echo(line)
     if report.protocol["profile"]:
         _show_profile(report, ways)
     if any(row.watts is not None for row in report.results):
         _show_energy(report, ways)
     elif report.protocol["profile"]:
-        click.echo("energy: this machine does not tell, or not this user")
+        echo("energy: this machine does not tell, or not this user")
 
 
 def refuse_failed(rows: Sequence[tuple[str, str]]) -> None:
@@ -116,10 +114,10 @@ def _show_profile(report: BenchReport, ways: Ways) -> None:
                 [f"{row.model} {_name(row, ways)}", operator.type, time, share, operator.device, operator.name]
             )
     if lines:
-        click.echo()
+        echo("")
         emit_table(("costliest operators", "type", "ms", "share", "on", "name"), lines)
     for reason in dict.fromkeys(row.unprofiled for row in report.results if row.unprofiled):
-        click.echo(f"no operators: {reason}")
+        echo(f"no operators: {reason}")
     peaks = report.machine["peak_multiply_adds_per_s"]
     speeds = [
         [
@@ -131,7 +129,7 @@ def _show_profile(report: BenchReport, ways: Ways) -> None:
         if row.multiply_adds_per_s is not None and (peak := peaks[str(row.threads)])
     ]
     if speeds:
-        click.echo()
+        echo("")
         emit_table(("multiply-adds reached", "10⁹ a second", "of this machine's best in float32"), speeds)
 
 
@@ -142,5 +140,5 @@ def _show_energy(report: BenchReport, ways: Ways) -> None:
         if row.watts is not None and row.throughput_per_s
     ]
     idle = report.machine["energy_meter"]["idle_watts"]
-    click.echo()
+    echo("")
     emit_table(("energy", "mJ an image", f"watts ({'unknown' if idle is None else f'{idle:.2f}'} idle)"), drawn)

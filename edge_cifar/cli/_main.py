@@ -10,6 +10,7 @@ import click
 
 import edge_cifar.cli
 from edge_cifar import plugins
+from edge_cifar.cli._output import echo
 from edge_cifar.errors import EdgeCifarError, UsageError, unknown
 
 
@@ -75,8 +76,8 @@ def main(arguments: list[str] | None = None) -> int:
         return error.exit_code
     except EdgeCifarError as error:
         if debug:
-            traceback.print_exc()
-        click.echo(f"edge-cifar: {error}", err=True)
+            echo(traceback.format_exc(), err=True)
+        echo(f"edge-cifar: {error}", err=True)
         return error.exit_status
     except BrokenPipeError:
         # The reader of our output went away (`edge-cifar models | head`): that is no error of ours.
@@ -85,12 +86,12 @@ def main(arguments: list[str] | None = None) -> int:
     except OSError as error:
         # What nobody foresaw of a file, such as a name too long for its system.
         if debug:
-            traceback.print_exc()
+            echo(traceback.format_exc(), err=True)
         place = f"{error.filename}: " if error.filename else ""
-        click.echo(f"edge-cifar: {place}{error.strerror or error}; --debug shows where", err=True)
+        echo(f"edge-cifar: {place}{error.strerror or error}; --debug shows where", err=True)
         return EdgeCifarError.exit_status
     except (KeyboardInterrupt, click.Abort):
-        click.echo("edge-cifar: interrupted", err=True)
+        echo("edge-cifar: interrupted", err=True)
         return 130
 
 

@@ -9,7 +9,7 @@ import click
 from click.core import ParameterSource
 
 from edge_cifar.cli._bench_table import refuse_failed
-from edge_cifar.cli._output import Terminal, emit_json
+from edge_cifar.cli._output import Terminal, echo, emit_json
 from edge_cifar.command_line import command_line
 from edge_cifar.errors import UsageError
 
@@ -35,12 +35,12 @@ def bench_on(context: click.Context, host: str, targets: tuple[Path, ...], *, in
     if as_json:
         emit_json(document)
     else:
-        click.echo(tables.markdown(measurements))
+        echo(tables.markdown(measurements))
     if not keep_going:
         refuse_failed([(row.name, row.status) for row in measurements])
     if not as_json:
         sources = [str(output)] if output else [str(target)] if target else []
-        click.echo(f"next: {command_line('report', *sources)}", err=True)
+        echo(f"next: {command_line('report', *sources)}", err=True)
 
 
 def _options(context: click.Context) -> Iterator[str]:

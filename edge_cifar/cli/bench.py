@@ -11,7 +11,7 @@ import click
 from edge_cifar.cli import _remote
 from edge_cifar.cli._bench_table import refuse_failed, show
 from edge_cifar.cli._options import data_set, number_or_all, numbers
-from edge_cifar.cli._output import Terminal, emit_json
+from edge_cifar.cli._output import Terminal, echo, emit_json
 from edge_cifar.command_line import command_line
 from edge_cifar.errors import CheckFailed, UsageError
 
@@ -137,12 +137,12 @@ def command(
         found = regression.regressions(report.document(), earlier, allowed)
         if found:
             raise CheckFailed(f"worse than {baseline}: {'; '.join(found)}")
-        click.echo(f"nothing is worse than {baseline} by more than {allowed:g} %", err=True)
+        echo(f"nothing is worse than {baseline} by more than {allowed:g} %", err=True)
     if not keep_going:
         refuse_failed([(row.name, row.status) for row in report.results])
     sources = _report_sources(targets, options["output"])
     if sources is not None and not as_json:
-        click.echo(f"next: {command_line('report', *sources)}")
+        echo(f"next: {command_line('report', *sources)}")
 
 
 def _report_sources(targets: Sequence[Path], output: Path | None) -> list[str] | None:
@@ -155,7 +155,7 @@ def _report_sources(targets: Sequence[Path], output: Path | None) -> list[str] |
 
 def _print(report: BenchReport, as_json: bool, relative_to: str | None) -> None:
     for warning in report.warnings:
-        click.echo(f"warning: {warning}", err=True)
+        echo(f"warning: {warning}", err=True)
     if as_json:
         emit_json(report.document())
     else:

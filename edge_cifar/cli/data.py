@@ -9,7 +9,7 @@ from typing import Any
 import click
 
 from edge_cifar.cli._options import data_set
-from edge_cifar.cli._output import Terminal, emit_json, emit_table
+from edge_cifar.cli._output import Terminal, echo, emit_json, emit_table
 from edge_cifar.command_line import command_line
 from edge_cifar.errors import unknown
 
@@ -80,8 +80,8 @@ def fetch(data: str, data_dir: Path | None, overwrite: bool) -> None:
 
     folder = step.fetch(data, data_dir=data_dir, overwrite=overwrite, progress=Terminal())
     place = ("--data-dir", data_dir) if data_dir else ()
-    click.echo(f"{data}: whole and verified in {folder}")
-    click.echo(f"next: {command_line('data', 'show', '--data', data, *place)}", err=True)
+    echo(f"{data}: whole and verified in {folder}")
+    echo(f"next: {command_line('data', 'show', '--data', data, *place)}", err=True)
 
 
 @command.command("show")
@@ -105,8 +105,8 @@ def show(out: Path | None, as_json: bool, **selection: Any) -> None:
     rows = [[label, *(f"{counts[split][label]:,}" for split in counts)] for label in overview.dataset.labels]
     emit_table(["class", *counts], [*rows, ["all", *(f"{sum(counts[split].values()):,}" for split in counts)]])
     height, width, _ = overview.dataset.train.images.shape[1:]
-    click.echo(f"\n{overview.dataset.name}: {width}×{height} pixels, checksum {overview.dataset.checksum}")
-    click.echo(f"samples: {overview.picture}")
+    echo(f"\n{overview.dataset.name}: {width}×{height} pixels, checksum {overview.dataset.checksum}")
+    echo(f"samples: {overview.picture}")
 
 
 @command.command("csv")
@@ -126,4 +126,4 @@ def csv(out: Path | None, overwrite: bool, **selection: Any) -> None:
     from edge_cifar.steps import data as step
 
     folder = step.csv(output=out, overwrite=overwrite, progress=Terminal(), **selection)
-    click.echo(f"written: {', '.join(sorted(map(str, folder.iterdir())))}")
+    echo(f"written: {', '.join(sorted(map(str, folder.iterdir())))}")

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edge_cifar.cli._output import echo, heading
 from edge_cifar.command_line import command_line
 from edge_cifar.errors import CheckFailed
 
@@ -31,12 +32,12 @@ def command(out: Path) -> None:
     start = time.perf_counter()
     prepare(out)
     for arguments in commands(out):
-        click.secho(f"\n$ {command_line(*arguments)}", bold=True, err=True)
+        echo("\n", heading(f"$ {command_line(*arguments)}"), err=True)
         try:
             cli.main(arguments, prog_name="edge-cifar", standalone_mode=False)
         except CheckFailed as failed:
             if arguments[0] != "export":
                 raise
             # The gate at work on a network trained for a minute; the bundle stands, without these variants.
-            click.echo(f"{failed}\nThe demo goes on with the others.", err=True)
-    click.echo(f"\ndemo finished in {time.perf_counter() - start:.0f} s", err=True)
+            echo(f"{failed}\nThe demo goes on with the others.", err=True)
+    echo(f"\ndemo finished in {time.perf_counter() - start:.0f} s", err=True)

@@ -6,7 +6,7 @@ from pathlib import Path
 
 import click
 
-from edge_cifar.cli._output import Terminal, emit_json, status
+from edge_cifar.cli._output import Terminal, echo, emit_json, status
 from edge_cifar.errors import CheckFailed, UsageError
 
 _TITLES = {"train": "Train", "convert": "Convert to", "run": "Run", "measure": "Measure and show"}
@@ -49,18 +49,18 @@ def command(bundle: Path | None, tested: bool, as_json: bool) -> None:
         f"{facts['usable_cores']} cores",
         f"{facts['memory_bytes'] / 2**30:.0f} GiB",
     ]
-    click.echo(", ".join(part for part in parts if part))
+    echo(", ".join(part for part in parts if part))
     for area in AREAS:
-        click.echo(f"\n{_TITLES[area]}")
+        echo(f"\n{_TITLES[area]}")
         findings = diagnosis.of(area)
         width = max(len(finding.name) for finding in findings)
         for finding in findings:
             mark = status("yes", True) if finding.ready else status("no ", None)
-            click.echo(f"  {mark}  {finding.name:{width}}  {finding.detail}".rstrip())
+            echo("  ", mark, f"  {finding.name:{width}}  {finding.detail}".rstrip())
     if diagnosis.remedies:
-        click.echo("\nTo add what is missing:")
+        echo("\nTo add what is missing:")
         for remedy in diagnosis.remedies:
-            click.echo(f"  {remedy}")
+            echo(f"  {remedy}")
 
 
 def _self_test(bundle: Path | None, as_json: bool) -> None:
@@ -75,4 +75,4 @@ def _self_test(bundle: Path | None, as_json: bool) -> None:
     if not any(check.status == "passed" for check in checks):
         raise CheckFailed("nothing could be tried on this machine; what is missing stands above")
     if not as_json:
-        click.echo(f"{sum(check.status == 'passed' for check in checks)} of {len(checks)} checks passed, none failed")
+        echo(f"{sum(check.status == 'passed' for check in checks)} of {len(checks)} checks passed, none failed")

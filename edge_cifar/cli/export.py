@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_cifar.cli._options import completing, number_or_all
-from edge_cifar.cli._output import Terminal, emit_json, emit_table
+from edge_cifar.cli._output import Terminal, echo, emit_json, emit_table
 from edge_cifar.command_line import command_line
 
 if TYPE_CHECKING:
@@ -173,7 +173,7 @@ def command(
         _print(bundle)
     step.demand_all(bundle)
     if not as_json:
-        click.echo(f"next: {command_line('verify', bundle.path)}")
+        echo(f"next: {command_line('verify', bundle.path)}")
 
 
 def _diagnose(
@@ -200,11 +200,11 @@ def _diagnose(
         emit_json(found.document())
         return
     for format_, layers in found.layers.items():
-        click.echo(f"{format_}, one layer in int8 at a time:")
+        echo(f"{format_}, one layer in int8 at a time:")
         rows = [(one.layer, one.kind, f"{one.signal_to_noise_db:.1f}") for one in layers[:_WORST]]
         emit_table(("layer", "kind", "signal to noise, dB"), rows)
-    click.echo(f"all layers and a picture: {found.folder}")
-    click.echo(f"next: {command_line('export', *([run] if run else []))} --keep-float LAYER,… or --keep-float auto")
+    echo(f"all layers and a picture: {found.folder}")
+    echo(f"next: {command_line('export', *([run] if run else []))} --keep-float LAYER,… or --keep-float auto")
 
 
 def _print(bundle: Bundle) -> None:
@@ -217,10 +217,10 @@ def _print(bundle: Bundle) -> None:
     emit_table(headers, rows)
     for artifact in bundle.artifacts:
         if reason := artifact.facts["parity"].get("reason"):
-            click.echo(f"{artifact.variant}: not checked, {reason}")
+            echo(f"{artifact.variant}: not checked, {reason}")
     largest = ", ".join(f"{name} {peak / 1e9:.1f} GB" for name, peak in bundle.facts["peak_memory_bytes"].items())
-    click.echo(f"peak memory of each process: {largest}")
-    click.echo(f"bundle: {bundle.path}")
+    echo(f"peak memory of each process: {largest}")
+    echo(f"bundle: {bundle.path}")
 
 
 def _row(artifact: Artifact) -> list[str | None]:

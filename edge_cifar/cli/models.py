@@ -7,7 +7,7 @@ import re
 import click
 
 from edge_cifar.cli._options import completing
-from edge_cifar.cli._output import Terminal, emit_json, emit_table
+from edge_cifar.cli._output import Terminal, echo, emit_json, emit_table
 
 
 @click.command("models")
@@ -43,7 +43,7 @@ def command(name: str | None, as_json: bool) -> None:
             for one in described
         ]
         emit_table(["backbone", "parameters", "multiply-adds", "image", "recipes", "source"], rows)
-        click.echo("\nTrain one: edge-cifar train mobilenetv2", err=True)
+        echo("\nTrain one: edge-cifar train mobilenetv2", err=True)
         return
     (one,) = described
     emit_table(
@@ -59,4 +59,4 @@ def command(name: str | None, as_json: bool) -> None:
             for layer in one.layers
         ],
     )
-    click.echo(f"\n{one.name}: {one.parameters:,} parameters, {one.multiply_adds:,} multiply-adds; {one.source}")
+    echo(f"\n{one.name}: {one.parameters:,} parameters, {one.multiply_adds:,} multiply-adds; {one.source}")

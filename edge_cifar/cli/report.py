@@ -40,7 +40,7 @@ def command(
       edge-cifar report runs/mobilenetv2 runs/resnet8 -o compare.html
       edge-cifar report laptop.json raspberry-pi.json --min-accuracy 90
     """
-    from edge_cifar.cli._output import emit_json
+    from edge_cifar.cli._output import echo, emit_json
     from edge_cifar.steps.report import report
 
     path = report(
@@ -54,4 +54,4 @@ def command(
     if as_json:
         emit_json({"page": str(path)})
     else:
-        click.echo(path)
+        echo(path)

@@ -8,7 +8,7 @@ from pathlib import Path
 import click
 
 from edge_cifar.cli._options import completing, data_set, number_or_name, numbers
-from edge_cifar.cli._output import Terminal, emit_json
+from edge_cifar.cli._output import Terminal, echo, emit_json
 from edge_cifar.command_line import command_line
 
 
@@ -72,5 +72,5 @@ def command(backbone: str, as_json: bool, **options: object) -> None:
     if as_json:
         emit_json(run.record())
     else:
-        click.echo(f"run: {run.path}")
-        click.echo(f"next: {command_line('export', run.path)}")
+        echo(f"run: {run.path}")
+        echo(f"next: {command_line('export', run.path)}")

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_cifar import files
-from edge_cifar.cli._output import Terminal, emit_json, emit_table, status
+from edge_cifar.cli._output import Terminal, echo, emit_json, emit_table, status
 from edge_cifar.command_line import command_line
 from edge_cifar.errors import CheckFailed
 
@@ -62,9 +62,9 @@ def command(
         )
     passed = sum(outcome.status == "pass" for outcome in outcomes)
     if not passed:
-        click.echo("nothing could be verified on this machine; edge-cifar doctor tells what is missing", err=True)
+        echo("nothing could be verified on this machine; edge-cifar doctor tells what is missing", err=True)
     elif not as_json:
-        click.echo(f"next: {command_line('bench', *([target] if target else []))}")
+        echo(f"next: {command_line('bench', *([target] if target else []))}")
 
 
 def _print(outcomes: Sequence[Verification]) -> None:
@@ -72,9 +72,9 @@ def _print(outcomes: Sequence[Verification]) -> None:
     emit_table(headers, [_row(outcome) for outcome in outcomes])
     for outcome in outcomes:
         if outcome.reason:
-            click.echo(f"{outcome.variant}: {outcome.reason}")
+            echo(f"{outcome.variant}: {outcome.reason}")
     if any(outcome.status == "pass" and outcome.method == "coreml-reference" for outcome in outcomes):
-        click.echo("coreml-reference computes the package's program itself; Apple's own kernels answer only on a Mac.")
+        echo("coreml-reference computes the package's program itself; Apple's own kernels answer only on a Mac.")
 
 
 def _print_layers(drifts: Sequence[Drift]) -> None:
@@ -85,16 +85,16 @@ def _print_layers(drifts: Sequence[Drift]) -> None:
             (names[0].name, *(_cell(layer) for layer in names))
             for names in zip(*(drift.layers for drift in shown), strict=True)
         ]
-        click.echo(
+        echo(
             f"\nerror of each layer on {shown[0].images} images, as a share of its standard deviation "
             "(-: merged into a later one; !: more than the precision explains)"
         )
         emit_table(("layer", *(str(drift.variant) for drift in shown)), rows)
     for drift in drifts:
         if drift.refusal:
-            click.echo(f"{drift.variant}: not compared layer by layer: {drift.refusal}")
+            echo(f"{drift.variant}: not compared layer by layer: {drift.refusal}")
         elif place := drift.sentence():
-            click.echo(f"{drift.variant}: {place}")
+            echo(f"{drift.variant}: {place}")
 
 
 def _cell(layer: LayerOutcome) -> str | None:

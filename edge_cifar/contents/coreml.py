@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections import Counter
 from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
+from edge_cifar import strict_json
 from edge_cifar.contents import Observer, Sources, Weight, damaged, wired
 from edge_cifar.runtimes import Images, Range, coreml_reference
 from edge_cifar.runtimes._mil import constants, package
@@ -118,8 +118,8 @@ def _input_means(path: Path, metadata: Mapping[str, str]) -> Range | None:
     if told is None:
         return None
     try:
-        low, high = map(float, json.loads(told))
-    except (ValueError, TypeError, OverflowError, RecursionError) as error:
+        low, high = map(float, strict_json.parse(told))
+    except (ValueError, TypeError) as error:
         raise damaged(path, error) from error
     if not -np.inf < low <= high < np.inf:
         raise damaged(path, ValueError(f"its input means lie between {low} and {high}"))

@@ -5,7 +5,6 @@ The other end, and why there is one: :mod:`edge_cifar.converters._retraining_wor
 
 from __future__ import annotations
 
-import json
 import os
 import select
 import subprocess
@@ -14,7 +13,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_cifar import deaths, packages
+from edge_cifar import deaths, packages, strict_json
 from edge_cifar.converters._retraining_exchange import REFUSAL, Outcome, Request
 from edge_cifar.errors import ConversionError, MissingPackage
 from edge_cifar.workers import worker_command, worker_environment
@@ -57,7 +56,7 @@ def retrain(
                 done = step
             status = process.wait()
         if (folder / REFUSAL).exists():
-            raise ConversionError(json.loads((folder / REFUSAL).read_text(encoding="utf-8")))
+            raise ConversionError(strict_json.message((folder / REFUSAL).read_text(encoding="utf-8")))
         if status:
             raise _death(status, (folder / _COMPLAINTS).read_text(encoding="utf-8", errors="replace"))
         return Outcome.read(folder)

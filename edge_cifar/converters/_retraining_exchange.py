@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_cifar import archives, strict_json
 from edge_cifar.backbones import Retraining
 
 # What can be done to weights.
@@ -111,12 +112,12 @@ class Request:
     @classmethod
     def read(cls, folder: Path) -> Request:
         """Read what :meth:`write` wrote."""
-        facts = json.loads((folder / f"{REQUEST}.json").read_text(encoding="utf-8"))
+        facts = strict_json.message((folder / f"{REQUEST}.json").read_text(encoding="utf-8"))
         flip, translation = facts.pop("flip"), facts.pop("translation")
         network = facts.pop("network")
         network = Network(**{**network, "input_shape": tuple(network["input_shape"])})
         recipe = Retraining(**facts.pop("recipe"))
-        with np.load(folder / f"{REQUEST}.npz", allow_pickle=False) as archive:
+        with archives.opened(folder / f"{REQUEST}.npz") as archive:
             images = Images(**{name: archive[name] for name in cls._ARRAYS}, flip=flip, translation=translation)
             weights = _in_order(archive)
         return cls(**facts, recipe=recipe, network=network, weights=weights, images=images)
@@ -146,9 +147,9 @@ class Outcome:
     @classmethod
     def read(cls, folder: Path) -> Outcome:
         """Read what :meth:`write` wrote."""
-        with np.load(folder / f"{OUTCOME}.npz", allow_pickle=False) as archive:
+        with archives.opened(folder / f"{OUTCOME}.npz") as archive:
             weights = _in_order(archive)
-        facts = json.loads((folder / f"{OUTCOME}.json").read_text(encoding="utf-8"))
+        facts = strict_json.message((folder / f"{OUTCOME}.json").read_text(encoding="utf-8"))
         flatbuffer = folder / FLATBUFFER
         return cls(weights=weights, facts=facts, flatbuffer=flatbuffer.read_bytes() if flatbuffer.exists() else None)
 
@@ -157,5 +158,5 @@ def _numbered(weights: Sequence[Weights]) -> dict[str, Any]:
     return {f"{_WEIGHT}{number:05d}": array for number, array in enumerate(weights)}
 
 
-def _in_order(archive: Any) -> list[Weights]:
-    return [archive[name] for name in sorted(archive.files) if name.startswith(_WEIGHT)]
+def _in_order(archive: archives.Archive) -> list[Weights]:
+    return [archive[name] for name in sorted(archive.names) if name.startswith(_WEIGHT)]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, packages, quiet
+from edge_cifar import files, packages, quiet, strict_json
 from edge_cifar.converters import (
     AS_THEY_COME,
     Calibration,
@@ -211,7 +211,7 @@ def _reproducible(coremltools: Any, package: Path) -> None:
     coremltools gives its items random identifiers, and writes maps in whatever order they have in memory.
     """
     manifest_path = package / "Manifest.json"
-    manifest = json.loads(manifest_path.read_text(encoding="utf-8"))
+    manifest = strict_json.message(manifest_path.read_text(encoding="utf-8"))
     items: dict[str, Any] = manifest["itemInfoEntries"]
     identifiers = {old: str(uuid.uuid5(_NAMESPACE, item["path"])) for old, item in items.items()}
     manifest["itemInfoEntries"] = dict(sorted((identifiers[old], item) for old, item in items.items()))

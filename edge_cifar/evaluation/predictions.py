@@ -8,7 +8,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import files
+from edge_cifar import archives, files
 from edge_cifar.errors import RunError
 
 
@@ -58,7 +58,7 @@ class Predictions:
         """
         names = ("labels", "predicted", "confidence")
         try:
-            with path.open("rb") as stream, np.load(stream, allow_pickle=False) as archive:
+            with archives.opened(path) as archive:
                 arrays = [archive[name] for name in names]
         except files.DAMAGE as error:
             raise RunError(f"the predictions {path} cannot be read ({error}); train again, or remove them") from error

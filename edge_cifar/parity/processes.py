@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import subprocess
 import tempfile
@@ -16,7 +15,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import deaths
+from edge_cifar import archives, deaths, strict_json
 from edge_cifar.parity import worker
 from edge_cifar.parity.matching import Match
 from edge_cifar.workers import worker_command, worker_environment
@@ -141,9 +140,9 @@ def _outcomes(
 
 
 def _read_answers(out: Path, seconds: float) -> Answers:
-    with np.load(out / worker.ANSWERS, allow_pickle=False) as archive:
+    with archives.opened(out / worker.ANSWERS) as archive:
         views, backends = (
-            {name.partition(":")[2]: archive[name] for name in archive if name.startswith(kind)}
+            {name.partition(":")[2]: archive[name] for name in archive.names if name.startswith(kind)}
             for kind in ("view:", "backend:")
         )
         shape = tuple(int(side) for side in archive["input_shape"])
@@ -159,7 +158,7 @@ def _read_answers(out: Path, seconds: float) -> Answers:
 
 
 def _read_matches(out: Path, seconds: float) -> tuple[Match, ...]:
-    return tuple(Match(**match) for match in json.loads((out / worker.MATCHES).read_text(encoding="utf-8")))
+    return tuple(Match(**match) for match in strict_json.message((out / worker.MATCHES).read_text(encoding="utf-8")))
 
 
 class _Worker:
@@ -191,7 +190,7 @@ class _Worker:
         if status:
             return Refusal(reason=self._death(status), unavailable=False, seconds=seconds)
         if (self._out / worker.REFUSAL).exists():
-            refusal = json.loads((self._out / worker.REFUSAL).read_text(encoding="utf-8"))
+            refusal = strict_json.message((self._out / worker.REFUSAL).read_text(encoding="utf-8"))
             return Refusal(reason=refusal["reason"], unavailable=refusal["unavailable"], seconds=seconds)
         return read(self._out, seconds)
 

@@ -19,6 +19,7 @@ from edge_cifar.report.changes import Changes
 from edge_cifar.report.examples import Examples
 from edge_cifar.report.measurements import Benchmark, Measurement, distinct
 from edge_cifar.report.trained import Trained
+from edge_cifar.visible import all_visible, visible
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,7 +52,7 @@ def render(document: Document) -> str:
     jinja2 = packages.require("jinja2", "report")
     # StrictUndefined: a name misspelt in the template is an error, not an empty cell.
     environment = jinja2.Environment(
-        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
     template = environment.from_string(_asset("page.html"))
     # What is inserted unescaped is ours alone: the style, the scripts, and JSON made safe by _json.
@@ -193,7 +194,12 @@ def _digest(source: str) -> str:
     return f"'sha256-{base64.b64encode(hashlib.sha256(source.encode()).digest()).decode()}'"
 
 
+def _shown(value: object) -> object:
+    # Not what is marked as safe, which is ours.
+    return visible(value, keep="\n") if type(value) is str else value
+
+
 def _json(value: object) -> str:
     """JSON that cannot end the script element it stands in."""
-    text = json.dumps(value, allow_nan=False, ensure_ascii=False, separators=(",", ":"))
+    text = json.dumps(all_visible(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

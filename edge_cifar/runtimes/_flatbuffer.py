@@ -9,6 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+# What reading may copy, by the size of the file. A sound file's vectors are read once or twice each.
+_COPIES = 4
+_SLACK_BYTES = 1 << 24
+
 
 class Flatbuffer:
     """Tables by their places in the file, and their fields by their numbers in the schema.
@@ -19,6 +23,7 @@ class Flatbuffer:
 
     def __init__(self, data: mmap.mmap | bytes) -> None:
         self._data = data
+        self._left = _COPIES * len(data) + _SLACK_BYTES
 
     def root(self) -> int:
         """The root table."""
@@ -39,6 +44,7 @@ class Flatbuffer:
         kind = np.dtype(dtype)
         if start + count * kind.itemsize > len(self._data):
             raise struct.error("numbers outside of the file")
+        self._spend(count * kind.itemsize)
         return np.frombuffer(self._data[start : start + count * kind.itemsize], kind)
 
     def table(self, table: int, field: int) -> int | None:
@@ -51,7 +57,14 @@ class Flatbuffer:
         start, count = self._elements(table, field)
         if start + 4 * count > len(self._data):
             raise struct.error("tables outside of the file")
+        self._spend(4 * count)
         return [place + self._u32(place) for place in range(start, start + 4 * count, 4)]
+
+    def _spend(self, size: int) -> None:
+        """Count what is copied: any number of tables may point to one vector."""
+        self._left -= size
+        if self._left < 0:
+            raise struct.error("its vectors are shared by more tables than a network has")
 
     def _elements(self, table: int, field: int) -> tuple[int, int]:
         place = self._field(table, field)

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-import json
 import mmap
 import struct
 from pathlib import Path
 
+from edge_cifar import strict_json
 from edge_cifar.errors import BundleError
 from edge_cifar.runtimes._flatbuffer import Flatbuffer
 
@@ -25,8 +25,8 @@ def parsed(text: str, source: str) -> tuple[str, ...]:
         BundleError: the text is something else.
     """
     try:
-        names = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        names = strict_json.parse(text)
+    except ValueError as error:
         raise BundleError(f"the labels inside {source} are not JSON: {error}") from error
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
         raise BundleError(f"the labels inside {source} are no list of names")

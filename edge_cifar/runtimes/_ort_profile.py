@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import statistics
 import time
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edge_cifar import strict_json
 from edge_cifar.errors import BundleError
 from edge_cifar.runtimes import Operator
 
@@ -38,10 +38,14 @@ def operators(path: Path, inferences: int) -> tuple[Operator, ...]:
         inferences: how many of the last inferences count; those before them only warmed up.
 
     Raises:
-        BundleError: the profile holds no node.
+        BundleError: the profile holds no node, or names of nodes that broke it.
     """
     runs: list[list[dict[str, Any]]] = [[]]
-    for event in json.loads(path.read_text(encoding="utf-8")):
+    try:
+        events = strict_json.message(path.read_bytes())
+    except ValueError as error:
+        raise BundleError(f"ONNX Runtime's profile {path.name} is no JSON: {error}") from error
+    for event in events:
         if event.get("cat") == "Node" and event["name"].endswith(_SUFFIX):
             runs[-1].append(event)
         elif event.get("name") == "model_run":

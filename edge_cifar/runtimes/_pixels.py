@@ -17,6 +17,8 @@ _COMMON_RANGES: tuple[Range, ...] = ((0.0, 255.0), (0.0, 1.0), (-1.0, 1.0), (-12
 # A calibrated range falls short of the true one by the rounding of its zero point, or because no
 # calibration image held the extreme value.
 _RANGE_SLACK = 0.02
+# Of all images of a fixed batch together: 64 of 512 by 512. A file may claim any size, and takes a few bytes for it.
+_MOST_PIXELS = 1 << 24
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -104,6 +106,10 @@ class ImageInput:
             raise BundleError(f"{source} does not take RGB images{laid_out}: its input has shape {_text(shape)}")
         if height is None or width is None:
             raise BundleError(f"{source} does not fix its image size: its input has shape {_text(shape)}")
+        if not 0 < height * width * (shape[0] or 1) <= _MOST_PIXELS:
+            raise BundleError(
+                f"{source} takes no images of a size that is run here: its input has shape {_text(shape)}"
+            )
         return cls(
             height=height,
             width=width,

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import files, packages, quiet
+from edge_cifar import archives, files, packages, quiet
 from edge_cifar.activations import Activations
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
 from edge_cifar.runtimes import PLAIN, Images, Layout, Operator, Probabilities, Range, Runtime, Setup, _keras_layers
@@ -66,6 +66,7 @@ def load_model(keras: Any, path: Path) -> Any:
     if not path.is_file():
         raise BundleError(f"no Keras model at {path}")
     try:
+        archives.demand_modest(path)
         with quiet.captured():
             return keras.saving.load_model(path, compile=False)
     except files.DAMAGE as error:

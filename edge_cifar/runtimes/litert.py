@@ -47,6 +47,11 @@ def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
         options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
     with _faults(str(path)), quiet.captured():
         interpreter = module.Interpreter(**options)
+    inputs = interpreter.get_input_details()
+    if len(inputs) == 1:
+        # Looked at before memory is given to what the file claims.
+        _image_input(inputs[0], path.name, setup)
+    with _faults(str(path)), quiet.captured():
         interpreter.allocate_tensors()
     return LiteRT(interpreter, path, setup)
 
@@ -92,7 +97,7 @@ class LiteRT:
         self._source = source
         self._input_index = inputs[0]["index"]
         self._output_index = outputs[0]["index"]
-        self._input = ImageInput.of(tuple(map(int, inputs[0]["shape"])), _quantization(inputs[0]), source, setup)
+        self._input = _image_input(inputs[0], source, setup)
         self._output = _quantization(outputs[0])
         self.input_shape = self._input.shape
         self.input_range, self.layout = self._input.pixel_range, self._input.layout
@@ -148,6 +153,10 @@ class LiteRT:
             raise RuntimeUnavailable(f"{self._source} does not take {shape[0]} images at once") from error
         if int(self._interpreter.get_output_details()[0]["shape"][0]) != shape[0]:
             raise RuntimeUnavailable(f"{self._source} does not answer for {shape[0]} images at once")
+
+
+def _image_input(details: Mapping[str, Any], source: str, setup: Setup) -> ImageInput:
+    return ImageInput.of(tuple(map(int, details["shape"])), _quantization(details), source, setup)
 
 
 def _quantization(details: Mapping[str, Any]) -> Quantization:

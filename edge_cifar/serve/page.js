@@ -8,15 +8,21 @@ const byId = (id) => document.getElementById(id);
 const [drop, shown, hint, note, status, answers] = ["drop", "shown", "hint", "note", "status", "answers"].map(byId);
 let latest = 0;
 
+// What would steer a display rather than be shown, such as a bidirectional override in a label, is spelt out.
+function visible(text) {
+  const escape = (character) => `\\u{${character.codePointAt(0).toString(16)}}`;
+  return text.replace(/(?![\u200c\u200d])[\p{Cc}\p{Cf}\p{Cs}\p{Zl}\p{Zp}]/gu, escape);
+}
+
 function element(name, text, className) {
   const made = document.createElement(name);
-  if (text !== undefined) made.textContent = text;
+  if (text !== undefined) made.textContent = visible(text);
   if (className) made.className = className;
   return made;
 }
 
 function say(text, bad = false) {
-  status.textContent = text;
+  status.textContent = visible(text);
   status.classList.toggle("bad", bad);
 }
 
@@ -36,7 +42,7 @@ function article(result) {
     const line = element("li");
     const bar = element("meter");
     bar.value = probability;
-    bar.setAttribute("aria-label", `${label}: ${percent}`);
+    bar.setAttribute("aria-label", visible(`${label}: ${percent}`));
     line.append(element("span", label), element("span", percent), bar);
     list.append(line);
   }

@@ -18,6 +18,7 @@ from edge_cifar.steps._export_artifacts import Written
 from edge_cifar.steps._export_baseline import Baseline
 from edge_cifar.steps._export_source import Source
 from edge_cifar.steps._run_data import RunData
+from edge_cifar.visible import visible
 
 LABELS = "labels.txt"
 CARD = "README.md"
@@ -79,7 +80,8 @@ def write(source: Source, baseline: Baseline, written: Written, references: Mapp
         folder: the bundle's.
     """
     files.write_text(folder / LABELS, "".join(f"{label}\n" for label in source.labels))
-    files.write_text(folder / CARD, _export_card.card(source.run.name, source.record, written.artifacts, source.labels))
+    card = _export_card.card(source.run.name, source.record, written.artifacts, source.labels)
+    files.write_text(folder / CARD, visible(card, keep="\n"))
     Bundle(
         path=folder,
         model=source.run.name,

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import json
 import queue
 import subprocess
 import tempfile
@@ -15,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from edge_cifar import deaths, machine
+from edge_cifar import deaths, machine, strict_json
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.steps._export_worker import Task
 from edge_cifar.variant import Variant
@@ -147,7 +146,7 @@ def _one_process(task: Task, workers: _Workers) -> Iterator[Conversion]:
     with tempfile.TemporaryFile() as complaints, workers.working_on(task, complaints) as process:
         assert process.stdout is not None
         for line in process.stdout:
-            answer = json.loads(line)
+            answer = strict_json.message(line)
             if "refused" in answer:
                 raise EdgeCifarError(answer["refused"])
             yield Conversion(

@@ -19,7 +19,7 @@ from typing import Any, TextIO
 
 import numpy as np
 
-from edge_cifar import files, packages
+from edge_cifar import archives, files, packages, strict_json
 from edge_cifar.bench.memory import peak_bytes
 from edge_cifar.converters import Calibration, Options, _shared
 from edge_cifar.errors import ConversionError, EdgeCifarError
@@ -63,7 +63,7 @@ class Task:
     @classmethod
     def read(cls, request: str) -> Task:
         """The task of a line that :meth:`request` made."""
-        fields: dict[str, Any] = json.loads(request)
+        fields: dict[str, Any] = strict_json.message(request)
         restored: dict[str, Any] = {
             name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
         }
@@ -84,7 +84,7 @@ def write_calibration(calibration: Calibration, path: Path) -> None:
 
 
 def _read_calibration(path: str) -> Calibration:
-    with np.load(path, allow_pickle=False) as archive:
+    with archives.opened(Path(path)) as archive:
         return Calibration(
             images=archive["images"],
             indices=archive["indices"],

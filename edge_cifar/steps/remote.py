@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import contextlib
 import io
-import json
 import re
 import shlex
 import shutil
@@ -19,7 +18,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files
+from edge_cifar import files, strict_json
 from edge_cifar.artifact import MANIFEST, Bundle
 from edge_cifar.bench import rows
 from edge_cifar.errors import BundleError, MeasurementError, UsageError
@@ -221,8 +220,8 @@ def _archive(contents: Mapping[str, bytes]) -> bytes:
 
 def _parsed(text: str, host: str) -> dict[str, Any]:
     try:
-        document = json.loads(text)
-    except (ValueError, RecursionError) as error:
+        document = strict_json.parse(text)
+    except ValueError as error:
         raise MeasurementError(f"{host} could not measure; what it says stands above") from error
     if not isinstance(document, dict) or not isinstance(document.get("results"), list):
         raise BundleError(f"{host} answered with something that is no benchmark; is its edge-cifar as new as this one?")

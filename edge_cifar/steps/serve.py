@@ -16,6 +16,7 @@ from edge_cifar.serve import app
 from edge_cifar.serve.crew import Crew, Member
 from edge_cifar.serve.server import Server
 from edge_cifar.steps._choice import Choice, Model, choose_all
+from edge_cifar.visible import visible
 
 HOST = "127.0.0.1"
 PORT = 8000
@@ -81,7 +82,8 @@ def serve(
 
 
 def _member(choice: Choice) -> Member:
-    name = choice.variant or choice.path.name
+    # A file's name that is no text could not be sent.
+    name = choice.variant or visible(choice.path.name)
     return Member(name=name, path=choice.path, labels=choice.labels, variant=choice.variant)
 
 

@@ -15,7 +15,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import files
+from edge_cifar import archives, files, strict_json
 from edge_cifar.errors import RunError
 
 FILE = "state.npz"
@@ -72,10 +72,10 @@ class State:
             RunError: there is none, or it is damaged.
         """
         try:
-            with np.load(folder / FILE, allow_pickle=False) as archive:
-                state = cls(**json.loads(str(archive["facts"])))
+            with archives.opened(folder / FILE) as archive:
+                state = cls(**strict_json.parse(str(archive["facts"])))
                 for name in cls._ARRAYS:
-                    keys = sorted(key for key in archive.files if key.startswith(f"{name}/"))
+                    keys = sorted(key for key in archive.names if key.startswith(f"{name}/"))
                     setattr(state, name, [archive[key] for key in keys])
         except FileNotFoundError as error:
             raise RunError(f"nothing to resume in {folder.parent}; start without --resume") from error

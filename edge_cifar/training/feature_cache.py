@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import files
+from edge_cifar import archives, files
 from edge_cifar.errors import BundleError
 
 _ABOUT = "about.json"
@@ -55,7 +55,10 @@ def read(folder: Path, key: str, shapes: Shapes) -> FeatureCache | None:
             raise BundleError(f"the cached features in {folder} are not those that are wanted")
         if about.get(name) != files.sha256(path):
             raise BundleError(f"the cached features in {path} are damaged")
-    return _mapped(folder, shapes)
+    try:
+        return _mapped(folder, shapes)
+    except files.DAMAGE as error:
+        raise BundleError(f"the cached features in {folder} are damaged ({error})") from error
 
 
 def write(folder: Path, key: str, shapes: Shapes, fill: Callable[[FeatureCache], None]) -> FeatureCache:
@@ -98,5 +101,5 @@ def _new(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
 def _mapped(folder: Path, shapes: Shapes) -> FeatureCache:
     return FeatureCache(
         # A file of bfloat16 reads as bytes in pairs.
-        **{name: np.load(folder / f"{name}.npy", mmap_mode="r").view(dtype) for name, (_, dtype) in shapes.items()}
+        **{name: archives.mapped(folder / f"{name}.npy").view(dtype) for name, (_, dtype) in shapes.items()}
     )

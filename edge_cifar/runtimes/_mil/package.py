@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,12 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import files
+from edge_cifar import files, strict_json
 from edge_cifar.errors import BundleError
 from edge_cifar.runtimes._mil import limits, schema
 from edge_cifar.runtimes._mil.blob import WeightFile
 from edge_cifar.runtimes._mil.dtypes import Array
 from edge_cifar.runtimes._mil.program import Blob, Program, Tensor, TensorType
+from edge_cifar.visible import visible
 
 _DATA = "Data"
 _MODEL_PATH = "@model_path/"
@@ -100,16 +100,16 @@ def opened(path: Path) -> Iterator[Package]:
 
 def _tamed(message: str) -> str:
     """A message that may quote names from the package, without line breaks and terminal commands, and not endless."""
-    printable = "".join(character if character.isprintable() else "?" for character in message)
+    printable = visible(message)
     return printable if len(printable) <= _MESSAGE_LENGTH else printable[:_MESSAGE_LENGTH] + " ..."
 
 
 def _spec_name(manifest: Path) -> str:
     """Where the manifest says that the model lies, below the folder ``Data``."""
     try:
-        document: Any = json.loads(_content(manifest, limits.MANIFEST_BYTES))
+        document: Any = strict_json.parse(_content(manifest, limits.MANIFEST_BYTES))
         name = document["itemInfoEntries"][document["rootModelIdentifier"]]["path"]
-    except (ValueError, RecursionError, KeyError, TypeError, IndexError) as error:
+    except (ValueError, KeyError, TypeError, IndexError) as error:
         raise BundleError(f"{manifest.name} is not the manifest of a Core ML package") from error
     if not isinstance(name, str):
         raise BundleError(f"{manifest.name} gives no path of the model")
