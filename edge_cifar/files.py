@@ -4,9 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import errno
-import fcntl
 import hashlib
-import itertools
 import json
 import lzma
 import os
@@ -21,7 +19,7 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import strict_json
+from edge_cifar import atomic, scratch, strict_json
 from edge_cifar.errors import BundleError, EdgeCifarError
 
 _CHUNK_BYTES = 1 << 20
@@ -30,8 +28,10 @@ _CHUNK_BYTES = 1 << 20
 _MOST_JSON_BYTES = 16 << 20
 # Window bits by which zlib writes gzip's format.
 _GZIP = 31
-# Folders beside a place that hold what is being written to it.
-_SCRATCH = re.compile(r"\..+\.\w{8}\.partial")
+# Folders beside a place that hold what is being written to it, and what stood there where that is moved away.
+_PARTIAL = ".partial"
+_SCRATCH = re.compile(rf"\.(?P<name>.+)\.\w{{8}}{re.escape(_PARTIAL)}")
+_REPLACED = "replaced"
 
 
 # Whatever a damaged ``.npz`` or ``.keras``, both zip archives, makes its readers raise.
@@ -46,78 +46,52 @@ def appears_whole(path: Path) -> Iterator[Path]:
     """Write a file or folder so that it stands under its name only when it is complete.
 
     Yields a path beside ``path`` (same name and suffix, inside a hidden scratch folder) to write
-    to; on leaving without an exception what was written is flushed to disk and renamed over
-    ``path``. On an exception, an interrupt included, nothing is left.
+    to; on leaving without an exception what was written is flushed to disk and takes the place of
+    what stood under ``path``. On an exception, an interrupt included, nothing is left; what a killed
+    process left is cleared away by the next that writes there.
 
     Raises:
         EdgeCifarError: the place cannot be written, or the disk is full.
     """
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        scratch = Path(tempfile.mkdtemp(prefix=f".{path.name}.", suffix=".partial", dir=path.parent))
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    try:
-        written = scratch / path.name
-        yield written
-        _flush(written)
-        if path.is_dir() and not path.is_symlink():
-            if not written.is_dir():
+        clear_scratch(path.parent, path.name)
+        with scratch.owned(path.parent, prefix=f".{path.name}.", suffix=_PARTIAL) as folder:
+            written = folder / path.name
+            yield written
+            _flush(written)
+            if path.is_dir() and not path.is_symlink() and not written.is_dir():
                 # A folder with all it holds is not given up for a file.
                 raise _is_folder()
-            # A folder cannot be renamed over a full one: move the old one away first.
-            os.replace(path, scratch / "replaced")
-        os.replace(written, path)
+            atomic.replace(written, path, folder / _REPLACED)
     except OSError as error:
         raise cannot_write(path, error) from error
-    finally:
-        shutil.rmtree(scratch, ignore_errors=True)
-
-
-@contextlib.contextmanager
-def exclusive(path: Path) -> Iterator[None]:
-    """Hold a place against a second writer, and clear away what a killed one left beside it.
-
-    The folders that lead to the place are made, and taken away again where nothing came into them.
-
-    Raises:
-        EdgeCifarError: another process is writing there, or the place cannot be written.
-    """
-    lock = path.parent / f".{path.name}.lock"
-    made = list(itertools.takewhile(lambda folder: not folder.exists(), path.parents))
-    try:
-        path.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = os.open(lock, os.O_RDWR | os.O_CREAT, 0o644)
-    except OSError as error:
-        raise cannot_write(path, error) from error
-    try:
-        # The kernel lets go of it when the process dies, however it dies.
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
-        # A lock on a file that its former holder has just removed holds nobody off.
-        if not os.path.samestat(os.stat(lock), os.fstat(descriptor)):
-            raise FileNotFoundError(lock)
-    except (BlockingIOError, FileNotFoundError) as error:
-        os.close(descriptor)
-        raise EdgeCifarError(f"another process is writing {path}; wait for it, or choose another place") from error
-    except OSError:
-        # A file system without locks, such as some that lie on a network: nobody is held off there.
-        pass
-    try:
-        clear_scratch(path.parent, path.name)
-        yield
-    finally:
-        lock.unlink(missing_ok=True)
-        os.close(descriptor)
-        with contextlib.suppress(OSError):  # one is full, as it should be, and those that hold it
-            for folder in made:
-                folder.rmdir()
 
 
 def clear_scratch(folder: Path, name: str | None = None) -> None:
-    """Clear away what killed writers left in a folder that nobody else writes to now; of one name, or of all."""
+    """Clear away what killed writers left in a folder; of one name, or of all.
+
+    One that was killed between moving an old folder away and putting the new one in its place loses neither: the
+    old one is put back.
+    """
     for left in folder.iterdir() if folder.is_dir() else ():
-        if _SCRATCH.fullmatch(left.name) and (name is None or left.name[1:].rsplit(".", 2)[0] == name):
-            shutil.rmtree(left, ignore_errors=True)
+        found = _SCRATCH.fullmatch(left.name)
+        if found and name in (None, found["name"]):
+            with scratch.abandoned(left) as dead, contextlib.suppress(OSError):
+                if dead:
+                    _put_back(left / _REPLACED, folder / found["name"])
+                    shutil.rmtree(left, ignore_errors=True)
+
+
+def recover(path: Path) -> None:
+    """Put a folder back that a killed writer had moved away, where its name stands for nothing since."""
+    if not path.exists():
+        clear_scratch(path.parent, path.name)
+
+
+def _put_back(replaced: Path, path: Path) -> None:
+    if replaced.exists() and not os.path.lexists(path):
+        os.replace(replaced, path)
 
 
 def remove(path: Path) -> None:

@@ -9,6 +9,7 @@ from typing import Any
 from edge_cifar import files
 from edge_cifar.command_line import command_line
 from edge_cifar.errors import BundleError, RunError
+from edge_cifar.exclusion import EXPORT
 
 RECORD = "record.json"
 SCHEMA = 1
@@ -46,7 +47,7 @@ class Run:
     @property
     def export_path(self) -> Path:
         """Where ``export`` puts the bundle unless told otherwise."""
-        return self.path / "export"
+        return self.path / EXPORT
 
     @property
     def predictions_path(self) -> Path:

@@ -1,4 +1,4 @@
-"""Files that appear whole, places held against a second writer, and what other libraries say of files."""
+"""Files that appear whole, and what other libraries say of files."""
 
 from __future__ import annotations
 
@@ -55,34 +55,6 @@ def test_numbers_of_numpy_are_written_as_pythons(tmp_path: Path) -> None:
     assert files.read_json(tmp_path / "numbers.json", "numbers") == {"threads": 2, "seconds": 0.5}
     with pytest.raises(TypeError, match="cannot be written as JSON"):
         files.write_json(tmp_path / "array.json", np.zeros(2))
-
-
-def test_a_place_that_stayed_empty_takes_its_new_folder_away_again(tmp_path: Path) -> None:
-    with pytest.raises(ValueError, match="refused"), files.exclusive(tmp_path / "new" / "place"):
-        raise ValueError("refused")
-    assert not (tmp_path / "new").exists()
-    with pytest.raises(ValueError, match="refused"), files.exclusive(tmp_path / "runs" / "new" / "place"):
-        raise ValueError("refused")
-    assert not (tmp_path / "runs").exists()
-    with files.exclusive(tmp_path / "used" / "place"):
-        (tmp_path / "used" / "place").touch()
-    assert [path.name for path in (tmp_path / "used").iterdir()] == ["place"]
-    (tmp_path / "mine").mkdir()
-    with files.exclusive(tmp_path / "mine" / "place"):
-        pass
-    assert (tmp_path / "mine").is_dir()
-
-
-def test_a_lock_that_another_process_has_made_anew_meanwhile_is_not_ours(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    def overtaken(*_: object) -> None:
-        (tmp_path / ".place.lock").unlink()
-        (tmp_path / ".place.lock").touch()
-
-    monkeypatch.setattr(files.fcntl, "flock", overtaken)
-    with pytest.raises(EdgeCifarError, match="another process"), files.exclusive(tmp_path / "place"):
-        pytest.fail("two processes hold one place")
 
 
 @pytest.mark.parametrize(("said", "told"), [("\n  one\ntwo", "one"), ("", "ValueError"), ("\n", "ValueError")])

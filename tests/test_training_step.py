@@ -12,7 +12,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from edge_cifar import files
+from edge_cifar import exclusion
 from edge_cifar.backbones import Model
 from edge_cifar.errors import EdgeCifarError, RunError, TrainingError, UsageError
 from edge_cifar.run import Run, newest
@@ -163,7 +163,7 @@ def test_a_request_that_is_refused_costs_no_unfinished_run(options: dict[str, An
 
 def test_two_trainings_in_one_folder_are_kept_apart(tmp_path: Path) -> None:
     with (
-        files.exclusive(Run(tmp_path / "run").checkpoint_path),
+        exclusion.training(tmp_path / "run"),
         pytest.raises(EdgeCifarError, match="another process is writing"),
     ):
         train("resnet8", data="synthetic", limit=50, epochs=1, out=tmp_path / "run")

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
@@ -13,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import archives
+from edge_cifar import archives, scratch
 from edge_cifar.bench.conditions import Bystanders
 from edge_cifar.bench.energy import Meter
 from edge_cifar.bench.examination import Examination, Probabilities
@@ -63,8 +62,8 @@ class Session:
             available_bytes: memory that workers may fill; lanes that do not fit into it together
                 are measured in groups, one after the other.
         """
-        with tempfile.TemporaryDirectory(prefix="edge-cifar-bench-") as folder:
-            self._folder = Path(folder)
+        with scratch.folder("bench") as folder:
+            self._folder = folder
             try:
                 rounds = self.protocol.processes * self.protocol.windows_per_process
                 for number, group in enumerate(groups(self.lanes, available_bytes)):

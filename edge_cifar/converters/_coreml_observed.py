@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Mapping
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_cifar import scratch
 from edge_cifar.converters import Calibration
 from edge_cifar.runtimes import coreml_reference
 
@@ -52,8 +51,8 @@ def observe(program: Any, calibration: Calibration) -> Observed:
             places = tuple(range(3, value.ndim))
             sums[name] = sums.get(name, 0.0) + value.mean(axis=places, dtype=np.float64).sum(axis=(0, 1))
 
-    with tempfile.TemporaryDirectory(prefix="edge-cifar-") as scratch:
-        path = Path(scratch) / f"float{coreml_reference.SUFFIX}"
+    with scratch.folder("observe") as folder:
+        path = folder / f"float{coreml_reference.SUFFIX}"
         program.save(str(path))
         runtime = coreml_reference.load(path)
         for start in range(0, len(calibration.images), _BATCH):

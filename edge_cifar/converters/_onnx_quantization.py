@@ -6,15 +6,13 @@
 from __future__ import annotations
 
 import copy
-import tempfile
 from collections.abc import Mapping
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import packages
+from edge_cifar import packages, scratch
 from edge_cifar.converters import Calibration, Options, _bias_correction, _graph, _layers, _shared
 
 _EXTRA = "convert"
@@ -77,8 +75,8 @@ def _ranges(fp32: bytes, calibration: Calibration) -> Any:
         "percentile": quantization.CalibrationMethod.Percentile,
         "entropy": quantization.CalibrationMethod.Entropy,
     }
-    with tempfile.TemporaryDirectory(prefix="edge-cifar-") as scratch:
-        path = Path(scratch) / "fp32.onnx"
+    with scratch.folder("onnx") as folder:
+        path = folder / "fp32.onnx"
         path.write_bytes(fp32)
         calibrator = quantization.create_calibrator(
             path,

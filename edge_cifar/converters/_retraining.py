@@ -8,12 +8,11 @@ from __future__ import annotations
 import os
 import select
 import subprocess
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_cifar import deaths, packages, strict_json
+from edge_cifar import deaths, packages, scratch, strict_json
 from edge_cifar.converters._retraining_exchange import REFUSAL, Outcome, Request
 from edge_cifar.errors import ConversionError, MissingPackage
 from edge_cifar.workers import worker_command, worker_environment
@@ -44,8 +43,7 @@ def retrain(
     """
     if absent := missing():
         raise absent
-    with tempfile.TemporaryDirectory(prefix="edge-cifar-retrain-") as scratch:
-        folder = Path(scratch)
+    with scratch.folder("retrain") as folder:
         request.write(folder)
         with _worker(folder) as process:
             said = _lines(process)

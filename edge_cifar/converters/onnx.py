@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import json
 import re
-import tempfile
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, packages, quiet
+from edge_cifar import files, packages, quiet, scratch
 from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _graph, _onnx_quantization, _shared
 from edge_cifar.runtimes import onnxruntime as runtime
 
@@ -112,8 +111,8 @@ def _folded(onnx: Any, model: Any) -> bytes:
     _rename(graph, {f"{_graph.INPUT}:0": _graph.INPUT, f"{_graph.OUTPUT}:0": _graph.OUTPUT})
     for value in (*graph.graph.input, *graph.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = _BATCH_DIMENSION
-    with tempfile.TemporaryDirectory(prefix="edge-cifar-") as scratch:
-        unfolded, path = Path(scratch) / "unfolded.onnx", Path(scratch) / "folded.onnx"
+    with scratch.folder("onnx") as folder:
+        unfolded, path = folder / "unfolded.onnx", folder / "folded.onnx"
         onnx.save(graph, unfolded)
         # tf2onnx folds the batch norms of plain convolutions only; this folds those of depthwise ones too.
         preprocess(str(unfolded), str(path), skip_symbolic_shape=True)
@@ -176,8 +175,8 @@ def _halve(onnx: Any, fp32: bytes) -> Any:
 
 def _quantize_dynamic(onnx: Any, fp32: bytes) -> Any:
     quantization = packages.require("onnxruntime.quantization", _EXTRA)
-    with tempfile.TemporaryDirectory(prefix="edge-cifar-") as scratch:
-        start, output = Path(scratch) / "fp32.onnx", Path(scratch) / "dynamic.onnx"
+    with scratch.folder("onnx") as folder:
+        start, output = folder / "fp32.onnx", folder / "dynamic.onnx"
         start.write_bytes(fp32)
         # ONNX Runtime's ConvInteger has one scale for all filters. That ruins a depthwise convolution, whose filters
         # differ by orders of magnitude (MobileNetV2: one image in six stays right), and which holds few weights.

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import subprocess
-import tempfile
 import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
@@ -15,7 +14,7 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import archives, deaths, strict_json
+from edge_cifar import archives, deaths, scratch, strict_json
 from edge_cifar.parity import worker
 from edge_cifar.parity.matching import Match
 from edge_cifar.workers import worker_command, worker_environment
@@ -202,11 +201,10 @@ class _Worker:
 
 @contextmanager
 def _started(request: Sequence[str], images: int) -> Iterator[_Worker]:
-    with tempfile.TemporaryDirectory(prefix="edge-cifar-verify-") as folder:
-        out = Path(folder)
+    with scratch.folder("verify") as out:
         with (out / "stderr").open("wb") as stderr:
             process = subprocess.Popen(
-                [*worker_command("edge_cifar.parity.worker"), *request, folder],
+                [*worker_command("edge_cifar.parity.worker"), *request, str(out)],
                 stdin=subprocess.DEVNULL,
                 stdout=stderr,
                 stderr=stderr,

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -10,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import packages, quiet
+from edge_cifar import packages, quiet, scratch
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
 from edge_cifar.runtimes import PLAIN, Images, Operator, Probabilities, Runtime, Setup, _labels, _ort_profile
 from edge_cifar.runtimes._pixels import ImageInput, Quantization, checked_probabilities, filled
@@ -76,8 +75,8 @@ def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: f
         setup: how to run it.
         seconds: how long to run it; at least a few inferences are.
     """
-    with tempfile.TemporaryDirectory(prefix="edge-cifar-profile-") as folder:
-        session = _session(path, threads, setup, profile_to=Path(folder) / "profile")
+    with scratch.folder("profile") as folder:
+        session = _session(path, threads, setup, profile_to=folder / "profile")
         infer = OnnxRuntime(session, path.name, setup).single(image)
         infer()
         inferences = _ort_profile.run_for(infer, seconds)

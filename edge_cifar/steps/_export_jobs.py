@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from edge_cifar import deaths, machine, strict_json
+from edge_cifar import deaths, machine, scratch, strict_json
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.steps._export_worker import Task
 from edge_cifar.variant import Variant
@@ -93,14 +93,14 @@ class _Workers:
     @contextlib.contextmanager
     def working_on(self, task: Task, complaints: Any) -> Iterator[subprocess.Popen[bytes]]:
         # Converters leave packages and programs among temporary files, tens of megabytes an export.
-        with tempfile.TemporaryDirectory(prefix="edge-cifar-convert-") as temporary:
+        with scratch.folder("convert") as temporary:
             with self._lock:
                 process = subprocess.Popen(
                     WORKER,
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=complaints,
-                    env={**worker_environment(), **_ONE_THREAD, "TMPDIR": temporary},
+                    env={**worker_environment(), **_ONE_THREAD, "TMPDIR": str(temporary)},
                     # Ctrl-C reaches the command alone, which then ends its workers in good order.
                     start_new_session=True,
                 )

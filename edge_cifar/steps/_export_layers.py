@@ -8,7 +8,6 @@ are harmless.
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import files
+from edge_cifar import files, scratch
 from edge_cifar.converters import Calibration, Options, _layers, _shared
 from edge_cifar.errors import RunError, unknown
 from edge_cifar.progress import Progress
@@ -99,11 +98,11 @@ def rank(subject: Subject, images: Images, expected: Probabilities, progress: Pr
     layers = _layers.weighted(subject.model)
     found = []
     with (
-        tempfile.TemporaryDirectory(prefix="edge-cifar-") as scratch,
+        scratch.folder("layers") as folder,
         _shared.unchanged(subject.model),
         progress.bar(f"{subject.format}, layer by layer", len(layers)) as advance,
     ):
-        path = Path(scratch) / f"one{_export_plan.converter(subject.format).SUFFIX}"
+        path = folder / f"one{_export_plan.converter(subject.format).SUFFIX}"
         for layer in layers:
             subject.convert(path, Options(only=(layer.name,)), {})
             answers = loading.load(path).predict(images)

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import shlex
-import tempfile
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from edge_cifar import files
+from edge_cifar import exclusion, files, scratch
 from edge_cifar import run as runs
 from edge_cifar.arguments import several, whole, whole_or_all
 from edge_cifar.artifact import MANIFEST, Bundle
@@ -168,7 +167,7 @@ def write_bundle(
     opened.demand_weights()
     # A link is followed: what it leads to is replaced, not the link.
     place = (Path(out) if out is not None else opened.export_path).resolve()
-    with files.exclusive(place):
+    with exclusion.exporting(opened.path, place):
         _refuse_occupied(place, overwrite)
         with files.appears_whole(place) as folder:
             folder.mkdir()
@@ -195,10 +194,10 @@ def _write(
     if any(_calibrated(variant) for variant in variants):
         for doubt in doubts(source.calibration.images):
             progress.say(f"warning: {doubt}")
-    with tempfile.TemporaryDirectory(prefix="edge-cifar-export-") as scratch:
-        images = Path(scratch) / "calibration.npz"
+    with scratch.folder("export") as temporary:
+        images = temporary / "calibration.npz"
         write_calibration(source.calibration, images)
-        retrainings = _export_retraining.retrain(source, data, variants, Path(scratch), progress)
+        retrainings = _export_retraining.retrain(source, data, variants, temporary, progress)
         source = replace(source, retrained=retrainings.done)
         failed = [
             Conversion(variant=variant, reason=reason)

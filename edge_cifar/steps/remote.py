@@ -12,13 +12,12 @@ import shlex
 import shutil
 import subprocess
 import tarfile
-import tempfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, strict_json
+from edge_cifar import files, scratch, strict_json
 from edge_cifar.artifact import MANIFEST, Bundle
 from edge_cifar.bench import rows
 from edge_cifar.errors import BundleError, MeasurementError, UsageError
@@ -93,17 +92,17 @@ def wheel() -> tuple[str, bytes] | None:
     source = Path(files.__file__).resolve().parent.parent
     if not (source / "setup.cfg").is_file():
         return None
-    with tempfile.TemporaryDirectory() as folder:
+    with scratch.folder("wheel") as folder:
         # From a copy: setuptools would leave its scratch in the source tree.
-        copy = Path(folder, "source")
+        copy = folder / "source"
         shutil.copytree(source / "edge_cifar", copy / "edge_cifar", ignore=shutil.ignore_patterns("__pycache__"))
         for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(source / name, copy)
-        pip = [*worker_command("pip"), "wheel", "--quiet", "--no-deps", "--wheel-dir", folder, str(copy)]
+        pip = [*worker_command("pip"), "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(copy)]
         done = subprocess.run(pip, capture_output=True, text=True, check=False)
         if done.returncode:
             raise MeasurementError(f"the wheel to install there cannot be built: {done.stderr.strip()[-300:]}")
-        (built,) = Path(folder).glob("*.whl")
+        (built,) = folder.glob("*.whl")
         return built.name, built.read_bytes()
 
 
@@ -187,7 +186,7 @@ def _connected(host: str) -> Iterator[_Machine]:
     if ssh is None:
         raise MeasurementError("ssh is not installed here; bench --on needs it to reach another machine")
     # A socket's path may have about a hundred characters, and a user's folder for scratch may be deep.
-    with tempfile.TemporaryDirectory(prefix="edge-cifar-", dir="/tmp" if Path("/tmp").is_dir() else None) as folder:
+    with scratch.folder("ssh", Path("/tmp") if Path("/tmp").is_dir() else None) as folder:
         control = ["-o", f"ControlPath={folder}/%C"]
         try:
             yield _Machine(host, [ssh, *control, "-o", "ControlMaster=auto", "-o", "ControlPersist=60", "--"])

@@ -6,7 +6,6 @@ and tested here with a stand-in: this is the script by which its owner finds out
 
 from __future__ import annotations
 
-import tempfile
 import time
 from collections.abc import Callable
 from dataclasses import asdict, dataclass
@@ -16,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
+from edge_cifar import scratch
 from edge_cifar.artifact import Bundle
 from edge_cifar.errors import CheckFailed, EdgeCifarError
 from edge_cifar.progress import SILENT, Progress
@@ -70,8 +70,7 @@ def self_test(bundle: Path | str | None = None, *, progress: Progress = SILENT) 
         RunError, BundleError: there is no bundle at ``bundle``.
     """
     trial = _Trial(progress)
-    with tempfile.TemporaryDirectory() as scratch:
-        folder = Path(scratch)
+    with scratch.folder("test") as folder:
         if bundle is None:
             made = trial.attempt("train and export", lambda: _make(folder, doctor()))
         else:

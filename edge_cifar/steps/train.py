@@ -9,7 +9,7 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_cifar import backbones, files, packages
+from edge_cifar import backbones, exclusion, files, packages
 from edge_cifar.arguments import several
 from edge_cifar.backbones import Backbone, Model
 from edge_cifar.data.loading import is_folder, load
@@ -154,7 +154,7 @@ def train(
             "mixed_precision": mixed_precision,
         }
     )
-    with files.exclusive(run.checkpoint_path):
+    with exclusion.training(run.path):
         # Once more: another training may have ended here while the data were read.
         _refuse_occupied(run, resume=resume, overwrite=overwrite)
         files.clear_scratch(run.checkpoint_path)

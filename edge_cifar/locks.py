@@ -1,0 +1,72 @@
+"""Locks on files, which the kernel lets go of when their holder dies, however it dies."""
+
+from __future__ import annotations
+
+import contextlib
+import fcntl
+import os
+from pathlib import Path
+
+# A lock file that was removed while it was opened is opened anew; nobody is that often in between by chance.
+_ATTEMPTS = 10
+
+
+def acquire(path: Path, *, shared: bool = False) -> int:
+    """Lock a file, made where there is none, without waiting.
+
+    Args:
+        path: the lock file.
+        shared: hold off those alone who want it for themselves.
+
+    Returns:
+        its descriptor; closing it, or :func:`release`, lets go.
+
+    Raises:
+        BlockingIOError: another holds it.
+        LocksUnsupportedError: the file system, such as some that lie on a network, has no locks.
+        OSError: the file cannot be opened.
+    """
+    for _ in range(_ATTEMPTS):
+        descriptor = _opened(path)
+        try:
+            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            # A lock on a file that its former holder has just removed holds nobody off.
+            if os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(descriptor)):
+                return descriptor
+        except FileNotFoundError:
+            pass
+        except BlockingIOError:
+            os.close(descriptor)
+            raise
+        except OSError as error:
+            os.close(descriptor)
+            raise LocksUnsupportedError(*error.args) from error
+        os.close(descriptor)
+    raise BlockingIOError
+
+
+def release(path: Path, descriptor: int) -> None:
+    """Let go of a lock, and remove its file unless others share it."""
+    with contextlib.suppress(OSError):
+        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        path.unlink()
+    os.close(descriptor)
+
+
+def sign(descriptor: int, words: str) -> None:
+    """Write into a lock file who holds it; an unwritable one stays unsigned."""
+    with contextlib.suppress(OSError):
+        os.ftruncate(descriptor, 0)
+        os.pwrite(descriptor, words.encode(), 0)
+
+
+class LocksUnsupportedError(OSError):
+    """There are no locks where a file lies."""
+
+
+def _opened(path: Path) -> int:
+    try:
+        return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+    except PermissionError:
+        # Another user's: it can be held all the same.
+        return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)
