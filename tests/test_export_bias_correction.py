@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from export_support import calibration
 
-from edge_cifar.converters import Calibration, _bias_correction
+from edge_cifar.converters import Calibration, _bias_correction, _onnx_weights
 
 pytest.importorskip("tensorflow", reason="the models are Keras models")
 
@@ -23,7 +23,10 @@ pytest.importorskip("tensorflow", reason="the models are Keras models")
     ids=["plain", "grouped", "depthwise"],
 )
 @pytest.mark.parametrize("use_bias", [True, False])
-def test_a_rounded_kernel_with_the_corrected_offset_keeps_every_channels_mean(make: Any, use_bias: bool) -> None:
+@pytest.mark.parametrize("steps", [_bias_correction.full_range, _onnx_weights.steps], ids=["full range", "onnx"])
+def test_a_rounded_kernel_with_the_corrected_offset_keeps_every_channels_mean(
+    make: Any, use_bias: bool, steps: _bias_correction.Steps
+) -> None:
     import keras
 
     keras.utils.set_random_seed(3)
@@ -40,8 +43,9 @@ def test_a_rounded_kernel_with_the_corrected_offset_keeps_every_channels_mean(ma
         return np.asarray(model(images.astype(np.float32), training=False)).mean(axis=(0, 1, 2), dtype=np.float64)
 
     right, exact = means(), layer.kernel.numpy()
-    coarse = _bias_correction.rounded(exact.reshape(-1, 6) if exact.shape[-1] != 6 else exact).reshape(exact.shape)
-    shifts = _bias_correction.shifts(model, sample)
+    flat = exact.reshape(-1, 6) if exact.shape[-1] != 6 else exact
+    coarse = _bias_correction.rounded(flat, steps).reshape(exact.shape)
+    shifts = _bias_correction.shifts(model, sample, steps)
     layer.kernel.assign(coarse)
     wrong = means()
     assert list(shifts) == [layer.name]

@@ -163,7 +163,7 @@ def test_onnx_int8_is_unsigned_activations_with_signed_weights_per_channel(
 def test_onnx_dynamic_leaves_depthwise_convolutions_in_floats(
     written: dict[Variant, tuple[Path, dict[str, Any]]],
 ) -> None:
-    # One scale for all its filters, which is all that ONNX Runtime has there, ruins a trained MobileNetV2.
+    # They hold few weights.
     onnx = pytest.importorskip("onnx", reason="reads the graph")
     nodes = onnx.load(written[Variant("onnx", "dynamic")][0]).graph.node
     groups = [

@@ -12,6 +12,7 @@ Equalization and Bias Correction", ICCV 2019, section 4.2; here with the inputs'
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -20,17 +21,26 @@ from numpy.typing import NDArray
 from edge_cifar import packages
 from edge_cifar.converters import Calibration
 
+Steps = Callable[[NDArray[np.float32]], NDArray[np.float32]]
+"""The scale of each filter's integers, float ``[channels]``, for a kernel ``[..., channels]``; 0 for one of zeros."""
+
 _BATCH = 50
 # Symmetric, so -128 is not used.
 _LARGEST = 127
 
 
-def shifts(model: Any, calibration: Calibration) -> dict[str, NDArray[np.float32]]:
+def full_range(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+    """The scales with which each filter's largest weight becomes the largest integer."""
+    return np.asarray(np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1))) / _LARGEST)
+
+
+def shifts(model: Any, calibration: Calibration, steps: Steps = full_range) -> dict[str, NDArray[np.float32]]:
     """What to add to the biases of a converted network's convolutions.
 
     Args:
         model: a flat functional Keras model.
         calibration: images to measure the means of the convolutions' inputs on.
+        steps: the scales that the format rounds kernels with.
 
     Returns:
         by the convolution's name, float32 ``[outputs]``: what rounding takes from its mean, as it
@@ -40,18 +50,19 @@ def shifts(model: Any, calibration: Calibration) -> dict[str, NDArray[np.float32
     targets = [(layer, factor) for layer in _convolutions(model) if (factor := _factor(layer)) is not None]
     means = _input_means(model, [layer for layer, _ in targets], calibration)
     return {
-        layer.name: np.asarray(factor * _shift(layer, mean), np.float32)
+        layer.name: np.asarray(factor * _shift(layer, mean, steps), np.float32)
         for (layer, factor), mean in zip(targets, means, strict=True)
     }
 
 
-def rounded(kernel: NDArray[np.float32]) -> NDArray[np.float32]:
+def rounded(kernel: NDArray[np.float32], steps: Steps = full_range) -> NDArray[np.float32]:
     """A kernel as converters round it: symmetric 8-bit integers with one scale an output channel.
 
     Args:
         kernel: float ``[..., channels]``, the last axis that of the output channels.
+        steps: the scales.
     """
-    scale = np.abs(kernel).max(axis=tuple(range(kernel.ndim - 1)), keepdims=True) / _LARGEST
+    scale = steps(kernel)
     # A channel of zeros stays one.
     scale = np.where(scale > 0, scale, 1)
     return np.asarray(np.rint(kernel / scale) * scale, np.float32)
@@ -111,11 +122,11 @@ def _input_means(model: Any, layers: list[Any], calibration: Calibration) -> lis
     return [total / len(calibration.images) for total in sums]
 
 
-def _shift(layer: Any, mean: NDArray[np.float64]) -> NDArray[np.float32]:
+def _shift(layer: Any, mean: NDArray[np.float64], steps: Steps) -> NDArray[np.float32]:
     """What rounding takes away from each output channel's mean; borders are passed over."""
     kernel = layer.kernel.numpy()
     if isinstance(layer, packages.require_keras().layers.DepthwiseConv2D):
         # [height, width, channels, multiplier] -> [height * width, channels * multiplier], each channel a group.
         kernel = kernel.reshape(-1, kernel.shape[2] * kernel.shape[3])
-        return lost_mean((kernel - rounded(kernel)).sum(axis=0, keepdims=True), mean).astype(np.float32)
-    return lost_mean((kernel - rounded(kernel)).sum(axis=(0, 1)), mean).astype(np.float32)
+        return lost_mean((kernel - rounded(kernel, steps)).sum(axis=0, keepdims=True), mean).astype(np.float32)
+    return lost_mean((kernel - rounded(kernel, steps)).sum(axis=(0, 1)), mean).astype(np.float32)

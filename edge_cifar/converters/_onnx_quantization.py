@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar import packages, scratch
-from edge_cifar.converters import Calibration, Options, _bias_correction, _graph, _layers, _shared
+from edge_cifar.converters import Calibration, Options, _bias_correction, _graph, _layers, _onnx_weights, _shared
 
 _EXTRA = "convert"
 _BATCH = 25
@@ -30,7 +30,11 @@ def quantized(model: Any, fp32: bytes, calibration: Calibration, options: Option
     """
     quantization = packages.require("onnxruntime.quantization", _EXTRA)
     qdq = packages.require("onnxruntime.quantization.qdq_quantizer", _EXTRA)
-    shifts = _shared.once(model, ("shifts", calibration.digest()), lambda: _bias_correction.shifts(model, calibration))
+    shifts = _shared.once(
+        model,
+        ("onnx shifts", calibration.digest()),
+        lambda: _bias_correction.shifts(model, calibration, _onnx_weights.steps),
+    )
     # The ranges are those of the network as it is, whichever layers are quantized afterwards.
     ranges = _shared.once(model, ("onnx ranges", calibration.digest()), lambda: _ranges(fp32, calibration))
     network = _with_shapes(fp32)
@@ -54,7 +58,7 @@ def quantized(model: Any, fp32: bytes, calibration: Calibration, options: Option
         nodes_to_quantize=list(chosen) if options.only is not None else [],
         nodes_to_exclude=[name for name in layers if name not in chosen],
         op_types_to_quantize=_operators(),
-        extra_options={},
+        extra_options={"TensorQuantOverrides": _onnx_weights.overrides(network.graph)},
     )
     quantizer.quantize_model()
     # New nodes were appended at the end, against the order that ONNX asks for.

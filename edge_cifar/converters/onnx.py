@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_cifar import files, packages, quiet, scratch
-from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _graph, _onnx_quantization, _shared
+from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _graph, _onnx_quantization, _onnx_weights, _shared
 from edge_cifar.runtimes import onnxruntime as runtime
 
 SUFFIX = runtime.SUFFIX
@@ -178,11 +178,13 @@ def _quantize_dynamic(onnx: Any, fp32: bytes) -> Any:
     with scratch.folder("onnx") as folder:
         start, output = folder / "fp32.onnx", folder / "dynamic.onnx"
         start.write_bytes(fp32)
-        # ONNX Runtime's ConvInteger has one scale for all filters. That ruins a depthwise convolution, whose filters
-        # differ by orders of magnitude (MobileNetV2: one image in six stays right), and which holds few weights.
-        depthwise = [node.name for node in onnx.load_from_string(fp32).graph.node if _groups(node) > 1]
+        exact = onnx.load_from_string(fp32).graph
+        # A depthwise convolution holds few weights, and its filters' integers are multiplied one after another.
+        depthwise = [node.name for node in exact.node if _groups(node) > 1]
         quantization.quantize_dynamic(str(start), str(output), per_channel=True, nodes_to_exclude=depthwise)
-        return onnx.load(output)
+        dynamic = onnx.load(output)
+        _onnx_weights.rescale(dynamic.graph, exact)
+        return dynamic
 
 
 def _groups(node: Any) -> int:
