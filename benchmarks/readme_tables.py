@@ -33,7 +33,8 @@ from edge_cifar.errors import EdgeCifarError
 from edge_cifar.report import quantities, scatter, tables
 from edge_cifar.report.advice import Limits, advise
 from edge_cifar.report.fields import Fields
-from edge_cifar.report.measurements import Data, distinct, machine_label, read_data
+from edge_cifar.report.machines import machine_label
+from edge_cifar.report.measurements import Data, distinct, read_data
 from edge_cifar.report.page import Document
 from edge_cifar.report.sources import gather
 from edge_cifar.report.trained import read_run
@@ -121,7 +122,9 @@ class Tables:
             if not self._check:
                 scatter.trade_off(found.measurements, path)
         link = Path(os.path.relpath(path, document.parent)).as_posix()
-        return f"![Accuracy against latency and against size, with the Pareto front]({link})"
+        return (
+            f"![Accuracy against latency and against size, with the Pareto front of each machine and test set]({link})"
+        )
 
 
 def _trainings(folder: Path) -> str:

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from edge_cifar.evaluation.pareto import pareto_front
+from edge_cifar.evaluation.pareto import pareto_front, pareto_fronts
 
 
 def test_the_front_by_hand():
@@ -34,3 +34,10 @@ def test_a_choice_is_on_the_front_unless_another_dominates_it(costs):
         dominated = any((other <= row).all() and (other < row).any() for other in costs)
         assert on_front == (not dominated)
     assert front.any()
+
+
+def test_groups_have_fronts_of_their_own():
+    costs = np.array([[1.0, 1.0], [2.0, 2.0], [3.0, 3.0], [2.5, np.nan]])
+    assert pareto_fronts(costs, ["a", "b", "b", "a"]).tolist() == [True, True, False, False]
+    assert pareto_fronts(costs, ["a"] * 4).tolist() == pareto_front(costs).tolist()
+    assert pareto_fronts(np.zeros((0, 3)), []).tolist() == []

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from report_samples import MACHINE, bench_document, record_document, write, write_bench, write_run
+from report_samples import MACHINE, bench_document, record_document, verify_document, write, write_bench, write_run
 
 from edge_cifar.cli._main import main
 from edge_cifar.errors import EdgeCifarError, RunError
@@ -156,7 +156,8 @@ def test_names_from_files_are_text(tmp_path: Path) -> None:
 def test_several_machines_stand_side_by_side(tmp_path: Path) -> None:
     here = write_bench(tmp_path / "here.json")
     there = write_bench(tmp_path / "pi.json", speed=10.0, machine={**MACHINE, "board": "Raspberry Pi 5"})
-    words = shown(page_of(here, there))
+    verified = write(tmp_path / "verify.json", verify_document())
+    words = shown(page_of(here, there, verified))
     assert "Machines side by side" in words
     assert "× 10.0" in words
     assert "On Raspberry Pi 5: ship" in words
@@ -177,7 +178,8 @@ def test_the_same_result_given_twice_counts_once(tmp_path: Path) -> None:
 
 
 def test_limits_change_the_advice(tmp_path: Path) -> None:
-    words = shown(page_of(write_bench(tmp_path / "bench.json"), max_size=100e3))
+    verified = write(tmp_path / "verify.json", verify_document())
+    words = shown(page_of(write_bench(tmp_path / "bench.json"), verified, max_size=100e3))
     assert "Ship tflite-int8 of resnet8: the most accurate of 12 with at most 100 kB" in words
 
 

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -38,6 +40,11 @@ class Examination:
     reference: Probabilities | None = None
     facts: Mapping[str, Any]
 
+    @cached_property
+    def _sha256(self) -> str:
+        """Over the very images and labels: of one data set, two bundles may have taken different ones."""
+        return hashlib.sha256(self.images.tobytes() + self.labels.tobytes()).hexdigest()
+
     def refusal(self, input_shape: tuple[int, ...], classes: int) -> str | None:
         """Why a model cannot be asked these images; None when it can."""
         if tuple(self.images.shape[1:]) != input_shape:
@@ -57,6 +64,8 @@ class Examination:
             accuracy=accuracy(self.labels, answers),
             calibration_error=calibration_error(self.labels, answers),
             correct=predicted == self.labels,
+            majority=float(np.bincount(self.labels).max() / len(self.labels)),
+            images_sha256=self._sha256,
             labels=self.names,
             confusion=(
                 confusion_matrix(self.labels, predicted, self.classes) if self.classes <= _LARGEST_MATRIX else None
@@ -75,6 +84,8 @@ class Judgement:
         accuracy: share of images whose most probable class is the true one, with its interval.
         calibration_error: expected calibration error, 0..1.
         correct: bool ``[N]``, image by image, so that later results can be compared in pairs.
+        majority: share of images of the commonest class: what always naming it gets right.
+        images_sha256: over the images and their labels.
         labels: names of the classes; empty where they are not known.
         confusion: int64 ``[classes, classes]``, images by true and by predicted class; None for more
             classes than such a table is read with.
@@ -86,6 +97,8 @@ class Judgement:
     accuracy: Interval
     calibration_error: float
     correct: NDArray[np.bool_]
+    majority: float
+    images_sha256: str
     labels: tuple[str, ...]
     confusion: NDArray[np.int64] | None
     agreement: Agreement | None

@@ -103,7 +103,9 @@ def _accuracy_lost(row: Row, old: Row) -> tuple[float, bool]:
     """Points lost, and whether that is significant."""
     now, before = row["accuracy"], old["accuracy"]
     points = 100 * (before["top1"] - now["top1"])
-    same_images = row["data"] == old["data"] and now["images"] == before["images"]
+    # Older results do not tell which images of the data they took.
+    told = {side.get("images_sha256") for side in (now, before)} - {None}
+    same_images = row["data"] == old["data"] and now["images"] == before["images"] and len(told) < 2
     if same_images and "correct" in now and "correct" in before:
         return points, _paired_low(now, before) > 0
     variance = sum(side["top1"] * (1 - side["top1"]) / side["images"] for side in (now, before))

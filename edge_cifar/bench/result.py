@@ -203,6 +203,8 @@ def _accuracy(judged: Judgement) -> dict[str, Any]:
         "low": judged.accuracy.low,
         "high": judged.accuracy.high,
         "images": judged.accuracy.count,
+        "majority": judged.majority,
+        "images_sha256": judged.images_sha256,
         "calibration_error": judged.calibration_error,
         "labels": list(judged.labels),
         "confusion": None if judged.confusion is None else judged.confusion.tolist(),

@@ -15,7 +15,7 @@ from edge_cifar.bench.session import NO_ACCURACY
 from edge_cifar.bench.statistics import latency, paired_ratio, window_medians
 from edge_cifar.bench.subject import Subject, stored
 from edge_cifar.errors import EdgeCifarError
-from edge_cifar.evaluation.pareto import pareto_front
+from edge_cifar.evaluation.pareto import pareto_fronts
 
 INTERRUPTED = "interrupted before it was measured"
 
@@ -81,18 +81,16 @@ def measured(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> Benc
 
 def with_pareto(rows: Sequence[BenchmarkResult]) -> list[BenchmarkResult]:
     """Mark the rows that no other row of as many threads, batch and images beats in error, latency and size."""
-    marked = list(rows)
-    for setting in set(map(_setting, rows)):
-        numbers = [number for number, row in enumerate(rows) if _setting(row) == setting]
-        front = pareto_front(np.array([_costs(rows[number]) for number in numbers]))
-        for number, on_front in zip(numbers, front, strict=True):
-            marked[number] = replace(rows[number], pareto=bool(on_front))
-    return marked
+    if not rows:
+        return []
+    fronts = pareto_fronts(np.array(list(map(_costs, rows))), list(map(_setting, rows)))
+    return [replace(row, pareto=bool(on_front)) for row, on_front in zip(rows, fronts, strict=True)]
 
 
 def _setting(row: BenchmarkResult) -> tuple[object, ...]:
     """What rows must share to be compared; accuracy on other images says nothing about each other."""
-    images = (row.judged.facts.get("checksum"), row.judged.accuracy.count) if row.judged else None
+    judged = row.judged
+    images = (judged.facts.get("checksum"), judged.images_sha256, judged.accuracy.count) if judged else None
     return row.threads, row.batch, images
 
 

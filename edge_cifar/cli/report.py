@@ -31,14 +31,14 @@ def command(
     A run brings its training, its bench.json and its bundle's parity; a bench.json alone works too.
     Several are laid side by side: runs, machines or versions. Without any, the newest run is taken.
     Some test images are shown with what each run says of them, where the data set is at hand.
-    The page opens with what to ship: the smallest artifact that loses less than one point of
-    accuracy, or what the limits below ask for.
+    The page opens with what to ship of what was verified: the smallest artifact that loses less than
+    one point of accuracy, or what the limits below ask for.
 
     \b
     Examples:
       edge-cifar report
       edge-cifar report runs/mobilenetv2 runs/resnet8 -o compare.html
-      edge-cifar report laptop.json raspberry-pi.json --min-accuracy 90
+      edge-cifar report runs/mobilenetv2 laptop.json raspberry-pi.json --min-accuracy 90
     """
     from edge_cifar.cli._output import echo, emit_json
     from edge_cifar.steps.report import report

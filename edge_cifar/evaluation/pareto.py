@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Hashable, Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
@@ -27,3 +29,20 @@ def pareto_front(costs: NDArray[np.float64]) -> NDArray[np.bool_]:
     better = np.any(costs[None, :, :] < costs[:, None, :], axis=2)
     front: NDArray[np.bool_] = measured & ~np.any(no_worse & better, axis=1)
     return front
+
+
+def pareto_fronts(costs: NDArray[np.float64], groups: Sequence[Hashable]) -> NDArray[np.bool_]:
+    """The choices that no other of their own group dominates: figures of two machines rank nothing.
+
+    Args:
+        costs: ``[N, K]``, as for :func:`pareto_front`.
+        groups: the group of each, N of them.
+
+    Returns:
+        bool ``[N]``.
+    """
+    fronts = np.zeros(len(costs), np.bool_)
+    for group in dict.fromkeys(groups):
+        members = [number for number, other in enumerate(groups) if other == group]
+        fronts[members] = pareto_front(costs[members])
+    return fronts

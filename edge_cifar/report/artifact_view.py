@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from edge_cifar.report import operators, palette, quantities
+from edge_cifar.report import certainty, fronts, operators, palette, quantities
 from edge_cifar.report.facts import facts
 from edge_cifar.report.measurements import Benchmark, Measurement, distinct
 from edge_cifar.report.ways import Ways
@@ -65,7 +65,7 @@ def rows(measurements: Sequence[Measurement], colours: Mapping[str, str]) -> lis
 
 def _row(number: int, row: Measurement, colour: str) -> View:
     front = [
-        _cell(row.accuracy, quantities.percent, _interval(row), "synthetic" if row.synthetic else None, row.caveat),
+        _cell(row.accuracy, quantities.percent, _interval(row), "synthetic" if row.synthetic else None, _doubt(row)),
         _cell(row.median_ms, quantities.milliseconds, _tail(row), _batch(row)),
         _cell(row.size_bytes, quantities.size),
         _cell(row.memory_bytes, quantities.size),
@@ -82,6 +82,7 @@ def _row(number: int, row: Measurement, colour: str) -> View:
         "machine": row.machine,
         "colour": colour,
         "symbol": palette.plotly_symbol(row.format),
+        "rejected": row.status == "rejected",
         "how": _how(row) if row.status == "ok" else "",
         "reason": row.status if row.reason is None and row.status != "ok" else _reason(row),
         "notes": row.notes,
@@ -90,6 +91,7 @@ def _row(number: int, row: Measurement, colour: str) -> View:
         "parity": {
             "status": row.parity.status,
             "word": _MARKS[row.parity.status],
+            "extent": row.parity.extent,
             "rank": _RANKS[row.parity.status],
             "detail": row.parity.detail,
         },
@@ -100,6 +102,7 @@ def _row(number: int, row: Measurement, colour: str) -> View:
 def chart_rows(measurements: Sequence[Measurement]) -> list[View]:
     """What the script needs of each measurement."""
     numbers = ("accuracy", "low", "high", *_COSTS)
+    numbered = {ground: number for number, ground in enumerate(fronts.fronts(measurements))}
     return [
         {
             "id": number,
@@ -107,10 +110,9 @@ def chart_rows(measurements: Sequence[Measurement]) -> list[View]:
             "short": row.variant or row.model,
             **{key: getattr(row, key) for key, _ in _FACETS if key != "model"},
             **{key: getattr(row, key) for key in numbers},
-            "ranked": row.ranked,
-            "caveat": row.caveat,
-            # Hollow where the accuracy says nothing about the network.
-            "symbol": palette.plotly_symbol(row.format) + ("-open" if row.caveat else ""),
+            # The number of its Pareto front; None for what is no point.
+            "front": numbered[fronts.ground(row)] if fronts.drawn(row) else None,
+            "symbol": palette.plotly_symbol(row.format),
             "hover": _hover(row),
         }
         for number, row in enumerate(measurements)
@@ -122,7 +124,7 @@ def charts(measurements: Sequence[Measurement], tag: str) -> list[View]:
     return [
         {"cost": cost, "caption": caption + tag, "axis": axis}
         for cost, (_, caption, axis) in _COSTS.items()
-        if any(row.accuracy is not None and getattr(row, cost) is not None for row in measurements)
+        if any(fronts.drawn(row) and getattr(row, cost) is not None for row in measurements)
     ]
 
 
@@ -221,6 +223,11 @@ def _speed(row: Measurement) -> str | None:
     return f"{quantities.amount(row.multiply_adds_per_s)} multiply-adds/s"
 
 
+def _doubt(row: Measurement) -> str | None:
+    """What a reader must know of an accuracy."""
+    return row.caveat or ("no better than guessing" if certainty.as_guessed(row) else None)
+
+
 def _reason(row: Measurement) -> str | None:
     return row.reason if row.status == "ok" or row.reason is None else f"{row.status}: {row.reason}"
 
@@ -230,12 +237,13 @@ def _hover(row: Measurement) -> list[str]:
     data = "" if row.data is None else f" on {row.data.name}"
     if row.synthetic and row.data is not None and row.data.name != "synthetic":
         data += ", synthetic"
+    doubt = f"; {_doubt(row)}" if _doubt(row) else ""
     lines = [
         row.name,
-        f"accuracy {quantities.percent(row.accuracy)}{interval}{data}" + (f"; {row.caveat}" if row.caveat else ""),
+        f"accuracy {quantities.percent(row.accuracy)}{interval}{data}{doubt}",
         f"latency {quantities.milliseconds(row.median_ms)}, p90 {quantities.milliseconds(row.p90_ms)}",
         f"size {quantities.size(row.size_bytes)}, memory {quantities.size(row.memory_bytes)}",
-        f"parity: {_MARKS[row.parity.status]}",
+        f"parity: {_MARKS[row.parity.status]}" + (f", {row.parity.extent}" if row.parity.extent else ""),
     ]
     return lines + [words for words in (_how(row), row.machine) if words]
 

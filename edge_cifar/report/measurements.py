@@ -2,41 +2,23 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 import dataclasses
-import re
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from pathlib import PurePath
-from typing import Any, Literal
+from typing import Any
 
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.report.fields import Fields
+from edge_cifar.report.machines import machine_label
 from edge_cifar.report.operators import TypeCost, read_operators
+from edge_cifar.report.parity import NOT_ASKED, Parity, read_parity
 
 SCHEMA = 1
 
-ParityStatus = Literal["proven", "checked", "failed", "unverified", "unknown"]
-_PARITY: Mapping[str, ParityStatus] = {
-    "pass": "proven",
-    "fail": "failed",
-    "unverified": "unverified",
-    "checked": "checked",
-}
 _FORMATS = {".tflite": "tflite", ".onnx": "onnx", ".mlpackage": "coreml", ".keras": "keras"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Parity:
-    """Whether an artifact was shown to answer as the Keras model does.
-
-    Attributes:
-        status: ``proven`` or ``failed`` by ``verify``; ``checked`` when only ``export`` compared it;
-            ``unverified`` when no runtime could answer for it; ``unknown`` when nobody asked.
-        detail: the figures, or the reason, in words; empty when there is nothing to say.
-    """
-
-    status: ParityStatus = "unknown"
-    detail: str = ""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -65,8 +47,12 @@ class Measurement:
         precision: such as ``int8``; ``as given`` for a bare file.
         machine: the label of the machine it ran on; empty for an artifact that was not benched.
         data: what accuracy was measured on; None where that is not known.
-        status: ``ok``, ``failed``, ``skipped``, or ``not benched``.
+        status: ``ok``, ``failed``, ``skipped``, ``not benched``, or ``rejected`` when it was exported.
+        reason: why it is none of the first; for a rejected one with the way out.
         accuracy, low, high: share of ``images`` classified right, with its 95 % interval, in 0..1.
+        majority: share of them that are of the commonest class: what always naming it gets right.
+        correct: one bit an image, whether it was classified right, packed; empty where that is not told.
+        images_sha256: over the very images and their labels; None where it was not told.
         agreement: share of images with the Keras model's class, in 0..1.
         drop_points, drop_low, drop_high: accuracy lost against the Keras model on the same images,
             in percentage points, with its 95 % interval.
@@ -103,6 +89,9 @@ class Measurement:
     low: float | None = None
     high: float | None = None
     images: int | None = None
+    majority: float | None = None
+    correct: bytes = b""
+    images_sha256: str | None = None
     labels: tuple[str, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
     agreement: float | None = None
@@ -124,12 +113,18 @@ class Measurement:
     caveat: str = ""
     on_front: bool = False
     notes: tuple[str, ...] = ()
-    parity: Parity = Parity()
+    parity: Parity = NOT_ASKED
 
     @property
     def name(self) -> str:
         """How a sentence calls it: ``resnet8 tflite-int8``."""
         return f"{self.model} {self.variant}" if self.variant else self.model
+
+    @property
+    def test_set(self) -> tuple[object, ...]:
+        """What its accuracy was measured on; equal for equal images."""
+        data = (self.data.checksum or self.data.name) if self.data else None
+        return self.images_sha256 or data, self.images
 
     @property
     def ranked(self) -> bool:
@@ -200,24 +195,6 @@ def read_benchmark(document: Any, file: str, data: Mapping[str, Data] | None = N
     )
 
 
-def read_parity(fields: Fields) -> Parity:
-    """The parity mark of one result of ``verify --json``, or of a manifest's entry."""
-    word = fields.text("status")
-    if word is None:
-        return Parity()
-    if word not in _PARITY:
-        raise fields.refuse("status", "pass, fail, unverified or checked")
-    status = _PARITY[word]
-    said = [fields.text("reason")] if fields.text("reason") else []
-    images, agreement, difference = (fields.number(key) for key in ("images", "top1_agreement", "max_abs_diff"))
-    if agreement is not None and difference is not None:
-        said.append(f"top-1 agrees on {100 * agreement:.2f} %, largest difference {difference:.1g}")
-    if images:
-        by = fields.text("method") or fields.text("runtime") or "an unnamed runtime"
-        said.append(f"{images:,.0f} {fields.text('split') or 'test'} images by {by}")
-    return Parity(status=status, detail="; ".join(str(words) for words in said))
-
-
 def read_data(fields: Fields) -> Data | None:
     """What figures were measured on; None where it is not told."""
     name = fields.text("name")
@@ -229,12 +206,6 @@ def read_data(fields: Fields) -> Data | None:
 def with_parity(rows: Iterable[Measurement], marks: Mapping[tuple[str, str], Parity]) -> list[Measurement]:
     """The rows, each with its mark by model and variant where there is one."""
     return [dataclasses.replace(row, parity=marks.get((row.model, row.variant or ""), row.parity)) for row in rows]
-
-
-def machine_label(machine: Mapping[str, Any]) -> str:
-    """A short name for a machine: its board, or its processor without the marks of its maker."""
-    name = str(machine.get("board") or machine.get("cpu_model") or machine.get("architecture") or "unnamed machine")
-    return " ".join(re.sub(r"\((R|TM|tm)\)|\b(CPU|Processor)\b", " ", name).split())
 
 
 def distinct(values: Iterable[Any]) -> list[Any]:
@@ -275,6 +246,9 @@ def _measurement(row: Fields, machine: str, data: Data | None) -> Measurement:
         low=accuracy.number("low"),
         high=accuracy.number("high"),
         images=accuracy.whole("images"),
+        majority=accuracy.number("majority"),
+        correct=_bits(accuracy),
+        images_sha256=accuracy.text("images_sha256"),
         labels=labels,
         confusion=confusion,
         agreement=row.child("agreement").number("top1"),
@@ -298,3 +272,14 @@ def _measurement(row: Fields, machine: str, data: Data | None) -> Measurement:
         notes=tuple(str(note) for note in row.items("notes")),
         parity=read_parity(row.child("parity")),
     )
+
+
+def _bits(accuracy: Fields) -> bytes:
+    """Image by image whether it was classified right, packed."""
+    try:
+        bits = base64.b64decode(accuracy.text("correct") or "", validate=True)
+    except (binascii.Error, ValueError):
+        bits = b"?"
+    if bits and len(bits) != -(-(accuracy.whole("images") or 0) // 8):
+        raise accuracy.refuse("correct", "a bit for each image, in base64")
+    return bits

@@ -24,7 +24,7 @@ function decades(low, high) {
   return near.length > 9 ? near.filter((tick) => /^1/.test(tick.toExponential())) : near;
 }
 
-// The cheapest artifact for each accuracy, cheapest first: what the dashed line joins.
+// The cheapest artifact for each accuracy, cheapest first: what a dashed line joins.
 function front(points) {
   const sorted = [...points].sort((a, b) => a.cost - b.cost || b.row.accuracy - a.row.accuracy);
   let best = -Infinity;
@@ -45,33 +45,32 @@ function labelled(line, position) {
 function tradeOff(plot, rows) {
   const scale = Number(page.scales[plot.dataset.cost]);
   const points = rows
-    // A batch's figures are no image's; they stand in the table.
-    .filter((row) => row.accuracy !== null && row[plot.dataset.cost] !== null && (row.batch ?? 1) === 1)
+    // What is no point (a batch, an accuracy that says nothing) has no front; its figures stand in the table.
+    .filter((row) => row.front !== null && row[plot.dataset.cost] !== null)
     .map((row) => ({ row, cost: row[plot.dataset.cost] / scale }));
   const costs = points.map((point) => point.cost);
   const low = Math.min(...costs), high = Math.max(...costs);
   const logarithmic = low > 0 && high / low > 4;
-  const line = front(points.filter((point) => point.row.ranked));
+  // One for each machine and test set: across them nothing was held against each other.
+  const lines = page.fronts.map((_, number) => front(points.filter((point) => point.row.front === number)));
+  const line = lines.flat();
   const winners = new Set(line);
-  const counted = points.filter((point) => !point.row.caveat);
-  const worst = Math.min(...counted.map((point) => point.row.low ?? point.row.accuracy));
-  const best = Math.max(...counted.map((point) => point.row.high ?? point.row.accuracy));
-  // Points whose accuracy says nothing stand on a line of their own, below those that count.
-  const floor = counted.length ? worst - Math.max(0.02, 0.15 * (best - worst)) : 0;
-  const height = (row) => 100 * (row.caveat ? floor : row.accuracy);
+  const worst = Math.min(...points.map((point) => point.row.low ?? point.row.accuracy));
+  const best = Math.max(...points.map((point) => point.row.high ?? point.row.accuracy));
   const share = (value, from, to) => (to > from ? (value - from) / (to - from) : 0);
   const across = (point) =>
     logarithmic ? share(Math.log(point.cost), Math.log(low), Math.log(high)) : share(point.cost, low, high);
   const named = labelled(line, (point) => [across(point), share(point.row.accuracy, worst, best)]);
-  const traces = [{
-    x: line.map((point) => point.cost), y: line.map((point) => 100 * point.row.accuracy), mode: "lines",
-    line: { dash: "dash", width: 1.5, shape: "hv", color: "#6b7280" }, hoverinfo: "skip",
-  }];
+  const traces = lines.map((joined, number) => ({
+    x: joined.map((point) => point.cost), y: joined.map((point) => 100 * point.row.accuracy), mode: "lines",
+    line: { dash: page.fronts[number].dash, width: 1.5, shape: "hv", color: "#6b7280" },
+    name: escaped(page.fronts[number].name), hoverinfo: "skip",
+  }));
   for (const model of new Set(points.map((point) => point.row.model))) {
     const own = points.filter((point) => point.row.model === model);
     const colour = page.colours[model];
     traces.push({
-      x: own.map((point) => point.cost), y: own.map((point) => height(point.row)),
+      x: own.map((point) => point.cost), y: own.map((point) => 100 * point.row.accuracy),
       mode: "markers+text", cliponaxis: false, name: escaped(model),
       text: own.map((point) => (named.has(point) ? escaped(point.row.short) : "")),
       // Towards the middle, so that long names stay inside.
@@ -79,8 +78,8 @@ function tradeOff(plot, rows) {
       hovertext: own.map((point) => point.row.hover.map(escaped).join("<br>")), hoverinfo: "text",
       error_y: {
         type: "data", symmetric: false, color: colour, thickness: 1, width: 0,
-        array: own.map(({ row }) => (row.caveat ? 0 : 100 * ((row.high ?? row.accuracy) - row.accuracy))),
-        arrayminus: own.map(({ row }) => (row.caveat ? 0 : 100 * (row.accuracy - (row.low ?? row.accuracy)))),
+        array: own.map(({ row }) => 100 * ((row.high ?? row.accuracy) - row.accuracy)),
+        arrayminus: own.map(({ row }) => 100 * (row.accuracy - (row.low ?? row.accuracy))),
       },
       marker: {
         color: colour, symbol: own.map((point) => point.row.symbol),

@@ -13,7 +13,7 @@ from functools import cache
 from importlib import resources
 
 from edge_cifar import packages
-from edge_cifar.report import artifact_view, changes, class_view, palette, training_view
+from edge_cifar.report import artifact_view, changes, class_view, fronts, palette, training_view
 from edge_cifar.report.advice import Limits, advise
 from edge_cifar.report.changes import Changes
 from edge_cifar.report.examples import Examples
@@ -65,11 +65,13 @@ def render(document: Document) -> str:
     several_machines = len(distinct(row.machine for row in rows)) > 1
     synthetic = _synthetic(document)
     tag = " (synthetic data)" if synthetic else ""
+    lines = list(fronts.fronts(rows).values())
     data = {
         "rows": artifact_view.chart_rows(rows),
         "runs": [training_view.chart_run(run) for run in document.runs],
         "colours": colours,
         "scales": artifact_view.SCALES,
+        "fronts": [{"name": front.name, "dash": front.plotly} for front in lines],
     }
     shown = {
         "title": _title(models, document),
@@ -79,10 +81,13 @@ def render(document: Document) -> str:
         "advice": advise(rows, document.limits),
         "hint": _hint(document),
         "charts": artifact_view.charts(rows, tag),
+        "fronts": lines,
+        "undrawn": fronts.undrawn(rows),
         "facets": artifact_view.facets(rows, colours),
         "rows": artifact_view.rows(rows, colours),
         "columns": artifact_view.columns(several_machines),
         "several_machines": several_machines,
+        "rejected": any(row.status == "rejected" for row in rows),
         "classes": class_view.by_class(rows),
         "profiles": artifact_view.profiles(rows),
         "across": artifact_view.across_machines(rows),
@@ -118,16 +123,19 @@ def _title(models: Sequence[str], document: Document) -> str:
 
 
 def _subtitle(document: Document) -> str:
-    rows = document.measurements
-    benched = [row for row in rows if row.status == "ok"]
+    artifacts = {(row.model, row.variant) for row in document.measurements}
+    benched = {(row.model, row.variant) for row in document.measurements if row.status == "ok"}
+    rejected = {(row.model, row.variant) for row in document.measurements if row.status == "rejected"} - benched
     words = []
     if benched:
-        words.append(f"{len(benched)} of {len(rows)} artifacts measured")
-    elif rows:
-        words.append(f"{len(rows)} artifacts, none measured yet")
+        words.append(f"{len(benched)} of {len(artifacts)} artifacts measured")
+    elif artifacts:
+        words.append(f"{len(artifacts)} artifacts, none measured yet")
+    if rejected:
+        words.append(f"{len(rejected)} rejected by export")
     if document.runs:
         words.append(f"{len(document.runs)} training run" + ("s" if len(document.runs) > 1 else ""))
-    return "; ".join([*words, *distinct(row.machine for row in rows)])
+    return "; ".join([*words, *distinct(row.machine for row in document.measurements)])
 
 
 def _synthetic(document: Document) -> str | None:
@@ -143,7 +151,7 @@ def _synthetic(document: Document) -> str | None:
 def _hint(document: Document) -> str | None:
     if any(row.median_ms is not None for row in document.measurements):
         return None
-    if document.measurements:
+    if any(row.status != "rejected" for row in document.measurements):
         return "Nothing was measured yet; type: edge-cifar bench"
     return "Nothing was exported or measured yet; type: edge-cifar export, then: edge-cifar bench"
 

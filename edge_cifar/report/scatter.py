@@ -6,12 +6,12 @@ import hashlib
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from edge_cifar.evaluation.pareto import pareto_front
-from edge_cifar.report import canvas, palette
+from edge_cifar.evaluation.pareto import pareto_fronts
+from edge_cifar.report import canvas, fronts, palette
 from edge_cifar.report.measurements import Measurement, distinct
 
 if TYPE_CHECKING:
@@ -24,28 +24,31 @@ def trade_off(measurements: Sequence[Measurement], path: Path) -> None:
     """Draw the picture as SVG or PNG, by the path's suffix.
 
     Args:
-        measurements: those without accuracy are left out, and batches. Points whose accuracy says
-            nothing about the network stand hollow on a line of their own below the others.
+        measurements: those without accuracy are left out, and batches; of those whose accuracy says nothing
+            about the network the picture tells how many it leaves out.
         path: the file to write; its metadata hold :func:`digest`.
     """
-    rows = [row for row in measurements if row.accuracy is not None and row.batch in (None, 1)]
+    rows = [row for row in measurements if fronts.drawn(row)]
+    lines = fronts.fronts(rows)
     colours = palette.colours(row.model for row in rows)
     figure = canvas.new_figure(9.5, 4.4)
     left, right = figure.subplots(1, 2, sharey=True)
     _panel(left, rows, colours, lambda row: row.median_ms, "median latency of one image, ms")
     _panel(right, rows, colours, lambda row: None if row.size_bytes is None else row.size_bytes / 1e6, "size, MB")
     left.set_ylabel("accuracy, %", fontsize=9)
-    if any(row.caveat for row in rows):
-        left.set_ylabel("accuracy, % (hollow: unknown)", fontsize=9)
     synthetic = " (synthetic data)" if any(row.synthetic for row in rows) else ""
     left.set_title("Accuracy against latency" + synthetic, fontsize=10, loc="left")
     right.set_title("Accuracy against size" + synthetic, fontsize=10, loc="left")
-    handles = [_handle(left, name, colour, "o") for name, colour in colours.items()]
+    handles = [_handle(left, name, colour, marker="o") for name, colour in colours.items()]
     for format_ in distinct(row.format for row in rows):
-        handles.append(_handle(left, format_, palette.GREY, palette.matplotlib_marker(format_)))
+        handles.append(_handle(left, format_, palette.GREY, marker=palette.matplotlib_marker(format_)))
+    if len(lines) > 1:
+        handles += [_handle(left, front.name, palette.GREY, linestyle=front.matplotlib) for front in lines.values()]
     figure.legend(
         handles=handles, loc="outside lower center", ncols=max(1, min(5, len(handles))), frameon=False, fontsize=8.5
     )
+    if left_out := fronts.undrawn(measurements):
+        figure.suptitle(left_out, fontsize=8, color=palette.GREY, x=0.01, ha="left", parse_math=False)
     canvas.save(figure, path, digest(measurements))
 
 
@@ -54,13 +57,17 @@ def digest(measurements: Sequence[Measurement]) -> str:
 
     The drawing itself cannot be compared: it differs with Matplotlib's version.
     """
+    rows = [row for row in measurements if fronts.drawn(row)]
+    numbers = {ground: number for number, ground in enumerate(fronts.fronts(rows))}
     shown = [
-        [row.model, row.variant, row.format, row.accuracy, row.median_ms, row.size_bytes, row.synthetic]
-        + ([row.caveat] if row.caveat else [])
-        for row in measurements
-        if row.accuracy is not None
+        [
+            *(row.model, row.variant, row.format, row.accuracy, row.low, row.high),
+            *(row.median_ms, row.size_bytes, row.synthetic, numbers[fronts.ground(row)]),
+        ]
+        for row in rows
     ]
-    return "figures sha256 " + hashlib.sha256(json.dumps(shown).encode()).hexdigest()
+    told = json.dumps([shown, fronts.undrawn(measurements)])
+    return "figures sha256 " + hashlib.sha256(told.encode()).hexdigest()
 
 
 def _panel(axes: Axes, rows: Sequence[Measurement], colours: dict[str, str], cost: Cost, label: str) -> None:
@@ -73,39 +80,28 @@ def _panel(axes: Axes, rows: Sequence[Measurement], colours: dict[str, str], cos
     axes.set_xlabel(label + " (logarithmic)", fontsize=9)
     if not points:
         return
-    costs = [[value, -_accuracy(row)] if row.ranked else [np.nan, np.nan] for value, row in points]
-    front = pareto_front(np.array(costs))
-    winners = sorted((value, _accuracy(row)) for (value, row), best in zip(points, front, strict=True) if best)
-    if winners:
-        axes.step(
-            *zip(*winners, strict=True), where="post", color=palette.GREY, linewidth=1.2, linestyle="--", zorder=1
-        )
-    floor = _floor(rows)
-    for (value, row), best in zip(points, front, strict=True):
-        accuracy, colour = floor if row.caveat else _accuracy(row), colours[row.model]
-        if row.low is not None and row.high is not None and not row.caveat:
-            axes.vlines(value, 100 * row.low, 100 * row.high, color=colour, linewidth=0.9, alpha=0.6)
+    costs = np.array([[value, -_accuracy(row)] for value, row in points])
+    on_front = pareto_fronts(costs, [fronts.ground(row) for _, row in points])
+    winners = [point for point, best in zip(points, on_front, strict=True) if best]
+    for ground, front in fronts.fronts(rows).items():
+        joined = sorted((value, _accuracy(row)) for value, row in winners if fronts.ground(row) == ground)
+        if joined:
+            (line,) = axes.step(*zip(*joined, strict=True), where="post", color=palette.GREY, linewidth=1.2, zorder=1)
+            line.set_linestyle(front.matplotlib)
+    for (value, row), best in zip(points, on_front, strict=True):
+        if row.low is not None and row.high is not None:
+            axes.vlines(value, 100 * row.low, 100 * row.high, color=colours[row.model], linewidth=0.9, alpha=0.6)
         axes.plot(
             value,
-            accuracy,
+            _accuracy(row),
             marker=palette.matplotlib_marker(row.format),
             markersize=8 if best else 5.5,
-            color=colour,
-            # Hollow where the accuracy says nothing about the network.
-            markerfacecolor="none" if row.caveat else colour,
-            markeredgecolor=colour if row.caveat else "white",
+            color=colours[row.model],
+            markeredgecolor="white",
             markeredgewidth=0.6,
             linestyle="none",
         )
-    _name_some(axes, [(value, row) for (value, row), best in zip(points, front, strict=True) if best])
-
-
-def _floor(rows: Sequence[Measurement]) -> float:
-    """Where points stand whose accuracy says nothing: below those that count, out of their way."""
-    counted = [_accuracy(row) for row in rows if not row.caveat]
-    if not counted:
-        return 0.0
-    return min(counted) - max(2.0, 0.15 * (max(counted) - min(counted)))
+    _name_some(axes, winners)
 
 
 def _name_some(axes: Axes, winners: list[tuple[float, Measurement]]) -> None:
@@ -129,8 +125,8 @@ def _name_some(axes: Axes, winners: list[tuple[float, Measurement]]) -> None:
             )
 
 
-def _handle(axes: Axes, label: str, colour: str, marker: str) -> object:
-    (line,) = axes.plot([], [], marker=marker, color=colour, linestyle="none", markersize=7, label=label)
+def _handle(axes: Axes, label: str, colour: str, **style: Any) -> object:
+    (line,) = axes.plot([], [], color=colour, markersize=7, label=label, **{"linestyle": "none", **style})
     return line
 
 

@@ -12,17 +12,10 @@ from edge_cifar.artifact import MANIFEST, Bundle
 from edge_cifar.report import changes
 from edge_cifar.report.advice import Limits
 from edge_cifar.report.fields import Fields
-from edge_cifar.report.measurements import (
-    Benchmark,
-    Data,
-    Measurement,
-    Parity,
-    read_benchmark,
-    read_data,
-    read_parity,
-    with_parity,
-)
+from edge_cifar.report.machines import told_apart
+from edge_cifar.report.measurements import Data, Measurement, read_benchmark, read_data, with_parity
 from edge_cifar.report.page import Document
+from edge_cifar.report.parity import NOT_ASKED, Parity, read_parity
 from edge_cifar.report.trained import Trained, read_run
 from edge_cifar.run import RECORD, Run
 
@@ -105,7 +98,7 @@ class _Found:
             if known is not None:
                 data.setdefault(bundle.model, known)
         places = _tails(self._benchmarks, least=2)
-        benchmarks = _told_apart(
+        benchmarks = told_apart(
             [
                 dataclasses.replace(read_benchmark(self._named(path, document, names), file, data), file=places[path])
                 for path, (file, document) in self._benchmarks.items()
@@ -120,7 +113,7 @@ class _Found:
         measured = list(dict.fromkeys(row for benchmark in benchmarks for row in benchmark.measurements))
         results = [result for one in verified for result in one.children("results")]
         return Document(
-            measurements=with_parity([*measured, *_not_benched(bundles, measured)], marks),
+            measurements=[*with_parity([*measured, *_not_benched(bundles, measured)], marks), *_rejected(bundles)],
             benchmarks=benchmarks,
             runs=runs,
             changes=[found for bundle in bundles if (found := changes.of_bundle(bundle, results)) is not None],
@@ -157,30 +150,6 @@ def _tails(paths: Collection[Path], least: int = 1) -> dict[Path, str]:
     return {path: unique(path) for path in paths}
 
 
-def _told_apart(benchmarks: Sequence[Benchmark]) -> list[Benchmark]:
-    """Benchmarks of one machine that measured the same artifact twice get their file's name into the label.
-
-    Those that measured different artifacts on one machine keep one label: their rows belong together.
-    """
-    return [
-        _relabelled(one) if any(_contradict(one, other) for other in benchmarks if other is not one) else one
-        for one in benchmarks
-    ]
-
-
-def _contradict(one: Benchmark, other: Benchmark) -> bool:
-    if one.label != other.label:
-        return False
-    rows = {(row.model, row.variant, row.threads): row for row in one.measurements}
-    return any(rows.get((row.model, row.variant, row.threads), row) != row for row in other.measurements)
-
-
-def _relabelled(benchmark: Benchmark) -> Benchmark:
-    label = f"{benchmark.label} ({benchmark.file})"
-    rows = tuple(dataclasses.replace(row, machine=label) for row in benchmark.measurements)
-    return dataclasses.replace(benchmark, label=label, measurements=rows)
-
-
 def _verified(document: Fields) -> Marks:
     """The marks of a ``verify --json`` document."""
     return {
@@ -213,6 +182,26 @@ def _not_benched(bundles: Iterable[Bundle], measured: Iterable[Measurement]) -> 
                     size_bytes=float(artifact.size_bytes),
                     data=_bundle_data(bundle),
                 )
+
+
+def _rejected(bundles: Iterable[Bundle]) -> Iterable[Measurement]:
+    """A row for each variant that was asked for and that ``export`` did not keep, with the way out."""
+    for bundle in bundles:
+        for entry in Fields(dict(bundle.facts), str(bundle.path / MANIFEST)).children("rejected"):
+            variant = entry.text("variant") or "unnamed"
+            format_, _, precision = variant.partition("-")
+            said = [entry.text("reason") or "the manifest does not say why", entry.text("way_out") or ""]
+            compared = read_parity(entry.child("parity"))
+            yield Measurement(
+                model=bundle.model,
+                variant=variant,
+                format=format_,
+                precision=precision,
+                status="rejected",
+                reason="; ".join(filter(None, said)),
+                data=_bundle_data(bundle),
+                parity=dataclasses.replace(compared, status="failed") if compared.images else NOT_ASKED,
+            )
 
 
 def _bundle_data(bundle: Bundle) -> Data | None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Sequence
 
-from edge_cifar.report import quantities
+from edge_cifar.report import certainty, quantities
 from edge_cifar.report.measurements import Measurement, distinct
 
 _MARKS = {"proven": "✓", "checked": "✓ at export", "failed": "✗ failed", "unverified": "unverified", "unknown": ""}
@@ -35,7 +35,7 @@ def markdown(measurements: Sequence[Measurement]) -> str:
             quantities.size(row.size_bytes),
             quantities.size(row.memory_bytes),
             quantities.milliseconds(row.load_ms),
-            *([_MARKS[row.parity.status]] if proven else []),
+            *([_parity(row)] if proven else []),
             "★" if row.on_front else "",
         ]
         lines.append(_line(cells))
@@ -57,7 +57,13 @@ def _accuracy(row: Measurement) -> str:
         return quantities.MISSING if row.status == "ok" else row.status
     words = quantities.with_interval(row.accuracy, row.low, row.high)
     words += " synthetic" if row.synthetic else ""
-    return f"{words}, {row.caveat}" if row.caveat else words
+    doubt = row.caveat or ("no better than guessing" if certainty.as_guessed(row) else "")
+    return f"{words}, {doubt}" if doubt else words
+
+
+def _parity(row: Measurement) -> str:
+    mark, extent = _MARKS[row.parity.status], row.parity.extent
+    return f"{mark}, {extent}" if extent else mark
 
 
 def _reasons(measurements: Sequence[Measurement]) -> list[str]:

@@ -1,0 +1,66 @@
+"""Whether an artifact was shown to answer as the Keras model does, as the page and the tables tell it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Literal
+
+from edge_cifar.report.fields import Fields
+
+ParityStatus = Literal["proven", "checked", "failed", "unverified", "unknown"]
+_STATUS: Mapping[str, ParityStatus] = {
+    "pass": "proven",
+    "fail": "failed",
+    "unverified": "unverified",
+    "checked": "checked",
+}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Parity:
+    """Whether an artifact was shown to answer as the Keras model does.
+
+    Attributes:
+        status: ``proven`` or ``failed`` by ``verify``; ``checked`` when only ``export`` compared it;
+            ``unverified`` when no runtime could answer for it; ``unknown`` when nobody asked.
+        images: on how many images; None where that is not told.
+        detail: the figures, or the reason, in words; empty when there is nothing to say.
+    """
+
+    status: ParityStatus = "unknown"
+    images: int | None = None
+    detail: str = ""
+
+    @property
+    def extent(self) -> str:
+        """What a tick rests on: ``verified on 2,000 images``; empty without a tick, and where it is not told."""
+        done = {"proven": "verified", "checked": "compared"}.get(self.status)
+        if done is None or not self.images:
+            return ""
+        return f"{done} on {self.images:,} image{'' if self.images == 1 else 's'}"
+
+
+NOT_ASKED = Parity()
+
+
+def read_parity(fields: Fields) -> Parity:
+    """The parity mark of one result of ``verify --json``, or of a manifest's entry.
+
+    Raises:
+        EdgeCifarError: the status is none of those, or a value in it has the wrong type.
+    """
+    word = fields.text("status")
+    if word is None:
+        return NOT_ASKED
+    if word not in _STATUS:
+        raise fields.refuse("status", "pass, fail, unverified or checked")
+    said = [fields.text("reason")] if fields.text("reason") else []
+    images = fields.whole("images")
+    agreement, difference = (fields.number(key) for key in ("top1_agreement", "max_abs_diff"))
+    if agreement is not None and difference is not None:
+        said.append(f"top-1 agrees on {100 * agreement:.2f} %, largest difference {difference:.1g}")
+    if images:
+        by = fields.text("method") or fields.text("runtime") or "an unnamed runtime"
+        said.append(f"{images:,} {fields.text('split') or 'test'} images by {by}")
+    return Parity(status=_STATUS[word], images=images, detail="; ".join(str(words) for words in said))
