@@ -149,15 +149,20 @@ def facets(measurements: Sequence[Measurement], colours: Mapping[str, str]) -> l
 
 
 def across_machines(measurements: Sequence[Measurement]) -> View | None:
-    """Latency of each artifact by machine; None for a single machine."""
+    """Latency of each artifact, that is of each file, by machine; None for a single machine."""
     machines = distinct(row.machine for row in measurements)
     if len(machines) < 2:
         return None
     table: dict[str, dict[str, float]] = {}
     ways = Ways(measurements)
+    files: dict[str, set[str | None]] = {}
+    for row in measurements:
+        files.setdefault(row.name, set()).add(row.sha256)
     for row in measurements:
         if row.median_ms is not None:
-            name = " ".join(part for part in (row.name, ways.words(row)) if part)
+            # Machines may have measured different files under one name, which are not held against each other.
+            file = f"({(row.sha256 or 'unknown')[:8]})" if len(files[row.name]) > 1 else ""
+            name = " ".join(part for part in (row.name, file, ways.words(row)) if part)
             table.setdefault(name, {}).setdefault(row.machine, row.median_ms)
     lines = []
     for name, by_machine in table.items():

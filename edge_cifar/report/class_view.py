@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
-from edge_cifar.report import confusion, quantities
+from edge_cifar.report import confusion, fronts, quantities
 from edge_cifar.report.measurements import Measurement
 from edge_cifar.report.ways import Ways
 
@@ -17,31 +17,40 @@ _Z_95 = 1.959963984540054
 
 
 def by_class(rows: Sequence[Measurement]) -> list[View]:
-    """One table for each model and machine whose artifacts were asked the same classes.
+    """One table for each model, machine and test set.
 
     The baseline is the model's Keras row, else its first fp32 row, else its first row. A change
     is marked when it exceeds what chance would explain at 95 % between two artifacts asked different
     images. They are asked the same ones, so more than what is marked may be real.
     """
-    tables: dict[tuple[str, str], list[Measurement]] = {}
+    tables: dict[tuple[str, fronts.Ground], list[Measurement]] = {}
     seen = set()
     for row in rows:
-        key = (row.machine, row.model, row.variant, row.backend)
+        key = (fronts.ground(row), row.model, row.variant, row.backend)
         if row.confusion and key not in seen:
             seen.add(key)
-            tables.setdefault((row.model, row.machine), []).append(row)
-    several = len({machine for _, machine in tables}) > 1
-    return [_table(model, machine if several else "", family) for (model, machine), family in tables.items()]
+            tables.setdefault((row.model, fronts.ground(row)), []).append(row)
+    machines = {family[0].machine for family in tables.values()}
+    return [
+        _table(model, _place(family[0], machines, sum(model == other for other, _ in tables)), family)
+        for (model, _), family in tables.items()
+    ]
 
 
-def _table(model: str, machine: str, family: Sequence[Measurement]) -> View:
+def _place(row: Measurement, machines: Collection[str], tables: int) -> str:
+    """Where and on what a table was measured, as far as that tells it from others; empty where it stands alone."""
+    images = f"{row.images:,} images of {row.data.name}" if tables > 1 and row.images and row.data else ""
+    return ", ".join(filter(None, [row.machine if len(machines) > 1 else "", images]))
+
+
+def _table(model: str, place: str, family: Sequence[Measurement]) -> View:
     baseline = min(family, key=lambda row: (row.format != "keras", row.precision != "fp32"))
     family = [row for row in family if len(row.confusion) == len(baseline.confusion)]
     ways = Ways(family)
     names = baseline.labels or tuple(str(number) for number in range(len(baseline.confusion)))
     return {
         "model": model,
-        "machine": machine,
+        "place": place,
         "synthetic": baseline.synthetic,
         "baseline": _name(baseline, ways),
         "artifacts": [_name(row, ways) for row in family],

@@ -65,12 +65,16 @@ def fronts(rows: Sequence[Measurement]) -> dict[Ground, Front]:
 
 
 def undrawn(rows: Sequence[Measurement]) -> str | None:
-    """How many measured rows the charts leave out for their accuracy, and why, as a sentence; None for none."""
-    reasons = [row.caveat for row in rows if row.caveat and row.accuracy is not None]
-    if not reasons:
+    """Which measured rows the charts leave out for their accuracy, and why, as a sentence; None for none."""
+    left = [row for row in rows if row.caveat and row.accuracy is not None]
+    if not left:
         return None
-    which = "1 row is" if len(reasons) == 1 else f"{len(reasons)} rows are"
-    return f"{which} not drawn, as the accuracy says nothing about the network: {'; '.join(distinct(reasons))}."
+    told = [
+        f"{sum(row.caveat == caveat for row in left)} of "
+        f"{', '.join(distinct(row.model for row in left if row.caveat == caveat))} ({caveat})"
+        for caveat in distinct(row.caveat for row in left)
+    ]
+    return f"Not drawn, as their accuracy says nothing about the network: {'; '.join(told)}."
 
 
 def _name(row: Measurement) -> str:
