@@ -18,7 +18,7 @@ import numpy as np
 import pytest
 from browser import elements_and_log, needs_chromium, screenshot
 from PIL import Image
-from report_samples import bench_document, write
+from report_samples import MACHINE, bench_document, write
 
 from edge_cifar.steps.report import report
 
@@ -47,6 +47,8 @@ addEventListener("load", () => {
     seen.ascending = cells(heading.cellIndex);
     heading.click();
     seen.descending = cells(heading.cellIndex);
+    const lines = document.querySelector(".plot").data.filter((trace) => trace.mode === "lines");
+    seen.fronts = lines.map((trace) => trace.x);
     seen.overflow = document.documentElement.scrollWidth - document.documentElement.clientWidth;
     const told = { id: "seen", textContent: JSON.stringify(seen) };
     document.body.append(Object.assign(document.createElement("pre"), told));
@@ -56,11 +58,10 @@ addEventListener("load", () => {
 """
 
 
-@pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
-    """What a reader saw who filtered and sorted, on a narrow screen."""
-    folder = tmp_path_factory.mktemp("use")
-    page = report(write(folder / "bench.json", bench_document()), output=folder / "page.html")
+def used(folder: Path, *benchmarks: dict[str, Any]) -> dict[str, Any]:
+    """What a reader sees of these benchmarks who filters and sorts, on a narrow screen."""
+    sources = [write(folder / f"{number}.json", one) for number, one in enumerate(benchmarks)]
+    page = report(*sources, output=folder / "page.html")
     html, replaced = re.subn(r'<meta http-equiv="Content-Security-Policy"[^>]*>', USE, page.read_text())
     assert replaced == 1
     page.write_text(html)
@@ -69,6 +70,11 @@ def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     assert found is not None
     answer: dict[str, Any] = json.loads(found.group(1))
     return answer
+
+
+@pytest.fixture(scope="module")
+def seen(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    return used(tmp_path_factory.mktemp("use"), bench_document())
 
 
 def test_a_filter_takes_its_rows_and_points_away_and_brings_them_back(seen: dict[str, Any]) -> None:
@@ -82,6 +88,15 @@ def test_a_heading_sorts_up_and_down(seen: dict[str, Any]) -> None:
     assert sizes == sorted(sizes)
     assert len(set(sizes)) > 6
     assert list(map(float, seen["descending"])) == sorted(sizes, reverse=True)
+
+
+def test_a_front_joins_artifacts_of_one_machine_alone(tmp_path: Path) -> None:
+    """The other machine is faster in everything: on one front for both, none of the first would be left."""
+    larger = {**MACHINE, "logical_cores": 64}
+    found = used(tmp_path, bench_document(), bench_document(machine=larger, speed=0.1))
+    slow, fast = found["fronts"]
+    assert slow
+    assert fast == pytest.approx([0.1 * latency for latency in slow])
 
 
 def test_nothing_reaches_beyond_a_narrow_screen(seen: dict[str, Any]) -> None:
