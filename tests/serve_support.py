@@ -20,6 +20,7 @@ from PIL import Image
 from edge_cifar.artifact import Bundle
 from edge_cifar.serve import app
 from edge_cifar.serve.crew import Crew, Member
+from edge_cifar.serve.hosts import Hosts
 from edge_cifar.serve.server import Server
 
 SERVED = ("tflite-fp32", "onnx-int8")
@@ -46,7 +47,9 @@ def picture(width: int = 48, height: int = 32, kind: str = "png", **save: Any) -
 def asking(bundle: Bundle) -> Iterator[Any]:
     """Flask's client of an application with one worker."""
     crew = Crew(members(bundle), workers=1, places=4)
-    yield app.create(crew, model="resnet8", left_out=[("coreml-w8", "not on this machine")]).test_client()
+    yield app.create(
+        crew, model="resnet8", hosts=Hosts("127.0.0.1"), left_out=[("coreml-w8", "not on this machine")]
+    ).test_client()
     crew.close()
 
 
@@ -59,7 +62,7 @@ def ask(client: Any, body: bytes | None, kind: str | None = "image/png", query: 
 def running(crew: Crew) -> Iterator[Server]:
     """A server in a thread of this process, at any free port."""
     server = Server(
-        app.create(crew, model="model"),
+        app.create(crew, model="model", hosts=Hosts("127.0.0.1")),
         host="127.0.0.1",
         port=0,
         busy_threads=crew.workers + crew.places,

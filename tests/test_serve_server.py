@@ -120,7 +120,7 @@ def test_each_worker_has_interpreters_of_its_own(tiny_bundle: Bundle, monkeypatc
 def test_body_over_the_limit_is_refused_before_it_is_sent(address: str) -> None:
     host, port = address.removeprefix("http://").split(":")
     with socket.create_connection((host, int(port)), timeout=10) as client:
-        head = f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {app.MAX_BODY_BYTES + 1}\r\n\r\n"
+        head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {app.MAX_BODY_BYTES + 1}\r\n\r\n"
         client.sendall(head.encode())
         assert client.recv(100).startswith(b"HTTP/1.1 413 ")
 
@@ -130,7 +130,9 @@ def test_client_that_goes_away_harms_nobody(address: str) -> None:
     body = picture()
     for sent in (body[: len(body) // 2], body):
         with socket.create_connection((host, int(port)), timeout=10) as client:
-            client.sendall(f"POST /predict HTTP/1.1\r\nHost: x\r\nContent-Length: {len(body)}\r\n\r\n".encode() + sent)
+            client.sendall(
+                f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode() + sent
+            )
     assert predicted(address, body)["results"]
 
 

@@ -16,13 +16,21 @@ from edge_cifar.cli._output import Terminal
 @click.option(
     "--workers", type=click.IntRange(min=1), metavar="N", help="Pictures at a time.  [default: cores, at most 4]"
 )
-def command(target: Path | None, host: str, port: int, workers: int | None) -> None:
+@click.option(
+    "--allow-host",
+    "allow_hosts",
+    metavar="NAME",
+    multiple=True,
+    help="A name that it goes by too, such as a proxy's; may be given several times.",
+)
+def command(target: Path | None, host: str, port: int, workers: int | None, allow_hosts: tuple[str, ...]) -> None:
     """Serve a web page and a JSON endpoint.
 
     Drop, paste or take a picture, and every artifact of the bundle answers with labels, probabilities
     and its time. TARGET is a run, a bundle or a model file; left out, the newest run under ./runs.
-    Only this machine can reach it unless --host says otherwise. What programs can ask stands at
-    /openapi.json.
+    Only this machine can reach it unless --host says otherwise. Requests that call it by a name other
+    than this machine's are refused, and so are those of other servers' pages, unless --allow-host
+    admits them. What programs can ask stands at /openapi.json.
 
     \b
     Examples:
@@ -32,4 +40,4 @@ def command(target: Path | None, host: str, port: int, workers: int | None) -> N
     """
     from edge_cifar.steps.serve import serve
 
-    serve(target, host=host, port=port, workers=workers, progress=Terminal())
+    serve(target, host=host, port=port, workers=workers, allow_hosts=allow_hosts, progress=Terminal())

@@ -12,6 +12,7 @@ from edge_cifar import files, packages
 from edge_cifar.errors import DataError, EdgeCifarError, NoPicture, PictureTooLarge, UsageError
 from edge_cifar.serve import openapi
 from edge_cifar.serve.crew import BusyError, Crew, Question
+from edge_cifar.serve.hosts import ForeignHostError, ForeignOriginError, Hosts
 
 MAX_BODY_BYTES = 32 << 20
 RETRY_AFTER_SECONDS = 1
@@ -34,6 +35,8 @@ _HEADERS = {
 # Subclasses before their parents.
 _STATUS: tuple[tuple[type[EdgeCifarError], int], ...] = (
     (BusyError, 503),
+    (ForeignOriginError, 403),
+    (ForeignHostError, 421),
     (UsageError, 400),
     (NoPicture, 415),
     (PictureTooLarge, 413),
@@ -41,12 +44,13 @@ _STATUS: tuple[tuple[type[EdgeCifarError], int], ...] = (
 )
 
 
-def create(crew: Crew, *, model: str, left_out: Sequence[tuple[str, str]] = ()) -> Any:
+def create(crew: Crew, *, model: str, hosts: Hosts, left_out: Sequence[tuple[str, str]] = ()) -> Any:
     """The application.
 
     Args:
         crew: what answers.
         model: what the page calls the network.
+        hosts: the names that requests may call it by.
         left_out: names of artifacts that are not served, each with the reason.
 
     Returns:
@@ -70,6 +74,10 @@ def create(crew: Crew, *, model: str, left_out: Sequence[tuple[str, str]] = ()) 
     def health() -> dict[str, Any]:
         return {"status": "ok", "workers": crew.workers, "waiting": crew.waiting(), "places": crew.places}
 
+    def demand_known_host() -> None:
+        hosts.demand(flask.request.headers.get("Host"), flask.request.headers.get("Origin"))
+
+    app.before_request(demand_known_host)
     for address, asset in _PAGE.items():
         app.add_url_rule(address, asset, _answer_with(flask, asset))
     app.add_url_rule("/models", "models", lambda: models)

@@ -79,10 +79,13 @@ def _predict(names: Sequence[str], max_body_bytes: int) -> dict[str, Any]:
     answer = _object(width=_COUNT, height=_COUNT, results=_list_of({"$ref": "#/components/schemas/Prediction"}))
     refusals = {
         "400": "a parameter is wrong, or there is not exactly one picture",
+        "403": "the page that asks is another server's",
+        "408": "the request took too long to arrive",
         "413": f"the body has more than {max_body_bytes:,} bytes, or the picture too many pixels",
         "415": "the body is no picture of a format that is read",
+        "421": "the request calls this server by a name that is not its own",
         "422": "the picture is damaged",
-        "503": "too many pictures wait; Retry-After tells the seconds to let pass",
+        "503": "too many pictures wait (Retry-After tells the seconds to let pass), or too many connections",
     }
     return {
         "summary": "Classify one picture",

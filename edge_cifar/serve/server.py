@@ -18,8 +18,6 @@ _POLL_SECONDS = 1.0
 _LAST_POLLS_SECONDS = 0.05
 # Longer than any one picture takes, shorter than what service managers wait before they kill.
 _PATIENCE_SECONDS = 10.0
-_CONNECTION_LIMIT = 200
-_IDLE_CONNECTION_SECONDS = 30
 
 
 class Server:
@@ -46,21 +44,24 @@ class Server:
             MissingPackage: waitress is not installed.
             EdgeCifarError: the address cannot be listened at.
         """
-        waitress = packages.require("waitress", "serve")
+        packages.require("waitress", "serve")
+        from edge_cifar.serve import connections
+
         # It warns of every request that waits for a thread.
         logging.getLogger("waitress.queue").setLevel(logging.ERROR)
         self._listener = _listen(host, port)
         self._connections: dict[int, Any] = {}
         self._stopping = False
-        self._waitress = waitress.create_server(
+        dispatcher = packages.require("waitress.task", "serve").ThreadedTaskDispatcher()
+        dispatcher.set_thread_count(busy_threads + _SPARE_THREADS)
+        self._waitress = connections.LimitedServer(
             application,
             map=self._connections,
-            sockets=[self._listener],
-            threads=busy_threads + _SPARE_THREADS,
-            max_request_body_size=max_body_bytes,
-            connection_limit=_CONNECTION_LIMIT,
-            channel_timeout=_IDLE_CONNECTION_SECONDS,
-            ident=None,
+            _sock=self._listener,
+            dispatcher=dispatcher,
+            adj=connections.adjustments(max_body_bytes),
+            sockinfo=(self._listener.family, self._listener.type, self._listener.proto, self._listener.getsockname()),
+            bind_socket=False,
         )
         self.address, bound = self._listener.getsockname()[:2]
         self.url = f"http://{f'[{self.address}]' if ':' in self.address else self.address}:{bound}"

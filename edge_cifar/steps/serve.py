@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 import ipaddress
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from edge_cifar import machine
@@ -14,6 +14,7 @@ from edge_cifar.errors import UsageError
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.serve import app
 from edge_cifar.serve.crew import Crew, Member
+from edge_cifar.serve.hosts import Hosts
 from edge_cifar.serve.server import Server
 from edge_cifar.steps._choice import Choice, Model, choose_all
 from edge_cifar.visible import visible
@@ -33,6 +34,7 @@ def serve(
     host: str = HOST,
     port: int = PORT,
     workers: int | None = None,
+    allow_hosts: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> None:
     """Serve until SIGINT or SIGTERM; requests that have arrived by then are answered first.
@@ -44,10 +46,11 @@ def serve(
         port: 0 takes any that is free.
         workers: pictures that are worked on at a time, each with interpreters of its own; the
             machine's cores, at most 4, when left out.
+        allow_hosts: names that requests may call this server by, beside its own; pages of these may use it too.
         progress: told the address, and what is not served.
 
     Raises:
-        UsageError: ``port`` or ``workers`` make no sense.
+        UsageError: ``port`` or ``workers`` make no sense, or one of ``allow_hosts`` is no host's name.
         RunError, BundleError, RuntimeUnavailable: as :func:`edge_cifar.steps.predict.predict`.
         MissingPackage: the ``serve`` extra is not installed.
         EdgeCifarError: the address cannot be listened at.
@@ -57,13 +60,14 @@ def serve(
         raise UsageError(f"a port lies between 0 and {_MOST_PORTS}, not at {port}")
     if workers is not None and workers < 1:
         raise UsageError(f"there must be at least 1 worker, not {workers}")
+    hosts = Hosts(host, allow_hosts)
     workers = workers or min(machine.usable_cores(), _MOST_WORKERS)
     selection = choose_all(runs.newest() if target is None else target)
     members = [_member(choice) for choice in selection.choices]
     crew = Crew(members, workers=workers, places=_PLACES_A_WORKER * workers)
     try:
         server = Server(
-            app.create(crew, model=selection.model, left_out=selection.left_out),
+            app.create(crew, model=selection.model, hosts=hosts, left_out=selection.left_out),
             host=host,
             port=port,
             busy_threads=workers + crew.places,
