@@ -4,7 +4,18 @@ from __future__ import annotations
 
 import os
 import sys
+import threading
 from pathlib import Path
+
+_STANDARD_INPUT = 0
+# One thread each: as many workers as processors run side by side, and no sum depends on the number of threads.
+ONE_THREAD = dict.fromkeys(
+    (
+        *("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS"),
+        *("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"),
+    ),
+    "1",
+)
 
 
 def worker_command(module: str) -> tuple[str, ...]:
@@ -27,3 +38,18 @@ def worker_environment() -> dict[str, str]:
     if home.name not in ("site-packages", "dist-packages"):
         places.append(str(home))
     return {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
+
+
+def end_with_the_caller() -> None:
+    """End this process, whatever it does, as soon as the one that started it is gone.
+
+    Its standard input, from which all that is asked of it was read, ends with the process at the other end.
+    """
+
+    def watch() -> None:
+        # Past Python's own buffer: its lock, held for ever, would crash the interpreter when it ends.
+        while os.read(_STANDARD_INPUT, 1 << 12):
+            pass
+        os._exit(1)
+
+    threading.Thread(target=watch, daemon=True).start()

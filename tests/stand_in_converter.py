@@ -7,16 +7,16 @@ import os
 import signal
 import sys
 import tempfile
-import threading
 import time
 from pathlib import Path
 
 from edge_cifar.steps import _export_worker
+from edge_cifar.workers import end_with_the_caller
 
 
 def main() -> None:
-    task = _export_worker.Task.read(sys.stdin.readline())
-    threading.Thread(target=_export_worker._end_with_the_caller, args=(sys.stdin,), daemon=True).start()
+    task = _export_worker.Task.read(sys.stdin.buffer.readline().decode())
+    end_with_the_caller()
     for precision in task.precisions:
         path = Path(task.folder) / f"{task.format}-{precision}.tflite"
         path.write_text("half", encoding="utf-8")

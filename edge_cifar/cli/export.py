@@ -59,7 +59,7 @@ class MatrixCommand(click.Command):
 @click.option(
     "--keep-float",
     metavar="LAYER,…|auto",
-    help="Layers that int8 leaves in floats; auto: the fewest that meet --max-drop, where it is not met.",
+    help="Layers that int8 leaves in floats; auto: the fewest that bring a rejected int8 through.",
 )
 @click.option(
     "--prune",
@@ -130,7 +130,7 @@ def command(
 
     RUN is a run folder; left out, the newest under ./runs. Every artifact is compared with the Keras
     model on validation images; one whose loss of accuracy is certainly above --max-drop is not kept,
-    and the exit status is 1.
+    nor is one that `edge-cifar verify` would fail, and the exit status is 1.
 
     \b
     Example:
@@ -201,7 +201,10 @@ def _diagnose(
         return
     for format_, layers in found.layers.items():
         echo(f"{format_}, one layer in int8 at a time:")
-        rows = [(one.layer, one.kind, f"{one.signal_to_noise_db:.1f}") for one in layers[:_WORST]]
+        rows = [
+            (one.layer, one.kind, one.reason if one.signal_to_noise_db is None else f"{one.signal_to_noise_db:.1f}")
+            for one in layers[:_WORST]
+        ]
         emit_table(("layer", "kind", "signal to noise, dB"), rows)
     echo(f"all layers and a picture: {found.folder}")
     echo(f"next: {command_line('export', *([run] if run else []))} --keep-float LAYER,… or --keep-float auto")

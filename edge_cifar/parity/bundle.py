@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,10 +11,10 @@ from edge_cifar import files, plugins
 from edge_cifar.artifact import Artifact, Bundle
 from edge_cifar.errors import BundleError
 from edge_cifar.parity import processes
-from edge_cifar.parity.comparison import compare, shortfall, unusable
+from edge_cifar.parity.comparison import judge
 from edge_cifar.parity.diagnosis import diagnose
 from edge_cifar.parity.labels import wrong_embedded_labels, wrong_labels
-from edge_cifar.parity.processes import Answers, Refusal
+from edge_cifar.parity.processes import Answers, Question, Refusal
 from edge_cifar.parity.tolerances import Tolerance, tolerance_for
 from edge_cifar.parity.verification import Status, Verification
 from edge_cifar.parity.views import MISTAKES, PLAIN
@@ -22,6 +23,7 @@ from edge_cifar.parity.weights import check as check_weights
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.reference import Reference
 from edge_cifar.runtimes import loading
+from edge_cifar.variant import Variant
 
 _DIAGNOSIS_IMAGES = 200
 
@@ -41,20 +43,34 @@ def verify_bundle(bundle: Bundle, *, images: int | None = None, progress: Progre
         raise BundleError(f"the bundle {bundle.path} lists no artifact; export again")
     reference = read_reference(bundle, images)
     count = len(reference.labels)
+
+    def answers(asked: Sequence[Artifact]) -> list[Answers | Refusal]:
+        with progress.bar(f"Verifying {bundle.model} on {count:,} images", len(asked)) as advance:
+            question = Question(images=bundle.reference_path, stop=count)
+            return processes.ask([artifact.path for artifact in asked], question, answered=lambda: advance(1))
+
+    return verdicts(bundle, reference, answers)
+
+
+def verdicts(
+    bundle: Bundle, reference: Reference, answers: Callable[[Sequence[Artifact]], Sequence[Answers | Refusal]]
+) -> list[Verification]:
+    """Judge every artifact of a bundle: what ``verify`` says of it, and what ``export`` keeps it by.
+
+    Args:
+        bundle: an opened bundle, or one that is being written: its reference and its artifacts lie in its folder.
+        reference: its first images, as many as were asked about.
+        answers: gives the answers of those artifacts that are what the manifest says, one outcome each.
+
+    Returns:
+        one outcome an artifact, in the bundle's order.
+    """
     outcomes: dict[int, Verification] = {}
     for number, artifact in enumerate(bundle.artifacts):
         if claim := _broken_claim(bundle, artifact, reference):
             outcomes[number] = _unanswered(bundle, artifact, "fail", claim)
     sound = {number: item for number, item in enumerate(bundle.artifacts) if number not in outcomes}
-    with progress.bar(f"Verifying {bundle.model} on {count:,} images", len(sound)) as advance:
-        answers = processes.ask(
-            [artifact.path for artifact in sound.values()],
-            bundle.reference_path,
-            count,
-            [PLAIN],
-            answered=lambda: advance(1),
-        )
-    for (number, artifact), given in zip(sound.items(), answers, strict=True):
+    for (number, artifact), given in zip(sound.items(), answers(list(sound.values())), strict=True):
         outcomes[number] = replace(_judged(bundle, artifact, reference, given), sha256=artifact.sha256)
     explained = _explained(bundle, reference, [outcomes[number] for number in sorted(outcomes)])
     return _proven(bundle, explained)
@@ -110,14 +126,10 @@ def _judged(bundle: Bundle, artifact: Artifact, reference: Reference, given: Ans
     tolerance = tolerance_for(artifact.variant)
     reference = reference.of(artifact.variant)
     probabilities = given.views.get(PLAIN, reference.probabilities[:0])
-    reason = unusable(reference, given.input_shape, probabilities)
-    comparison = None if reason else compare(reference, probabilities, tolerance.margin)
-    if comparison:
-        reason = (
-            shortfall(comparison, tolerance)
-            or wrong_embedded_labels(artifact, given.labels)
-            or _wrong_backend(reference, given, tolerance)
-        )
+    judgement = judge(reference, given.input_shape, probabilities, tolerance)
+    reason = (
+        judgement.reason or wrong_embedded_labels(artifact, given.labels) or _wrong_backend(reference, given, tolerance)
+    )
     return Verification(
         model=bundle.model,
         variant=artifact.variant,
@@ -129,7 +141,7 @@ def _judged(bundle: Bundle, artifact: Artifact, reference: Reference, given: Ans
         seconds=given.seconds,
         labels=artifact.labels,
         data=bundle.data,
-        comparison=comparison,
+        comparison=judgement.comparison,
         backends=tuple(given.backends),
     )
 
@@ -137,9 +149,7 @@ def _judged(bundle: Bundle, artifact: Artifact, reference: Reference, given: Ans
 def _wrong_backend(reference: Reference, given: Answers, tolerance: Tolerance) -> str | None:
     """Which of a runtime's other backends answers wrongly, in words."""
     for backend, probabilities in given.backends.items():
-        reason = unusable(reference, given.input_shape, probabilities)
-        reason = reason or shortfall(compare(reference, probabilities, tolerance.margin), tolerance)
-        if reason:
+        if reason := judge(reference, given.input_shape, probabilities, tolerance).reason:
             return f"computed by {backend}: {reason}"
     return None
 
@@ -168,7 +178,8 @@ def _explained(bundle: Bundle, reference: Reference, outcomes: list[Verification
     few = reference.first(_DIAGNOSIS_IMAGES)
     wrong = [number for number, outcome in enumerate(outcomes) if outcome.status == "fail" and outcome.comparison]
     paths = [bundle.artifacts[number].path for number in wrong]
-    answers = processes.ask(paths, bundle.reference_path, len(few.labels), [PLAIN, *MISTAKES])
+    question = Question(images=bundle.reference_path, stop=len(few.labels), views=(PLAIN, *MISTAKES))
+    answers = processes.ask(paths, question)
     for number, given in zip(wrong, answers, strict=True):
         # A runtime that dies at the second asking has nothing to add to the reason already found.
         expected = few.of(outcomes[number].variant).probabilities
@@ -196,6 +207,9 @@ def _proven(bundle: Bundle, outcomes: list[Verification]) -> list[Verification]:
         if sibling is None or not readable:
             proven.append(_doubted(outcome))
             continue
+        if artifact.variant.format not in plugins.names(edge_cifar.contents):
+            proven.append(_unread(outcome, sibling.variant))
+            continue
         check = _weight_check(sibling, artifact)
         if check.wrong:
             reason = f"{outcome.reason}; {check.wrong}" if outcome.status == "fail" else check.wrong
@@ -218,6 +232,15 @@ def _doubted(outcome: Verification) -> Verification:
             "there is no proven fp32 artifact of the same weights to hold this one's to"
         ),
     )
+
+
+def _unread(outcome: Verification, sibling: Variant) -> Verification:
+    """An outcome that rests on answers alone because nothing here reads files of the format."""
+    if outcome.status != "pass":
+        return outcome
+    format_ = outcome.variant.format
+    reason = f"its answers agree, but its weights are not compared with {sibling}'s: nothing here reads {format_} files"
+    return replace(outcome, status="unverified", reason=reason)
 
 
 def _weight_check(sibling: Artifact, artifact: Artifact) -> WeightCheck:

@@ -95,6 +95,36 @@ def compare(reference: Reference, probabilities: NDArray[np.float32], over: floa
     )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Judgement:
+    """What an artifact's answers are worth, by one tolerance.
+
+    Attributes:
+        comparison: all figures; None where the answers cannot be compared at all.
+        reason: why they do not pass, in words; None when they do.
+    """
+
+    comparison: Comparison | None
+    reason: str | None
+
+
+def judge(
+    reference: Reference, input_shape: Sequence[int], probabilities: NDArray[np.float32], tolerance: Tolerance
+) -> Judgement:
+    """Hold an artifact's answers to the Keras model's: the one judgement of ``export`` and of ``verify``.
+
+    Args:
+        reference: images with their labels and the Keras model's probabilities.
+        input_shape: the artifact's (height, width, 3).
+        probabilities: the artifact's answers to the same images, of whatever shape and values.
+        tolerance: what they have to meet.
+    """
+    if reason := unusable(reference, input_shape, probabilities):
+        return Judgement(comparison=None, reason=reason)
+    comparison = compare(reference, probabilities, tolerance.margin)
+    return Judgement(comparison=comparison, reason=shortfall(comparison, tolerance))
+
+
 def shortfall(comparison: Comparison, tolerance: Tolerance) -> str | None:
     """The first figure that misses the tolerance, in words; None when all are met."""
     close, drop = comparison.agreement, comparison.drop
@@ -147,13 +177,8 @@ def unusable(reference: Reference, input_shape: Sequence[int], probabilities: ND
         input_shape: the artifact's (height, width, 3).
         probabilities: the artifact's answers.
     """
-    if tuple(input_shape) != reference.images.shape[1:]:
-        return f"it takes images of {_by(input_shape)}, the reference holds {_by(reference.images.shape[1:])}"
-    if probabilities.shape != reference.probabilities.shape:
-        return (
-            f"it answers with shape {_by(probabilities.shape)} where the Keras model gave "
-            f"{_by(reference.probabilities.shape)} (images by classes)"
-        )
+    if reason := misfit(reference, input_shape, probabilities, len(reference.labels)):
+        return reason
     broken = np.flatnonzero(~np.all(np.isfinite(probabilities), axis=1))
     if len(broken):
         return (
@@ -163,6 +188,26 @@ def unusable(reference: Reference, input_shape: Sequence[int], probabilities: ND
     return no_probabilities(reference.probabilities, probabilities) or always_the_same(
         reference.probabilities, probabilities
     )
+
+
+def misfit(
+    reference: Reference, input_shape: Sequence[int], probabilities: NDArray[np.float32] | None, images: int
+) -> str | None:
+    """Why an artifact's input or its answers are of another shape than the Keras model's; None when they are not.
+
+    Args:
+        reference: images as the artifact should take them, with the Keras model's answers.
+        input_shape: the artifact's (height, width, 3).
+        probabilities: the artifact's answers; None where it could not be shown the images.
+        images: how many images it was to answer.
+    """
+    if tuple(input_shape) != reference.images.shape[1:]:
+        return f"it takes images of {_by(input_shape)}, the reference holds {_by(reference.images.shape[1:])}"
+    expected = (images, *reference.probabilities.shape[1:])
+    if probabilities is None or probabilities.shape != expected:
+        shape = _by(probabilities.shape) if probabilities is not None else "nothing"
+        return f"it answers with shape {shape} where the Keras model gave {_by(expected)} (images by classes)"
+    return None
 
 
 def _by(shape: Sequence[int]) -> str:

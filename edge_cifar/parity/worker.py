@@ -1,7 +1,8 @@
 """The process that runs one artifact: ``python -m edge_cifar.parity.worker``.
 
 A damaged artifact may take its native runtime down with it. Each therefore answers in a process of
-its own, which leaves either its answers or a sentence behind, or is seen to have died.
+its own, which leaves either its answers or a sentence behind, or is seen to have died. It reads one
+request, a line of JSON, from its standard input, and ends when that does: none outlives its caller.
 """
 
 from __future__ import annotations
@@ -9,32 +10,40 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
+from collections.abc import Sequence
 from pathlib import Path
+from statistics import median
+from time import perf_counter
 from typing import Any
 
 import numpy as np
 
 import edge_cifar.contents
-from edge_cifar import plugins
+from edge_cifar import plugins, strict_json
 from edge_cifar.activations import Activations
 from edge_cifar.errors import EdgeCifarError, RuntimeUnavailable
 from edge_cifar.parity.matching import match
 from edge_cifar.parity.views import PLAIN, show
 from edge_cifar.reference import Reference
-from edge_cifar.runtimes import Setup, loading
+from edge_cifar.runtimes import Images, Runtime, Setup, loading
+from edge_cifar.workers import end_with_the_caller
 
 ANSWERS = "answers.npz"
 MATCHES = "matches.json"
+LATENCY = "latency.json"
 REFUSAL = "refusal.json"
+# Written last: whatever stands beside it is whole.
+DONE = "done"
 
 
-def answer(artifact: Path, reference: Path, count: int, views: list[str], out: Path) -> None:
-    """Run an artifact on the reference images under each view and write its answers.
+def answer(artifact: Path, images: Path, start: int, stop: int, views: Sequence[str], out: Path) -> None:
+    """Run an artifact on images under each view and write its answers.
 
     Args:
         artifact: the file or folder to run.
-        reference: the bundle's ``reference.npz``.
-        count: how many of its images, from the first.
+        images: the bundle's ``reference.npz``, or an ``.npy`` file of uint8 ``[N, H, W, 3]``.
+        start: number of the first image.
+        stop: number of the image behind the last.
         views: names from :mod:`edge_cifar.parity.views`.
         out: an existing folder; ``answers.npz`` appears in it, with the runtime's name, the
             artifact's input shape, the labels that it holds, and float32 ``[count, classes]`` under
@@ -42,17 +51,17 @@ def answer(artifact: Path, reference: Path, count: int, views: list[str], out: P
             Core ML's answers to the images as they are stand there for each choice of processors, too,
             under ``backend:NAME``: half of them compute with kernels of their own.
     """
-    runtime = loading.load(artifact)
-    images = Reference.read(reference).first(count).images
+    runtime = _load(artifact)
+    shown = _read(images)[start:stop]
     arrays: dict[str, Any] = {"runtime": np.array(runtime.name), "input_shape": np.array(runtime.input_shape)}
     if runtime.labels is not None:
         arrays["labels"] = np.array(runtime.labels, dtype=np.str_)
-    if tuple(runtime.input_shape) == images.shape[1:]:
-        arrays |= {f"view:{view}": runtime.predict(show(images, view)) for view in views}
-        if runtime.name == "coreml" and views == [PLAIN]:
+    if tuple(runtime.input_shape) == shown.shape[1:]:
+        arrays |= {f"view:{view}": runtime.predict(show(shown, view)) for view in views}
+        if runtime.name == "coreml" and list(views) == [PLAIN]:
             module = loading.runtime_for(artifact)
             for backend in module.BACKENDS[1:]:
-                arrays[f"backend:{backend}"] = module.load(artifact, setup=Setup(backend=backend)).predict(images)
+                arrays[f"backend:{backend}"] = module.load(artifact, setup=Setup(backend=backend)).predict(shown)
     np.savez(out / ANSWERS, **arrays)
 
 
@@ -74,17 +83,39 @@ def match_layers(format_: str, artifact: Path, reference: Path, activations: Pat
     (out / MATCHES).write_text(text, encoding="utf-8")
 
 
+def time_inferences(artifact: Path, images: Path, runs: int, out: Path) -> None:
+    """Time single inferences and write their median in milliseconds.
+
+    Args:
+        artifact: the file or folder to run.
+        images: as :func:`answer` takes them; the first is shown.
+        runs: how many inferences are timed, after one that is not.
+        out: an existing folder; ``latency.json`` appears in it.
+    """
+    infer = _load(artifact).single(_read(images)[0])
+    infer()
+    times = []
+    for _ in range(runs):
+        start = perf_counter()
+        infer()
+        times.append(perf_counter() - start)
+    (out / LATENCY).write_text(json.dumps(1000 * median(times)), encoding="utf-8")
+
+
 def main() -> int:
-    """Do what the arguments say: ``answer`` or ``layers``, its own arguments, the folder for the outcome."""
-    task, *arguments, folder = sys.argv[1:]
-    out = Path(folder)
+    """Do what the request says: ``answer``, ``layers`` or ``latency``, with its own arguments."""
+    request: dict[str, Any] = strict_json.message(sys.stdin.buffer.readline())
+    end_with_the_caller()
+    task, out = request["do"], Path(request["out"])
+    artifact = Path(request["artifact"])
     try:
         if task == "answer":
-            artifact, reference, count, views = arguments
-            answer(Path(artifact), Path(reference), int(count), views.split(","), out)
+            answer(artifact, Path(request["images"]), request["start"], request["stop"], tuple(request["views"]), out)
+        elif task == "layers":
+            match_layers(request["format"], artifact, Path(request["reference"]), Path(request["activations"]), out)
         else:
-            format_, artifact, reference, activations = arguments
-            match_layers(format_, Path(artifact), Path(reference), Path(activations), out)
+            time_inferences(artifact, Path(request["images"]), request["runs"], out)
+        (out / DONE).touch()
     except (RuntimeUnavailable, ImportError) as error:
         _refuse(out, _sentence(error), unavailable=True)
     except EdgeCifarError as error:
@@ -92,6 +123,19 @@ def main() -> int:
     except Exception as error:  # a runtime's bindings raise what they like at a damaged artifact
         _refuse(out, _sentence(error), unavailable=False)
     return 0
+
+
+def _load(artifact: Path) -> Runtime:
+    if artifact.suffix not in loading.suffixes():
+        raise RuntimeUnavailable(f"no runtime here runs {artifact.suffix or 'such'} files")
+    return loading.load(artifact)
+
+
+def _read(images: Path) -> Images:
+    if images.suffix == ".npy":
+        read: Images = np.load(images, mmap_mode="r", allow_pickle=False)
+        return read
+    return Reference.read(images).images
 
 
 def _refuse(out: Path, reason: str, *, unavailable: bool) -> None:

@@ -2,18 +2,20 @@
 
 from __future__ import annotations
 
+import itertools
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from concurrent.futures import Future, as_completed
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from edge_cifar import files, packages
-from edge_cifar.artifact import Artifact
+from edge_cifar.artifact import Artifact, Bundle
 from edge_cifar.bench.memory import peak_bytes
 from edge_cifar.converters._retraining_exchange import ROUNDED
 from edge_cifar.progress import Progress
-from edge_cifar.steps import _export_check, _export_plan
-from edge_cifar.steps._export_check import Outcome, Yardstick
+from edge_cifar.steps import _export_plan
+from edge_cifar.steps._export_check import Acceptance, Check, Outcome
 from edge_cifar.steps._export_jobs import Conversion
 from edge_cifar.steps._export_mend import Mender
 from edge_cifar.steps._export_settings import mendable
@@ -43,8 +45,8 @@ def collect(
     variants: Sequence[Variant],
     conversions: Iterable[Conversion],
     source: Source,
-    yardstick: Yardstick,
-    folder: Path,
+    acceptance: Acceptance,
+    bundle: Bundle,
     progress: Progress,
     mender: Mender | None = None,
 ) -> Written:
@@ -54,62 +56,103 @@ def collect(
         variants: all that were asked for, in the order they are to be listed in.
         conversions: one for each, in any order.
         source: that they were made from.
-        yardstick: that they are compared with.
-        folder: where the artifacts lie; those that are rejected are removed.
+        acceptance: what they have to meet.
+        bundle: where they are to stand, without artifacts yet; those that are rejected are removed from its folder.
         progress: told of each.
         mender: tries to bring rejected ones through; None to leave them rejected.
     """
-    kept: dict[Variant, Artifact] = {}
-    rejected: dict[Variant, dict[str, Any]] = {}
+    checked: dict[Variant, _Checked] = {}
+    unwritten: dict[Variant, str] = {}
     peaks: dict[str, int] = {}
-    # Zeros and repeated values show in no other figure.
-    compressed = any(change not in (None, ROUNDED) for change in {variant.change for variant in variants})
-    for number, conversion in enumerate(conversions, 1):
+    count = itertools.count(1)
+
+    def settle(conversion: Conversion, path: Path, outcome: Outcome) -> None:
+        variant, facts = conversion.variant, conversion.facts or {}
+        if not outcome.passed and mender and mendable(variant) and (mended := mender.mend(variant, path)):
+            facts, outcome = mended
+        checked[variant] = _Checked(path=path, facts=facts, outcome=outcome)
+        fate = "passed its check" if outcome.passed else "rejected"
+        progress.say(f"[{next(count)}/{len(variants)}] {variant}: converted in {conversion.seconds:.1f} s, {fate}")
+
+    running: dict[Future[Outcome], tuple[Conversion, Path]] = {}
+    for conversion in conversions:
         variant = conversion.variant
         peaks[variant.format] = max(conversion.peak_bytes, peaks.get(variant.format, 0))
-        said = f"[{number}/{len(variants)}] {variant}"
         if conversion.facts is None:
             # Its reason is said with those of the rejected when all others are written.
-            rejected[variant] = {"variant": str(variant), "reason": conversion.reason, "parity": None}
-            progress.say(f"{said}: not converted")
+            unwritten[variant] = str(conversion.reason)
+            progress.say(f"[{next(count)}/{len(variants)}] {variant}: not converted")
             continue
-        path = folder / f"{variant}{_export_plan.converter(variant.format).SUFFIX}"
-        facts = conversion.facts
-        outcome = _export_check.check(path, yardstick)
-        if outcome.rejection and mender and mendable(variant) and (mended := mender.mend(variant, path)):
-            facts, outcome = mended
-        if outcome.rejection:
-            if path.exists():
-                files.remove(path)
-            rejected[variant] = {"variant": str(variant), "reason": outcome.rejection, "parity": outcome.parity}
-        else:
-            if variant.change:
-                facts = {**facts, "retraining": source.retrained[variant.change].facts}
-            if compressed:
-                facts = {**facts, "gzip_bytes": files.gzip_bytes(path)}
-            kept[variant] = _artifact(variant, path, source.labels, facts, outcome)
-        progress.say(f"{said}: converted in {conversion.seconds:.1f} s, {'rejected' if outcome.rejection else 'kept'}")
-    artifacts = tuple(kept[variant] for variant in variants if variant in kept)
-    _name_slow(artifacts, yardstick, progress)
+        path = bundle.path / f"{variant}{_export_plan.converter(variant.format).SUFFIX}"
+        running[acceptance.workers.submit(acceptance.check, variant, path)] = conversion, path
+        for done in [future for future in running if future.done()]:
+            settle(*running.pop(done), done.result())
+    for done in as_completed(running):
+        settle(*running[done], done.result())
+
+    compressed = any(change not in (None, ROUNDED) for change in {variant.change for variant in variants})
+    artifacts = [
+        _artifact(variant, checked[variant], source, compressed)
+        for variant in variants
+        if variant in checked and checked[variant].outcome.passed
+    ]
+    failed = _failing(bundle, artifacts, [checked[artifact.variant].outcome for artifact in artifacts], acceptance)
+    kept = tuple(artifact for artifact in artifacts if artifact.variant not in failed)
+    rejected = []
+    for variant in variants:
+        if variant in unwritten:
+            rejected.append(_rejection(variant, ("conversion",), unwritten[variant], None))
+        elif not (outcome := failed.get(variant, checked[variant].outcome)).passed:
+            if checked[variant].path.exists():
+                files.remove(checked[variant].path)
+            rejected.append(_rejection(variant, outcome.failed, str(outcome.reason), outcome.parity))
+    _name_slow(kept, acceptance, progress)
     peaks = {"export": peak_bytes(), **{format_: peaks[format_] for format_ in sorted(peaks)}}
-    return Written(
-        artifacts=artifacts,
-        rejected=tuple(rejected[variant] for variant in variants if variant in rejected),
-        peak_bytes=peaks,
-    )
+    return Written(artifacts=kept, rejected=tuple(rejected), peak_bytes=peaks)
 
 
-def _artifact(
-    variant: Variant, path: Path, labels: tuple[str, ...], facts: Mapping[str, Any], outcome: Outcome
-) -> Artifact:
+@dataclass(frozen=True, kw_only=True)
+class _Checked:
+    """A file that was written and asked."""
+
+    path: Path
+    facts: Mapping[str, Any]
+    outcome: Outcome
+
+
+def _failing(
+    bundle: Bundle, artifacts: Sequence[Artifact], outcomes: Sequence[Outcome], acceptance: Acceptance
+) -> dict[Variant, Outcome]:
+    """Those that ``verify`` would fail for what the files hold, or for what they are beside one another."""
+    verified = acceptance.verify(replace(bundle, artifacts=tuple(artifacts)), outcomes)
+    return {
+        artifact.variant: replace(outcome, failed=("contents",), reason=f"verify would fail it: {verification.reason}")
+        for artifact, outcome, verification in zip(artifacts, outcomes, verified, strict=True)
+        if verification.status == "fail"
+    }
+
+
+def _rejection(
+    variant: Variant, failed: Sequence[Check], reason: str, parity: Mapping[str, Any] | None
+) -> dict[str, Any]:
+    return {"variant": str(variant), "failed": list(failed), "reason": reason, "parity": parity}
+
+
+def _artifact(variant: Variant, checked: _Checked, source: Source, compressed: bool) -> Artifact:
+    facts, path = dict(checked.facts), checked.path
+    if variant.change:
+        facts["retraining"] = source.retrained[variant.change].facts
+    if compressed:
+        # Zeros and repeated values show in no other figure.
+        facts["gzip_bytes"] = files.gzip_bytes(path)
     versions = packages.versions("keras", "tensorflow", *_export_plan.converter(variant.format).PACKAGES)
     return Artifact(
         path=path,
         variant=variant,
         sha256=files.sha256(path),
         size_bytes=files.size_bytes(path),
-        labels=labels,
-        facts={**facts, **_reproducible(variant), "parity": outcome.parity, "tool_versions": versions},
+        labels=source.labels,
+        facts={**facts, **_reproducible(variant), "parity": checked.outcome.parity, "tool_versions": versions},
     )
 
 
@@ -123,12 +166,13 @@ def _reproducible(variant: Variant) -> dict[str, Any]:
     }
 
 
-def _name_slow(artifacts: Sequence[Artifact], yardstick: Yardstick, progress: Progress) -> None:
+def _name_slow(artifacts: Sequence[Artifact], acceptance: Acceptance, progress: Progress) -> None:
     """Time all once nothing else runs, and name those slower than their fp32."""
+    exact = {artifact.variant.format for artifact in artifacts if artifact.variant.precision == "fp32"}
     latencies = {
         artifact.variant: latency
         for artifact in artifacts
-        if (latency := _export_check.latency_ms(artifact.path, yardstick)) is not None
+        if artifact.variant.format in exact and (latency := acceptance.latency_ms(artifact.path)) is not None
     }
     for variant, latency in latencies.items():
         fp32 = latencies.get(Variant(variant.format, "fp32"))

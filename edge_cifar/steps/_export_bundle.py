@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -26,7 +27,7 @@ CARD = "README.md"
 
 def write_reference(
     source: Source, baseline: Baseline, data: RunData, folder: Path, reference_images: int | None
-) -> dict[str, Any]:
+) -> tuple[Reference, dict[str, Any]]:
     """Write test images with the Keras model's answers, and its activations for a few of them.
 
     Args:
@@ -37,7 +38,7 @@ def write_reference(
         reference_images: how many test images; None for all.
 
     Returns:
-        what the manifest says of both files.
+        the images and answers, and what the manifest says of both files.
     """
     seed = source.calibration.seed
     test = data.test
@@ -45,14 +46,15 @@ def write_reference(
     kept = calibration_sample.sample(test, reference_images or len(test), seed)
     kept = np.random.default_rng(seed).permutation(kept)
     images = test.images[kept]
-    Reference(
+    reference = Reference(
         images=images,
         labels=test.labels[kept],
         probabilities=baseline.predict(images),
         changed={change: baseline.predict_with(one.model, images) for change, one in source.retrained.items()},
-    ).write(folder / REFERENCE)
+    )
+    reference.write(folder / REFERENCE)
     baseline.activations(images[:ACTIVATION_IMAGES]).write(folder / ACTIVATIONS)
-    return {
+    return reference, {
         "reference": {
             "file": REFERENCE,
             "sha256": files.sha256(folder / REFERENCE),
@@ -69,23 +71,19 @@ def write_reference(
     }
 
 
-def write(source: Source, baseline: Baseline, written: Written, references: Mapping[str, Any], folder: Path) -> None:
-    """Write the labels, the model card and the manifest.
+def draft(source: Source, baseline: Baseline, references: Mapping[str, Any], folder: Path) -> Bundle:
+    """The bundle before its artifacts are known.
 
     Args:
-        source: what the artifacts were made from.
-        baseline: the Keras model that they were compared with.
-        written: the artifacts.
-        references: what :func:`write_reference` returned.
+        source: what the artifacts are made from.
+        baseline: the Keras model that they are compared with.
+        references: what :func:`write_reference` says for the manifest.
         folder: the bundle's.
     """
-    files.write_text(folder / LABELS, "".join(f"{label}\n" for label in source.labels))
-    card = _export_card.card(source.run.name, source.record, written.artifacts, source.labels)
-    files.write_text(folder / CARD, visible(card, keep="\n"))
-    Bundle(
+    return Bundle(
         path=folder,
         model=source.run.name,
-        artifacts=written.artifacts,
+        artifacts=(),
         facts={
             "backbone": source.record["backbone"],
             "labels": list(source.labels),
@@ -95,7 +93,20 @@ def write(source: Source, baseline: Baseline, written: Written, references: Mapp
             "source": {"file": source.run.model_path.name, "sha256": files.sha256(source.run.model_path)},
             **references,
             "gate": baseline.yardstick.facts(),
-            "rejected": list(written.rejected),
-            "peak_memory_bytes": dict(written.peak_bytes),
         },
-    ).write_manifest()
+    )
+
+
+def write(source: Source, draft: Bundle, written: Written) -> None:
+    """Write the labels, the model card and the manifest.
+
+    Args:
+        source: what the artifacts were made from.
+        draft: the bundle without them.
+        written: the artifacts.
+    """
+    files.write_text(draft.path / LABELS, "".join(f"{label}\n" for label in source.labels))
+    card = _export_card.card(source.run.name, source.record, written.artifacts, source.labels)
+    files.write_text(draft.path / CARD, visible(card, keep="\n"))
+    facts = {"rejected": list(written.rejected), "peak_memory_bytes": dict(written.peak_bytes)}
+    replace(draft, artifacts=written.artifacts, facts={**draft.facts, **facts}).write_manifest()

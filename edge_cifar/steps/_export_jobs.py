@@ -18,13 +18,9 @@ from edge_cifar import deaths, machine, scratch, strict_json
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.steps._export_worker import Task
 from edge_cifar.variant import Variant
-from edge_cifar.workers import worker_command, worker_environment
+from edge_cifar.workers import ONE_THREAD, worker_command, worker_environment
 
 WORKER = worker_command("edge_cifar.steps._export_worker")
-# One thread each: workers share the processors among them, and no sum depends on how many there are.
-_ONE_THREAD = dict.fromkeys(
-    ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS"), "1"
-)
 # A little above what a worker was seen to hold at MobileNetV2's size (TensorFlow alone takes 0.6 GB).
 _BYTES_PER_WORKER = 2_000_000_000
 
@@ -100,7 +96,7 @@ class _Workers:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=complaints,
-                    env={**worker_environment(), **_ONE_THREAD, "TMPDIR": str(temporary)},
+                    env={**worker_environment(), **ONE_THREAD, "TMPDIR": str(temporary)},
                     # Ctrl-C reaches the command alone, which then ends its workers in good order.
                     start_new_session=True,
                 )

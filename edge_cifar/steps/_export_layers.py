@@ -17,9 +17,11 @@ import numpy as np
 
 from edge_cifar import files, scratch
 from edge_cifar.converters import Calibration, Options, _layers, _shared
-from edge_cifar.errors import RunError, unknown
+from edge_cifar.errors import RunError, RuntimeUnavailable, unknown
+from edge_cifar.parity.processes import Answers, Question, Refusal, Workers
+from edge_cifar.parity.views import PLAIN
 from edge_cifar.progress import Progress
-from edge_cifar.runtimes import Images, Probabilities, loading
+from edge_cifar.runtimes import Images, Probabilities
 from edge_cifar.steps import _export_plan
 
 _PRECISION = "int8"
@@ -33,12 +35,14 @@ class LayerNoise:
         layer: its name.
         kind: its class.
         signal_to_noise_db: power of the Keras model's probabilities over that of their change, in
-            decibels; 20 dB is an error of a tenth.
+            decibels; 20 dB is an error of a tenth. None where there are no answers to compare.
+        reason: why there are none, in words; None where there are.
     """
 
     layer: str
     kind: str
-    signal_to_noise_db: float
+    signal_to_noise_db: float | None
+    reason: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,25 +97,46 @@ def rank(subject: Subject, images: Images, expected: Probabilities, progress: Pr
         progress: told of each layer.
 
     Returns:
-        the layers, the worst first.
+        the layers, the worst first: those with which the artifact gives no answers, as where its runtime
+        crashes, before all others.
+
+    Raises:
+        RuntimeUnavailable: no runtime for the format can run on this machine.
     """
     layers = _layers.weighted(subject.model)
     found = []
     with (
         scratch.folder("layers") as folder,
+        Workers() as workers,
         _shared.unchanged(subject.model),
         progress.bar(f"{subject.format}, layer by layer", len(layers)) as advance,
     ):
         path = folder / f"one{_export_plan.converter(subject.format).SUFFIX}"
+        question = Question(images=folder / "images.npy", stop=len(images))
+        np.save(question.images, images)
         for layer in layers:
             subject.convert(path, Options(only=(layer.name,)), {})
-            answers = loading.load(path).predict(images)
+            decibels, reason = _noise(workers.answers(path, question), expected)
             found.append(
-                LayerNoise(layer=layer.name, kind=type(layer).__name__, signal_to_noise_db=_decibels(expected, answers))
+                LayerNoise(layer=layer.name, kind=type(layer).__name__, signal_to_noise_db=decibels, reason=reason)
             )
             files.remove(path)
             advance(1)
-    return sorted(found, key=lambda noise: noise.signal_to_noise_db)
+    return sorted(found, key=lambda noise: -np.inf if noise.signal_to_noise_db is None else noise.signal_to_noise_db)
+
+
+def _noise(given: Answers | Refusal, expected: Probabilities) -> tuple[float | None, str | None]:
+    """Signal to noise of answers, or why there is none."""
+    if isinstance(given, Refusal):
+        if given.unavailable:
+            raise RuntimeUnavailable(given.reason)
+        return None, given.reason
+    answers = given.views.get(PLAIN)
+    if answers is None or answers.shape != expected.shape:
+        return None, "its answers are of another shape than the Keras model's"
+    if not np.isfinite(answers).all():
+        return None, "some of its probabilities are not finite"
+    return _decibels(expected, answers), None
 
 
 def fewest(worst_first: Sequence[str], suffices: Callable[[tuple[str, ...]], bool]) -> tuple[str, ...] | None:

@@ -1,4 +1,4 @@
-"""Brings a rejected int8 artifact through the gate by leaving layers in floats."""
+"""Brings a rejected int8 artifact through its check by leaving layers in floats."""
 
 from __future__ import annotations
 
@@ -10,9 +10,8 @@ from typing import Any
 from edge_cifar import files
 from edge_cifar.converters import Options, _shared
 from edge_cifar.progress import Progress
-from edge_cifar.steps import _export_check
 from edge_cifar.steps._export_baseline import Baseline
-from edge_cifar.steps._export_check import Outcome
+from edge_cifar.steps._export_check import Acceptance, Outcome
 from edge_cifar.steps._export_layers import Subject, fewest, rank
 from edge_cifar.steps._export_source import Source
 from edge_cifar.variant import Variant
@@ -28,15 +27,17 @@ class Mender:
     Attributes:
         source: that the variants are made from.
         baseline: the Keras model.
+        acceptance: what an artifact has to meet.
         progress: told how it goes.
     """
 
     source: Source
     baseline: Baseline
+    acceptance: Acceptance
     progress: Progress
 
     def mend(self, variant: Variant, path: Path) -> tuple[Mapping[str, Any], Outcome] | None:
-        """Write an artifact anew with as few layers in floats as the gate asks.
+        """Write an artifact anew with as few layers in floats as its check asks.
 
         Args:
             variant: that was rejected.
@@ -56,9 +57,9 @@ class Mender:
 
         def suffices(layers: tuple[str, ...]) -> bool:
             facts = subject.convert(path, Options(keep_float=layers), self.source.metadata(variant))
-            outcome = _export_check.check(path, yardstick)
+            outcome = self.acceptance.check(variant, path)
             tried[layers] = facts, outcome
-            return outcome.rejection is None
+            return outcome.passed
 
         with _shared.unchanged(subject.model):
             ranked = rank(
@@ -73,5 +74,5 @@ class Mender:
                 return None
             # The last one tried need not be the one that was chosen.
             suffices(layers)
-        self.progress.say(f"{variant} meets the gate with {', '.join(layers)} in floats")
+        self.progress.say(f"{variant} passes its check with {', '.join(layers)} in floats")
         return tried[layers]

@@ -10,12 +10,11 @@ from __future__ import annotations
 import json
 import os
 import sys
-import threading
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
@@ -26,6 +25,7 @@ from edge_cifar.errors import ConversionError, EdgeCifarError
 from edge_cifar.steps import _export_plan
 from edge_cifar.steps._export_settings import selective
 from edge_cifar.variant import Variant
+from edge_cifar.workers import end_with_the_caller
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -132,19 +132,13 @@ def convert(task: Task) -> Iterator[dict[str, Any]]:
             yield {**answer, "seconds": time.perf_counter() - start, "peak_bytes": peak_bytes()}
 
 
-def _end_with_the_caller(requests: TextIO) -> None:
-    """Blocks until the process that asked is gone, and ends this one with it."""
-    requests.read()
-    os._exit(1)
-
-
 def main() -> int:
     """Answer the task on standard input."""
     # Whatever converters print must not get between the answers.
     answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
     os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    task = Task.read(sys.stdin.readline())
-    threading.Thread(target=_end_with_the_caller, args=(sys.stdin,), daemon=True).start()
+    task = Task.read(sys.stdin.buffer.readline().decode())
+    end_with_the_caller()
     try:
         for answer in convert(task):
             answers.write(json.dumps(answer) + "\n")

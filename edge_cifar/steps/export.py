@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import shlex
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import replace
 from itertools import chain
 from pathlib import Path
@@ -15,27 +15,27 @@ from edge_cifar.arguments import several, whole, whole_or_all
 from edge_cifar.artifact import MANIFEST, Bundle
 from edge_cifar.data.calibration import doubts
 from edge_cifar.errors import BundleError, CheckFailed
+from edge_cifar.parity.processes import Workers
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.run import Run
 from edge_cifar.steps import (
     _export_artifacts,
     _export_bundle,
-    _export_check,
     _export_jobs,
     _export_plan,
     _export_retraining,
 )
+from edge_cifar.steps._export_advice import advice, calibrated
 from edge_cifar.steps._export_baseline import Baseline
+from edge_cifar.steps._export_check import GATE_MINIMUM, Acceptance
 from edge_cifar.steps._export_jobs import Conversion
 from edge_cifar.steps._export_layers import refuse_unknown
 from edge_cifar.steps._export_mend import Mender
-from edge_cifar.steps._export_settings import Settings, mendable
+from edge_cifar.steps._export_settings import Settings
 from edge_cifar.steps._export_source import Source
 from edge_cifar.steps._export_worker import write_calibration
 from edge_cifar.steps._run_data import RunData, load_run_data
 from edge_cifar.variant import Variant
-
-_FOR_NOT_CONVERTED = "another --format or --precision for what could not be converted"
 
 
 def export(
@@ -123,25 +123,11 @@ def demand_all(bundle: Bundle, kept: Path | None = None) -> None:
     if not rejected:
         return
     reasons = "; ".join(f"{entry['variant']}: {entry['reason']}" for entry in rejected)
-    advice = []
-    if lossy := [Variant.parse(entry["variant"]) for entry in rejected if entry["parity"]]:
-        advice.append(", ".join(_for_lost_accuracy(lossy)))
-    if len(lossy) < len(rejected):
-        advice.append(_FOR_NOT_CONVERTED)
     asked = len(rejected) + len(bundle.artifacts)
     raise CheckFailed(
         f"{len(rejected)} of {asked} variants {'was' if len(rejected) == 1 else 'were'} not kept ({reasons}); "
-        f"try {', or '.join(advice)}{f'; the bundle in {kept} is kept' if kept else ''}"
+        f"try {advice(rejected)}{f'; the bundle in {kept} is kept' if kept else ''}"
     )
-
-
-def _for_lost_accuracy(variants: Sequence[Variant]) -> Iterator[str]:
-    """What may help these variants; what none of them takes is not suggested."""
-    if any(_calibrated(variant) for variant in variants):
-        yield "more --calibration-images"
-    if any(mendable(variant) for variant in variants):
-        yield "--keep-float auto"
-    yield from ("a higher precision such as fp16", "a higher --max-drop")
 
 
 def write_bundle(
@@ -191,7 +177,7 @@ def _write(
     settings: Settings,
     progress: Progress,
 ) -> None:
-    if any(_calibrated(variant) for variant in variants):
+    if any(calibrated(variant) for variant in variants):
         for doubt in doubts(source.calibration.images):
             progress.say(f"warning: {doubt}")
     with scratch.folder("export") as temporary:
@@ -213,20 +199,23 @@ def _write(
             refuse_unknown(settings.named_layers, baseline.model)
             if not yardstick.gated:
                 progress.say(
-                    f"nothing is gated: {len(yardstick.split)} validation images, "
-                    f"{_export_check.GATE_MINIMUM} are needed"
+                    f"no loss of accuracy is gated: {len(yardstick.split)} validation images, {GATE_MINIMUM} are needed"
                 )
-            references = _export_bundle.write_reference(source, baseline, data, folder, settings.reference_images)
-            mender = Mender(source=source, baseline=baseline, progress=progress) if settings.keeps_fewest else None
-            written = _export_artifacts.collect(
-                variants, chain(failed, conversions), source, yardstick, folder, progress, mender
+            reference, references = _export_bundle.write_reference(
+                source, baseline, data, folder, settings.reference_images
             )
-    _export_bundle.write(source, baseline, written, references, folder)
-
-
-def _calibrated(variant: Variant) -> bool:
-    converter = _export_plan.converter(variant.format)
-    return _export_plan.converted_as(variant) in (*converter.CALIBRATED, *converter.CORRECTED)
+            draft = _export_bundle.draft(source, baseline, references, folder)
+            with Workers() as workers:
+                acceptance = Acceptance.prepare(yardstick, reference, temporary, workers)
+                mender = (
+                    Mender(source=source, baseline=baseline, acceptance=acceptance, progress=progress)
+                    if settings.keeps_fewest
+                    else None
+                )
+                written = _export_artifacts.collect(
+                    variants, chain(failed, conversions), source, acceptance, draft, progress, mender
+                )
+    _export_bundle.write(source, draft, written)
 
 
 def _refuse_occupied(place: Path, overwrite: bool) -> None:
