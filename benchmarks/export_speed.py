@@ -32,11 +32,13 @@ HIGHEST = 0.75
 
 def plain(run_path: Path, folder: Path) -> dict[str, float]:
     """The plain script. Returns the seconds that its conversions and its checks took."""
+    from edge_cifar.parity.processes import Workers
     from edge_cifar.progress import SILENT
     from edge_cifar.run import Run
     from edge_cifar.runtimes import keras as keras_runtime
-    from edge_cifar.steps import _export_bundle, _export_check, _export_plan
+    from edge_cifar.steps import _export_bundle, _export_plan
     from edge_cifar.steps._export_baseline import Baseline
+    from edge_cifar.steps._export_check import Acceptance
     from edge_cifar.steps._export_settings import Settings
     from edge_cifar.steps._export_source import Source
     from edge_cifar.steps._run_data import load_run_data
@@ -48,27 +50,27 @@ def plain(run_path: Path, folder: Path) -> dict[str, float]:
     model = keras_runtime.load_model(packages.require_keras(), run.model_path)
     start = time.perf_counter()
     baseline = Baseline.load(run, data, source.calibration.seed, settings.max_drop)
+    reference, _ = _export_bundle.write_reference(source, baseline, data, folder, settings.reference_images)
     took = {"converting": 0.0, "checking": time.perf_counter() - start}
-    for variant in _export_plan.choose(None, None, SILENT):
-        converter = _export_plan.converter(variant.format)
-        path = folder / f"{variant}{converter.SUFFIX}"
-        start = time.perf_counter()
-        converter.convert(
-            model,
-            variant.precision,
-            labels=source.labels,
-            calibration=source.calibration,
-            metadata=source.metadata(variant),
-            path=path,
-        )
-        converted = time.perf_counter()
-        _export_check.check(path, baseline.yardstick)
-        _export_check.latency_ms(path, baseline.yardstick)
-        took["converting"] += converted - start
-        took["checking"] += time.perf_counter() - converted
-    start = time.perf_counter()
-    _export_bundle.write_reference(source, baseline, data, folder, settings.reference_images)
-    took["checking"] += time.perf_counter() - start
+    with Workers() as workers:
+        acceptance = Acceptance.prepare(baseline.yardstick, reference, folder, workers)
+        for variant in _export_plan.choose(None, None, SILENT):
+            converter = _export_plan.converter(variant.format)
+            path = folder / f"{variant}{converter.SUFFIX}"
+            start = time.perf_counter()
+            converter.convert(
+                model,
+                variant.precision,
+                labels=source.labels,
+                calibration=source.calibration,
+                metadata=source.metadata(variant),
+                path=path,
+            )
+            converted = time.perf_counter()
+            acceptance.check(variant, path)
+            acceptance.latency_ms(path)
+            took["converting"] += converted - start
+            took["checking"] += time.perf_counter() - converted
     return took
 
 

@@ -18,6 +18,7 @@ from edge_cifar.bench import process
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.result import BenchmarkResult
 from edge_cifar.bench.subject import Subject
+from edge_cifar.parity import processes
 from edge_cifar.progress import SILENT
 from edge_cifar.reference import Reference
 from edge_cifar.steps._bench_subjects import find_subjects
@@ -37,20 +38,21 @@ LABELS = (np.arange(20) % 3).astype(np.int64)
 LABELS[:2] = 2
 
 
-# The worker with the fake runtime among its own.
+# A worker with the fake runtime among its own.
 _WORKER = """
 import sys
 import edge_cifar.runtimes
-edge_cifar.runtimes.__path__.append(sys.argv[1])
-from edge_cifar.bench.worker import main
-main()
+edge_cifar.runtimes.__path__.append(sys.argv[2])
+import importlib
+sys.exit(importlib.import_module(sys.argv[1]).main())
 """
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the fake runtime one of the runtimes, here and in workers."""
+    """Make the fake runtime one of the runtimes, here and in the workers that measure and that verify."""
     monkeypatch.setattr(edge_cifar.runtimes, "__path__", [*edge_cifar.runtimes.__path__, str(FAKE_RUNTIME)])
-    monkeypatch.setattr(process, "WORKER", (sys.executable, "-c", _WORKER, str(FAKE_RUNTIME)))
+    for module, name in ((process, "edge_cifar.bench.worker"), (processes, "edge_cifar.parity.worker")):
+        monkeypatch.setattr(module, "WORKER", (sys.executable, "-c", _WORKER, name, str(FAKE_RUNTIME)))
 
 
 def fake_file(path: Path, **settings: Any) -> Path:

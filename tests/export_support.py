@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import Iterator, Sequence
+import tempfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -16,8 +18,11 @@ from edge_cifar import files, packages
 from edge_cifar.converters import Calibration
 from edge_cifar.data.loading import load
 from edge_cifar.errors import ConversionError
+from edge_cifar.parity import processes, worker
+from edge_cifar.parity.processes import Answers, Question, Refusal, Workers
 from edge_cifar.run import SCHEMA, Run
-from edge_cifar.steps import _export_check, _export_jobs, _export_plan, _export_worker
+from edge_cifar.steps import _export_jobs, _export_plan, _export_worker
+from edge_cifar.steps._export_check import Acceptance, Outcome
 from edge_cifar.steps._export_jobs import Conversion
 from edge_cifar.steps._export_worker import Task
 from edge_cifar.variant import Variant
@@ -159,6 +164,25 @@ def converting_here(tasks: Sequence[Task], jobs: int) -> Iterator[Iterator[Conve
     )
 
 
+def answering_here(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have artifacts answer in this process, one after another: for what is about their answers alone."""
+
+    def submit(workers: Workers, work: Callable[..., Any], *arguments: Any) -> Future[Any]:
+        future: Future[Any] = Future()
+        future.set_result(work(*arguments))
+        return future
+
+    def answers(workers: Workers, artifact: Path, question: Question) -> Answers | Refusal:
+        with tempfile.TemporaryDirectory() as folder:
+            out = Path(folder)
+            worker.answer(artifact, question.images, question.start, question.stop, question.views, out)
+            return processes._read_answers(out, 0.0)
+
+    monkeypatch.setattr(Workers, "submit", submit)
+    monkeypatch.setattr(Workers, "answers", answers)
+    monkeypatch.setattr(Workers, "latency_ms", lambda workers, artifact, images, runs: 1.0)
+
+
 def quick_converter_for(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A converter that writes a word, and a check that takes it: for what does not depend on either."""
 
@@ -168,16 +192,19 @@ def quick_converter_for(monkeypatch: pytest.MonkeyPatch) -> Any:
         files.write_text(path, precision)
         return {"input": {}, "output": {}, "calibration": None}
 
-    def check(path: Path, yardstick: Any) -> _export_check.Outcome:
+    def check(acceptance: Acceptance, variant: Variant, path: Path) -> Outcome:
         facts = {"status": "unverified", "reason": "not run"}
-        return _export_check.Outcome(parity=facts, rejection="it loses 9 points" if "int8" in path.name else None)
+        silent = Refusal(reason="not run", unavailable=True, seconds=0.0)
+        if variant.precision == "int8":
+            return Outcome(parity=facts, failed=("accuracy",), reason="it loses 9 points", answers=silent)
+        return Outcome(parity=facts, answers=silent)
 
     real = _export_plan.converter("tflite")
     names = ("PRECISIONS", "DEFAULT", "CALIBRATED", "CORRECTED", "METHODS", "SELECTIVE")
     told = {name: getattr(real, name) for name in names}
     stub = SimpleNamespace(convert=convert, SUFFIX=".tflite", PACKAGES=(), USE="", **told)
     monkeypatch.setattr(_export_plan, "converter", lambda name: stub)
-    monkeypatch.setattr(_export_check, "check", check)
-    monkeypatch.setattr(_export_check, "latency_ms", lambda path, yardstick: None)
+    monkeypatch.setattr(Acceptance, "check", check)
+    monkeypatch.setattr(Acceptance, "latency_ms", lambda acceptance, path: None)
     monkeypatch.setattr(_export_jobs, "converting", converting_here)
     return stub

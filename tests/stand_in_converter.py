@@ -9,6 +9,7 @@ import sys
 import tempfile
 import time
 from pathlib import Path
+from typing import Any
 
 from edge_cifar.steps import _export_worker
 from edge_cifar.workers import end_with_the_caller
@@ -34,7 +35,9 @@ def main() -> None:
         if precision == "refusing":
             print(json.dumps({"refused": "no space left"}), flush=True)
             return
-        lacking = {"error": "tflite has no Bessel"} if precision == "lacking" else {"facts": {"input": {}}}
+        lacking: dict[str, Any] = (
+            {"error": "tflite has no Bessel"} if precision == "lacking" else {"facts": {"input": {}}}
+        )
         print(json.dumps({"precision": precision, "seconds": 1.5, "peak_bytes": 7, **lacking}), flush=True)
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import tempfile
 from collections.abc import Callable, Sequence
 from pathlib import Path
 from types import SimpleNamespace
@@ -10,11 +9,10 @@ from typing import Any
 
 import backbones_support
 import pytest
-from export_support import converting_here
+from export_support import answering_here, converting_here
 
 from edge_cifar import backbones
 from edge_cifar.backbones import _residual, resnet18, resnet20
-from edge_cifar.parity import processes, worker
 from edge_cifar.report import figures
 from edge_cifar.steps import _export_jobs, _export_plan
 from edge_cifar.steps.export import export
@@ -56,7 +54,7 @@ def reduced(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> 
     for picture in ("curves", "confusion", "mistakes"):
         monkeypatch.setattr(figures, picture, lambda *_: None)
     monkeypatch.setattr(_export_jobs, "converting", converting_here)
-    monkeypatch.setattr(processes, "ask", asked_here)
+    answering_here(monkeypatch)
     return name
 
 
@@ -90,23 +88,6 @@ def begun(application: Callable[..., Any], end: str) -> Callable[..., SimpleName
         raise AssertionError(f"there is no layer {end}")
 
     return build
-
-
-def asked_here(
-    artifacts: Sequence[Path],
-    reference: Path,
-    count: int,
-    views: Sequence[str],
-    *,
-    answered: Callable[[], None] = lambda: None,
-) -> list[processes.Answers | processes.Refusal]:
-    """As :func:`edge_cifar.parity.processes.ask`, but in this process."""
-    outcomes: list[processes.Answers | processes.Refusal] = []
-    for artifact in artifacts:
-        with tempfile.TemporaryDirectory() as folder:
-            worker.answer(artifact, reference, count, list(views), Path(folder))
-            outcomes.append(processes._read_answers(Path(folder), 0.0))
-    return outcomes
 
 
 def default_variants() -> set[str]:

@@ -3,28 +3,59 @@
 from __future__ import annotations
 
 from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
 from edge_cifar.errors import CheckFailed
+from edge_cifar.steps._export_advice import advice
 from edge_cifar.steps.export import demand_all
+
+LESS = "a higher precision such as fp16"
+MORE = "more --calibration-images"
+DROP = "a higher --max-drop"
+WRONG = "another --format or --precision for what was converted wrongly"
+
+
+def entry(variant: str, *failed: str) -> dict[str, Any]:
+    return {"variant": variant, "failed": list(failed), "reason": "it loses 9 points", "parity": None}
 
 
 @pytest.mark.parametrize(
-    ("variant", "advice"),
+    ("variant", "said"),
     [
-        ("tflite-int8", "more --calibration-images, --keep-float auto, a higher precision such as fp16"),
-        ("onnx-int8", "more --calibration-images, --keep-float auto, a higher precision such as fp16"),
-        ("tflite-int16x8", "more --calibration-images, a higher precision such as fp16"),
-        ("coreml-w4", "more --calibration-images, a higher precision such as fp16"),
-        ("coreml-w8", "a higher precision such as fp16"),
+        ("tflite-int8", f"{MORE}, --keep-float auto, {LESS}, {DROP}"),
+        ("onnx-int8", f"{MORE}, --keep-float auto, {LESS}, {DROP}"),
+        ("tflite-int16x8", f"{MORE}, {LESS}, {DROP}"),
+        ("coreml-w4", f"{MORE}, {LESS}, {DROP}"),
+        ("coreml-w8", f"{LESS}, {DROP}"),
+        ("tflite-fp16-pruned90", f"a smaller share to --prune, {DROP}"),
+        ("coreml-w8-cluster4", f"{LESS}, more values to --cluster, {DROP}"),
     ],
 )
-def test_only_what_can_help_the_rejected_is_suggested(variant: str, advice: str) -> None:
-    entry = {"variant": variant, "reason": "it loses 9 points", "parity": {"images": 600}}
-    bundle = SimpleNamespace(facts={"rejected": [entry]}, artifacts=())
+def test_only_what_can_help_the_variant_is_suggested(variant: str, said: str) -> None:
+    bundle = SimpleNamespace(facts={"rejected": [entry(variant, "accuracy")]}, artifacts=())
     with pytest.raises(CheckFailed) as caught:
         demand_all(bundle)  # type: ignore[arg-type]
-    assert str(caught.value) == (
-        f"1 of 1 variants was not kept ({variant}: it loses 9 points); try {advice}, a higher --max-drop"
-    )
+    assert str(caught.value) == f"1 of 1 variants was not kept ({variant}: it loses 9 points); try {said}"
+
+
+@pytest.mark.parametrize(
+    ("failed", "said"),
+    [
+        (("parity",), f"{MORE}, --keep-float auto, {LESS}"),
+        (("accuracy", "parity"), f"{MORE}, --keep-float auto, {LESS}"),
+        (("answers",), WRONG),
+        (("contents",), WRONG),
+        (("runtime",), "another --format or --precision for what does not run here"),
+        (("conversion",), "another --format or --precision for what could not be converted"),
+    ],
+)
+def test_only_what_can_change_the_failed_check_is_suggested(failed: tuple[str, ...], said: str) -> None:
+    assert advice([entry("tflite-int8", *failed)]) == said
+
+
+def test_no_calibration_helps_a_format_whose_floats_are_wrong() -> None:
+    assert advice([entry("onnx-fp32", "parity"), entry("onnx-int8", "accuracy", "parity")]) == WRONG
+    both = advice([entry("onnx-fp32", "parity"), entry("tflite-int8", "parity")])
+    assert both == f"{MORE}, --keep-float auto, {LESS}, or {WRONG}"

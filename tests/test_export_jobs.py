@@ -5,12 +5,11 @@ from __future__ import annotations
 import subprocess
 import sys
 import tempfile
-import time
 from collections.abc import Sequence
 from pathlib import Path
 
-import psutil
 import pytest
+from process_support import gone, wait_for
 
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.steps import _export_jobs
@@ -41,23 +40,6 @@ def task(folder: Path, precisions: Sequence[str], format_: str = "tflite") -> Ta
 def results(*tasks: Task, jobs: int = 1) -> dict[str, Conversion]:
     with converting(tasks, jobs) as conversions:
         return {str(conversion.variant): conversion for conversion in conversions}
-
-
-def wait_for(path: Path) -> str:
-    end = time.monotonic() + 60
-    while not (path.is_file() and path.read_text(encoding="utf-8")):
-        assert time.monotonic() < end, f"{path} does not appear"
-        time.sleep(0.02)
-    return path.read_text(encoding="utf-8")
-
-
-def gone(pid: int) -> bool:
-    end = time.monotonic() + 30
-    while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
-        if time.monotonic() > end:
-            return False
-        time.sleep(0.02)
-    return True
 
 
 def test_a_task_travels_as_one_line(tmp_path: Path) -> None:

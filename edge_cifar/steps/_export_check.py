@@ -168,7 +168,9 @@ class Acceptance:
         }
         if gate.comparison is None or parity.comparison is None:
             reason = parity.reason if gate.comparison else gate.reason
-            return Outcome(parity=facts, failed=("answers",), reason=reason, answers=answers)
+            # Bits that are too few may leave the same answer to every image: no fault of the file.
+            sound = np.isfinite(rest).all() and np.isfinite(answers.views[PLAIN]).all()
+            return Outcome(parity=facts, failed=("parity" if sound else "answers",), reason=reason, answers=answers)
         facts |= _figures(gate.comparison)
         failed: list[Check] = []
         reasons = []

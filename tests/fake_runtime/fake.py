@@ -5,9 +5,9 @@
 
 The backend ``fast`` takes half the time, ``absent`` no machine has. Stages are ``load``, ``first`` (the first
 inference), ``later`` (every other), ``profile`` and ``predict``; faults are
-``crash``, ``exit``, ``kill``, ``hang``, ``memory``, ``error``, ``bug`` and ``interrupt``, which is Ctrl-C for the
-coordinator. An image's class is its first byte, and its score ``scale``, which JSON
-may tell as NaN.
+``crash``, ``exit``, ``leave``, ``kill``, ``hang``, ``memory``, ``error``, ``bug`` and ``interrupt``, which is Ctrl-C
+for the coordinator. An image's class is its first byte, and its score ``scale``, which JSON
+may tell as NaN; with a ``kernel`` and a ``bias`` it is the softmax of what they make of the image's mean colour.
 """
 
 from __future__ import annotations
@@ -18,11 +18,13 @@ import sys
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
 from edge_cifar.errors import BundleError, RuntimeUnavailable
-from edge_cifar.runtimes import PLAIN, Images, Operator, Probabilities, Setup
+from edge_cifar.evaluation.scores import softmax
+from edge_cifar.runtimes import PLAIN, Images, Layout, Operator, Probabilities, Range, Runtime, Setup
 
 SUFFIX = ".fake"
 DEVICE = True
@@ -38,7 +40,7 @@ def unavailable(backend: str | None = None) -> str | None:
     return os.environ.get("FAKE_UNAVAILABLE")
 
 
-def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Fake:
+def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
     settings = json.loads(path.read_text())
     _go_wrong(settings, "load")
     if setup.batch > settings.get("largest_batch", 1000):
@@ -57,24 +59,34 @@ def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: f
 class Fake:
     name = "fake"
 
-    def __init__(self, settings: dict, setup: Setup) -> None:
+    def __init__(self, settings: dict[str, Any], setup: Setup) -> None:
         self._settings = settings
         self.batch = setup.batch
-        self.input_range = setup.input_range or (0.0, 255.0)
-        self.layout = setup.layout or "nhwc"
+        self.input_range: Range = setup.input_range or (0.0, 255.0)
+        self.layout: Layout = setup.layout or "nhwc"
         self._speed = 2.0 if setup.backend == "fast" else 1.0
         self._calls = 0
-        self.input_shape = tuple(settings.get("shape", (4, 4, 3)))
-        self.classes = settings.get("classes", 3)
+        height, width, channels = settings.get("shape", (4, 4, 3))
+        self.input_shape: tuple[int, int, int] = (height, width, channels)
+        self.classes: int = settings.get("classes", 3)
+
+    @property
+    def labels(self) -> tuple[str, ...] | None:
+        return None
 
     def predict(self, images: Images) -> Probabilities:
         _go_wrong(self._settings, "predict")
-        answers = np.eye(self.classes, dtype=np.float32)[images[:, 0, 0, 0]]
+        if "kernel" in self._settings:
+            mean = images.mean(axis=(1, 2), dtype=np.float64) / 255
+            answers = softmax(mean @ np.array(self._settings["kernel"]) + np.array(self._settings["bias"]))
+            answers = answers[:, : self.classes]
+        else:
+            answers = np.eye(self.classes, dtype=np.float32)[images[:, 0, 0, 0]]
         scores: Probabilities = answers * np.float32(self._settings.get("scale", 1.0))
         return scores
 
     def single(self, image: Images) -> Callable[[], object]:
-        seconds = self._settings.get("milliseconds", 0.2) / 1e3 * self.batch / self._speed
+        seconds = float(self._settings.get("milliseconds", 0.2)) / 1e3 * self.batch / self._speed
 
         def infer() -> None:
             self._calls += 1
@@ -86,7 +98,7 @@ class Fake:
         return infer
 
 
-def _go_wrong(settings: dict, stage: str) -> None:
+def _go_wrong(settings: dict[str, Any], stage: str) -> None:
     fault = settings.get("fails", {}).get(stage)
     if fault == "crash":
         print("chatter on standard output")
@@ -94,12 +106,14 @@ def _go_wrong(settings: dict, stage: str) -> None:
         os.abort()
     if fault == "exit":
         os._exit(3)
+    if fault == "leave":
+        os._exit(0)
     if fault == "kill":
         os.kill(os.getpid(), 9)
     if fault == "interrupt":
         os.kill(os.getppid(), 2)
     if fault == "hang":
-        time.sleep(60)
+        time.sleep(600)
     if fault == "memory":
         raise MemoryError
     if fault == "error":
