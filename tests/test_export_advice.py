@@ -59,3 +59,11 @@ def test_no_calibration_helps_a_format_whose_floats_are_wrong() -> None:
     assert advice([entry("onnx-fp32", "parity"), entry("onnx-int8", "accuracy", "parity")]) == WRONG
     both = advice([entry("onnx-fp32", "parity"), entry("tflite-int8", "parity")])
     assert both == f"{MORE}, --keep-float auto, {LESS}, or {WRONG}"
+
+
+def test_what_helps_one_of_several_is_told_apart_from_what_helps_the_others() -> None:
+    """Where a format's floats are wrong, no calibration helps its int8, which for itself would look like a loss."""
+    rejected = [entry("onnx-fp32", "answers"), entry("onnx-int8", "parity"), entry("tflite-int8", "parity")]
+    assert advice(rejected, about=rejected[1:2]) == WRONG
+    assert advice(rejected, about=rejected[2:]) == f"{MORE}, --keep-float auto, {LESS}"
+    assert advice(rejected) == f"{MORE}, --keep-float auto, {LESS}, or {WRONG}"

@@ -105,7 +105,14 @@ def test_rejected_variants_are_named_and_the_others_stay(run: Run, quick_convert
     assert str(caught.value).endswith("or another --format or --precision for what could not be converted")
     kept = Bundle.open(out)
     assert [str(artifact.variant) for artifact in kept.artifacts] == ["tflite-fp32"]
-    assert [entry["variant"] for entry in kept.facts["rejected"]] == ["tflite-int8", "tflite-int16x8"]
+    lossy, unwritten = kept.facts["rejected"]
+    assert (lossy["variant"], unwritten["variant"]) == ("tflite-int8", "tflite-int16x8")
+    # What may help the one is no help to the other.
+    assert lossy["way_out"].startswith("try more --calibration-images")
+    assert unwritten["way_out"] == "try another --format or --precision for what could not be converted"
+    card = (out / "README.md").read_text()
+    assert f"- `tflite-int8`: {lossy['reason']}; {lossy['way_out']}." in card
+    assert f"- `tflite-int16x8`: {unwritten['reason']}; {unwritten['way_out']}." in card
     assert not (out / "tflite-int8.tflite").exists()
 
 

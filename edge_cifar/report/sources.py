@@ -200,7 +200,7 @@ def _rejected(bundles: Iterable[Bundle]) -> Iterable[Measurement]:
                 status="rejected",
                 reason="; ".join(filter(None, said)),
                 data=_bundle_data(bundle),
-                parity=dataclasses.replace(compared, status="failed") if compared.images else NOT_ASKED,
+                parity=dataclasses.replace(compared, status="failed") if compared.status != "unknown" else NOT_ASKED,
             )
 
 

@@ -17,15 +17,17 @@ _OTHER = "another --format or --precision for what"
 _LOSSES = {"accuracy", "parity"}
 
 
-def advice(rejected: Sequence[Mapping[str, Any]]) -> str:
+def advice(rejected: Sequence[Mapping[str, Any]], about: Sequence[Mapping[str, Any]] | None = None) -> str:
     """What to try.
 
     Args:
         rejected: the manifest's entries, at least one.
+        about: those of them that are to be helped; all when left out.
     """
-    entries = [(Variant.parse(entry["variant"]), set(entry["failed"])) for entry in rejected]
+    every = [(Variant.parse(entry["variant"]), set(entry["failed"])) for entry in rejected]
     # A format whose floats are wrong is wrong in every precision: no calibration helps its arithmetic.
-    wrong = {variant.format for variant, failed in entries if variant.precision in _FLOATS and failed != {"accuracy"}}
+    wrong = {variant.format for variant, failed in every if variant.precision in _FLOATS and failed != {"accuracy"}}
+    entries = every if about is None else [(Variant.parse(entry["variant"]), set(entry["failed"])) for entry in about]
     losses = [
         (variant, failed)
         for variant, failed in entries

@@ -15,6 +15,7 @@ from edge_cifar.artifact import ACTIVATIONS, REFERENCE, Bundle
 from edge_cifar.data import calibration as calibration_sample
 from edge_cifar.reference import Reference
 from edge_cifar.steps import _export_card
+from edge_cifar.steps._export_advice import advice
 from edge_cifar.steps._export_artifacts import Written
 from edge_cifar.steps._export_baseline import Baseline
 from edge_cifar.steps._export_source import Source
@@ -105,8 +106,9 @@ def write(source: Source, draft: Bundle, written: Written) -> None:
         draft: the bundle without them.
         written: the artifacts.
     """
+    rejected = [{**one, "way_out": f"try {advice(written.rejected, about=[one])}"} for one in written.rejected]
     files.write_text(draft.path / LABELS, "".join(f"{label}\n" for label in source.labels))
-    card = _export_card.card(source.run.name, source.record, written.artifacts, source.labels)
+    card = _export_card.card(source.run.name, source.record, written.artifacts, source.labels, rejected)
     files.write_text(draft.path / CARD, visible(card, keep="\n"))
-    facts = {"rejected": list(written.rejected), "peak_memory_bytes": dict(written.peak_bytes)}
+    facts = {"rejected": rejected, "peak_memory_bytes": dict(written.peak_bytes)}
     replace(draft, artifacts=written.artifacts, facts={**draft.facts, **facts}).write_manifest()

@@ -12,7 +12,13 @@ from edge_cifar.data.loading import is_folder
 from edge_cifar.steps import _export_plan
 
 
-def card(model: str, record: Mapping[str, Any], artifacts: Sequence[Artifact], labels: Sequence[str]) -> str:
+def card(
+    model: str,
+    record: Mapping[str, Any],
+    artifacts: Sequence[Artifact],
+    labels: Sequence[str],
+    rejected: Sequence[Mapping[str, Any]] = (),
+) -> str:
     """The card, in Markdown.
 
     Args:
@@ -20,10 +26,12 @@ def card(model: str, record: Mapping[str, Any], artifacts: Sequence[Artifact], l
         record: the run's record.
         artifacts: those in the bundle.
         labels: class names.
+        rejected: the manifest's entries of the variants that were asked for and are not in it.
     """
     data, test = record["data"], record["test"]
     height, width, _ = data["image_shape"]
     synthetic = " The images are made by code: the figures say nothing about photographs." if data["synthetic"] else ""
+    guessed = " That cannot be told from guessing." if test["low"] <= 1 / len(labels) else ""
     rows = "\n".join(_row(artifact) for artifact in artifacts)
     return f"""# {model}
 
@@ -41,16 +49,16 @@ classes too, often with a high probability.
 - Training: recipe `{record["recipe_name"]}`, {_start(record)}, seed {record["seed"]}.
 - Accuracy of the Keras model on {test["images"]} test images: {test["accuracy"]:.2%}
   (95 % interval {test["low"]:.2%} to {test["high"]:.2%}); macro F1 {test["f1"]:.3f},
-  expected calibration error {test["calibration_error"]:.3f}.
+  expected calibration error {test["calibration_error"]:.3f}.{guessed}
 
 ## The files
 
 Each was compared with the Keras model on validation images before it was kept.
 
-| file | bytes | accuracy | same class as Keras | largest difference of a probability |
-|---|---:|---:|---:|---:|
+| file | bytes | images | accuracy | same class as Keras | largest difference of a probability |
+|---|---:|---:|---:|---:|---:|
 {rows}
-{_trained_again(artifacts)}
+{_not_kept(rejected)}{_trained_again(artifacts)}
 Check them where they are to run with `edge-cifar verify .`, measure them with `edge-cifar bench .`:
 `reference.npz` brings test images and the Keras model's answers.
 
@@ -107,11 +115,26 @@ The weights of {", ".join(changed)} were trained again before they were converte
 """
 
 
+def _not_kept(rejected: Sequence[Mapping[str, Any]]) -> str:
+    if not rejected:
+        return ""
+    rows = "\n".join(
+        f"- `{entry['variant']}`: {'; '.join(str(entry[key]) for key in ('reason', 'way_out') if entry.get(key))}."
+        for entry in rejected
+    )
+    return f"""
+Asked for, and **not kept**:
+
+{rows}
+"""
+
+
 def _row(artifact: Artifact) -> str:
     parity = artifact.facts["parity"]
     beginning = f"| `{artifact.path.name}` | {artifact.size_bytes:,} "
     if parity["status"] != "checked":
-        return beginning + "| not run here | not run here | not run here |"
+        return beginning + "| not run here | not run here | not run here | not run here |"
     return beginning + (
-        f"| {parity['accuracy']['top1']:.2%} | {parity['top1_agreement']:.2%} | {parity['max_abs_diff']:.1e} |"
+        f"| {parity['images']:,} | {parity['accuracy']['top1']:.2%} "
+        f"| {parity['top1_agreement']:.2%} | {parity['max_abs_diff']:.1e} |"
     )
