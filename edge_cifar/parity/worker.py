@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 import edge_cifar.contents
-from edge_cifar import plugins, strict_json
+from edge_cifar import archives, plugins, strict_json
 from edge_cifar.activations import Activations
 from edge_cifar.errors import EdgeCifarError, RuntimeUnavailable
 from edge_cifar.parity.matching import match
@@ -133,7 +133,7 @@ def _load(artifact: Path) -> Runtime:
 
 def _read(images: Path) -> Images:
     if images.suffix == ".npy":
-        read: Images = np.load(images, mmap_mode="r", allow_pickle=False)
+        read: Images = archives.mapped(images)
         return read
     return Reference.read(images).images
 
