@@ -69,12 +69,14 @@ class Bundle:
         model: name of the run it was exported from.
         artifacts: those that passed their checks, in manifest order.
         facts: the rest of the manifest (data, labels, reference, rejected, ...).
+        manifest_sha256: checksum of the manifest that this was read from; None for a bundle yet to be written.
     """
 
     path: Path
     model: str
     artifacts: tuple[Artifact, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
+    manifest_sha256: str | None = None
 
     @property
     def reference_path(self) -> Path:
@@ -96,6 +98,39 @@ class Bundle:
             "synthetic": bool(facts.get("synthetic", False)),
         }
 
+    @property
+    def source_sha256(self) -> str | None:
+        """Checksum of the Keras model that it was made from; None where the manifest does not tell."""
+        checksum = self.part("source").get("sha256")
+        return checksum if isinstance(checksum, str) else None
+
+    @property
+    def checksums(self) -> dict[str, str | None]:
+        """What a result about this bundle carries, so that a reader sees whether it speaks of another one."""
+        return {"manifest_sha256": self.manifest_sha256, "source_sha256": self.source_sha256}
+
+    def contents(self) -> dict[str, str | None]:
+        """Checksums of its files as they stand there now, by name; None for what is missing or cannot be read."""
+        listed = (artifact.path for artifact in self.artifacts)
+        return {
+            path.name: _checksum(path)
+            for path in (self.path / MANIFEST, self.reference_path, self.activations_path, *listed)
+        }
+
+    def demand_unchanged(self, before: Mapping[str, str | None]) -> None:
+        """Hold the bundle to what it was when a command began to work with it.
+
+        Args:
+            before: what :meth:`contents` said then.
+
+        Raises:
+            BundleError: something in it is another now, so that what was found out is of two bundles.
+        """
+        if self.manifest_sha256 not in (None, before[MANIFEST]) or self.contents() != before:
+            raise BundleError(
+                f"the bundle {self.path} was replaced while this command worked with it; type the command again"
+            )
+
     def part(self, name: str) -> Mapping[str, Any]:
         """An object in the manifest that an older or foreign bundle may lack; empty where it does."""
         part = self.facts.get(name)
@@ -108,6 +143,8 @@ class Bundle:
         Raises:
             BundleError: there is no manifest, it is broken, or it points outside its folder.
         """
+        # Before it is read: one that is replaced meanwhile is found to be another later, not taken for this one.
+        checksum = _checksum(path / MANIFEST)
         manifest = files.read_json(path / MANIFEST, "manifest")
         if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
             raise BundleError(f"{path / MANIFEST} is not a manifest of schema {SCHEMA}; export again")
@@ -117,7 +154,7 @@ class Bundle:
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
             raise BundleError(f"{path / MANIFEST} is broken ({error!r}); export again") from error
         facts = {key: value for key, value in manifest.items() if key not in ("schema", "model", "artifacts")}
-        return cls(path=path, model=model, artifacts=artifacts, facts=facts)
+        return cls(path=path, model=model, artifacts=artifacts, facts=facts, manifest_sha256=checksum)
 
     def document(self) -> dict[str, Any]:
         """The manifest."""
@@ -131,6 +168,13 @@ class Bundle:
     def write_manifest(self) -> None:
         """Write the manifest, whole."""
         files.write_json(self.path / MANIFEST, self.document())
+
+
+def _checksum(path: Path) -> str | None:
+    try:
+        return files.sha256(path)
+    except OSError:
+        return None
 
 
 def _printable(value: object) -> str:

@@ -72,19 +72,30 @@ def reading(bundles: Iterable[Path], command: str) -> Iterator[None]:
         yield
 
 
+@contextlib.contextmanager
+def updating(path: Path) -> Iterator[None]:
+    """Hold a result while it is read, changed and written again; others who do so, a moment each, are waited for.
+
+    Raises:
+        EdgeCifarError: its folder cannot be written.
+    """
+    with _held(path.parent / f".{path.name}.lock", path, "", shared=False, wait=True):
+        yield
+
+
 def _bundle_lock(path: Path) -> Path:
     path = path.resolve()
     return path.parent / (_RUN_LOCK if path.name == EXPORT else f".{path.name}.lock")
 
 
 @contextlib.contextmanager
-def _held(lock: Path, place: Path, command: str, *, shared: bool) -> Iterator[None]:
+def _held(lock: Path, place: Path, command: str, *, shared: bool, wait: bool = False) -> Iterator[None]:
     made = list(itertools.takewhile(lambda folder: not folder.exists(), lock.parents))
     descriptor = None
     try:
         if not shared:
             lock.parent.mkdir(parents=True, exist_ok=True)
-        descriptor = locks.acquire(lock, shared=shared)
+        descriptor = locks.acquire(lock, shared=shared, wait=wait)
         locks.sign(descriptor, f"{'reading' if shared else 'writing'} {os.getpid()} {command}")
     except BlockingIOError as error:
         raise EdgeCifarError(_refusal(lock, place, shared=shared)) from error

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import fcntl
+import itertools
 import os
 from pathlib import Path
 
@@ -11,12 +12,13 @@ from pathlib import Path
 _ATTEMPTS = 10
 
 
-def acquire(path: Path, *, shared: bool = False) -> int:
-    """Lock a file, made where there is none, without waiting.
+def acquire(path: Path, *, shared: bool = False, wait: bool = False) -> int:
+    """Lock a file, made where there is none.
 
     Args:
         path: the lock file.
         shared: hold off those alone who want it for themselves.
+        wait: until who holds it lets go, instead of giving up at once.
 
     Returns:
         its descriptor; closing it, or :func:`release`, lets go.
@@ -26,10 +28,11 @@ def acquire(path: Path, *, shared: bool = False) -> int:
         LocksUnsupportedError: the file system, such as some that lie on a network, has no locks.
         OSError: the file cannot be opened.
     """
-    for _ in range(_ATTEMPTS):
+    mode = (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | (0 if wait else fcntl.LOCK_NB)
+    for _ in itertools.count() if wait else range(_ATTEMPTS):
         descriptor = _opened(path)
         try:
-            fcntl.flock(descriptor, (fcntl.LOCK_SH if shared else fcntl.LOCK_EX) | fcntl.LOCK_NB)
+            fcntl.flock(descriptor, mode)
             # A lock on a file that its former holder has just removed holds nobody off.
             if os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(descriptor)):
                 return descriptor

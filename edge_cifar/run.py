@@ -60,7 +60,7 @@ class Run:
 
     def forget_results(self) -> None:
         """Remove what was found out about artifacts that are being replaced."""
-        for name in ("verify.json", "bench.json", "bench-*.json", "report.html"):
+        for name in ("verify.json", "drift.png", "bench.json", "bench-*.json", "profile.png", "report.html"):
             for path in self.path.glob(name):
                 path.unlink()
 
@@ -77,6 +77,14 @@ class Run:
         if not isinstance(record, dict) or record.get("schema") != SCHEMA:
             raise RunError(f"{self.record_path} is not a run record of schema {SCHEMA}; train again")
         return record
+
+    def checksums(self) -> dict[str, str | None]:
+        """Checksums of the weights and the record, by file name: of what is made from a run, those it was made from.
+
+        None for a file that is not there.
+        """
+        paths = (self.model_path, self.record_path)
+        return {path.name: files.sha256(path) if path.is_file() else None for path in paths}
 
     def demand_weights(self) -> None:
         """Refuse a finished run that is kept without its weights, as those of large networks are.

@@ -182,7 +182,7 @@ def read_benchmark(document: Any, file: str, data: Mapping[str, Data] | None = N
     rest = {
         key: value
         for key, value in fields.plain().items()
-        if key not in ("schema", "machine", "protocol", "results", "warnings")
+        if key not in ("schema", "machine", "protocol", "results", "warnings", "bundle")
     }
     return Benchmark(
         file="/".join(PurePath(file).parts[-2:]),

@@ -14,6 +14,7 @@ from edge_cifar.report.advice import Limits
 from edge_cifar.report.fields import Fields
 from edge_cifar.report.machines import told_apart
 from edge_cifar.report.measurements import Data, Measurement, read_benchmark, read_data, with_parity
+from edge_cifar.report.outdated import without_outdated
 from edge_cifar.report.page import Document
 from edge_cifar.report.parity import NOT_ASKED, Parity, read_parity
 from edge_cifar.report.trained import Trained, read_run
@@ -73,6 +74,7 @@ class _Found:
             if path.is_file():
                 self.add_json(path)
                 self._homes[path.resolve()] = home
+        files.recover(run.export_path)
         if (run.export_path / MANIFEST).is_file():
             self.add_bundle(run.export_path)
             self._homes[run.export_path.resolve()] = home
@@ -100,12 +102,12 @@ class _Found:
         places = _tails(self._benchmarks, least=2)
         benchmarks = told_apart(
             [
-                dataclasses.replace(read_benchmark(self._named(path, document, names), file, data), file=places[path])
+                dataclasses.replace(read_benchmark(self._current(path, document, names), file, data), file=places[path])
                 for path, (file, document) in self._benchmarks.items()
             ]
         )
         verified = [
-            Fields(self._named(path, document, names), file) for path, (file, document) in self._verified.items()
+            Fields(self._current(path, document, names), file) for path, (file, document) in self._verified.items()
         ]
         marks = _manifest_marks(bundles)
         for one in verified:
@@ -119,6 +121,16 @@ class _Found:
             changes=[found for bundle in bundles if (found := changes.of_bundle(bundle, results)) is not None],
             limits=limits,
         )
+
+    def _current(self, path: Path, document: Any, names: Mapping[Path, str]) -> Any:
+        """A result under the page's name for its run, without the rows about artifacts that were replaced since."""
+        bundles = {
+            place: dataclasses.replace(bundle, model=names.get(self._homes.get(place, place), bundle.model))
+            for place, bundle in self._bundles.items()
+        }
+        home = self._homes.get(path)
+        own = next((bundle for place, bundle in bundles.items() if home and self._homes.get(place) == home), None)
+        return without_outdated(self._named(path, document, names), bundles.values(), own)
 
     def _named(self, path: Path, document: Any, names: Mapping[Path, str]) -> Any:
         """A run's own result, with the run called what the page calls it."""

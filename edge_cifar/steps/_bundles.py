@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
+from edge_cifar import files
 from edge_cifar import run as runs
 from edge_cifar.artifact import MANIFEST, Bundle
 from edge_cifar.command_line import command_line
@@ -25,28 +26,47 @@ def open_bundle(target: Target = None) -> Bundle:
 
     Raises:
         RunError: there is no such run, it was not exported, or its weights are not kept.
-        BundleError: the bundle's manifest is broken, or the target is no folder.
+        BundleError: the bundle's manifest is broken, it was made from another network than stands in its run now,
+            or the target is no folder.
     """
     if isinstance(target, Bundle):
         return target
     if isinstance(target, Run) or target is None:
         run = target or runs.newest()
-        if not (run.export_path / MANIFEST).exists():
+        if not exported(run):
             if run.finished:
                 run.demand_weights()
             raise RunError(f"the run {run.path} is not exported yet; type: {command_line('export', run.path)}")
-        return Bundle.open(run.export_path)
+        return _of_its_run(Bundle.open(run.export_path))
     folder = Path(target)
+    files.recover(folder)
     if (folder / MANIFEST).exists():
-        return Bundle.open(folder)
+        return _of_its_run(Bundle.open(folder))
     run = Run(folder)
-    if run.finished or run.export_path.exists():
+    if run.finished or exported(run):
         return open_bundle(run)
     if folder.is_dir():
         raise BundleError(f"{folder} holds neither a bundle ({MANIFEST}) nor a finished run")
     if folder.exists():
         raise BundleError(f"{folder} is a file; give a run folder or a bundle's folder")
     raise RunError(f"no run or bundle at {folder}; train one with: edge-cifar train mobilenetv2")
+
+
+def exported(run: Run) -> bool:
+    """Whether a run's own bundle stands there; one that a killed command had moved away is put back first."""
+    files.recover(run.export_path)
+    return (run.export_path / MANIFEST).exists()
+
+
+def _of_its_run(bundle: Bundle) -> Bundle:
+    """The bundle, unless its run holds another network by now."""
+    run, told = run_of(bundle), bundle.source_sha256
+    if run is None or told is None or not run.model_path.is_file() or files.sha256(run.model_path) == told:
+        return bundle
+    raise BundleError(
+        f"{bundle.path} was made from another network than {run.model_path} holds now; "
+        f"type: {command_line('export', run.path, '--overwrite')}"
+    )
 
 
 def run_of(bundle: Bundle) -> Run | None:

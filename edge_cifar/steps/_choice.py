@@ -9,7 +9,7 @@ from edge_cifar.artifact import MANIFEST, Artifact, Bundle
 from edge_cifar.errors import BundleError, RunError, RuntimeUnavailable
 from edge_cifar.run import Run
 from edge_cifar.runtimes import loading
-from edge_cifar.steps._bundles import open_bundle
+from edge_cifar.steps._bundles import exported, open_bundle
 
 Model = Bundle | Run | Path | str
 
@@ -91,7 +91,7 @@ def _resolve(model: Model) -> Choice | Bundle:
         return _of_file(Path(model))
     if not isinstance(model, Bundle):
         run = model if isinstance(model, Run) else Run(Path(model))
-        if run.finished and not (run.export_path / MANIFEST).exists():
+        if run.finished and not exported(run):
             run.demand_weights()
             return Choice(path=run.model_path, labels=_labels_of(run), chosen=True)
     return open_bundle(model)

@@ -91,7 +91,7 @@ def draft(source: Source, baseline: Baseline, references: Mapping[str, Any], fol
             "data": source.record["data"],
             "test": source.record["test"],
             "multiply_adds": source.record.get("multiply_adds"),
-            "source": {"file": source.run.model_path.name, "sha256": files.sha256(source.run.model_path)},
+            "source": {"file": source.run.model_path.name, "sha256": source.checksums[source.run.model_path.name]},
             **references,
             "gate": baseline.yardstick.facts(),
         },

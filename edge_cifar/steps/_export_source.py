@@ -45,6 +45,7 @@ class Source:
         keep_float: layers that int8 leaves in floats.
         deployment_target: the oldest system that Core ML packages have to run on; None for the usual one.
         retrained: models of variants with changed weights, by change.
+        checksums: of the run's files, taken before any of them was read.
     """
 
     run: Run
@@ -54,6 +55,7 @@ class Source:
     keep_float: tuple[str, ...] = ()
     deployment_target: str | None = None
     retrained: Mapping[str, Retrained] = field(default_factory=dict)
+    checksums: Mapping[str, str | None] = field(default_factory=dict)
 
     @classmethod
     def of(cls, run: Run, data: RunData, settings: Settings) -> Source:
@@ -62,7 +64,9 @@ class Source:
         Raises:
             RunError: the run's record is broken.
         """
+        checksums = run.checksums()
         record = _complete(run)
+        _demand_match(run, record, checksums)
         seed = int(record["seed"])
         chosen = sample(data.train, settings.calibration_images, seed)
         return cls(
@@ -74,7 +78,17 @@ class Source:
             ),
             keep_float=settings.named_layers,
             deployment_target=settings.deployment_target,
+            checksums=checksums,
         )
+
+    def demand_unchanged(self) -> None:
+        """Hold the run to what it was when the first of its files was read.
+
+        Raises:
+            RunError: it was trained again, or replaced, meanwhile: what was made is of two networks.
+        """
+        if self.run.checksums() != self.checksums:
+            raise RunError(f"the run {self.run.path} changed while it was exported; export again")
 
     def model_path(self, variant: Variant) -> Path:
         """The Keras file that a variant is converted from."""
@@ -119,6 +133,20 @@ class Source:
             "model": self.run.name,
             "variant": str(variant),
         }
+
+
+def _demand_match(run: Run, record: Mapping[str, Any], checksums: Mapping[str, str | None]) -> None:
+    """A record vouches for one network; those of older versions do not say which.
+
+    Raises:
+        RunError: the run's weights are another's.
+    """
+    told = record.get("model")
+    checksum = told.get("sha256") if isinstance(told, dict) else None
+    if checksum is not None and checksum != checksums[run.model_path.name]:
+        raise RunError(
+            f"{run.model_path} is not the network that {run.record_path} tells of (checksum differs); train again"
+        )
 
 
 def _complete(run: Run) -> Mapping[str, Any]:

@@ -81,6 +81,7 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
     shutil.rmtree(run.export_path, ignore_errors=True)
     with files.appears_whole(run.model_path) as partial:
         model.save(partial)
+    record["model"] = {"file": run.model_path.name, "sha256": files.sha256(run.model_path)}
     files.write_json(
         run.path / "classification.json",
         {"labels": list(labels), "per_class": report["per_class"], "confusion": confusion.tolist()},

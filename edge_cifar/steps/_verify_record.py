@@ -13,7 +13,7 @@ from edge_cifar.progress import Progress
 Row = Mapping[str, Any]
 
 # What a document says of all its results: a result that is kept from an earlier one takes it along.
-_ORIGIN = ("commit", "command", "measured_at", "versions", "machine")
+_ORIGIN = ("commit", "command", "measured_at", "versions", "machine", "bundle")
 
 
 def write(path: Path, document: Mapping[str, Any], progress: Progress) -> None:

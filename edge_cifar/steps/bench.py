@@ -9,7 +9,7 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from edge_cifar import files, machine, packages, provenance
+from edge_cifar import exclusion, files, machine, packages, provenance
 from edge_cifar.arguments import several, whole
 from edge_cifar.artifact import Bundle
 from edge_cifar.bench import conditions, energy, peak, rows
@@ -17,7 +17,7 @@ from edge_cifar.bench.lane import Lane
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.result import BenchmarkResult, BenchReport
 from edge_cifar.bench.session import Session
-from edge_cifar.bench.subject import KERAS, Subject, backends, runtime_name, timed_runtime
+from edge_cifar.bench.subject import KERAS, Subject, backends, runtime_name, stored, timed_runtime
 from edge_cifar.errors import BundleError, MeasurementError, RuntimeUnavailable
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.run import Run
@@ -30,6 +30,9 @@ PROFILE = "profile.png"
 _PACKAGES = ("edge-cifar", "numpy", "ai-edge-litert", "onnxruntime", "coremltools", "keras")
 # Workers may fill half of the memory that is free: the system's cache of the files is memory too.
 _MEMORY_SHARE = 0.5
+
+
+REPLACED = "it was replaced while it was measured; measure it again"
 
 
 class BenchInterrupted(KeyboardInterrupt):
@@ -102,6 +105,7 @@ def bench(
         BundleError: a bundle's manifest or reference is broken.
         DataError: the data set is missing or damaged.
         MeasurementError: nothing goes by the name ``relative_to``.
+        EdgeCifarError: another command writes one of the runs or bundles.
         BenchInterrupted: Ctrl-C; the report so far is in it, and in ``output``.
     """
     protocol = protocol or Protocol(
@@ -127,15 +131,29 @@ def bench(
         raise MeasurementError(f"nothing to measure goes by {relative_to!r}; there are {known}")
     if output is not None:
         files.demand_writable(Path(output))
+    with exclusion.reading([bundle.path for bundle in homes], "bench"):
+        return _bench(subjects, homes, protocol, relative_to, None if output is None else Path(output), progress)
+
+
+def _bench(
+    subjects: Sequence[Subject],
+    homes: Sequence[Bundle],
+    protocol: Protocol,
+    relative_to: str | None,
+    output: Path | None,
+    progress: Progress,
+) -> BenchReport:
+    before = [bundle.contents() for bundle in homes]
     report = measure(subjects, protocol, relative_to, progress)
     if output is not None:
-        files.write_json(Path(output), report.document())
-        _draw_profile(report.results, Path(output).with_name(f"{Path(output).stem}-{PROFILE}"), progress)
+        files.write_json(output, report.document())
+        _draw_profile(report.results, output.with_name(f"{output.stem}-{PROFILE}"), progress)
     if report.interrupted:
         raise BenchInterrupted(report)
-    for bundle in homes:
+    for bundle, contents in zip(homes, before, strict=True):
         if run := run_of(bundle):
             with kept_beside(run, progress):
+                bundle.demand_unchanged(contents)
                 _write_beside(run, bundle, report, progress)
     return report
 
@@ -151,6 +169,7 @@ def measure(
     session = Session(lanes=able, protocol=protocol, progress=progress, meter=meter)
     session.run(available_bytes=int(before["available_memory_bytes"] * _MEMORY_SHARE))
     after = machine.condition()
+    _fail_replaced(lanes, results, progress)
     finished: list[BenchmarkResult] = []
     for row, lane in zip(results, lanes, strict=True):
         if lane is None:
@@ -166,6 +185,21 @@ def measure(
         facts=provenance.facts(*_PACKAGES),
         interrupted=session.interrupted,
     )
+
+
+def _fail_replaced(lanes: Sequence[Lane | None], planned: Sequence[BenchmarkResult], progress: Progress) -> None:
+    """A file that is another one by now: its figures may be of both."""
+    now: dict[Subject, str | None] = {}
+    for lane, row in zip(lanes, planned, strict=True):
+        if lane is None or lane.failure is not None:
+            continue
+        subject = lane.subject
+        if subject not in now:
+            now[subject] = stored(subject.path)[1]
+            if now[subject] != row.sha256:
+                progress.say(f"{subject.name} failed: {REPLACED}")
+        if now[subject] != row.sha256:
+            lane.failure = REPLACED
 
 
 def _plan(
@@ -221,7 +255,11 @@ def _limits(protocol: Protocol, meter: energy.Meter | None, features: Sequence[s
 def _write_beside(run: Run, bundle: Bundle, report: BenchReport, progress: Progress) -> None:
     """The rows of one bundle, into the folder of the run it stands in."""
     paths = {rows.shown(path) for path in (run.model_path, *(artifact.path for artifact in bundle.artifacts))}
-    own = replace(report, results=[row for row in report.results if row.path in paths])
+    own = replace(
+        report,
+        results=[row for row in report.results if row.path in paths],
+        facts={**report.facts, "bundle": bundle.checksums},
+    )
     path = run.path / RESULT
     files.write_json(path, own.document())
     progress.say(f"written: {path}")

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, packages
+from edge_cifar import exclusion, files, packages
 from edge_cifar import run as runs
 from edge_cifar.errors import UsageError
 from edge_cifar.progress import SILENT, Progress
@@ -90,6 +90,18 @@ def diagnose(
     folder = (Path(out) if out is not None else opened.path / FOLDER).absolute()
     for name in (DOCUMENT, PICTURE):
         files.demand_writable(folder / name)
+    with exclusion.reading([opened.export_path], "export --diagnose"):
+        return _diagnose(opened, chosen, settings, folder, data_dir, progress)
+
+
+def _diagnose(
+    opened: Run,
+    chosen: Sequence[str],
+    settings: Settings,
+    folder: Path,
+    data_dir: Path | str | None,
+    progress: Progress,
+) -> Diagnosis:
     data = load_run_data(opened, data_dir=data_dir, progress=progress)
     source = Source.of(opened, data, settings)
     baseline = Baseline.load(opened, data, source.calibration.seed, settings.max_drop)
@@ -104,6 +116,7 @@ def diagnose(
         )
         for name in chosen
     }
+    source.demand_unchanged()
     found = Diagnosis(
         model=opened.name,
         layers=layers,

@@ -160,6 +160,7 @@ def write_bundle(
             data = load_run_data(opened, data_dir=data_dir, progress=progress)
             source = Source.of(opened, data, settings)
             _write(source, data, variants, folder, settings, progress)
+            source.demand_unchanged()
             written = Bundle.open(folder)
             if not written.artifacts and (place / MANIFEST).exists():
                 # What could not be made does not replace what was.

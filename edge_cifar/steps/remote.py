@@ -17,7 +17,7 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, scratch, strict_json
+from edge_cifar import exclusion, files, scratch, strict_json
 from edge_cifar.artifact import MANIFEST, Bundle
 from edge_cifar.bench import rows
 from edge_cifar.errors import BundleError, MeasurementError, UsageError
@@ -64,6 +64,21 @@ def bench_on(
     if not host or host.startswith("-") or any(character.isspace() for character in host):
         raise UsageError(f"{host!r} is no host; give --on user@host")
     bundle = open_bundle(target)
+    before = bundle.contents()
+    with exclusion.reading([bundle.path], "bench"):
+        return _bench_on(host, bundle, before, options, install=install, output=output, progress=progress)
+
+
+def _bench_on(
+    host: str,
+    bundle: Bundle,
+    before: Mapping[str, str | None],
+    options: Sequence[str],
+    *,
+    install: bool,
+    output: Path | None,
+    progress: Progress,
+) -> dict[str, Any]:
     with _connected(host) as there, there.scratch() as folder:
         if install:
             there.install(folder, progress)
@@ -77,6 +92,8 @@ def bench_on(
     for row in document["results"]:
         row["path"] = local.get(Path(row["path"]).name, row["path"])
     home = output or _beside_run(bundle, host)
+    if output is None:
+        bundle.demand_unchanged(before)
     if home is not None:
         files.write_json(home, document)
         progress.say(f"written: {home}")

@@ -7,11 +7,12 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_cifar import files
+from edge_cifar import exclusion, files
 from edge_cifar import run as runs
 from edge_cifar.arguments import flattened
 from edge_cifar.artifact import Bundle
 from edge_cifar.errors import EdgeCifarError
+from edge_cifar.exclusion import EXPORT
 from edge_cifar.run import RECORD, Run
 from edge_cifar.steps._run_data import load_run_data
 
@@ -51,7 +52,8 @@ def report(
     Raises:
         UsageError: a limit makes no sense.
         RunError: there is no run.
-        EdgeCifarError: a file is missing or broken, or the page cannot be written.
+        EdgeCifarError: a file is missing or broken, the page cannot be written, or another command writes the run
+            that it would stand in.
         MissingPackage: the ``report`` extra is not installed.
     """
     from edge_cifar.report import page, quantities
@@ -65,11 +67,14 @@ def report(
     )
     paths = [source.path if isinstance(source, Run | Bundle) else Path(source) for source in flattened(sources)]
     paths = paths or [runs.newest().path]
-    document = gather(paths, limits)
     target = Path(output) if output is not None else _beside(paths)
     files.demand_writable(target)
-    html = page.render(replace(document, examples=_examples(document.runs, data_dir)))
-    files.write_text(target, html)
+    # A page in a run's folder is a part of the run; one elsewhere tells what stood there when it was made.
+    own = [paths[0] / EXPORT] if output is None and target.parent == paths[0] else []
+    with exclusion.reading(own, "report"):
+        document = gather(paths, limits)
+        html = page.render(replace(document, examples=_examples(document.runs, data_dir)))
+        files.write_text(target, html)
     return target
 
 

@@ -6,7 +6,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, machine, packages, provenance
+from edge_cifar import exclusion, files, machine, packages, provenance
+from edge_cifar.artifact import Bundle
 from edge_cifar.errors import UsageError
 from edge_cifar.parity.bundle import verify_bundle
 from edge_cifar.parity.drift_plot import draw
@@ -51,6 +52,8 @@ def verify(
         UsageError: ``images`` is no positive number, or ``plot`` no name of a PNG.
         RunError: there is no such run, or it was not exported.
         BundleError: there is no bundle, or its manifest, reference or activations are broken.
+        BundleError: it was replaced while it was verified.
+        EdgeCifarError: another command writes the run or the bundle.
         MissingPackage: a plot is asked for and Matplotlib is not installed.
     """
     if images is not None and images < 1:
@@ -58,25 +61,40 @@ def verify(
     if plot is not None and Path(plot).suffix.lower() != ".png":
         raise UsageError(f"a plot is a PNG, its name must end in .png; got {Path(plot).name}")
     bundle = open_bundle(target)
+    with exclusion.reading([bundle.path], "verify"):
+        return _verify(
+            bundle, images=images, layers=layers, plot=None if plot is None else Path(plot), progress=progress
+        )
+
+
+def _verify(
+    bundle: Bundle, *, images: int | None, layers: bool, plot: Path | None, progress: Progress
+) -> list[Verification]:
     if plot is not None:
         packages.require("matplotlib", "report")
-        files.demand_writable(Path(plot))
+        files.demand_writable(plot)
     if layers or plot is not None:
         # Said before the artifacts are computed, not after.
         read_activations(bundle)
+    before = bundle.contents()
     outcomes = verify_bundle(bundle, images=images, progress=progress)
-    run = run_of(bundle)
     if layers or plot is not None:
         outcomes = with_layers(bundle, outcomes, progress=progress)
+    # Where there are no locks, or by other hands: what was found out may be of two bundles.
+    bundle.demand_unchanged(before)
+    run = run_of(bundle)
+    if layers or plot is not None:
         drifts = [outcome.layers for outcome in outcomes if outcome.layers]
         if plot is not None:
-            draw(drifts, Path(plot))
+            draw(drifts, plot)
         if run is not None and packages.installed("matplotlib"):
             with kept_beside(run, progress):
                 draw(drifts, run.path / PLOT)
     if run is not None:
         with kept_beside(run, progress):
-            _verify_record.write(run.path / RESULT, document(outcomes), progress)
+            found = {**document(outcomes), "bundle": bundle.checksums}
+            with exclusion.updating(run.path / RESULT):
+                _verify_record.write(run.path / RESULT, found, progress)
     return outcomes
 
 
