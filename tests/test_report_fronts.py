@@ -52,6 +52,17 @@ def test_machines_with_one_processor_s_name_are_told_apart_by_what_differs(chang
     assert {row.machine for row in there.measurements} == {there.label}
 
 
+def test_as_many_facts_are_named_as_tell_all_machines_apart() -> None:
+    """Two have one number of cores, and one memory is common to two others."""
+    machines = [MACHINE, LARGER, {**LARGER, "memory_bytes": 25_276_510_208}]
+    labels = [one.label.replace("\u00a0", " ") for one in told_apart([benchmark(machine) for machine in machines])]
+    assert [label.partition(" (")[2] for label in labels] == [
+        "logical cores 2; memory 25.3 GB)",
+        "logical cores 64; memory 512 GB)",
+        "logical cores 64; memory 25.3 GB)",
+    ]
+
+
 @pytest.mark.parametrize("change", [{"load_average": [3.0]}, {"kernel": "Linux 7"}, {"memory_bytes": 25_276_000_000}])
 def test_a_machine_s_load_and_kernel_make_no_other_machine(change: dict[str, Any]) -> None:
     assert identity({**MACHINE, **change}) == identity(MACHINE)
@@ -69,8 +80,8 @@ def test_there_is_a_front_for_each_machine_and_test_set() -> None:
     assert len(fronts.fronts(rows_of(here))) == 1
     lines = [front.name.replace("\u00a0", " ") for front in fronts.fronts(rows_of(here, there)).values()]
     assert lines == [
-        "Intel Xeon @ 2.90GHz (logical cores 2; memory 25.3 GB), 10,000 images of cifar10",
-        "Intel Xeon @ 2.90GHz (logical cores 64; memory 512 GB), 10,000 images of cifar10",
+        "Intel Xeon @ 2.90GHz (logical cores 2), 10,000 images of cifar10",
+        "Intel Xeon @ 2.90GHz (logical cores 64), 10,000 images of cifar10",
     ]
     few = with_images(benchmark(), 100)
     assert [front.name for front in fronts.fronts([*here.measurements, *few.measurements]).values()] == [
@@ -157,6 +168,6 @@ def test_the_page_tells_the_fronts_and_what_is_not_drawn(tmp_path: Path) -> None
     for row in data["rows"]:
         assert (row["front"] is None) == (row["accuracy"] is None or CAVEAT in " ".join(row["hover"]))
     words = " ".join(html.replace("\u00a0", " ").split())
-    assert "Dotted: Intel Xeon @ 2.90GHz (logical cores 64; memory 512 GB), 10,000 images of cifar10." in words
+    assert "Dotted: Intel Xeon @ 2.90GHz (logical cores 64), 10,000 images of cifar10." in words
     assert f"Not drawn, as their accuracy says nothing about the network: 6 of resnet8 ({CAVEAT})." in words
     assert "open" not in {row["symbol"].partition("-")[2] for row in data["rows"]}

@@ -77,4 +77,4 @@ def test_a_model_at_chance_is_called_so_and_nothing_is_advised(tmp_path: Path) -
     assert "Ship" not in words
     assert "Nothing is advised: no accuracy can be told from guessing, which is right about 33.33 %" in words
     assert "train longer, or measure more images" in words
-    assert words.count("9.68 to 70.00 no better than guessing") == 6
+    assert words.count("9.68 to 70.00 cannot be told from guessing") == 6

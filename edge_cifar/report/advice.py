@@ -128,7 +128,7 @@ def _advise(candidates: Sequence[_Eligible], limits: Limits, opening: str) -> Ad
     best = max(told, key=lambda one: one.accuracy)
     floor, aim, rule = _rule(limits, best)
     if left := len(candidates) - len(told):
-        rule += f" Left out: {left} of {len(candidates)}, not verified or no better than guessing."
+        rule += f" Left out: {left} of {len(candidates)}, not verified, or not told from guessing."
     fitting = [one for one in told if _fits(one, limits, floor)]
     if not fitting:
         return Advice(sentence=_begin(opening + _nothing(told, limits)), rule=rule, chosen=None)

@@ -230,7 +230,7 @@ def _speed(row: Measurement) -> str | None:
 
 def _doubt(row: Measurement) -> str | None:
     """What a reader must know of an accuracy."""
-    return row.caveat or ("no better than guessing" if certainty.as_guessed(row) else None)
+    return row.caveat or ("cannot be told from guessing" if certainty.as_guessed(row) else None)
 
 
 def _reason(row: Measurement) -> str | None:

@@ -18,10 +18,11 @@ from edge_cifar.report.facts import facts
 if TYPE_CHECKING:
     from edge_cifar.report.measurements import Benchmark
 
-# Of edge_cifar.machine's facts those that stay: not its load, nor releases of kernel and Python.
+# Of edge_cifar.machine's facts those that stay: not its load, nor releases of kernel and Python. Machines of one
+# name are told apart by the first that do it.
 _LASTING = (
-    *("board", "cpu_model", "architecture", "virtual", "cpu_features"),
-    *("physical_cores", "logical_cores", "usable_cores", "memory_bytes", "os"),
+    *("logical_cores", "physical_cores", "usable_cores", "memory_bytes", "os"),
+    *("cpu_features", "cpu_model", "board", "architecture", "virtual"),
 )
 
 
@@ -67,12 +68,20 @@ def _named(benchmark: Benchmark, benchmarks: Sequence[Benchmark]) -> Benchmark:
         # Of a machine that tells nothing at all nobody knows whether it is that of another file.
         alone = any(name in benchmark.machine for name in _LASTING) or len(alike) == 1
         return benchmark if alone else _relabelled(benchmark, f"{benchmark.label} ({benchmark.file})")
-    words = "; ".join(_difference(name, benchmark.machine, alike) for name in _LASTING if _differs(name, alike))
+    words = "; ".join(_difference(name, benchmark.machine, alike) for name in _telling(alike))
     return _relabelled(benchmark, f"{benchmark.label} ({words})")
 
 
-def _differs(name: str, machines: Sequence[Mapping[str, Any]]) -> bool:
-    return len({json.dumps(_canonical(name, machine.get(name))) for machine in machines}) > 1
+def _telling(machines: Sequence[Mapping[str, Any]]) -> list[str]:
+    """The first facts that tell as many machines apart as all facts do."""
+    telling: list[str] = []
+    apart = 1
+    for name in _LASTING:
+        told = {json.dumps([_canonical(key, machine.get(key)) for key in (*telling, name)]) for machine in machines}
+        if len(told) > apart:
+            telling.append(name)
+            apart = len(told)
+    return telling
 
 
 def _difference(name: str, machine: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]) -> str:

@@ -57,7 +57,7 @@ def _accuracy(row: Measurement) -> str:
         return quantities.MISSING if row.status == "ok" else row.status
     words = quantities.with_interval(row.accuracy, row.low, row.high)
     words += " synthetic" if row.synthetic else ""
-    doubt = row.caveat or ("no better than guessing" if certainty.as_guessed(row) else "")
+    doubt = row.caveat or ("cannot be told from guessing" if certainty.as_guessed(row) else "")
     return f"{words}, {doubt}" if doubt else words
 
 
