@@ -24,7 +24,7 @@ from edge_cifar.steps.report import report
 
 pytestmark = needs_chromium
 
-RESULT = Path(__file__).parent.parent / "benchmarks" / "results" / "backbones.json"
+RESULTS = Path(__file__).parent.parent / "benchmarks" / "results"
 
 # What a reader does, written into the page in place of its policy, which lets no other script run.
 USE = """
@@ -104,7 +104,8 @@ def test_nothing_reaches_beyond_a_narrow_screen(seen: dict[str, Any]) -> None:
 
 
 def test_the_page_of_the_stored_result_can_be_looked_at(tmp_path: Path) -> None:
-    page = report(RESULT, output=tmp_path / "page.html")
+    page = report(RESULTS / "backbones.json", *sorted(RESULTS.glob("verify-*.json")), output=tmp_path / "page.html")
+    assert "Ship " in page.read_text()
     picture = tmp_path / "page.png"
     screenshot(page, tmp_path / "profile", picture)
     pixels = np.asarray(Image.open(picture).convert("RGB")).astype(int)
