@@ -9,9 +9,12 @@ import traceback
 import click
 
 import edge_cifar.cli
-from edge_cifar import plugins
+from edge_cifar import allocator, plugins
 from edge_cifar.cli._output import echo
 from edge_cifar.errors import EdgeCifarError, UsageError, unknown
+
+# They train or convert in the command's own process.
+_HEAVY = ("demo", "export", "train")
 
 
 class LazyGroup(click.Group):
@@ -52,8 +55,12 @@ def cli(debug: bool) -> None:
     """
 
 
-def main(arguments: list[str] | None = None) -> int:
+def main(arguments: list[str] | None = None, *, own_process: bool = False) -> int:
     """Run the command line.
+
+    Args:
+        arguments: of the command; the process's own when left out.
+        own_process: whether the process does nothing else, and may be started again under another allocator.
 
     Returns:
         The exit status: 0 done, 1 files, data, packages, the machine, a check that was not met or a
@@ -64,6 +71,8 @@ def main(arguments: list[str] | None = None) -> int:
     # --debug is accepted before and after the command's name.
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
+        if own_process and _is_heavy(arguments):
+            allocator.restart()
         cli.main(arguments, prog_name="edge-cifar", standalone_mode=False)
         return 0
     except click.exceptions.Exit as stop:
@@ -99,4 +108,9 @@ def entry() -> None:
     """Entry point of the installed script."""
     # As Ctrl-C: workers are ended and temporary folders go.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(main())
+    sys.exit(main(own_process=True))
+
+
+def _is_heavy(arguments: list[str]) -> bool:
+    named = next((argument for argument in arguments if not argument.startswith("-")), None)
+    return named in _HEAVY and not {"-h", "--help"} & set(arguments)

@@ -12,7 +12,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_cifar import deaths, packages, scratch, strict_json
+from edge_cifar import allocator, deaths, packages, scratch, strict_json
 from edge_cifar.converters._retraining_exchange import REFUSAL, Outcome, Request
 from edge_cifar.errors import ConversionError, MissingPackage
 from edge_cifar.workers import worker_command, worker_environment
@@ -75,7 +75,12 @@ def _worker(folder: Path) -> Iterator[subprocess.Popen[bytes]]:
             stdout=subprocess.PIPE,
             stderr=complaints,
             # Set for the child alone: this process and its other children stay with Keras 3.
-            env={**worker_environment(), "TF_USE_LEGACY_KERAS": "1", "TF_CPP_MIN_LOG_LEVEL": "3"},
+            env={
+                **worker_environment(),
+                **allocator.settings(),
+                "TF_USE_LEGACY_KERAS": "1",
+                "TF_CPP_MIN_LOG_LEVEL": "3",
+            },
             # Ctrl-C reaches this process alone, which then ends the worker.
             start_new_session=True,
         )

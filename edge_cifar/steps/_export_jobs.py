@@ -14,7 +14,7 @@ from typing import Any
 
 import psutil
 
-from edge_cifar import deaths, machine, scratch, strict_json
+from edge_cifar import allocator, deaths, machine, scratch, strict_json
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.steps._export_worker import Task
 from edge_cifar.variant import Variant
@@ -96,7 +96,7 @@ class _Workers:
                     stdin=subprocess.PIPE,
                     stdout=subprocess.PIPE,
                     stderr=complaints,
-                    env={**worker_environment(), **ONE_THREAD, "TMPDIR": str(temporary)},
+                    env={**worker_environment(), **allocator.settings(), **ONE_THREAD, "TMPDIR": str(temporary)},
                     # Ctrl-C reaches the command alone, which then ends its workers in good order.
                     start_new_session=True,
                 )

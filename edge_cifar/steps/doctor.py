@@ -8,13 +8,14 @@ from __future__ import annotations
 
 import importlib.metadata
 import platform
+import shutil
 import sys
 from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import edge_cifar.converters
-from edge_cifar import machine, packages, plugins, programs
+from edge_cifar import allocator, machine, packages, plugins, programs
 from edge_cifar.packages import installed
 from edge_cifar.runtimes import loading
 
@@ -26,6 +27,8 @@ _NEWEST_FOR_METAL = (2, 19)
 _PYTHON_TOO_NEW_FOR_TENSORFLOW = (3, 14)
 _BUSY_LOAD_PER_CORE = 0.7
 _DRIVER_SECONDS = 5.0
+# benchmarks/results/allocators.json: resnet8 on processors where TensorFlow computes without oneDNN.
+_TCMALLOC_SAVES = "tcmalloc would save up to a tenth more of a training's processor time"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -93,6 +96,8 @@ def _training() -> Iterator[Finding]:
     else:
         yield _keras()
     yield _metal() if sys.platform == "darwin" else _cuda()
+    if allocator.supported():
+        yield _allocator()
 
 
 def _converting() -> Iterator[Finding]:
@@ -166,6 +171,21 @@ def _metal() -> Finding:
     if not metal:
         return finding(False, f"tensorflow-metal is not installed (it needs TensorFlow {limit}), {other_way}", install)
     return finding(True, f"Apple GPU, tensorflow-metal {metal}")
+
+
+def _allocator() -> Finding:
+    """What serves the memory of processes that train and convert."""
+
+    def finding(detail: str, remedy: str | None = None) -> Finding:
+        return Finding(area="train", name="memory allocator", ready=True, detail=detail, remedy=remedy)
+
+    chosen = allocator.chosen()
+    if chosen == "tcmalloc":
+        return finding("tcmalloc")
+    if chosen == "system":
+        return finding("the system's, as the environment says")
+    remedy = f"apt-get install {allocator.TCMALLOC_PACKAGE}" if shutil.which("apt-get") else None
+    return finding(f"glibc, tuned to keep its memory; {_TCMALLOC_SAVES}", remedy)
 
 
 def _nvidia_gpus() -> list[str]:
