@@ -26,8 +26,8 @@ TCMALLOC_PACKAGE = "libtcmalloc-minimal4"
 # Set in the process that the command becomes, so that it does so once.
 _STARTED = "_EDGE_CIFAR_ALLOCATOR_STARTED"
 _TCMALLOC = "libtcmalloc_minimal.so.4"
-# Memory that was asked for once is kept, in one heap that is never trimmed and grows by 128 MiB. That no buffer is mapped
-# for itself is said by their number, since TensorFlow sets the threshold anew. One arena: each would keep its own peak.
+# Memory that was asked for once is kept, in one heap (every arena more would keep a peak of its own) that is never
+# trimmed and grows by 128 MiB. That no buffer is mapped for itself is said by their number, which TensorFlow leaves.
 # https://sourceware.org/glibc/manual/latest/html_node/Memory-Allocation-Tunables.html
 _GLIBC_TUNABLES = ":".join(
     f"glibc.malloc.{name}={value}"

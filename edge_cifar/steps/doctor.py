@@ -96,7 +96,7 @@ def _training() -> Iterator[Finding]:
     else:
         yield _keras()
     yield _metal() if sys.platform == "darwin" else _cuda()
-    if allocator.supported():
+    if allocator.supported() and installed("keras"):
         yield _allocator()
 
 
