@@ -3,14 +3,19 @@
 from __future__ import annotations
 
 import time
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge_cifar.answer_check import AnswerCheck
 from edge_cifar.data.pictures import Photograph
 from edge_cifar.errors import BundleError
 from edge_cifar.evaluation import scores
 from edge_cifar.runtimes import Runtime, loading
+
+# A file that takes images of any size gets a picture whole up to this side; larger ones fill the memory.
+_LARGEST_SIDE = 1024
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -24,20 +29,24 @@ class Prediction:
         runtime: what computed the answer.
         preparation: how the picture was fitted to the model's input, and how the answer became
             probabilities; empty where nothing was needed.
-        answers: (label, probability in 0..1), the likeliest first.
+        answers: (label, probability in 0..1), the likeliest first; none where there is an error.
         unsure: whether even the likeliest is less likely than was asked for.
         milliseconds: that the inference took, the picture being ready. One inference among other
             work: what an artifact costs is for ``bench`` to tell.
+        input: what pixels were given as: ``layout``, ``low``, ``high``, and on what ``ground``.
+        error: why there is no answer: the picture cannot be read.
     """
 
     image: Path
     model: Path
     variant: str | None
     runtime: str
-    preparation: str
-    answers: tuple[tuple[str, float], ...]
-    unsure: bool
-    milliseconds: float = field(compare=False)
+    preparation: str = ""
+    answers: tuple[tuple[str, float], ...] = ()
+    unsure: bool = False
+    milliseconds: float = field(default=0.0, compare=False)
+    input: dict[str, Any] = field(default_factory=dict)
+    error: str | None = None
 
     @property
     def name(self) -> str:
@@ -51,10 +60,12 @@ class Prediction:
             "model": str(self.model),
             "variant": self.variant,
             "runtime": self.runtime,
+            "input": self.input,
             "preparation": self.preparation,
             "milliseconds": self.milliseconds,
             "unsure": self.unsure,
             "predictions": [{"label": label, "probability": probability} for label, probability in self.answers],
+            "error": self.error,
         }
 
 
@@ -66,15 +77,25 @@ class Classifier:
         variant: such as ``tflite-int8``; None for a Keras model or somebody else's file.
         runtime: what computes.
         labels: names of the classes, in the order of the probabilities.
+        foreign: whether nothing vouches for what the file takes and answers.
     """
 
-    def __init__(self, path: Path, *, labels: tuple[str, ...] | None, variant: str | None, threads: int = 1) -> None:
+    def __init__(
+        self,
+        path: Path,
+        *,
+        labels: tuple[str, ...] | None,
+        variant: str | None,
+        foreign: bool = False,
+        threads: int = 1,
+    ) -> None:
         """Load a model file.
 
         Args:
             path: the file, or ``.mlpackage`` folder.
             labels: names of its classes; None takes those that the file itself holds, or numbers them.
             variant: such as ``tflite-int8``.
+            foreign: whether it is somebody else's, which neither a manifest nor a run vouches for.
             threads: CPU threads that one inference may use.
 
         Raises:
@@ -83,11 +104,27 @@ class Classifier:
         """
         self.path = path
         self.variant = variant
+        self.foreign = foreign
         self.runtime: Runtime = loading.load(path, threads=threads)
-        classes = self.runtime.classes
-        self.labels = labels or self.runtime.labels or tuple(f"class {number}" for number in range(classes))
-        if len(self.labels) != classes:
-            raise BundleError(f"{path} tells {classes} classes, its labels name {len(self.labels)}; export again")
+        self.labels = _named(labels or self.runtime.labels, self.runtime.classes)
+        if len(self.labels) != scores.classes(self.runtime.classes):
+            raise BundleError(
+                f"{path} tells {scores.classes(self.runtime.classes)} classes, its labels name {len(self.labels)}; "
+                "export again"
+            )
+        self._ground = self.runtime.range_ground
+        self._check = AnswerCheck(path, self.runtime, threads) if foreign else None
+
+    @property
+    def input(self) -> dict[str, Any]:
+        """What pixels are given as: ``layout``, ``low``, ``high``, and on what ``ground``."""
+        low, high = self.runtime.input_range
+        return {"layout": self.runtime.layout, "low": low, "high": high, "ground": self._ground}
+
+    @property
+    def assumption(self) -> str:
+        """What is taken for granted of a foreign file, for people; empty where nothing is."""
+        return self._check.assumption if self._check else ""
 
     def classify(self, photograph: Photograph, *, image: Path, top: int, threshold: float = 0.0) -> Prediction:
         """Ask the model about one picture.
@@ -102,17 +139,22 @@ class Classifier:
             BundleError: the model's answer is no numbers.
         """
         height, width, _ = self.runtime.input_shape
-        picture = photograph.fitted(height=height, width=width)
+        if self.runtime.any_size:
+            picture = photograph.whole(largest=_LARGEST_SIDE)
+        else:
+            picture = photograph.fitted(height=height, width=width)
         start = time.perf_counter()
         answers = self.runtime.predict(picture.pixels[None])
         milliseconds = 1e3 * (time.perf_counter() - start)
         if not scores.are_numbers(answers):
             raise BundleError(f"{self.path} answers with what is no number (NaN or infinite)")
         preparations = [picture.preparation] if picture.preparation else []
-        if self.variant is None and not scores.are_probabilities(answers):
-            answers = scores.softmax(answers)
-            preparations.append("the model's scores are no probabilities; softmax made them so")
+        if self.variant is None:
+            answers, how = scores.as_probabilities(answers)
+            preparations += [how] if how else []
         probabilities = answers[0]
+        if self._check:
+            self._check.add(picture.pixels, probabilities)
         likeliest = (-probabilities).argsort(kind="stable")[:top]
         return Prediction(
             image=image,
@@ -123,4 +165,31 @@ class Classifier:
             answers=tuple((self.labels[number], float(probabilities[number])) for number in likeliest),
             unsure=bool(probabilities[likeliest[0]] < threshold),
             milliseconds=milliseconds,
+            input=self.input,
         )
+
+    def unread(self, *, image: Path, error: str) -> Prediction:
+        """In place of the answer to a picture that cannot be read.
+
+        Args:
+            image: its path.
+            error: why.
+        """
+        return Prediction(
+            image=image, model=self.path, variant=self.variant, runtime=self.runtime.name, input=self.input, error=error
+        )
+
+    def doubts(self) -> Iterator[str]:
+        """What the answers so far say against the range that was assumed for a foreign file, a sentence each."""
+        yield from filter(None, (self.alike(), self._check.better_range() if self._check else ""))
+
+    def alike(self) -> str:
+        """That a foreign file gave several different pictures the same answer, for people; empty where it did not."""
+        return self._check.alike(self.labels) if self._check else ""
+
+
+def _named(labels: tuple[str, ...] | None, count: int) -> tuple[str, ...]:
+    """Names of all classes; of the two that a single score tells apart, a lone name is that of the second."""
+    if labels and len(labels) == count == 1:
+        return f"not {labels[0]}", labels[0]
+    return labels or tuple(f"class {number}" for number in range(scores.classes(count)))

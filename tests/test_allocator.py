@@ -166,7 +166,12 @@ def test_what_cannot_be_had_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
 @on_glibc
 @pytest.mark.parametrize(
     ("arguments", "starts"),
-    [(["train", "resnetx"], 2), (["--debug", "export", "nothing"], 2), (["train", "--help"], 1), (["verify", "nothing"], 1)],
+    [
+        (["train", "resnetx"], 2),
+        (["--debug", "export", "nothing"], 2),
+        (["train", "--help"], 1),
+        (["verify", "nothing"], 1),
+    ],
     ids=["train", "export", "help", "verify"],
 )
 def test_commands_that_train_or_convert_start_again(tmp_path: Path, arguments: list[str], starts: int) -> None:

@@ -132,7 +132,7 @@ def test_a_result_of_before_there_was_a_choice_is_of_the_default_way(tmp_path: P
 def test_pixels_of_a_bare_file_are_given_as_told(tmp_path: Path) -> None:
     file = fake_file(tmp_path / "theirs.fake")
     (row,) = rows(file, input_range=(-1.0, 1.0), layout="nhwc")
-    assert row["input"] == {"layout": "nhwc", "low": -1.0, "high": 1.0}
+    assert row["input"] == {"layout": "nhwc", "low": -1.0, "high": 1.0, "ground": "told"}
 
 
 def test_pixels_cannot_be_told_of_our_own_artifacts(tmp_path: Path) -> None:

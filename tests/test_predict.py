@@ -191,10 +191,12 @@ def test_json_document(tiny_bundle: Bundle, picture: Path, capsys: pytest.Captur
         "model",
         "variant",
         "runtime",
+        "input",
         "preparation",
         "milliseconds",
         "unsure",
         "predictions",
+        "error",
     }
     assert len(result["predictions"]) == 2
     assert result["predictions"][0]["probability"] >= result["predictions"][1]["probability"]

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from itertools import groupby
 from typing import Any
 
-from edge_cifar import files
+from edge_cifar import model_files
 from edge_cifar.bench.examination import Examination, Judgement
 from edge_cifar.bench.process import WorkerProcess
 from edge_cifar.bench.subject import Subject
@@ -48,7 +48,9 @@ class Lane:
         worker: the process it runs in at the moment.
         input_shape: of one image, as loaded; so are those that follow.
         classes: number of classes.
-        input: what pixels are given as: ``layout``, ``low``, ``high``.
+        input: what pixels are given as: ``layout``, ``low``, ``high``, and on what ``ground``.
+        doubt: which other input range does clearly better than the one that was assumed, so that its accuracy
+            says nothing about the network.
     """
 
     subject: Subject
@@ -77,15 +79,20 @@ class Lane:
     input_shape: tuple[int, ...] = ()
     classes: int = 0
     input: dict[str, Any] = field(default_factory=dict)
+    doubt: str | None = None
 
     def setup(self) -> dict[str, Any]:
         """How a worker is to load it: the arguments of :class:`edge_cifar.runtimes.Setup`."""
-        return {
+        setup = {
             "backend": self.backend,
             "batch": self.batch,
             "input_range": self.subject.input_range,
             "layout": self.subject.layout,
         }
+        if self.subject.examinations:
+            # For a file that takes images of any size.
+            setup["image_size"] = self.subject.examinations[0].images.shape[1:3]
+        return setup
 
     def close(self) -> None:
         """End its process, if it has one."""
@@ -120,4 +127,4 @@ def groups(lanes: Sequence[Lane], available_bytes: int) -> Iterator[list[Lane]]:
 
 def _needed_bytes(lane: Lane) -> int:
     """A worker takes its runtime, and a few times the size of its file."""
-    return _RUNTIME_BYTES.get(lane.runtime, _SMALL_RUNTIME_BYTES) + 4 * files.size_bytes(lane.subject.path)
+    return _RUNTIME_BYTES.get(lane.runtime, _SMALL_RUNTIME_BYTES) + 4 * model_files.size_bytes(lane.subject.path)

@@ -136,7 +136,7 @@ def _key(row: Row) -> tuple[Any, ...]:
 
 
 def _default_backend(path: str) -> str | None:
-    found = [module for module in loading.modules() if Path(path).suffix == module.SUFFIX]
+    found = loading.takers(path)
     return str(found[0].BACKENDS[0]) if found else None
 
 

@@ -49,7 +49,7 @@ class BenchmarkResult:
         backend: which of the runtime's backends computed it.
         threads: CPU threads an inference could use.
         batch: images in one inference.
-        input: what pixels were given as: ``layout``, ``low``, ``high``.
+        input: what pixels were given as: ``layout``, ``low``, ``high``, and on what ``ground``.
         size_bytes: on disk.
         gzip_bytes: compressed.
         judged: its answers on the images that accuracy is measured on.
@@ -122,7 +122,7 @@ class BenchmarkResult:
         return {
             "model": self.model,
             "variant": str(self.variant) if self.variant else None,
-            "format": self.variant.format if self.variant else self.path.suffix.lstrip("."),
+            "format": self.variant.format if self.variant else self.path.suffix.lower().lstrip("."),
             "precision": self.variant.precision if self.variant else None,
             "path": self.path.as_posix(),
             "sha256": self.sha256,

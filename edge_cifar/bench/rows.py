@@ -8,8 +8,9 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_cifar import files
+from edge_cifar import model_files
 from edge_cifar.bench.lane import Lane
+from edge_cifar.bench.range_trial import DOUBTED
 from edge_cifar.bench.result import BenchmarkResult, Ratio, Status
 from edge_cifar.bench.session import NO_ACCURACY
 from edge_cifar.bench.statistics import latency, paired_ratio, window_medians
@@ -36,7 +37,7 @@ def planned(subject: Subject) -> BenchmarkResult:
         multiply_adds=subject.multiply_adds,
         caveat=subject.caveat,
         size_bytes=size_bytes,
-        gzip_bytes=None if size_bytes is None else files.gzip_bytes(subject.path),
+        gzip_bytes=None if size_bytes is None else model_files.gzip_bytes(subject.path),
     )
 
 
@@ -63,6 +64,7 @@ def measured(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> Benc
         row,
         batch=lane.batch,
         input=lane.input,
+        caveat=row.caveat or (DOUBTED if lane.doubt else None),
         judged=lane.judgements.get(subject.accuracy_on) if subject.accuracy_on else None,
         compared=lane.judgements.get(subject.agreement_on) if subject.agreement_on else None,
         latency=latency(lane.windows_ns, lane.first_ms),
@@ -127,6 +129,8 @@ def _notes(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> list[s
     notes = list(lane.remarks)
     if lane.subject.accuracy_on is None:
         notes.append(f"{NO_ACCURACY}: no labelled images for it; give --data")
+    if lane.subject.bare and lane.input["ground"] == "assumed":
+        notes.append(_assumed(lane))
     if lane.subject.bare and row.judged is not None and row.judged.accuracy.low <= 1 / lane.classes:
         notes.append(_at_chance(lane))
     if not any(lane.stable):
@@ -141,6 +145,14 @@ def _notes(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> list[s
         times = row.ratio.interval.value
         notes.append(f"slower than {row.ratio.to} on this machine: {times:.2f} times as long")
     return notes
+
+
+def _assumed(lane: Lane) -> str:
+    given = lane.input
+    return (
+        f"pixels are given as {given['low']:g} to {given['high']:g}, which is assumed, since the file does not say; "
+        "--input-range LOW,HIGH tells"
+    )
 
 
 def _at_chance(lane: Lane) -> str:

@@ -19,6 +19,7 @@ from edge_cifar.bench.examination import Examination, Probabilities
 from edge_cifar.bench.lane import Lane, groups
 from edge_cifar.bench.process import WorkerError, WorkerProcess
 from edge_cifar.bench.protocol import Protocol
+from edge_cifar.bench.range_trial import RangeTrial
 from edge_cifar.bench.subject import Subject, contradiction
 from edge_cifar.evaluation import scores
 from edge_cifar.progress import Advance, Progress
@@ -33,6 +34,8 @@ _PROFILE_SECONDS = 1.0
 
 NO_ACCURACY = "accuracy was not measured"
 SOFTMAX = "its answers are no probabilities; its calibration error is that of their softmax"
+# How answers became probabilities, where a row says it in words of its own.
+HOW = {scores.SOFTMAX: SOFTMAX}
 
 
 @dataclass(kw_only=True)
@@ -109,7 +112,7 @@ class Session:
             lane.base_bytes.append(started["resident_bytes"])
             lane.own_cost_ns.append(started["own_cost_ns"])
             lane.load_ms.append(loaded["load_ms"])
-            lane.input_shape, lane.classes = tuple(loaded["input_shape"]), loaded["classes"]
+            lane.input_shape, lane.classes = tuple(loaded["input_shape"]), scores.classes(loaded["classes"])
             lane.batch, lane.input = loaded["batch"], loaded["input"]
             claim = contradiction(lane.subject, lane.input_shape, lane.classes)
             if claim is not None:
@@ -177,8 +180,8 @@ class Session:
                     for examination in lane.subject.examinations:
                         self._put(lane, examination)
             elif first is not None and lane.failure is None:
-                lane.judgements = first.judgements
-                lane.remarks += [remark for remark in first.remarks if remark.startswith((NO_ACCURACY, SOFTMAX))]
+                lane.judgements, lane.doubt = first.judgements, first.doubt
+                lane.remarks += first.remarks
 
     def _put(self, lane: Lane, examination: Examination) -> None:
         refusal = examination.refusal(lane.input_shape, lane.classes)
@@ -198,10 +201,14 @@ class Session:
         answers = np.concatenate(parts)
         if not scores.are_numbers(answers):
             raise WorkerError("it answers with what is no number (NaN or infinite)")
-        if lane.subject.bare and not scores.are_probabilities(answers):
-            answers = scores.softmax(answers)
-            lane.remarks.append(SOFTMAX)
+        if lane.subject.bare:
+            answers, how = scores.as_probabilities(answers)
+            lane.remarks += [HOW.get(how, how)] if how else []
         lane.judgements[examination] = examination.judge(answers)
+        if lane.subject.bare and lane.input["ground"] == "assumed" and examination is lane.subject.accuracy_on:
+            trial = RangeTrial(lane=lane, examination=examination, answers=answers, folder=self._folder)
+            lane.doubt = trial.doubt(partial(self._ask, lane))
+            lane.remarks += [lane.doubt] if lane.doubt else []
 
     def _ask(self, lane: Lane, action: str, **arguments: Any) -> dict[str, Any]:
         assert lane.worker is not None

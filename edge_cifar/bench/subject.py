@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from types import ModuleType
 
-from edge_cifar import files
+from edge_cifar import model_files
 from edge_cifar.artifact import Artifact
 from edge_cifar.bench.examination import Examination
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
@@ -33,6 +33,7 @@ class Subject:
             same object as ``accuracy_on`` where one set of images serves both.
         multiply_adds: of the Keras model for one image; None where it is not known.
         caveat: why its accuracy says nothing about the network; None when it does.
+        of_run: whether it is the Keras model of a run, whose record vouches for it.
         input_range: of a bare file, where the user tells: real values of pixels 0 and 255.
         layout: likewise.
     """
@@ -44,6 +45,7 @@ class Subject:
     agreement_on: Examination | None = None
     multiply_adds: int | None = None
     caveat: str | None = None
+    of_run: bool = False
     input_range: Range | None = None
     layout: Layout | None = None
 
@@ -52,12 +54,12 @@ class Subject:
         """Format and precision; None for a bare file."""
         if self.artifact is not None:
             return self.artifact.variant
-        return Variant(KERAS, "fp32") if self.path.suffix == f".{KERAS}" else None
+        return Variant(KERAS, "fp32") if is_keras(self.path) else None
 
     @property
     def bare(self) -> bool:
         """Whether nobody vouches for what it takes: somebody else's file."""
-        return self.variant is None
+        return self.artifact is None and not self.of_run
 
     @property
     def name(self) -> str:
@@ -76,7 +78,7 @@ class Subject:
         return name in names or (name == KERAS and self.variant is not None and self.variant.format == KERAS)
 
     def check(self) -> None:
-        """Hold the file to its manifest entry; a bare file must only exist.
+        """Hold the file to its manifest entry; a bare file must only exist, with all that belongs to it.
 
         Raises:
             BundleError: it is missing or another.
@@ -85,6 +87,8 @@ class Subject:
             self.artifact.check()
         elif not self.path.exists():
             raise BundleError(f"no model at {self.path}")
+        else:
+            model_files.parts(self.path)
 
 
 def contradiction(subject: Subject, input_shape: tuple[int, ...], classes: int) -> str | None:
@@ -114,7 +118,7 @@ def timed_runtime(path: Path) -> ModuleType:
         UsageError: no runtime runs files of this suffix.
         RuntimeUnavailable: none can here; a reference evaluator does not count, its speed says nothing.
     """
-    candidates = [module for module in loading.modules() if path.suffix == module.SUFFIX and _timed(module)]
+    candidates = [module for module in loading.takers(path) if _timed(module)]
     if not candidates:
         raise UsageError(f"{path} is no model: its name must end in {', '.join(loading.suffixes())}")
     reasons = [module.unavailable() for module in candidates]
@@ -151,5 +155,14 @@ def _timed(module: ModuleType) -> bool:
 
 
 def stored(path: Path) -> tuple[int | None, str | None]:
-    """Size in bytes and checksum of what lies at ``path``; None for each where there is nothing."""
-    return (files.size_bytes(path), files.sha256(path)) if path.exists() else (None, None)
+    """Size in bytes and checksum of the model at ``path``; None for each where there is nothing whole."""
+    try:
+        return (model_files.size_bytes(path), model_files.sha256(path)) if path.exists() else (None, None)
+    except BundleError:
+        # A part of it is missing, which the check before a measurement tells.
+        return None, None
+
+
+def is_keras(path: Path) -> bool:
+    """Whether a path is that of a Keras model, by its suffix."""
+    return any(runtime_name(module) == KERAS for module in loading.takers(path))

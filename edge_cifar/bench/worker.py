@@ -87,7 +87,12 @@ class Worker:
             "input_shape": [int(side) for side in self._runtime.input_shape],
             "classes": int(self._runtime.classes),
             "batch": int(self._runtime.batch),
-            "input": {"layout": self._runtime.layout, "low": float(low), "high": float(high)},
+            "input": {
+                "layout": self._runtime.layout,
+                "low": float(low),
+                "high": float(high),
+                "ground": self._runtime.range_ground,
+            },
         }
 
     def _first(self, images: str | None) -> Answer:

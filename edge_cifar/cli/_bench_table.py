@@ -52,7 +52,7 @@ def refuse_failed(rows: Sequence[tuple[str, str]]) -> None:
 
 
 def _name(row: BenchmarkResult, ways: Ways) -> str:
-    name = str(row.variant) if row.variant else row.path.suffix.lstrip(".")
+    name = str(row.variant) if row.variant else row.path.suffix.lower().lstrip(".")
     return " ".join(word for word in (name, ways.words(row)) if word)
 
 

@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_cifar.cli._output import Terminal, emit_json, emit_table
+from edge_cifar.errors import DataError
 
 if TYPE_CHECKING:
     from edge_cifar.classifier import Prediction
@@ -41,7 +42,8 @@ def command(
 
     MODEL is an exported file, a bundle or a run. IMAGE is a picture of any size, a folder of them, or
     - for standard input. Pictures are turned upright, cropped about their centre and resized to the
-    model's input.
+    model's input. One that cannot be read costs its own answer, and the exit status is 1 then. Of
+    somebody else's model file it is said which range of pixels is assumed, where the file does not tell.
 
     \b
     Examples:
@@ -56,16 +58,23 @@ def command(
     predictions = predict([model, *others], images, top=top, threshold=threshold, progress=progress)
     if as_json:
         emit_json({"results": [prediction.document() for prediction in predictions]})
-        return
-    for line in dict.fromkeys(_preparations(predictions)):
-        progress.say(line)
-    _print(predictions, models=1 + len(others))
+    else:
+        for line in _preparations(predictions):
+            progress.say(line)
+        _print(predictions, models=1 + len(others))
+    if errors := list(dict.fromkeys(prediction.error for prediction in predictions if prediction.error)):
+        pictures = len(predictions) // (1 + len(others))
+        raise DataError(f"{len(errors)} of {pictures} pictures got no answer: {'; '.join(errors)}")
 
 
 def _preparations(predictions: Sequence[Prediction]) -> Iterator[str]:
+    """What was done to the pictures and the answers; said once where it was done to several."""
+    images: dict[str, dict[Path, None]] = {}
     for prediction in predictions:
         if prediction.preparation:
-            yield f"{prediction.image}: {prediction.preparation}"
+            images.setdefault(prediction.preparation, {})[prediction.image] = None
+    for preparation, done in images.items():
+        yield f"{next(iter(done)) if len(done) == 1 else f'{len(done)} pictures'}: {preparation}"
 
 
 def _print(predictions: Sequence[Prediction], models: int) -> None:
@@ -75,9 +84,11 @@ def _print(predictions: Sequence[Prediction], models: int) -> None:
     if len(set(names)) < models:
         names = [str(prediction.model) for prediction in asked]
     headers = ["label", "probability"] if models == 1 else [cell for name in names for cell in (name, "")]
-    rows: list[list[str]] = []
+    rows: list[list[str | None]] = []
     for start in range(0, len(predictions), models):
         side_by_side = predictions[start : start + models]
+        if side_by_side[0].error:
+            rows.append([str(side_by_side[0].image), *("cannot be read", None) * models])
         for rank in range(max(len(prediction.answers) for prediction in side_by_side)):
             cells = [cell for prediction in side_by_side for cell in _cells(prediction, rank)]
             rows.append([str(side_by_side[0].image) if rank == 0 else "", *cells])

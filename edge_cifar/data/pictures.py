@@ -56,6 +56,14 @@ class Photograph:
     def height(self) -> int:
         return self._image.height
 
+    def whole(self, *, largest: int) -> Picture:
+        """The whole picture at its own size, made smaller where a side is longer than ``largest`` pixels."""
+        scale = largest / max(self._image.size)
+        if scale >= 1:
+            return Picture(pixels=np.asarray(self._image), preparation=self.remark)
+        width, height = (max(round(side * scale), 1) for side in self._image.size)
+        return self.fitted(height=height, width=width)
+
     def fitted(self, *, height: int, width: int) -> Picture:
         """The picture cropped about its centre to a model's proportions, and resized with an antialiasing filter.
 

@@ -13,6 +13,36 @@ Scores = NDArray[np.floating[Any]]
 _SLACK = 1e-2
 
 
+SOFTMAX = "the model's scores are no probabilities; softmax made them so"
+OF_TWO = "the model's one output is taken for the probability of the second of two classes"
+SIGMOID = "the model's one output is taken for a score of the second of two classes; a sigmoid made it a probability"
+
+
+def classes(scores: int) -> int:
+    """How many classes so many scores an image tell apart: a single one tells two apart."""
+    return max(scores, 2)
+
+
+def as_probabilities(scores: Scores) -> tuple[NDArray[np.float32], str]:
+    """A network's scores as probabilities of its classes, whatever its last layer is.
+
+    Args:
+        scores: ``[N, scores]``, numbers. One score alone is the probability p of the second of two classes,
+            as a sigmoid gives it, or what a sigmoid is still to be taken of.
+
+    Returns:
+        float32 ``[N, classes]``, and what was done for it; empty where the scores were probabilities.
+    """
+    if scores.shape[1] == 1:
+        if scores.min() >= -_SLACK and scores.max() <= 1 + _SLACK:
+            second = np.clip(scores, 0, 1).astype(np.float32)
+            return np.concatenate([1 - second, second], axis=1), OF_TWO
+        return softmax(np.concatenate([np.zeros_like(scores), scores], axis=1)), SIGMOID
+    if are_probabilities(scores):
+        return scores.astype(np.float32), ""
+    return softmax(scores), SOFTMAX
+
+
 def are_numbers(scores: Scores) -> bool:
     """Whether nothing among the scores is NaN or infinite."""
     return bool(np.isfinite(scores).all())

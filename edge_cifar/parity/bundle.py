@@ -253,7 +253,7 @@ def _weight_check(sibling: Artifact, artifact: Artifact) -> WeightCheck:
 
 def _method(path: Path) -> str:
     """The runtime that answers, or would answer, for a file: the first that can run it here."""
-    modules = [module for module in loading.modules() if path.suffix == module.SUFFIX]
+    modules = loading.takers(path)
     able = [module for module in modules if module.unavailable() is None]
     names = [module.__name__.rpartition(".")[2].replace("_", "-") for module in able or modules]
     return names[0] if names else "none"

@@ -9,6 +9,12 @@ A runtime module defines
                         backend is named
     load(path, *, threads=1, setup=PLAIN)   the file as a :class:`Runtime`
 
+and, where there is more to tell,
+
+    ALSO                further suffixes that it runs: (".h5",)
+    beside(path)        the files beside it that hold a part of it, such as weights; raises BundleError where one
+                        is missing or lies elsewhere
+
 and, where its latency may be measured, which a reference's may not,
 
     LIBRARY             the module that load() imports, so that a benchmark can import it beforehand
@@ -28,7 +34,12 @@ from numpy.typing import NDArray
 Images = NDArray[np.uint8]
 Probabilities = NDArray[np.float32]
 Range = tuple[float, float]
+Ranges = tuple[Range, Range, Range]
 Layout = Literal["nhwc", "nchw"]
+# Why pixels are given in a range: a user told it, the file says it, its quantization spans it, or nothing does.
+Ground = Literal["told", "stated", "quantized", "assumed"]
+# Sides in pixels of the images for a file that takes any, where nothing else says: what ImageNet's networks see.
+ANY_SIZE = (224, 224)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -40,13 +51,17 @@ class Setup:
         batch: images in one inference.
         input_range: real values of pixels 0 and 255, where a file of somebody else's does not tell;
             None for what its quantization says, and raw pixels where that says nothing.
+        channel_ranges: those of red, green and blue, where they differ; in place of ``input_range``.
         layout: order of its input's dimensions; None for what their sizes say.
+        image_size: height and width of the images, for a file that takes any.
     """
 
     backend: str | None = None
     batch: int = 1
     input_range: Range | None = None
+    channel_ranges: Ranges | None = None
     layout: Layout | None = None
+    image_size: tuple[int, int] = ANY_SIZE
 
 
 PLAIN = Setup()
@@ -76,21 +91,28 @@ class Runtime(Protocol):
 
     Attributes:
         name: the runtime's own: ``litert``, ``onnxruntime``, ``coreml``, ``coreml-reference``, ``keras``.
-        input_shape: (height, width, 3) of one image.
+        input_shape: (height, width, 3) of one image; of one among others where ``any_size``.
+        any_size: whether ``predict`` takes images of any size.
         batch: images that one inference takes.
         input_range: real values that pixels 0 and 255 are given as.
+        range_ground: why.
         layout: order of the input's dimensions.
-        classes: number of classes.
+        classes: number of scores for an image, mostly probabilities of its classes; a single one stands for
+            two classes (see :mod:`edge_cifar.evaluation.scores`).
         labels: names of the classes in the order of the probabilities, where the file itself holds
             them; a damaged file's raise BundleError.
     """
 
     name: str
     input_shape: tuple[int, int, int]
+    any_size: bool
     batch: int
     input_range: Range
     layout: Layout
     classes: int
+
+    @property
+    def range_ground(self) -> Ground: ...
 
     @property
     def labels(self) -> tuple[str, ...] | None: ...
@@ -102,7 +124,8 @@ class Runtime(Protocol):
             images: uint8 ``[N, H, W, 3]``, raw RGB in 0..255; any N, 0 included.
 
         Returns:
-            float32 ``[N, classes]``. Scale and zero point stay inside the runtime.
+            float32 ``[N, classes]``; other scores than probabilities where the file has no softmax. Scale and
+            zero point stay inside the runtime.
         """
         ...
 

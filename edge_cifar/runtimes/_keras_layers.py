@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import numpy as np
@@ -10,6 +11,7 @@ from numpy.typing import NDArray
 from edge_cifar.activations import Activations, Layer, positions
 
 Values = NDArray[np.float32]
+_SCALING = ("Rescaling", "Normalization")
 
 
 def sampled(keras: Any, model: Any, images: NDArray[np.uint8]) -> Activations:
@@ -51,6 +53,25 @@ def sampled(keras: Any, model: Any, images: NDArray[np.uint8]) -> Activations:
             for layer in stay
         ),
     )
+
+
+def scales_its_pixels(model: Any) -> bool:
+    """Whether a model scales pixels itself, before its first layer with weights: then it takes them as 0 to 255."""
+    for layer in flattened(model):
+        if type(layer).__name__ in _SCALING:
+            return True
+        if layer.weights:
+            return False
+    return False
+
+
+def flattened(model: Any) -> Iterator[Any]:
+    """A model's layers in order, those of models inside it in the place of these."""
+    for layer in model.layers:
+        if hasattr(layer, "layers"):
+            yield from flattened(layer)
+        else:
+            yield layer
 
 
 def _is_plain(keras: Any, layer: Any) -> bool:

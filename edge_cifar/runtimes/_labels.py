@@ -1,16 +1,26 @@
-"""Class names that a model file itself holds, where the runtime does not hand them out."""
+"""What a model file says of itself in its metadata: the names of its classes, and what pixels it takes."""
 
 from __future__ import annotations
 
+import ast
 import mmap
 import struct
+from collections.abc import Collection, Mapping
 from pathlib import Path
+from typing import Any
 
 from edge_cifar import strict_json
 from edge_cifar.errors import BundleError
 from edge_cifar.runtimes._flatbuffer import Flatbuffer
 
 LABELS = "labels"
+# As other exporters call them, Ultralytics' "names" among them: a Python dict by class number, or a list.
+_FOREIGN_LABELS = ("names", "classes")
+_DESCRIPTION = "description"
+# What the exporting step writes into every artifact's description.
+_RAW_PIXELS = "raw RGB pixels in"
+# Of text that is read as Python; the names of ImageNet's 21,841 classes take a twentieth of it.
+_MOST_CHARACTERS = 1 << 23
 
 # Places of the fields in the tables of TensorFlow Lite's schema (schema.fbs, version 3).
 _MODEL_BUFFERS, _MODEL_METADATA = 4, 6
@@ -33,28 +43,84 @@ def parsed(text: str, source: str) -> tuple[str, ...]:
     return tuple(names)
 
 
+def of_texts(texts: Mapping[str, str], source: str) -> tuple[str, ...] | None:
+    """Labels among the texts that a file carries; None where there are none.
+
+    Raises:
+        BundleError: the text that our converters call the labels is something else.
+    """
+    if LABELS in texts:
+        return parsed(texts[LABELS], source)
+    return next(filter(None, (_foreign(texts[name]) for name in _FOREIGN_LABELS if name in texts)), None)
+
+
+def take_raw_pixels(texts: Mapping[str, str]) -> bool:
+    """Whether the texts that a file carries say that it takes pixels as 0 to 255."""
+    return _RAW_PIXELS in texts.get(_DESCRIPTION, "")
+
+
 def of_tflite(path: Path) -> tuple[str, ...] | None:
     """Labels in the metadata of a ``.tflite`` file; None where it has none.
 
     Raises:
         BundleError: the file's tables point outside it.
     """
+    return of_texts(texts_of_tflite(path, (LABELS, *_FOREIGN_LABELS)), path.name)
+
+
+def tflite_takes_raw_pixels(path: Path) -> bool:
+    """Whether the metadata of a ``.tflite`` file say that it takes pixels as 0 to 255.
+
+    Raises:
+        BundleError: the file's tables point outside it.
+    """
+    return take_raw_pixels(texts_of_tflite(path, (_DESCRIPTION,)))
+
+
+def texts_of_tflite(path: Path, wanted: Collection[str]) -> dict[str, str]:
+    """Texts in the metadata of a ``.tflite`` file, by name.
+
+    Args:
+        path: the file.
+        wanted: names of those that are read; what else is there may be no text.
+
+    Raises:
+        BundleError: the file's tables point outside it.
+    """
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
-            text = _metadata(Flatbuffer(data), LABELS)
+            return _metadata(Flatbuffer(data), wanted)
         except (struct.error, UnicodeDecodeError) as error:
             raise BundleError(f"{path} is damaged: its metadata point outside the file; export it again") from error
-    return None if text is None else parsed(text, path.name)
 
 
-def _metadata(flatbuffer: Flatbuffer, wanted: str) -> str | None:
+def _metadata(flatbuffer: Flatbuffer, wanted: Collection[str]) -> dict[str, str]:
+    found: dict[str, str] = {}
     model = flatbuffer.root()
     buffers = flatbuffer.tables(model, _MODEL_BUFFERS)
     for entry in flatbuffer.tables(model, _MODEL_METADATA):
-        if flatbuffer.bytes(entry, _METADATA_NAME) != wanted.encode():
+        name = flatbuffer.bytes(entry, _METADATA_NAME).decode("utf-8", errors="replace")
+        if name not in wanted:
             continue
         number = flatbuffer.number(entry, _METADATA_BUFFER)
         if number >= len(buffers):
             raise struct.error("no such buffer")
-        return flatbuffer.bytes(buffers[number], _BUFFER_DATA).decode("utf-8")
-    return None
+        found[name] = flatbuffer.bytes(buffers[number], _BUFFER_DATA).decode("utf-8")
+    return found
+
+
+def _foreign(text: str) -> tuple[str, ...] | None:
+    """Names as another exporter wrote them: a list, or a dict by class number, as JSON or as Python; else None."""
+    names: Any = None
+    if len(text) <= _MOST_CHARACTERS:
+        try:
+            # Both ways of writing: literal_eval takes constants alone and calls nothing.
+            names = ast.literal_eval(text.strip())
+        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+            return None
+    if isinstance(names, dict):
+        numbers = [str(number) for number in names]
+        names = list(names.values()) if numbers == [str(number) for number in range(len(names))] else None
+    if not isinstance(names, list | tuple) or not names or not all(isinstance(name, str) for name in names):
+        return None
+    return tuple(names)

@@ -1,4 +1,4 @@
-"""Raw pixels into whatever number type a model's input has, and its outputs back to probabilities."""
+"""Raw pixels into whatever number type a model's input has, and stored numbers back into real ones."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from edge_cifar.errors import BundleError
-from edge_cifar.runtimes import PLAIN, Layout, Range, Setup
+from edge_cifar.runtimes import PLAIN, Ground, Layout, Range, Ranges, Setup
 
 _PIXEL_MAXIMUM = 255
 # What networks are commonly trained on: raw pixels, [0, 1], [-1, 1], raw pixels minus 128.
@@ -69,16 +69,22 @@ class ImageInput:
     Attributes:
         height: pixels.
         width: pixels.
+        any_size: whether the file leaves height or width open, so that those here are one choice.
         channels_first: True for ``[N, 3, H, W]``, False for ``[N, H, W, 3]``.
         quantization: number type of the input.
         pixel_range: real values that pixel 0 and pixel 255 are to be given as.
+        range_ground: why.
+        channel_ranges: those of red, green and blue, where they differ.
     """
 
     height: int
     width: int
+    any_size: bool = False
     channels_first: bool
     quantization: Quantization
     pixel_range: Range
+    range_ground: Ground
+    channel_ranges: Ranges | None = None
 
     @classmethod
     def of(
@@ -87,10 +93,11 @@ class ImageInput:
         """The input described by a model file.
 
         Args:
-            shape: ``(N, H, W, 3)`` or ``(N, 3, H, W)``; N may be None.
+            shape: ``(N, H, W, 3)`` or ``(N, 3, H, W)``; N, H and W may be None, which is any.
             quantization: as the file states it.
             source: the file's name, for the error message.
-            setup: what pixels 0 and 255 stand for, and the layout. Left out, the range is derived from
+            setup: what pixels 0 and 255 stand for, the layout, and the images' size where the file leaves
+                that open. The range left out, the range is derived from
                 the quantization: of the ranges networks are commonly trained on, the one that the
                 quantized numbers span; raw pixels for a floating-point input, since a file does not say.
 
@@ -103,19 +110,20 @@ class ImageInput:
             channels_first, (height, width) = True, shape[2:4]
         else:
             laid_out = f" laid out as {setup.layout}" if setup.layout else ""
-            raise BundleError(f"{source} does not take RGB images{laid_out}: its input has shape {_text(shape)}")
-        if height is None or width is None:
-            raise BundleError(f"{source} does not fix its image size: its input has shape {_text(shape)}")
+            raise BundleError(f"{source} does not take RGB images{laid_out}: its input has shape {text(shape)}")
+        height, width, any_size = height or setup.image_size[0], width or setup.image_size[1], None in (height, width)
         if not 0 < height * width * (shape[0] or 1) <= _MOST_PIXELS:
-            raise BundleError(
-                f"{source} takes no images of a size that is run here: its input has shape {_text(shape)}"
-            )
+            raise BundleError(f"{source} takes no images of a size that is run here: its input has shape {text(shape)}")
+        pixel_range, ground = _range(quantization, setup)
         return cls(
             height=height,
             width=width,
+            any_size=any_size,
             channels_first=channels_first,
             quantization=quantization,
-            pixel_range=setup.input_range or _derived_range(quantization.real_range()),
+            pixel_range=pixel_range,
+            range_ground=ground,
+            channel_ranges=setup.channel_ranges,
         )
 
     @property
@@ -130,7 +138,7 @@ class ImageInput:
         """Images as the model's input.
 
         Args:
-            images: uint8 ``[N, H, W, 3]``, raw RGB in 0..255.
+            images: uint8 ``[N, H, W, 3]``, raw RGB in 0..255; H and W as they come for a file that takes any.
 
         Returns:
             the input tensor for N images, contiguous.
@@ -138,16 +146,21 @@ class ImageInput:
         Raises:
             BundleError: the images have another size than the model takes.
         """
-        if images.ndim != 4 or images.shape[1:] != self.shape:
+        fits = images.ndim == 4 and (self.any_size or images.shape[1:] == self.shape)
+        if not fits:
             raise BundleError(
-                f"the model takes images of shape {_text(self.shape)}, got {_text(images.shape[1:])}; resize them first"
+                f"the model takes images of shape {text(self.shape)}, got {text(images.shape[1:])}; resize them first"
             )
         ordered = np.ascontiguousarray(images.transpose(0, 3, 1, 2)) if self.channels_first else images
-        return self._lookup()[ordered]
+        if self.channel_ranges is None:
+            return self._table(self.pixel_range)[ordered]
+        tables = np.stack([self._table(channel) for channel in self.channel_ranges])
+        channels = np.arange(3)
+        return tables[channels[:, None, None] if self.channels_first else channels, ordered]
 
-    def _lookup(self) -> NDArray[Any]:
+    def _table(self, pixel_range: Range) -> NDArray[Any]:
         # A pixel has 256 values, so the whole conversion is one table.
-        low, high = self.pixel_range
+        low, high = pixel_range
         pixels = np.arange(_PIXEL_MAXIMUM + 1, dtype=np.float64)
         return self.quantization.quantize(low + pixels / _PIXEL_MAXIMUM * (high - low))
 
@@ -158,20 +171,6 @@ def filled(encoded: NDArray[Any], batch: int) -> NDArray[Any]:
     return np.concatenate([encoded, np.repeat(encoded[-1:], missing, axis=0)]) if missing else encoded
 
 
-def checked_probabilities(probabilities: NDArray[np.float32], images: int, source: str) -> NDArray[np.float32]:
-    """Probabilities as ``[N, classes]``.
-
-    Raises:
-        BundleError: the model's output is not one vector an image.
-    """
-    if probabilities.ndim != 2 or len(probabilities) != images:
-        raise BundleError(
-            f"{source} gives an output of shape {_text(probabilities.shape)} for {images} images, "
-            "not one vector of probabilities each"
-        )
-    return probabilities
-
-
 def stored_type(dtype: DTypeLike, scale: float, zero_point: int) -> Quantization:
     """A quantization as model files state it: a scale of 0 there means that there is none."""
     kind = np.dtype(dtype)
@@ -180,16 +179,21 @@ def stored_type(dtype: DTypeLike, scale: float, zero_point: int) -> Quantization
     return Quantization(dtype=kind, scale=scale, zero_point=zero_point)
 
 
-def _derived_range(real_range: Range | None) -> Range:
-    if real_range is None:
-        return _COMMON_RANGES[0]
-    low, high = real_range
-    for candidate in _COMMON_RANGES:
-        slack = _RANGE_SLACK * (candidate[1] - candidate[0])
-        if abs(low - candidate[0]) <= slack and abs(high - candidate[1]) <= slack:
-            return candidate
-    return _COMMON_RANGES[0]
+def _range(quantization: Quantization, setup: Setup) -> tuple[Range, Ground]:
+    if setup.channel_ranges is not None:
+        lows, highs = zip(*setup.channel_ranges, strict=True)
+        return (min(lows), max(highs)), "told"
+    if setup.input_range is not None:
+        return setup.input_range, "told"
+    if (spanned := quantization.real_range()) is not None:
+        low, high = spanned
+        for candidate in _COMMON_RANGES:
+            slack = _RANGE_SLACK * (candidate[1] - candidate[0])
+            if abs(low - candidate[0]) <= slack and abs(high - candidate[1]) <= slack:
+                return candidate, "quantized"
+    return _COMMON_RANGES[0], "assumed"
 
 
-def _text(shape: tuple[int | None, ...]) -> str:
+def text(shape: tuple[int | None, ...]) -> str:
+    """A shape as messages show it."""
     return "[" + ", ".join("batch" if size is None else str(size) for size in shape) + "]"

@@ -12,7 +12,19 @@ from PIL import Image
 
 from edge_cifar import packages, quiet
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
-from edge_cifar.runtimes import PLAIN, Images, Layout, Operator, Probabilities, Runtime, Setup, _coreml_plan, _labels
+from edge_cifar.runtimes import (
+    PLAIN,
+    Ground,
+    Images,
+    Layout,
+    Operator,
+    Probabilities,
+    Runtime,
+    Setup,
+    _coreml_plan,
+    _labels,
+    _outputs,
+)
 
 SUFFIX = ".mlpackage"
 DEVICE = True
@@ -97,11 +109,11 @@ class CoreML:
 
     name = "coreml"
     batch = 1
+    any_size = False
 
     def __init__(self, model: Any, source: str, setup: Setup = PLAIN) -> None:
         description = model.get_spec().description
-        if len(description.input) != 1:
-            raise BundleError(f"{source} has {len(description.input)} inputs; an image classifier has one")
+        _outputs.demand_one_of_each(source, [one.name for one in description.input], _answers(description))
         feature = description.input[0]
         self._model = model
         self._input_name = feature.name
@@ -112,9 +124,10 @@ class CoreML:
         if setup.layout not in (None, self.layout):
             raise BundleError(f"the input of {source} is laid out as {self.layout}, not as {setup.layout}")
         self.input_range = setup.input_range or _RAW
+        self.range_ground: Ground = "stated" if self._takes_image else "told" if setup.input_range else "assumed"
         if self._takes_image and self.input_range != _RAW:
             raise BundleError(f"{source} takes images, whose pixels it scales itself; leave --input-range out")
-        self._output_name = description.predictedProbabilitiesName or description.output[0].name
+        (self._output_name,) = _answers(description)
         labels = model.user_defined_metadata.get(_labels.LABELS)
         self.labels = _labels.parsed(labels, source) if labels else None
         self.classes = len(self._answer(np.zeros(self.input_shape, np.uint8)))
@@ -154,6 +167,12 @@ class CoreML:
         # A classifier answers by label and in no order; another's model without our metadata keeps Core ML's.
         labels = self.labels or tuple(output)
         return np.array([output[label] for label in labels], np.float32)
+
+
+def _answers(description: Any) -> list[str]:
+    """Names of the outputs that may hold scores; a classifier says which one does, beside that with the label."""
+    named = description.predictedProbabilitiesName
+    return [named] if named else [one.name for one in description.output]
 
 
 def _image_shape(feature: Any, source: str) -> tuple[int, int, int]:

@@ -13,7 +13,7 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edge_cifar.errors import BundleError
-from edge_cifar.runtimes import PLAIN, Images, Layout, Probabilities, Range, Setup
+from edge_cifar.runtimes import PLAIN, Ground, Images, Layout, Probabilities, Range, Setup
 from edge_cifar.runtimes._mil import package, planner
 from edge_cifar.runtimes._mil.constants import CONST, CONSTEXPR
 from edge_cifar.runtimes._mil.constants import read as read_constants
@@ -86,6 +86,9 @@ class ReferenceRuntime:
     batch = 1
     input_range: Range = (0.0, 255.0)
     layout: Layout = "nhwc"
+    any_size = False
+    # The evaluator takes packages with an image input alone, whose pixels the package scales itself.
+    range_ground: Ground = "stated"
 
     def __init__(self, path: Path, threads: int) -> None:
         with package.opened(path) as opened:

@@ -1,19 +1,34 @@
-"""Keras itself: the baseline that every artifact is held against. Runs ``.keras`` files."""
+"""Keras itself: the baseline that every artifact is held against. Runs ``.keras`` and ``.h5`` files."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+import math
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from edge_cifar import archives, files, packages, quiet
+from edge_cifar import archives, files, packages, quiet, scratch
 from edge_cifar.activations import Activations
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
-from edge_cifar.runtimes import PLAIN, Images, Layout, Operator, Probabilities, Range, Runtime, Setup, _keras_layers
+from edge_cifar.runtimes import (
+    PLAIN,
+    Ground,
+    Images,
+    Operator,
+    Probabilities,
+    Runtime,
+    Setup,
+    _keras_layers,
+    _outputs,
+)
+from edge_cifar.runtimes._pixels import ImageInput, Quantization
+from edge_cifar.runtimes._remedies import refusal
 
 SUFFIX = ".keras"
+ALSO = (".h5", ".hdf5")
 DEVICE = False
 LIBRARY = "keras"
 # What Keras computes with is chosen by KERAS_BACKEND before it is imported.
@@ -21,6 +36,17 @@ BACKENDS = (packages.keras_backend(),)
 
 _EXTRA = "train"
 _BATCH = 256
+# Weights pack badly: those of a sound file take about as much as it does, and small files may be mostly zeros.
+_MOST_RATIO = 8
+_MOST_UNPACKED_BYTES = 500_000_000
+_REMEDIES = (
+    ("lambda", "it holds code, which is not run from a file; build it with layers, and save it again"),
+    ("could not locate class", "it has a layer of its own making; build it of Keras' layers, and save it again"),
+    ("unknown layer", "it has a layer of its own making; build it of Keras' layers, and save it again"),
+    ("no model config found", "it holds weights alone; save the whole model with model.save(...)"),
+    ("unrecognized keyword arguments", "another version of Keras wrote it; save it again with this one"),
+)
+_NO_REMEDY = "save it again, or train again"
 
 
 def unavailable(backend: str | None = None) -> str | None:
@@ -31,7 +57,7 @@ def unavailable(backend: str | None = None) -> str | None:
 
 
 def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
-    """Load a ``.keras`` file.
+    """Load a ``.keras`` file, or an ``.h5`` one of Keras 2 or 3.
 
     Args:
         path: the file.
@@ -45,7 +71,7 @@ def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
     """
     keras = packages.require_keras()
     _pin_threads(threads)
-    return KerasRuntime(load_model(keras, path), setup)
+    return KerasRuntime(load_model(keras, path), setup, path.name)
 
 
 def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: float) -> tuple[Operator, ...]:
@@ -66,13 +92,42 @@ def load_model(keras: Any, path: Path) -> Any:
     if not path.is_file():
         raise BundleError(f"no Keras model at {path}")
     try:
-        archives.demand_modest(path)
+        if path.suffix.lower() == SUFFIX:
+            archives.demand_modest(path)
+        else:
+            _demand_modest_weights(path)
         with quiet.captured():
-            return keras.saving.load_model(path, compile=False)
+            return _loaded(keras, path)
     except files.DAMAGE as error:
-        raise BundleError(
-            f"{path} is not a Keras model that can be loaded ({first_line(error)}); train again"
-        ) from error
+        raise BundleError(refusal(str(path), "Keras model that can be loaded", error, _REMEDIES, _NO_REMEDY)) from error
+
+
+def _demand_modest_weights(path: Path) -> None:
+    """Refuse an HDF5 file whose arrays claim far more than it holds: they would be given memory before they are read.
+
+    Raises:
+        ValueError: they do.
+        OSError: it is no HDF5 file.
+    """
+    claimed: list[int] = []
+
+    def count(name: str, member: Any) -> None:
+        claimed.append(getattr(member, "nbytes", 0))
+
+    with packages.require("h5py", _EXTRA).File(path, "r") as archive:
+        archive.visititems(count)
+    if sum(claimed) > max(_MOST_UNPACKED_BYTES, _MOST_RATIO * path.stat().st_size):
+        raise ValueError(f"it claims {sum(claimed):,} bytes of weights")
+
+
+def _loaded(keras: Any, path: Path) -> Any:
+    if path.suffix == path.suffix.lower():
+        return keras.saving.load_model(path, compile=False)
+    # Keras tells its formats apart by suffixes in small letters.
+    with scratch.folder("keras") as folder:
+        link = folder / path.with_suffix(path.suffix.lower()).name
+        link.symlink_to(path.resolve())
+        return keras.saving.load_model(link, compile=False)
 
 
 def of_model(model: Any) -> Runtime:
@@ -99,29 +154,38 @@ class KerasRuntime:
 
     name = "keras"
     labels = None
-    layout: Layout = "nhwc"
 
-    def __init__(self, model: Any, setup: Setup = PLAIN) -> None:
-        shape, output = model.input_shape, model.output_shape
-        if not (isinstance(shape, tuple) and len(shape) == 4 and shape[3] == 3 and isinstance(output, tuple)):
-            raise BundleError(f"the Keras model does not take RGB images: its input has shape {shape}")
+    def __init__(self, model: Any, setup: Setup = PLAIN, source: str = "the Keras model") -> None:
+        shape = getattr(model, "input_shape", None)
+        if not isinstance(shape, tuple) or not all(side is None or isinstance(side, int) for side in shape):
+            raise BundleError(f"{source} does not take RGB images: its input has shape {shape}")
+        _outputs.demand_one_of_each(source, [one.name for one in model.inputs], _answers(model))
         self._model = model
+        self._source = source
+        self._input = ImageInput.of(shape, Quantization(dtype=np.dtype(np.float32)), source, setup)
         self.batch = setup.batch
-        self.input_range: Range = (0.0, 255.0)
-        self.input_shape = (int(shape[1]), int(shape[2]), 3)
-        self.classes = int(output[-1])
+        self.input_shape, self.any_size = self._input.shape, self._input.any_size
+        self.input_range, self.layout = self._input.pixel_range, self._input.layout
+        self.classes = self._scores(model.outputs[0].shape)
+
+    @property
+    def range_ground(self) -> Ground:
+        """Why."""
+        ground = self._input.range_ground
+        return "stated" if ground == "assumed" and _keras_layers.scales_its_pixels(self._model) else ground
 
     def predict(self, images: Images) -> Probabilities:
-        if images.ndim != 4 or images.shape[1:] != self.input_shape:
-            raise BundleError(f"the model takes images of shape {self.input_shape}, got {images.shape[1:]}")
         probabilities = np.empty((len(images), self.classes), np.float32)
         for start in range(0, len(images), _BATCH):
-            batch = images[start : start + _BATCH].astype(np.float32)
-            probabilities[start : start + len(batch)] = self._model.predict_on_batch(batch)
+            # Batch by batch: in floats all images take four times their memory.
+            batch = self._input.encode(images[start : start + _BATCH])
+            with self._faults():
+                answers = _outputs.only(self._model.predict_on_batch(batch))
+            probabilities[start : start + len(batch)] = _outputs.rows(answers, len(batch), self._source)
         return probabilities
 
     def single(self, image: Images) -> Callable[[], object]:
-        batch = np.repeat(image[np.newaxis].astype(np.float32), self.batch, axis=0)
+        batch = np.repeat(self._input.encode(image[np.newaxis]), self.batch, axis=0)
         # Not `predict`, which spends 40 ms on setting up a data pipeline for each call.
         predict_on_batch = self._model.predict_on_batch
 
@@ -129,6 +193,31 @@ class KerasRuntime:
             return predict_on_batch(batch)
 
         return infer
+
+    def _scores(self, shape: tuple[int | None, ...]) -> int:
+        """How many scores an image gets: by the output's shape, or where that is open by trying."""
+        sides = shape[1:]
+        if None not in sides:
+            return math.prod(side for side in sides if side is not None)
+        with self._faults():
+            answers = _outputs.only(
+                self._model.predict_on_batch(self._input.encode(np.zeros((1, *self.input_shape), np.uint8)))
+            )
+        return int(_outputs.rows(answers, 1, self._source).shape[1])
+
+    @contextmanager
+    def _faults(self) -> Iterator[None]:
+        """What a model cannot compute, images too small for its layers among it, as our own error."""
+        try:
+            yield
+        except Exception as error:
+            # Each backend has errors of its own, which share no base but Exception.
+            raise BundleError(f"{self._source} cannot compute such images ({first_line(error)})") from error
+
+
+def _answers(model: Any) -> list[str]:
+    """Names of a model's outputs: a dict's keys, or those that Keras gives."""
+    return list(model.output) if isinstance(model.output, dict) else list(model.output_names)
 
 
 def _pin_threads(threads: int) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,8 +11,9 @@ import numpy as np
 
 from edge_cifar import packages, quiet
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
-from edge_cifar.runtimes import PLAIN, Images, Operator, Probabilities, Runtime, Setup, _labels
-from edge_cifar.runtimes._pixels import ImageInput, Quantization, checked_probabilities, filled, stored_type
+from edge_cifar.runtimes import PLAIN, Ground, Images, Operator, Probabilities, Runtime, Setup, _labels, _outputs
+from edge_cifar.runtimes._pixels import ImageInput, Quantization, filled, stored_type
+from edge_cifar.runtimes._remedies import refusal
 
 SUFFIX = ".tflite"
 DEVICE = True
@@ -21,6 +22,12 @@ LIBRARY = "ai_edge_litert.interpreter"
 BACKENDS = ("xnnpack", "builtin")
 
 _EXTRA = "device"
+_REMEDIES = (
+    ("select tensorflow op", "convert it without TensorFlow's own operators (SELECT_TF_OPS, Flex), which LiteRT lacks"),
+    ("op: flex", "convert it without TensorFlow's own operators (SELECT_TF_OPS, Flex), which LiteRT lacks"),
+    ("unresolved custom op", "convert it with built-in operators alone: this one stands in no runtime but its maker's"),
+    ("for builtin opcode", "its operators are of a newer LiteRT; type: pip install --upgrade ai-edge-litert"),
+)
 
 
 def unavailable(backend: str | None = None) -> str | None:
@@ -71,9 +78,7 @@ def _faults(source: str) -> Iterator[None]:
     try:
         yield
     except (ValueError, RuntimeError, OSError) as error:
-        raise BundleError(
-            f"{source} is not a TFLite model that LiteRT can run ({first_line(error)}); export it again"
-        ) from error
+        raise BundleError(refusal(source, "TFLite model that LiteRT can run", error, _REMEDIES)) from error
 
 
 class LiteRT:
@@ -88,10 +93,7 @@ class LiteRT:
     def __init__(self, interpreter: Any, path: Path, setup: Setup) -> None:
         source = path.name
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise BundleError(
-                f"{source} has {len(inputs)} inputs and {len(outputs)} outputs; an image classifier has one of each"
-            )
+        _outputs.demand_one_of_each(source, _names(inputs), _names(outputs))
         self._interpreter = interpreter
         self._path = path
         self._source = source
@@ -99,13 +101,18 @@ class LiteRT:
         self._output_index = outputs[0]["index"]
         self._input = _image_input(inputs[0], source, setup)
         self._output = _quantization(outputs[0])
-        self.input_shape = self._input.shape
+        self.input_shape, self.any_size = self._input.shape, self._input.any_size
         self.input_range, self.layout = self._input.pixel_range, self._input.layout
-        own, *sides = map(int, inputs[0]["shape"])
-        self.batch = setup.batch if setup.batch > 1 else own
-        if self.batch != own:
-            self._resize([self.batch, *sides])
-        self.classes = int(outputs[0]["shape"][-1])
+        self._shape = tuple(map(int, inputs[0]["shape"]))
+        self.batch = setup.batch if setup.batch > 1 else self._shape[0]
+        self._make_room(self.input_shape)
+        self.classes = _outputs.length(interpreter.get_output_details()[0]["shape"])
+
+    @property
+    def range_ground(self) -> Ground:
+        """Why; the file's texts are read only now, since nothing but this question needs them."""
+        ground = self._input.range_ground
+        return "stated" if ground == "assumed" and _labels.tflite_takes_raw_pixels(self._path) else ground
 
     @property
     def labels(self) -> tuple[str, ...] | None:
@@ -113,6 +120,8 @@ class LiteRT:
 
     def predict(self, images: Images) -> Probabilities:
         encoded = self._input.encode(images)
+        if len(images):
+            self._make_room(images.shape[1:])
         stored = np.empty((len(images), self.classes), self._output.dtype)
         for start in range(0, len(images), self.batch):
             part = encoded[start : start + self.batch]
@@ -120,10 +129,11 @@ class LiteRT:
             with _faults(self._source):
                 self._interpreter.invoke()
                 answers = self._interpreter.get_tensor(self._output_index)
-            stored[start : start + self.batch] = checked_probabilities(answers, self.batch, self._source)[: len(part)]
+            stored[start : start + self.batch] = _outputs.rows(answers, self.batch, self._source)[: len(part)]
         return self._output.dequantize(stored)
 
     def single(self, image: Images) -> Callable[[], object]:
+        self._make_room(image.shape)
         encoded = filled(self._input.encode(image[np.newaxis]), self.batch)
         set_tensor, invoke, get_tensor = (
             self._interpreter.set_tensor,
@@ -139,24 +149,44 @@ class LiteRT:
 
         return infer
 
-    def _resize(self, shape: list[int]) -> None:
-        """Make room for a batch.
+    def _make_room(self, image_shape: tuple[int, ...]) -> None:
+        """Make room for a batch of images of a shape (height, width, 3), where there is not that room already.
 
         Raises:
             RuntimeUnavailable: something behind the input is fixed to the file's own batch.
+            BundleError: something behind the input does not take images of that size.
         """
+        height, width, channels = image_shape
+        sides = (channels, height, width) if self.layout == "nchw" else (height, width, channels)
+        shape = (self.batch, *sides)
+        if shape == self._shape:
+            return
         try:
             with quiet.captured():
                 self._interpreter.resize_tensor_input(self._input_index, shape)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:
-            raise RuntimeUnavailable(f"{self._source} does not take {shape[0]} images at once") from error
-        if int(self._interpreter.get_output_details()[0]["shape"][0]) != shape[0]:
-            raise RuntimeUnavailable(f"{self._source} does not answer for {shape[0]} images at once")
+            if self.any_size:
+                raise BundleError(
+                    f"{self._source} does not take images of {height}×{width} ({first_line(error)})"
+                ) from error
+            raise RuntimeUnavailable(f"{self._source} does not take {self.batch} images at once") from error
+        if int(self._interpreter.get_output_details()[0]["shape"][0]) != self.batch:
+            raise RuntimeUnavailable(f"{self._source} does not answer for {self.batch} images at once")
+        self._shape = shape
+
+
+def _names(tensors: Sequence[Mapping[str, Any]]) -> list[str]:
+    return [str(details["name"]) for details in tensors]
+
+
+def _shape(details: Mapping[str, Any]) -> tuple[int | None, ...]:
+    """A tensor's shape as the file states it, with None for a side that may be any; LiteRT shows 1 for those."""
+    return tuple(None if side == -1 else int(side) for side in details["shape_signature"])
 
 
 def _image_input(details: Mapping[str, Any], source: str, setup: Setup) -> ImageInput:
-    return ImageInput.of(tuple(map(int, details["shape"])), _quantization(details), source, setup)
+    return ImageInput.of(_shape(details), _quantization(details), source, setup)
 
 
 def _quantization(details: Mapping[str, Any]) -> Quantization:

@@ -9,7 +9,7 @@ import edge_cifar.runtimes
 from edge_cifar import plugins
 from edge_cifar.arguments import whole
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
-from edge_cifar.runtimes import Runtime
+from edge_cifar.runtimes import PLAIN, Runtime, Setup
 
 
 def modules() -> tuple[ModuleType, ...]:
@@ -21,7 +21,17 @@ def modules() -> tuple[ModuleType, ...]:
 
 def suffixes() -> tuple[str, ...]:
     """File suffixes that some runtime runs, sorted."""
-    return tuple(sorted({module.SUFFIX for module in modules()}))
+    return tuple(sorted({suffix for module in modules() for suffix in _suffixes(module)}))
+
+
+def takers(path: Path | str) -> tuple[ModuleType, ...]:
+    """The runtimes that run files of a path's suffix, in capitals or not; those of devices first."""
+    return tuple(module for module in modules() if Path(path).suffix.lower() in _suffixes(module))
+
+
+def is_model(path: Path) -> bool:
+    """Whether a path is that of a model file, by its suffix."""
+    return bool(takers(path))
 
 
 def runtime_for(path: Path) -> ModuleType:
@@ -31,7 +41,7 @@ def runtime_for(path: Path) -> ModuleType:
         UsageError: no runtime runs files of this suffix.
         RuntimeUnavailable: those that do cannot run here; the message says why.
     """
-    candidates = [module for module in modules() if path.suffix == module.SUFFIX]
+    candidates = takers(path)
     if not candidates:
         raise UsageError(f"{path} is no model: its name must end in {', '.join(suffixes())}")
     reasons = []
@@ -43,12 +53,13 @@ def runtime_for(path: Path) -> ModuleType:
     raise RuntimeUnavailable(f"{path.name} cannot run here: {'; '.join(reasons)}")
 
 
-def load(path: Path | str, *, threads: int = 1) -> Runtime:
+def load(path: Path | str, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
     """Load a model file with the runtime that runs it here.
 
     Args:
-        path: a ``.tflite``, ``.onnx`` or ``.keras`` file, or a ``.mlpackage`` folder.
+        path: a ``.tflite``, ``.onnx``, ``.keras`` or ``.h5`` file, or a ``.mlpackage`` folder.
         threads: CPU threads that one inference may use, where the runtime lets one choose.
+        setup: how to run it.
 
     Raises:
         UsageError: no runtime runs files of this suffix, or ``threads`` is no positive number.
@@ -61,5 +72,11 @@ def load(path: Path | str, *, threads: int = 1) -> Runtime:
     module = runtime_for(path)
     if not path.exists():
         raise BundleError(f"no model at {path}")
-    runtime: Runtime = module.load(path, threads=threads)
+    if hasattr(module, "beside"):
+        module.beside(path)
+    runtime: Runtime = module.load(path, threads=threads, setup=setup)
     return runtime
+
+
+def _suffixes(module: ModuleType) -> tuple[str, ...]:
+    return (module.SUFFIX, *getattr(module, "ALSO", ()))

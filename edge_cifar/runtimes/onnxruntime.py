@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,9 +10,22 @@ from typing import Any
 import numpy as np
 
 from edge_cifar import packages, quiet, scratch
-from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
-from edge_cifar.runtimes import PLAIN, Images, Operator, Probabilities, Runtime, Setup, _labels, _ort_profile
-from edge_cifar.runtimes._pixels import ImageInput, Quantization, checked_probabilities, filled
+from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable
+from edge_cifar.runtimes import (
+    PLAIN,
+    Ground,
+    Images,
+    Operator,
+    Probabilities,
+    Runtime,
+    Setup,
+    _external_data,
+    _labels,
+    _ort_profile,
+    _outputs,
+)
+from edge_cifar.runtimes._pixels import ImageInput, Quantization, filled
+from edge_cifar.runtimes._remedies import refusal
 
 SUFFIX = ".onnx"
 DEVICE = True
@@ -27,6 +40,13 @@ BACKENDS = tuple(_PROVIDERS)
 
 _EXTRA = "device"
 _BATCH = 64
+_NEWER = "it is of a newer ONNX than this runtime; type: pip install --upgrade onnxruntime"
+_REMEDIES = (
+    ("ir version", _NEWER),
+    ("official support for domain", _NEWER),
+    ("not a registered function/op", "export it with ONNX's own operators alone, or install what brings this one"),
+    ("could not find an implementation", f"{_NEWER}, or export it for another opset"),
+)
 _TYPES = {
     "tensor(float)": np.float32,
     "tensor(float16)": np.float16,
@@ -63,6 +83,15 @@ def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
         BundleError: the file is damaged, or is no image classifier.
     """
     return OnnxRuntime(_session(path, threads, setup, profile_to=None), path.name, setup)
+
+
+def beside(path: Path) -> tuple[Path, ...]:
+    """The files beside an ``.onnx`` file that hold its weights.
+
+    Raises:
+        BundleError: one is missing or lies outside the file's folder, or the file is damaged.
+    """
+    return _external_data.files_of(path)
 
 
 def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: float) -> tuple[Operator, ...]:
@@ -118,9 +147,7 @@ def _faults(source: str) -> Iterator[None]:
         # Python's.
         if not (type(error).__module__.startswith("onnxruntime") or isinstance(error, UnicodeDecodeError)):
             raise
-        raise BundleError(
-            f"{source} is not a model that ONNX Runtime can run ({first_line(error)}); export it again"
-        ) from error
+        raise BundleError(refusal(source, "model that ONNX Runtime can run", error, _REMEDIES)) from error
 
 
 class OnnxRuntime:
@@ -131,10 +158,7 @@ class OnnxRuntime:
     def __init__(self, session: Any, source: str, setup: Setup) -> None:
         with _faults(source):
             inputs, outputs = session.get_inputs(), session.get_outputs()
-        if len(inputs) != 1 or len(outputs) != 1:
-            raise BundleError(
-                f"{source} has {len(inputs)} inputs and {len(outputs)} outputs; an image classifier has one of each"
-            )
+        _outputs.demand_one_of_each(source, [one.name for one in inputs], [one.name for one in outputs])
         if inputs[0].type not in _TYPES:
             raise BundleError(f"{source} takes {inputs[0].type}, not images")
         shape = tuple(size if isinstance(size, int) else None for size in inputs[0].shape)
@@ -150,15 +174,24 @@ class OnnxRuntime:
         if setup.batch not in (1, self._fixed_batch or setup.batch):
             raise RuntimeUnavailable(f"{source} takes {self._fixed_batch} images at once, not {setup.batch}")
         self.batch = self._fixed_batch or setup.batch
-        self.input_shape = self._input.shape
+        self.input_shape, self.any_size = self._input.shape, self._input.any_size
         self.input_range, self.layout = self._input.pixel_range, self._input.layout
         self.classes = self._answers(np.zeros((1, *self.input_shape), np.uint8)).shape[1]
 
     @property
     def labels(self) -> tuple[str, ...] | None:
+        return _labels.of_texts(self._texts(), self._source)
+
+    @property
+    def range_ground(self) -> Ground:
+        """Why."""
+        ground = self._input.range_ground
+        return "stated" if ground == "assumed" and _labels.take_raw_pixels(self._texts()) else ground
+
+    def _texts(self) -> Mapping[str, str]:
         with _faults(self._source):
-            text = self._session.get_modelmeta().custom_metadata_map.get(_labels.LABELS)
-        return None if text is None else _labels.parsed(text, self._source)
+            texts: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
+        return texts
 
     def predict(self, images: Images) -> Probabilities:
         batch = self._fixed_batch or _BATCH
@@ -181,4 +214,4 @@ class OnnxRuntime:
         encoded = filled(self._input.encode(images), self._fixed_batch or len(images))
         with _faults(self._source):
             output = self._session.run(self._output_names, {self._input_name: encoded})[0]
-        return checked_probabilities(output, len(encoded), self._source)[: len(images)]
+        return _outputs.rows(np.asarray(output), len(encoded), self._source)[: len(images)]

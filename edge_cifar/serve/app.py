@@ -8,7 +8,7 @@ from importlib import resources
 from pathlib import Path
 from typing import Any, BinaryIO
 
-from edge_cifar import files, packages
+from edge_cifar import model_files, packages
 from edge_cifar.errors import DataError, EdgeCifarError, NoPicture, PictureTooLarge, UsageError
 from edge_cifar.serve import openapi
 from edge_cifar.serve.crew import BusyError, Crew, Question
@@ -122,9 +122,9 @@ def _models(crew: Crew, model: str, left_out: Sequence[tuple[str, str]]) -> dict
                 "name": member.name,
                 "variant": member.variant,
                 "runtime": classifier.runtime.name,
-                "input": {"height": height, "width": width},
+                "input": {"height": height, "width": width, **classifier.input},
                 "labels": list(classifier.labels),
-                "size_bytes": files.size_bytes(member.path),
+                "size_bytes": model_files.size_bytes(member.path),
             }
         )
     return {

@@ -36,12 +36,14 @@ class Member:
         path: the file.
         labels: names of its classes, where something beside the file tells them.
         variant: such as ``tflite-int8``; None for a bare file.
+        foreign: whether neither a manifest nor a run vouches for the file.
     """
 
     name: str
     path: Path
     labels: tuple[str, ...] | None
     variant: str | None
+    foreign: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -137,7 +139,7 @@ class Crew:
 def _load(members: Sequence[Member]) -> list[tuple[Member, Classifier]]:
     team = []
     for member in members:
-        classifier = Classifier(member.path, labels=member.labels, variant=member.variant)
+        classifier = Classifier(member.path, labels=member.labels, variant=member.variant, foreign=member.foreign)
         # A first inference also lays out memory; no visitor should wait for that.
         classifier.runtime.predict(np.zeros((1, *classifier.runtime.input_shape), np.uint8))
         team.append((member, classifier))
@@ -161,6 +163,7 @@ def _answer(question: Question, team: Sequence[tuple[Member, Classifier]]) -> di
         except BundleError as error:
             raise BundleError(str(error).replace(str(classifier.path), member.name)) from error
         document = prediction.document()
-        del document["image"], document["model"]
+        del document["image"], document["model"], document["error"]
+        document["warnings"] = list(filter(None, (classifier.assumption, classifier.alike())))
         results.append({"name": member.name, **document})
     return {"width": photograph.width, "height": photograph.height, "results": results}

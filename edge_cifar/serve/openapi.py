@@ -43,6 +43,15 @@ _TEXT = {"type": "string"}
 _TEXT_OR_NULL = {"type": ["string", "null"]}
 _COUNT = {"type": "integer", "minimum": 0}
 _PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
+_INPUT = {
+    "layout": {"enum": ["nhwc", "nchw"]},
+    "low": {"type": "number", "description": "What pixel 0 is given as."},
+    "high": {"type": "number", "description": "What pixel 255 is given as."},
+    "ground": {
+        "enum": ["told", "stated", "quantized", "assumed"],
+        "description": "Why: a user told it, the file says it, its quantization spans it, or nothing does.",
+    },
+}
 _PICTURE = {"type": "string", "format": "binary"}
 _ERROR = _object(error=_TEXT)
 _MODELS = _object(
@@ -53,7 +62,7 @@ _MODELS = _object(
             name=_TEXT,
             variant=_TEXT_OR_NULL,
             runtime=_TEXT,
-            input=_object(height=_COUNT, width=_COUNT),
+            input=_object(height=_COUNT, width=_COUNT, **_INPUT),
             labels=_list_of(_TEXT),
             size_bytes=_COUNT,
         )
@@ -68,10 +77,15 @@ def _prediction(names: Sequence[str]) -> dict[str, Any]:
         name={"enum": list(names)},
         variant=_TEXT_OR_NULL,
         runtime=_TEXT,
+        input=_object(**_INPUT),
         preparation={"type": "string", "description": "How the picture was fitted to the input; empty for not at all."},
         milliseconds={"type": "number", "minimum": 0, "description": "Of the inference alone."},
         unsure={"type": "boolean", "description": "Whether the likeliest class is less likely than the threshold."},
         predictions=_list_of(_object(label=_TEXT, probability=_PROBABILITY)),
+        warnings={
+            **_list_of(_TEXT),
+            "description": "What is assumed of the file, and what its answers say against that.",
+        },
     )
 
 

@@ -83,7 +83,7 @@ async function ask(picture) {
   }
   answers.replaceChildren(...answer.results.map(article));
   const first = answer.results[0];
-  note.textContent = first.preparation;
+  note.textContent = [first.preparation, ...first.warnings].filter(Boolean).join("; ");
   const guess = first.predictions[0];
   const words = first.unsure ? `unsure, perhaps ${guess.label}` : guess.label;
   say(`${answer.results.length === 1 ? "One artifact" : `${answer.results.length} artifacts`} answered; ${first.name}: ${words}.`);

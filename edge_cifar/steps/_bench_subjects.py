@@ -12,7 +12,7 @@ from typing import Any, Literal
 from edge_cifar.arguments import flattened, whole_or_all
 from edge_cifar.artifact import Bundle
 from edge_cifar.bench.examination import Examination
-from edge_cifar.bench.subject import KERAS, Subject
+from edge_cifar.bench.subject import Subject
 from edge_cifar.data import Dataset, calibration
 from edge_cifar.data.loading import is_folder, load
 from edge_cifar.errors import BundleError, DataError, UsageError
@@ -119,15 +119,14 @@ def _open(target: Target) -> Bundle | Path:
     if isinstance(target, Bundle | Run):
         return open_bundle(target)
     path = Path(target)
-    return path if path.suffix in loading.suffixes() or path.is_file() else open_bundle(path)
+    return path if loading.is_model(path) or path.is_file() else open_bundle(path)
 
 
 def _of_file(path: Path, given: Examination | None, pixels: Pixels) -> Subject:
     """A file of somebody else's, or the Keras model of a run."""
     run = Run(path.parent)
-    if path.suffix == f".{KERAS}":
-        named = run.finished and path.name == run.model_path.name
-        return Subject(model=run.name if named else path.stem, path=path, accuracy_on=given)
+    if run.finished and path.name == run.model_path.name:
+        return Subject(model=run.name, path=path, accuracy_on=given, of_run=True)
     return Subject(model=path.stem, path=path, accuracy_on=given, input_range=pixels.input_range, layout=pixels.layout)
 
 
@@ -144,7 +143,7 @@ def _of_bundle(
     }
     subjects = [Subject(path=artifact.path, artifact=artifact, **common) for artifact in bundle.artifacts]
     run = run_of(bundle) if with_keras else None
-    return [Subject(path=run.model_path, **common), *subjects] if run else subjects
+    return [Subject(path=run.model_path, of_run=True, **common), *subjects] if run else subjects
 
 
 def _reference(bundle: Bundle, images: Count) -> Examination | None:

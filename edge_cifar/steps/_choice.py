@@ -26,12 +26,14 @@ class Choice:
         labels: class names in the order of its probabilities; None where nothing beside it tells.
         variant: such as ``tflite-int8``; None for a Keras model or somebody else's file.
         chosen: True when the user named a folder and the file was chosen among several.
+        foreign: True for a file that neither a manifest nor a run vouches for.
     """
 
     path: Path
     labels: tuple[str, ...] | None
     variant: str | None = None
     chosen: bool = False
+    foreign: bool = False
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -87,7 +89,7 @@ def choose(model: Model) -> Choice:
 
 def _resolve(model: Model) -> Choice | Bundle:
     """The file that was named, or a run's Keras model where nothing was exported yet; otherwise the bundle."""
-    if isinstance(model, Path | str) and (Path(model).suffix in loading.suffixes() or Path(model).is_file()):
+    if isinstance(model, Path | str) and (loading.is_model(Path(model)) or Path(model).is_file()):
         return _of_file(Path(model))
     if not isinstance(model, Bundle):
         run = model if isinstance(model, Run) else Run(Path(model))
@@ -124,7 +126,9 @@ def _of_file(path: Path) -> Choice:
             if artifact.path.name == path.name:
                 return _of_artifact(artifact, chosen=False)
     run = Run(path.parent)
-    return Choice(path=path, labels=_labels_of(run) if run.finished and path.name == run.model_path.name else None)
+    if run.finished and path.name == run.model_path.name:
+        return Choice(path=path, labels=_labels_of(run))
+    return Choice(path=path, labels=None, foreign=True)
 
 
 def _of_artifact(artifact: Artifact, *, chosen: bool) -> Choice:

@@ -35,16 +35,18 @@ def predict(
         top: how many classes to tell for each picture; all of them where the model has fewer.
         threshold: probability in 0..1 below which the likeliest class counts as unsure.
         threads: CPU threads that one inference may use.
-        progress: told which file is used when there was a choice, and what in a folder is no picture.
+        progress: told which file is used when there was a choice, what in a folder is no picture, what is
+            assumed of somebody else's file, and what its answers say against that.
 
     Returns:
-        For each picture one prediction a model, in their order.
+        For each picture one prediction a model, in their order. A picture that was named and cannot be read
+        has a prediction with an ``error`` and without answers, unless none of them can.
 
     Raises:
         UsageError: ``top`` is less than 1, ``threshold`` no probability, or a file is no model.
         BundleError: a model is missing or damaged.
         RuntimeUnavailable: nothing on this machine runs a model.
-        DataError: a picture is missing, damaged or too large, or a folder holds none.
+        DataError: every picture is missing, damaged or too large, or a folder holds none.
     """
     if top < 1:
         raise UsageError(f"top must be at least 1, not {top}")
@@ -52,30 +54,49 @@ def predict(
         raise UsageError(f"the threshold is a probability between 0 and 1, not {threshold:g}")
     models: tuple[Model, ...] = several(model)
     classifiers = [_load(one, threads, progress) for one in models]
-    return [
-        classifier.classify(photograph, image=image, top=top, threshold=threshold)
-        for image, photograph in _photographs(several(images), progress)
-        for classifier in classifiers
-    ]
+    predictions: list[Prediction] = []
+    for image, found in _photographs(several(images), progress):
+        for classifier in classifiers:
+            if isinstance(found, DataError):
+                predictions.append(classifier.unread(image=image, error=str(found)))
+            else:
+                predictions.append(classifier.classify(found, image=image, top=top, threshold=threshold))
+    errors = [prediction.error for prediction in predictions if prediction.error]
+    if errors and len(errors) == len(predictions):
+        raise DataError("; ".join(dict.fromkeys(errors)))
+    for classifier in classifiers:
+        for doubt in classifier.doubts():
+            progress.say(doubt)
+    return predictions
 
 
 def _load(model: Model, threads: int, progress: Progress) -> Classifier:
     choice = choose(model)
-    classifier = Classifier(choice.path, labels=choice.labels, variant=choice.variant, threads=threads)
+    classifier = Classifier(
+        choice.path, labels=choice.labels, variant=choice.variant, foreign=choice.foreign, threads=threads
+    )
     if choice.chosen:
         progress.say(f"using {choice.variant or choice.path.name} ({classifier.runtime.name})")
+    if classifier.assumption:
+        progress.say(classifier.assumption)
     return classifier
 
 
-def _photographs(images: Iterable[Path | str], progress: Progress) -> Iterator[tuple[Path, pictures.Photograph]]:
-    """Every picture that was named, one after the other: each may unpack to hundreds of megabytes."""
+def _photographs(
+    images: Iterable[Path | str], progress: Progress
+) -> Iterator[tuple[Path, pictures.Photograph | DataError]]:
+    """Every picture that was named, or why it cannot be read; one by one: each may unpack to hundreds of megabytes."""
     for image in map(Path, images):
-        if image == STANDARD_INPUT:
-            yield image, pictures.develop(sys.stdin.buffer.read(), name="the picture on standard input")
-        elif image.is_dir():
+        if image.is_dir():
             yield from _of_folder(image, progress)
-        else:
-            yield image, pictures.develop(image)
+            continue
+        try:
+            if image == STANDARD_INPUT:
+                yield image, pictures.develop(sys.stdin.buffer.read(), name="the picture on standard input")
+            else:
+                yield image, pictures.develop(image)
+        except DataError as error:
+            yield image, error
 
 
 def _of_folder(folder: Path, progress: Progress) -> Iterator[tuple[Path, pictures.Photograph]]:

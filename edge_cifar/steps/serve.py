@@ -75,6 +75,9 @@ def serve(
         )
         for name, reason in selection.left_out:
             progress.say(f"{name} is left out: {reason}")
+        for _, classifier in crew.classifiers:
+            if classifier.assumption:
+                progress.say(classifier.assumption)
         progress.say(f"serving {', '.join(member.name for member in members)} at {server.url}")
         if not _is_loopback(server.address):
             progress.say("it asks no password: whoever reaches this machine can use it")
@@ -88,7 +91,7 @@ def serve(
 def _member(choice: Choice) -> Member:
     # A file's name that is no text could not be sent.
     name = choice.variant or visible(choice.path.name)
-    return Member(name=name, path=choice.path, labels=choice.labels, variant=choice.variant)
+    return Member(name=name, path=choice.path, labels=choice.labels, variant=choice.variant, foreign=choice.foreign)
 
 
 def _is_loopback(address: str) -> bool:

@@ -24,7 +24,7 @@ import numpy as np
 
 from edge_cifar.errors import BundleError, RuntimeUnavailable
 from edge_cifar.evaluation.scores import softmax
-from edge_cifar.runtimes import PLAIN, Images, Layout, Operator, Probabilities, Range, Runtime, Setup
+from edge_cifar.runtimes import PLAIN, Ground, Images, Layout, Operator, Probabilities, Range, Runtime, Setup
 
 SUFFIX = ".fake"
 DEVICE = True
@@ -58,12 +58,14 @@ def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: f
 
 class Fake:
     name = "fake"
+    any_size = False
 
     def __init__(self, settings: dict[str, Any], setup: Setup) -> None:
         self._settings = settings
         self.batch = setup.batch
         self.input_range: Range = setup.input_range or (0.0, 255.0)
         self.layout: Layout = setup.layout or "nhwc"
+        self.range_ground: Ground = "told" if setup.input_range else "stated"
         self._speed = 2.0 if setup.backend == "fast" else 1.0
         self._calls = 0
         height, width, channels = settings.get("shape", (4, 4, 3))

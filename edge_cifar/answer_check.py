@@ -1,0 +1,102 @@
+"""Whether a foreign model tells pictures apart, and whether it does so better in another input range.
+
+A model file mostly does not say which numbers it takes for a pixel. Given others than it was trained on, it
+answers all the same, mostly with one class for everything and a probability near 1.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_cifar import input_ranges
+from edge_cifar.command_line import command_line
+from edge_cifar.evaluation import scores
+from edge_cifar.evaluation.variety import variety
+from edge_cifar.runtimes import Runtime, Setup, loading
+
+# So few answers may well be the same; so many pictures are kept to try other ranges on.
+_FEWEST_ALIKE = 3
+_MOST_KEPT = 16
+# Answers that tell no more than 1.01 classes apart differ by under a percent.
+_ALIKE = 1.01
+# Another range must tell half as many classes again apart: sound answers in the right range leave no room for that.
+_CLEARLY_BETTER = 1.5
+
+
+class AnswerCheck:
+    """The first different pictures that a foreign file answered, with its answers."""
+
+    def __init__(self, path: Path, runtime: Runtime, threads: int) -> None:
+        """Nothing is known yet.
+
+        Args:
+            path: the model file.
+            runtime: what answers.
+            threads: CPU threads that one inference may use.
+        """
+        self._path = path
+        self._threads = threads
+        self._given = runtime.input_range
+        self._assumed = runtime.range_ground == "assumed"
+        self._pictures: dict[int, NDArray[np.uint8]] = {}
+        self._answers: list[NDArray[np.float32]] = []
+
+    @property
+    def assumption(self) -> str:
+        """What is taken for granted of the file's input, for people; empty where nothing is."""
+        if not self._assumed:
+            return ""
+        return f"{self._path.name}: pixels are given as {self._range}; this is assumed, since the file does not say"
+
+    def add(self, pixels: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> None:
+        """Take note of an answer; the same picture again says nothing new.
+
+        Args:
+            pixels: uint8 ``[H, W, 3]``, as the model got them.
+            probabilities: float32 ``[classes]``.
+        """
+        key = hash(pixels.tobytes())
+        if key not in self._pictures and len(self._pictures) < _MOST_KEPT:
+            self._pictures[key] = pixels
+            self._answers.append(probabilities)
+
+    def alike(self, labels: tuple[str, ...]) -> str:
+        """That all pictures got the same answer, for people; empty where they did not, or are too few to tell."""
+        if len(self._answers) < _FEWEST_ALIKE or variety(np.array(self._answers)) > _ALIKE:
+            return ""
+        likeliest = int(self._answers[0].argmax())
+        cause = f"its input's range is probably not {self._range}" if self._assumed else "the model is in doubt"
+        return (
+            f"{self._path.name}: {len(self._answers)} different pictures all got the same answer "
+            f"({labels[likeliest]}, {self._answers[0][likeliest]:.1%}); where that is wrong, {cause}"
+        )
+
+    def better_range(self) -> str:
+        """Which other common range tells the pictures much better apart, for people; empty where none does.
+
+        Asked only where the range is assumed and there are two pictures. The file is loaded once more for each range.
+        """
+        if len(self._answers) < 2 or not self._assumed:
+            return ""
+        tried = [(self._variety_in(other), other) for other in input_ranges.others(self._given)]
+        most, best = max(tried, key=lambda pair: pair[0])
+        if most < _CLEARLY_BETTER * variety(np.array(self._answers)):
+            return ""
+        compare = command_line("bench", self._path, f"--input-range={best.option}", "--data", "FOLDER")
+        return (
+            f"{self._path.name}: given pixels as {best.name}, it tells these pictures apart far better than as "
+            f"{self._range}; compare both on labelled pictures: {compare}"
+        )
+
+    @property
+    def _range(self) -> str:
+        low, high = self._given
+        return f"{low:g} to {high:g}"
+
+    def _variety_in(self, other: input_ranges.InputRange) -> float:
+        runtime = loading.load(self._path, threads=self._threads, setup=Setup(channel_ranges=other.channels))
+        answers = np.concatenate([runtime.predict(pixels[None]) for pixels in self._pictures.values()])
+        return variety(scores.as_probabilities(answers)[0]) if scores.are_numbers(answers) else 0.0

@@ -1,0 +1,74 @@
+"""Whether a bare file that does not say its input's range does clearly better in another than the one assumed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_cifar import archives, input_ranges
+from edge_cifar.bench.examination import Examination, Probabilities
+from edge_cifar.bench.lane import Lane
+from edge_cifar.data.splits import balanced_indices
+from edge_cifar.evaluation import scores
+from edge_cifar.evaluation.metrics import Interval, accuracy
+from edge_cifar.input_ranges import InputRange
+
+DOUBTED = "another input range does better"
+
+# Enough to tell a range with which a network works from one with which it guesses.
+_IMAGES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class RangeTrial:
+    """A bare file that was asked all images in the range assumed for it.
+
+    Attributes:
+        lane: where its worker is.
+        examination: the images.
+        answers: float32 ``[N, classes]``, probabilities.
+        folder: for files that the worker reads and writes.
+    """
+
+    lane: Lane
+    examination: Examination
+    answers: Probabilities
+    folder: Path
+
+    def doubt(self, ask: Callable[..., dict[str, Any]]) -> str | None:
+        """Ask the file some of the images in the other common ranges.
+
+        Args:
+            ask: one request to the lane's worker; its file is loaded anew, and at the end as it was.
+
+        Returns:
+            the range that does clearly better, with both accuracies and the way out; None where none does.
+        """
+        lane, chosen = self.lane, balanced_indices(self.examination.labels, _IMAGES, seed=0)
+        labels = self.examination.labels[chosen]
+        images, file = self.folder / "some-images.npy", self.folder / "some-answers.npy"
+        np.save(images, self.examination.images[chosen], allow_pickle=False)
+        load: dict[str, Any] = {"path": str(lane.subject.path), "threads": lane.threads}
+        tried: list[tuple[Interval, InputRange]] = []
+        for other in input_ranges.others((lane.input["low"], lane.input["high"])):
+            ask("load", **load, setup={**lane.setup(), "channel_ranges": other.channels})
+            ask("predict", images=str(images), start=0, stop=len(labels), answers=str(file))
+            found = np.array(archives.mapped(file))
+            if scores.are_numbers(found):
+                tried.append((accuracy(labels, scores.as_probabilities(found)[0]), other))
+        ask("load", **load, setup=lane.setup())
+        given = accuracy(labels, self.answers[chosen])
+        # Intervals that do not touch: by chance no wrong range does that much better than the right one.
+        better = [pair for pair in tried if pair[0].low > given.high]
+        if not better:
+            return None
+        best, other = max(better, key=lambda pair: pair[0].value)
+        return (
+            f"given pixels as {other.name} it classifies {best.value:.1%} of {len(labels)} images correctly, "
+            f"as it was measured {given.value:.1%}; tell --input-range={other.option}"
+            f"{'' if other.uniform else ', which comes near it'}"
+        )

@@ -1,0 +1,135 @@
+"""Small model files of the kinds that other people make, and pictures that they tell apart."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image
+
+SIDE = 8
+COLOURS = {"red": (255, 0, 0), "green": (0, 255, 0), "blue": (0, 0, 255)}
+BRIGHTNESS = {"dark": 20, "middling": 128, "bright": 235}
+
+
+def colour_pictures(folder: Path) -> list[Path]:
+    """A red, a green and a blue picture."""
+    return [_picture(folder / f"{name}.png", colour) for name, colour in COLOURS.items()]
+
+
+def brightness_pictures(folder: Path) -> list[Path]:
+    """A dark, a middling and a bright picture."""
+    return [_picture(folder / f"{name}.png", (value,) * 3) for name, value in BRIGHTNESS.items()]
+
+
+def brightness_folder(folder: Path, each: int = 20) -> Path:
+    """Classes of pictures by brightness, in the order of the network's classes."""
+    for number, (name, value) in enumerate(BRIGHTNESS.items()):
+        (folder / f"{number}{name}").mkdir(parents=True)
+        for shade in range(each):
+            _picture(folder / f"{number}{name}" / f"{shade}.png", (value + shade - each // 2,) * 3)
+    return folder
+
+
+def colour_onnx(
+    path: Path,
+    *,
+    output: Sequence[int] = (3,),
+    metadata: Mapping[str, str] | None = None,
+    size: int | str = SIDE,
+    second_output: bool = False,
+    single: str | None = None,
+    opset: int = 13,
+) -> Path:
+    """Classes by the strongest of red, green and blue, of raw pixels in planes.
+
+    Args:
+        output: sides of the output behind the batch.
+        metadata: texts that the file carries.
+        size: sides of the input, or a name for any.
+        second_output: whether the colours' means are an output, too.
+        single: ``Sigmoid`` or ``Identity`` for one score alone: of red.
+        opset: that the file asks for.
+    """
+    onnx = pytest.importorskip("onnx", reason="the model file is made with onnx")
+    helper, constant = onnx.helper, onnx.numpy_helper.from_array
+    weights = np.array([[20.0], [-20.0], [-20.0]]) if single else 20 * np.eye(3)
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["mean"], axes=[2, 3], keepdims=0),
+        helper.make_node("MatMul", ["mean", "weights"], ["logits"]),
+        helper.make_node(single or "Softmax", ["logits"], ["scores"]),
+        helper.make_node("Reshape", ["scores", "shape"], ["answer"]),
+    ]
+    outputs = [_value(onnx, "answer", ["batch", *((1,) if single else output)])]
+    if second_output:
+        outputs.append(_value(onnx, "mean", ["batch", 3]))
+    graph = helper.make_graph(
+        nodes,
+        "colour",
+        [_value(onnx, "image", ["batch", 3, size, size])],
+        outputs,
+        [
+            constant((weights / 255).astype(np.float32), "weights"),
+            constant(np.array([-1, *((1,) if single else output)], np.int64), "shape"),
+        ],
+    )
+    model = helper.make_model(graph, opset_imports=[helper.make_opsetid("", opset)], ir_version=8)
+    helper.set_model_props(model, metadata or {})
+    onnx.save(model, path)
+    return path
+
+
+def brightness_onnx(path: Path, *, mean: Sequence[float] = (0, 0, 0), deviation: Sequence[float] = (1, 1, 1)) -> Path:
+    """Classes dark, middling and bright, of pixels in 0..1 that were standardized by a mean and a deviation."""
+    onnx = pytest.importorskip("onnx", reason="the model file is made with onnx")
+    helper, constant = onnx.helper, onnx.numpy_helper.from_array
+    # The nearest of three centres: the largest of c * brightness - c * c / 2.
+    centres = np.array([0.0, 0.5, 1.0], np.float32)
+    arrays = {
+        "deviation": np.float32(deviation),
+        "center": np.float32(mean),
+        "weights": np.tile(80 * centres / 3, (3, 1)),
+        "bias": -40 * centres**2,
+    }
+    nodes = [
+        helper.make_node("ReduceMean", ["image"], ["standard"], axes=[1, 2], keepdims=0),
+        helper.make_node("Mul", ["standard", "deviation"], ["wide"]),
+        helper.make_node("Add", ["wide", "center"], ["unit"]),
+        helper.make_node("MatMul", ["unit", "weights"], ["sums"]),
+        helper.make_node("Add", ["sums", "bias"], ["logits"]),
+        helper.make_node("Softmax", ["logits"], ["answer"]),
+    ]
+    graph = helper.make_graph(
+        nodes,
+        "brightness",
+        [_value(onnx, "image", ["batch", SIDE, SIDE, 3])],
+        [_value(onnx, "answer", ["batch", 3])],
+        [constant(array.astype(np.float32), name) for name, array in arrays.items()],
+    )
+    onnx.save(helper.make_model(graph, opset_imports=[helper.make_opsetid("", 13)], ir_version=8), path)
+    return path
+
+
+def with_weights_outside(path: Path, location: str) -> Path:
+    """A colour network whose weights lie in another file, which is written where ``location`` says."""
+    onnx = pytest.importorskip("onnx", reason="the model file is made with onnx")
+    model = onnx.load(colour_onnx(path))
+    (weights,) = (tensor for tensor in model.graph.initializer if tensor.name == "weights")
+    (path.parent / location).write_bytes(weights.raw_data)
+    onnx.external_data_helper.set_external_data(weights, location=location, offset=0, length=len(weights.raw_data))
+    weights.ClearField("raw_data")
+    weights.data_location = onnx.TensorProto.EXTERNAL
+    path.write_bytes(model.SerializeToString())
+    return path
+
+
+def _value(onnx: Any, name: str, shape: Sequence[int | str]) -> Any:
+    return onnx.helper.make_tensor_value_info(name, onnx.TensorProto.FLOAT, list(shape))
+
+
+def _picture(path: Path, colour: tuple[int, ...]) -> Path:
+    Image.new("RGB", (SIDE, SIDE), colour).save(path)
+    return path
