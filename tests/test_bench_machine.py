@@ -101,3 +101,20 @@ def test_a_doubtful_condition_is_warned_about(
 ) -> None:
     found = conditions.warnings(before, after, others)
     assert found == [] if said is None else (len(found) == 1 and said in found[0])
+
+
+def test_what_we_use_of_the_processor_ourselves_is_not_counted_as_others(monkeypatch: pytest.MonkeyPatch) -> None:
+    clocks = {"busy": 1000.0, "own": 20.0, "wall": 500.0}
+    monkeypatch.setattr(conditions, "_busy_seconds", lambda: clocks["busy"])
+    monkeypatch.setattr(conditions.time, "process_time", lambda: clocks["own"])
+    monkeypatch.setattr(conditions.time, "monotonic", lambda: clocks["wall"])
+    bystanders = conditions.Bystanders()
+    assert bystanders.cores is None
+    for _ in range(2):
+        bystanders.start()
+        # Of ten seconds on all cores three were this process', four its workers', and three others'.
+        clocks.update({name: value + more for (name, value), more in zip(clocks.items(), (10, 3, 6), strict=True)})
+        bystanders.stop(workers_cpu_seconds=4.0)
+        # What happens between two measurements counts for nothing.
+        clocks.update({name: value + 100 for name, value in clocks.items()})
+    assert bystanders.cores == pytest.approx(3 / 6)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 import time
 from dataclasses import replace
 from pathlib import Path
@@ -99,6 +100,34 @@ def test_onnx_runtime_tells_its_nodes(tmp_path: Path) -> None:
 
 def test_the_best_of_matrix_products_is_a_plausible_speed() -> None:
     assert 1e8 < peak.multiply_adds_per_s(1, machine.identity().get("cpu_features", ())) < 1e13
+
+
+def test_the_best_speed_is_that_of_the_quickest_product(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Each product of two 512 by 512 matrices takes 512 cubed multiply-adds; the clock is ours."""
+    clock, spent = [0.0], iter([0.125, 0.0625, 0.25])
+
+    def multiply(left: Any, right: Any, out: Any) -> None:
+        clock[0] += next(spent)
+
+    monkeypatch.setattr(peak.time, "perf_counter", lambda: clock[0])
+    monkeypatch.setattr(peak.np, "matmul", multiply)
+    assert peak._best(1) == 512**3 / 0.0625
+
+
+@pytest.mark.parametrize(("features", "kernels"), [(["avx2", "avx512"], "SkylakeX"), (["avx2"], "absent")])
+def test_the_speed_is_what_its_process_prints_with_the_kernels_of_the_processor(
+    features: list[str], kernels: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = tmp_path / "told"
+    script = (
+        "import os, pathlib, sys\n"
+        "pathlib.Path(sys.argv[1]).write_text(os.environ.get('OPENBLAS_CORETYPE', 'absent') + ' ' + sys.argv[2])\n"
+        "print(2.5e9)"
+    )
+    monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
+    monkeypatch.setattr(peak, "worker_command", lambda module: (sys.executable, "-c", script, str(told)))
+    assert peak.multiply_adds_per_s(3, features) == 2.5e9
+    assert told.read_text() == f"{kernels} 3"
 
 
 def test_a_product_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:

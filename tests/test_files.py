@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 from pathlib import Path
 
 import numpy as np
 import pytest
 
-from edge_cifar import files
+from edge_cifar import atomic, files
 from edge_cifar.errors import EdgeCifarError, first_line
 
 
@@ -60,3 +61,37 @@ def test_numbers_of_numpy_are_written_as_pythons(tmp_path: Path) -> None:
 @pytest.mark.parametrize(("said", "told"), [("\n  one\ntwo", "one"), ("", "ValueError"), ("\n", "ValueError")])
 def test_another_librarys_error_is_told_by_its_first_line(said: str, told: str) -> None:
     assert first_line(ValueError(said)) == told
+
+
+@pytest.mark.parametrize("kind", ["file", "folder", "new-folder"])
+def test_what_is_written_is_on_the_disk_before_it_takes_its_name(
+    kind: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A machine that loses its power right after must not leave a name with nothing behind it."""
+    place = tmp_path / "export"
+    if kind == "folder":
+        place.mkdir()
+    names = ["export"] if kind == "file" else ["manifest.json", "model.tflite"]
+    flushed: set[int] = set()
+    fsync, replace = os.fsync, atomic.replace
+
+    def flush(descriptor: int) -> None:
+        flushed.add(os.fstat(descriptor).st_ino)
+        fsync(descriptor)
+
+    def take_the_name(written: Path, path: Path, aside: Path) -> None:
+        files_of_it = [written] if kind == "file" else [written / name for name in names]
+        assert {file.stat().st_ino for file in files_of_it} <= flushed
+        replace(written, path, aside)
+
+    monkeypatch.setattr(os, "fsync", flush)
+    monkeypatch.setattr(atomic, "replace", take_the_name)
+    with files.appears_whole(place) as written:
+        if kind == "file":
+            written.write_bytes(b"whole")
+        else:
+            written.mkdir()
+            for name in names:
+                (written / name).write_bytes(b"whole")
+    assert place.exists()
+    assert len(flushed) == len(names)

@@ -219,3 +219,19 @@ def test_on_a_mac_every_choice_of_processors_is_verified(tmp_path, monkeypatch, 
     assert outcome.document()["backends"] == ["cpu", "cpu-gpu", "cpu-neural-engine"]
     if wrong:
         assert "computed by cpu-neural-engine: a probability is" in str(outcome.reason)
+
+
+def test_an_artifact_answers_on_one_thread_whatever_the_environment_says(tmp_path, monkeypatch):
+    """As many workers as processors run side by side, and no sum may depend on how many threads add it up."""
+    told = tmp_path / "told.json"
+    script = f"import json, os, pathlib; pathlib.Path({str(told)!r}).write_text(json.dumps(dict(os.environ)))"
+    monkeypatch.setattr(processes, "WORKER", (sys.executable, "-c", script))
+    limits = ("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_THREADS", "VECLIB_MAXIMUM_THREADS")
+    limits += ("TF_NUM_INTRAOP_THREADS", "TF_NUM_INTEROP_THREADS")
+    for name in limits:
+        monkeypatch.setenv(name, "7")
+    bundle = bundle_of(tmp_path / "export", fp32="fine")
+    (outcome,) = verify_bundle(bundle)
+    assert outcome.reason == "its process ended before it had answered"
+    environment = json.loads(told.read_text())
+    assert {name: environment[name] for name in limits} == dict.fromkeys(limits, "1")
