@@ -27,6 +27,7 @@ import numpy as np
 import edge_cifar as ec
 from edge_cifar import backbones, files, packages, quiet
 from edge_cifar.artifact import Bundle
+from edge_cifar.errors import CheckFailed
 from edge_cifar.parity.verification import Verification
 from edge_cifar.run import Run
 from edge_cifar.runtimes import coreml_reference
@@ -40,9 +41,12 @@ IMAGES = 1000
 def prove(name: str, folder: Path, data: str, limit: int, epochs: int) -> list[dict[str, Any]]:
     """Export and verify one backbone; what was found of each variant."""
     run = _runs.trained(name) or trained_a_little(name, folder / name, data, limit, epochs)
-    bundle = ec.export(
-        run, formats=["coreml"], precisions=["all"], reference_images=IMAGES, max_drop=100.0, out=folder / "bundle"
-    )
+    place = folder / "bundle"
+    try:
+        ec.export(run, formats=["coreml"], precisions=["all"], reference_images=IMAGES, max_drop=100.0, out=place)
+    except CheckFailed as rejected:
+        print(f"{name}: {rejected}", flush=True)  # there is nothing to prove of what is not kept
+    bundle = Bundle.open(place)
     outcomes = ec.verify(bundle, layers=True)
     trained_on = {key: run.record()["data"][key] for key in ("name", "synthetic", "train_images")}
     return [{"backbone": name, "trained_on": trained_on, **found(name, bundle, outcome)} for outcome in outcomes]

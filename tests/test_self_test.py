@@ -10,6 +10,7 @@ import pytest
 
 from edge_cifar.artifact import Bundle
 from edge_cifar.cli._main import main
+from edge_cifar.errors import CheckFailed
 from edge_cifar.steps import doctor, self_test
 
 
@@ -74,3 +75,23 @@ def test_the_whole_way_in_small(capsys: pytest.CaptureFixture[str]) -> None:
     checks = json.loads(capsys.readouterr().out)["checks"]
     assert checks[0]["name"] == "train and export"
     assert {check["status"] for check in checks} == {"passed"}
+
+
+def test_variants_that_export_did_not_keep_fail_and_the_others_are_tried(
+    small: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    manifest = json.loads((small / "manifest.json").read_text())
+    manifest["rejected"] = [{"variant": "onnx-int8", "reason": "its process crashed with SIGABRT"}]
+    (small / "manifest.json").write_text(json.dumps(manifest))
+
+    def rejecting(*arguments: object, **options: object) -> None:
+        raise CheckFailed("1 of 3 variants was not kept")
+
+    monkeypatch.setattr("edge_cifar.steps.train.train", lambda *arguments, **options: small)
+    monkeypatch.setattr("edge_cifar.steps.export.export", rejecting)
+    checks = {check.name: check for check in self_test.self_test()}
+    assert (checks["export onnx-int8"].status, checks["export onnx-int8"].detail) == (
+        "failed",
+        "its process crashed with SIGABRT",
+    )
+    assert [checks[name].status for name in ("train and export", "verify tflite-int8", "bench")] == ["passed"] * 3

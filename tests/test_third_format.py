@@ -96,6 +96,13 @@ def test_what_a_crash_with_each_layer_costs_is_told_by_the_diagnosis(run: Run, t
     assert document["layers"]["fake"][0]["signal_to_noise_db"] is None
 
 
+def test_layers_to_leave_in_floats_are_sought_past_crashes(run: Run, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"reference_images": 60, "out": tmp_path / "bundle"}
+    mended = export(run, formats="fake", precisions="aborting", keep_float="auto", **options)
+    assert [str(artifact.variant) for artifact in mended.artifacts] == ["fake-aborting"]
+    assert mended.artifacts[0].facts["parity"]["status"] == "checked"
+
+
 def test_verify_passes_what_it_can_and_says_what_it_cannot(bundle: Bundle) -> None:
     fp32, int8 = verify(bundle, layers=True)
     assert (fp32.status, fp32.reason, fp32.method) == ("pass", None, "fake")

@@ -32,7 +32,8 @@ USE = "It cannot."
 CALIBRATED = ()
 CORRECTED = ()
 METHODS = ("min-max",)
-SELECTIVE = ("int8",)
+# What brings a file through that aborts its runtime is int8 with a layer in floats.
+SELECTIVE = ("int8", "aborting")
 
 
 def convert(
