@@ -59,11 +59,12 @@ def test_a_file_that_takes_its_runtime_down_is_rejected_and_the_others_are_kept(
     out = tmp_path / "bundle"
     arguments = ["--format", "fake", "--precision", "all", "--reference-images", "60", "--out", str(out)]
     assert main(["export", str(run.path), *arguments]) == 1
-    assert "7 of 9 variants were not kept" in capsys.readouterr().err
+    assert "8 of 10 variants were not kept" in capsys.readouterr().err
     kept = Bundle.open(out)
     assert [str(artifact.variant) for artifact in kept.artifacts] == ["fake-fp32", "fake-int8"]
     assert {path.name for path in out.glob("*.fake")} == {"fake-fp32.fake", "fake-int8.fake"}
     found = {entry["variant"]: (entry["failed"], entry["reason"]) for entry in kept.facts["rejected"]}
+    assert found.pop("fake-coarse")[0] == ["parity"]
     assert found == {
         "fake-aborting": (["runtime"], "its process crashed with SIGABRT: the last words"),
         "fake-aborting-at-once": (["runtime"], "its process crashed with SIGABRT: the last words"),
@@ -79,6 +80,17 @@ def test_a_file_that_takes_its_runtime_down_is_rejected_and_the_others_are_kept(
             "it answers with shape 660 by 7 where the Keras model gave 660 by 10 (images by classes)",
         ),
     }
+
+
+def test_what_verify_would_fail_is_not_kept_though_it_loses_no_accuracy(run: Run, tmp_path: Path) -> None:
+    """The network guesses, so nothing can be lost; but coarse weights answer otherwise than it does."""
+    with pytest.raises(CheckFailed, match=r"fake-coarse: verify would fail it: .* images that Keras is sure of"):
+        export(run, formats="fake", precisions=["int8", "coarse"], reference_images=60, out=tmp_path / "bundle")
+    kept = Bundle.open(tmp_path / "bundle")
+    (rejected,) = kept.facts["rejected"]
+    assert rejected["failed"] == ["parity"]
+    assert rejected["parity"]["drop"]["low"] < 1.0
+    assert [outcome.status for outcome in verify(kept)] == ["pass"]
 
 
 def test_a_bundle_of_nothing_but_crashes_stands_with_nothing(run: Run, tmp_path: Path) -> None:

@@ -24,7 +24,14 @@ FAULTS: dict[str, dict[str, Any]] = {
     "nan": {"scale": float("nan")},
     "misshapen": {"classes": 7},
 }
-PRECISIONS = {"fp32": "as trained", "int8": "in steps of a 127th", **dict.fromkeys(FAULTS, "wrong")}
+# Steps of the kernel in its largest number.
+STEPS = {"int8": 127, "coarse": 2}
+PRECISIONS = {
+    "fp32": "as trained",
+    "int8": "in steps of a 127th",
+    "coarse": "in steps of a half",
+    **dict.fromkeys(FAULTS, "wrong"),
+}
 DEFAULT = ("fp32", "int8")
 SUFFIX = ".fake"
 PACKAGES = ()
@@ -47,8 +54,8 @@ def convert(
     options: Options = AS_THEY_COME,
 ) -> dict[str, Any]:
     kernel, bias = model.get_layer("last").get_weights()
-    if precision == "int8":
-        step = np.abs(kernel).max() / 127
+    if precision in STEPS:
+        step = np.abs(kernel).max() / STEPS[precision]
         kernel = np.round(kernel / step) * step
     settings = {
         "shape": model.input_shape[1:],
