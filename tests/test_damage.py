@@ -18,7 +18,7 @@ from mean_colour import onnx_file
 from edge_cifar import files
 from edge_cifar.activations import Activations
 from edge_cifar.artifact import Bundle
-from edge_cifar.contents import onnx as onnx_contents
+from edge_cifar.contents._onnx_network import _along
 from edge_cifar.errors import BundleError, EdgeCifarError
 from edge_cifar.evaluation.predictions import Predictions
 from edge_cifar.parity.bundle import verify_bundle
@@ -114,8 +114,8 @@ def test_arrays_of_another_type_are_refused(change: dict[str, Any], tmp_path: Pa
 
 
 def test_scales_that_fit_no_axis_are_refused_before_they_take_all_memory() -> None:
-    with pytest.raises(BundleError, match=r"shape \(1, 10\) has 9 scales"):
-        onnx_contents._along_channels(np.zeros(9), np.zeros((1, 10)))
+    with pytest.raises(BundleError, match=r"shape \[1, 10\] has 9 scales"):
+        _along(1, np.zeros(9), np.zeros((1, 10)))
 
 
 def test_a_graph_that_fails_only_when_it_is_computed_is_one_sentence(tmp_path: Path) -> None:

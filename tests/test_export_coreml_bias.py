@@ -68,4 +68,4 @@ def test_means_that_make_no_sense_are_damage(told: str, tmp_path: Path) -> None:
         program.user_defined_metadata[coreml_reference.INPUT_MEANS] = told
         program.save(str(tmp_path / "odd.mlpackage"))
     with pytest.raises(BundleError, match="is damaged"):
-        contents.weights(tmp_path / "odd.mlpackage")
+        contents.network(tmp_path / "odd.mlpackage")

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from dataclasses import replace
-from typing import Any
 
 import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from edge_cifar.contents import Weight
-from edge_cifar.parity.weights import check, sibling_of
+from edge_cifar.contents import Operation, Weight
+from edge_cifar.parity.inspection import sibling_of
+from edge_cifar.parity.pairing import Pair
+from edge_cifar.parity.weights import wrong_constant
 from edge_cifar.runtimes._pixels import Quantization
 from edge_cifar.variant import Variant
 
@@ -19,12 +20,13 @@ FP32 = Variant("tflite", "fp32")
 RNG = np.random.default_rng(0)
 KERNEL = RNG.normal(size=(4, 3, 9)).astype(np.float32)
 BIAS = RNG.normal(size=4).astype(np.float32)
-EXACT = {"k": Weight(values=KERNEL), "b": Weight(values=BIAS, shifts="k")}
+EXACT = {"kernel": Weight(values=KERNEL), "bias": Weight(values=BIAS)}
 SOURCE = Quantization(dtype=np.dtype(np.int8), scale=6 / 255, zero_point=-128)
 
 
-def judged(**given: Weight) -> str | None:
-    return check(FP32, EXACT, {**EXACT, **given}).wrong
+def judged(source: Quantization | None = None, **given: Weight) -> str | None:
+    exact, other = (Operation(kind="CONV", name="c", weights=weights) for weights in (EXACT, {**EXACT, **given}))
+    return wrong_constant(FP32, Pair(exact=exact, given=other, source=source))
 
 
 def rounded(values: np.ndarray, levels: int = 127) -> Weight:
@@ -37,28 +39,26 @@ def quantized(bias: np.ndarray) -> dict[str, Weight]:
     assert kernel.step is not None
     step = kernel.step.reshape(4) * np.float32(SOURCE.scale)
     values = np.rint(bias / step).astype(np.float64) * step
-    return {"k": kernel, "b": Weight(values=values, step=step, shifts="k", source=SOURCE)}
+    return {"kernel": kernel, "bias": Weight(values=values, step=step)}
 
 
 def test_equal_constants_are_proven():
-    result = check(FP32, EXACT, EXACT)
-    assert (result.constants, result.wrong) == (2, None)
-    assert result.document() == {"compared_with": "tflite-fp32", "constants": 2, "proven": True}
+    assert judged() is None
 
 
 def test_half_precision_is_held_to_the_bit():
     half = KERNEL.astype(np.float16)
-    assert judged(k=Weight(values=half)) is None
+    assert judged(kernel=Weight(values=half)) is None
     half.flat[7] = np.nextafter(half.flat[7], np.float16(100))
-    assert "1 of 108 numbers of its constant 'k' are not those of tflite-fp32, rounded" in str(
-        judged(k=Weight(values=half))
+    assert "1 of 108 numbers of its kernel of CONV 'c' are not those of tflite-fp32, rounded" in str(
+        judged(kernel=Weight(values=half))
     )
 
 
 def test_float_constants_are_held_to_the_bit():
     other = KERNEL.copy()
     other.flat[7] = np.nextafter(other.flat[7], np.float32(100))
-    assert "1 of 108 numbers" in str(judged(k=Weight(values=other)))
+    assert "1 of 108 numbers" in str(judged(kernel=Weight(values=other)))
 
 
 @given(st.integers(7, 127), st.integers(0, 2**32 - 1))
@@ -66,77 +66,80 @@ def test_float_constants_are_held_to_the_bit():
 def test_whatever_is_rounded_to_its_own_steps_passes_and_two_steps_off_does_not(levels: int, seed: int) -> None:
     weight = rounded(KERNEL, levels)
     assert weight.step is not None
-    assert judged(k=weight) is None
+    assert judged(kernel=weight) is None
     place = np.unravel_index(np.random.default_rng(seed).integers(KERNEL.size), KERNEL.shape)
     values = weight.values.copy()
     values[place] += 2 * np.broadcast_to(weight.step, values.shape)[place]
-    assert "1 of 108 numbers" in str(judged(k=replace(weight, values=values)))
+    assert "1 of 108 numbers" in str(judged(kernel=replace(weight, values=values)))
 
 
 @pytest.mark.parametrize("factor", [0.3, 0.9, 1.1, 8.0])
 def test_a_wrong_scale_is_found_with_the_numbers_that_it_makes(factor):
     weight = rounded(KERNEL)
     scaled = Weight(values=weight.values * factor, step=weight.step * factor)
-    assert "are not those of tflite-fp32, rounded" in str(judged(k=scaled))
+    assert "are not those of tflite-fp32, rounded" in str(judged(kernel=scaled))
 
 
 def test_a_scale_of_half_precision_may_be_rounded_itself():
     weight = rounded(KERNEL)
     step = weight.step.astype(np.float16)
     values = (np.rint(KERNEL / weight.step).astype(np.float16) * step).astype(np.float16)
-    assert judged(k=Weight(values=values, step=step)) is None
+    assert judged(kernel=Weight(values=values, step=step)) is None
 
 
 def test_palettes_hold_the_nearest_entry():
     table = np.linspace(KERNEL.min(), KERNEL.max(), 16).astype(np.float16)
     indices = np.abs(KERNEL[..., None] - table.astype(np.float32)).argmin(axis=-1)
-    assert judged(k=Weight(values=table[indices], palette=table)) is None
+    assert judged(kernel=Weight(values=table[indices], palette=table)) is None
     indices[0, 0, 0] = (indices[0, 0, 0] + 5) % 16
-    assert "1 of 108" in str(judged(k=Weight(values=table[indices], palette=table)))
+    assert "1 of 108" in str(judged(kernel=Weight(values=table[indices], palette=table)))
     one = np.full(1, KERNEL.mean(), np.float16)
-    assert judged(k=Weight(values=np.broadcast_to(one, KERNEL.shape), palette=one)) is None
+    assert judged(kernel=Weight(values=np.broadcast_to(one, KERNEL.shape), palette=one)) is None
 
 
 def test_a_bias_may_be_corrected_by_what_rounding_its_kernel_took_and_no_more():
-    assert judged(**quantized(BIAS)) is None
+    assert judged(SOURCE, **quantized(BIAS)) is None
     lost = (KERNEL - rounded(KERNEL).values).sum(axis=2)
     # Each input channel's mean lies in 0 to 6, as the input's quantization says.
     for means in (np.full(3, 6.0), np.array([0.0, 3.0, 6.0])):
-        assert judged(**quantized(BIAS + lost @ means)) is None
+        assert judged(SOURCE, **quantized(BIAS + lost @ means)) is None
     most = np.abs(6 * lost).sum(axis=1)
-    assert "4 of 4 numbers of its constant 'b'" in str(judged(**quantized(BIAS + 1.5 * most + 0.1)))
-    assert "constant 'b'" in str(judged(**quantized(np.zeros(4))))
+    assert "4 of 4 numbers of its bias of CONV 'c'" in str(judged(SOURCE, **quantized(BIAS + 1.5 * most + 0.1)))
+    assert "bias of CONV 'c'" in str(judged(SOURCE, **quantized(np.zeros(4))))
 
 
 def test_a_bias_beside_float_activations_may_not_be_corrected():
     kernel = rounded(KERNEL)
-    shifted = Weight(values=BIAS + np.float32(1e-3), shifts="k")
-    assert "4 of 4 numbers of its constant 'b'" in str(judged(k=kernel, b=shifted))
+    shifted = Weight(values=BIAS + np.float32(1e-3))
+    assert "4 of 4 numbers of its bias of CONV 'c'" in str(judged(kernel=kernel, bias=shifted))
 
 
 def test_a_bias_is_added_in_the_unit_of_its_products():
     given = quantized(BIAS)
-    bias = given["b"]
+    bias = given["bias"]
     wrong = replace(bias, step=bias.step * np.float32(1.5), values=bias.values * 1.5)
-    assert "the scale of its constant 'b' is not the product" in str(judged(k=given["k"], b=wrong))
+    reason = judged(SOURCE, kernel=given["kernel"], bias=wrong)
+    assert "the scale of its bias of CONV 'c' is not the product" in str(reason)
 
 
 @pytest.mark.parametrize(
-    ("given", "says"),
+    ("kernel", "says"),
     [
-        ({"b": EXACT["b"]}, "lacks the constant 'k'"),
-        ({**EXACT, "k": Weight(values=KERNEL[:2])}, "has shape [2, 3, 9], in tflite-fp32 [4, 3, 9]"),
-        ({**EXACT, "k": Weight(values=np.full_like(KERNEL, np.nan))}, "108 of 108 numbers"),
-        ({**EXACT, "k": Weight(values=np.full_like(KERNEL, np.inf))}, "108 of 108 numbers"),
+        (KERNEL[:2], "has the shape [2, 3, 9], in tflite-fp32 [4, 3, 9]"),
+        (np.full_like(KERNEL, np.nan), "108 of 108 numbers"),
+        (np.full_like(KERNEL, np.inf), "108 of 108 numbers"),
     ],
 )
-def test_what_is_missing_or_no_number_is_said(given: dict[str, Any], says: str) -> None:
-    assert says in str(check(FP32, EXACT, given).wrong)
+def test_another_shape_and_what_is_no_number_are_said(kernel: np.ndarray, says: str) -> None:
+    assert says in str(judged(kernel=Weight(values=kernel)))
 
 
-def test_bounds_that_became_part_of_a_quantization_are_not_missed():
-    exact = {**EXACT, "six": Weight(values=np.float32(6).reshape(()))}
-    assert check(FP32, exact, EXACT).wrong is None
+def test_a_bias_where_there_was_none_may_only_correct_for_rounding():
+    given = quantized(np.zeros(4))
+    bare = Operation(kind="CONV", name="c", weights={"kernel": Weight(values=KERNEL)})
+    for bias, sound in ((given["bias"], True), (quantized(BIAS + 9)["bias"], False)):
+        other = Operation(kind="CONV", name="c", weights={"kernel": given["kernel"], "bias": bias})
+        assert (wrong_constant(FP32, Pair(exact=bare, given=other, source=SOURCE)) is None) == sound
 
 
 @pytest.mark.parametrize(
@@ -154,50 +157,30 @@ def test_constants_are_held_against_the_artifact_that_has_them_in_full(precision
     assert (None if found is None else str(found)) == sibling
 
 
-def test_a_kernel_may_hold_the_factor_that_pixels_are_multiplied_by():
-    number = {name: np.float32(value).reshape(()) for name, value in (("one", 0.25), ("two", 3), ("offset", -1))}
-    exact = {
-        "MUL of [] number 1, input 1": Weight(values=number["one"]),
-        "ADD of [] number 1, input 1": Weight(values=number["offset"]),
-        **EXACT,
-        "MUL of [] number 2, input 1": Weight(values=number["two"]),
-    }
-    held = {
-        "ADD of [] number 1, input 1": Weight(values=np.float32(-4).reshape(())),
-        "k": rounded(KERNEL * np.float32(0.25)),
-        "b": EXACT["b"],
-        "MUL of [] number 1, input 1": Weight(values=number["two"]),
-    }
-    assert check(FP32, exact, held).wrong is None
-    assert check(FP32, exact, {**held, "k": rounded(KERNEL)}).wrong is not None
-    assert check(FP32, exact, {**held, "MUL of [] number 1, input 1": Weight(values=number["one"])}).wrong is not None
-
-
 def paletted(lowest: float, highest: float, mean: np.ndarray) -> dict[str, Weight]:
     """A kernel from a palette in half precision, and its bias corrected by means of its inputs."""
     palette = np.linspace(KERNEL.min(), KERNEL.max(), 16).astype(np.float16)
     kernel = palette[np.abs(KERNEL[..., None] - palette).argmin(axis=-1)]
     bias = BIAS + (KERNEL - kernel).sum(axis=2) @ mean
     return {
-        "k": Weight(values=kernel, palette=palette),
-        "b": Weight(values=bias.astype(np.float16), shifts="k", mean_range=(lowest, highest)),
+        "kernel": Weight(values=kernel, palette=palette),
+        "bias": Weight(values=bias.astype(np.float16), mean_range=(lowest, highest)),
     }
 
 
 def test_a_bias_in_half_precision_may_be_corrected_within_the_means_that_the_file_tells():
     mean = np.array([0.5, 2.0, -1.0])
     assert judged(**paletted(-1.0, 2.0, mean)) is None
-    assert "constant 'b'" in str(judged(**paletted(-0.1, 0.1, mean)))
+    assert "bias of CONV 'c'" in str(judged(**paletted(-0.1, 0.1, mean)))
     moved = paletted(-1.0, 2.0, mean)
-    moved["b"].values[2] += 10
-    assert "1 of 4 numbers of its constant 'b'" in str(judged(**moved))
+    moved["bias"].values[2] += 10
+    assert "1 of 4 numbers of its bias of CONV 'c'" in str(judged(**moved))
 
 
 def test_a_bias_in_half_precision_is_exact_where_no_means_are_told():
     given = paletted(-1.0, 2.0, np.array([0.5, 2.0, -1.0]))
-    given["b"] = replace(given["b"], mean_range=None)
-    assert "constant 'b'" in str(judged(**given))
+    given["bias"] = replace(given["bias"], mean_range=None)
+    assert "bias of CONV 'c'" in str(judged(**given))
     # Its input is quantized, which alone is no reason to correct it.
-    given["b"] = replace(given["b"], source=Quantization(dtype=np.dtype(np.uint8), scale=0.1, zero_point=128))
-    assert "constant 'b'" in str(judged(**given))
-    assert judged(k=given["k"], b=replace(given["b"], values=BIAS.astype(np.float16))) is None
+    assert "bias of CONV 'c'" in str(judged(Quantization(dtype=np.dtype(np.uint8), scale=0.1, zero_point=128), **given))
+    assert judged(kernel=given["kernel"], bias=replace(given["bias"], values=BIAS.astype(np.float16))) is None

@@ -2,8 +2,8 @@
 
 A module defines
 
-    weights(path)       the constants in a file as :class:`Weight`, by a name that is the same in its siblings of
-                        other precision
+    network(path)       the operations in a file, with their settings, their constants and how values are quantized
+                        between them, free of names and of the order in which a file lists them
     sources(path)       the values on the way from an image to its probabilities, in the order in which they are
                         computed: the name of each, and the names of those that it is computed from
     observe(path, images, observer)   computes images, one operation after the other as the file says, nothing
@@ -15,8 +15,8 @@ that wrote the file.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -33,6 +33,9 @@ Observer = Callable[[int, str, NDArray[np.float32]], None]
 """Told the number of an image, the name of a value and its real numbers ``[1, ...]``; must not keep the array."""
 
 Sources = dict[str, tuple[str, ...]]
+
+KERNEL, BIAS, OPERAND = "kernel", "bias", "operand"
+"""Places of the constants of a convolution or a matrix product, and of what is added to a value or multiplies it."""
 
 
 def damaged(path: Path, error: Exception) -> BundleError:
@@ -60,13 +63,11 @@ class Weight:
     """A constant of a model file, as the numbers that it stands for.
 
     Attributes:
-        values: of a convolution's kernel ``[output channels, input channels of a group, places]``, of its bias
-            ``[output channels]``, of anything else as stored. float16 where it is stored in half precision.
+        values: of a convolution's kernel ``[output channels, input channels of a group, places]``, of a matrix
+            ``[outputs, inputs]``, of a bias ``[outputs]``, of anything else as stored. float16 where it is stored in
+            half precision.
         step: of a uniform quantization, to be broadcast to the values; None where there is none.
         palette: the one table that the values were looked up in; None where there is none.
-        shifts: of a convolution's bias, the name of its kernel.
-        source: of a convolution's bias, how the convolution's input is quantized; None where it is not, and in
-            Core ML, whose biases stay floats and tell ``mean_range`` where they are corrected.
         mean_range: of a bias that was corrected for the rounding of its kernel, the least and the largest mean of an
             input channel that the correction was computed from, where the file tells them; None where it does not.
     """
@@ -74,11 +75,61 @@ class Weight:
     values: Numbers
     step: Numbers | None = None
     palette: Numbers | None = None
-    shifts: str | None = None
-    source: Quantization | None = None
     mean_range: Range | None = None
 
-    @property
-    def input_means(self) -> Range | None:
-        """Between which numbers the means of the convolution's input channels lie; None where that is not known."""
-        return self.mean_range or (self.source.real_range() if self.source else None)
+
+@dataclass(frozen=True, kw_only=True)
+class Link:
+    """What an operation is given.
+
+    Attributes:
+        source: number of the operation that computes it; None for the image.
+        output: which of that operation's results it is.
+        quantizations: how it is stored on the way, from its source on; equal ones that follow each other once.
+    """
+
+    source: int | None
+    output: int = 0
+    quantizations: tuple[Quantization, ...] = ()
+
+    def stored(self, quantization: Quantization | None) -> Link:
+        """The same value behind one quantization more."""
+        if quantization is None or self.quantizations[-1:] == (quantization,):
+            return self
+        return Link(source=self.source, output=self.output, quantizations=(*self.quantizations, quantization))
+
+
+@dataclass(frozen=True, kw_only=True)
+class Operation:
+    """One operation of a network.
+
+    Attributes:
+        kind: the format's own name of its operator.
+        name: the file's name of it, for messages.
+        settings: whatever else says what it computes: strides, axes, a joined activation, ...; a setting that has
+            its default value is left out.
+        links: the values that it is given, in order.
+        weights: its constants of floating point, or made of one, by place.
+    """
+
+    kind: str
+    name: str
+    settings: Mapping[str, object] = field(default_factory=dict)
+    links: tuple[Link, ...] = ()
+    weights: Mapping[str, Weight] = field(default_factory=dict)
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.name!r}"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """The operations of a file; none that only stores a value in another type.
+
+    Attributes:
+        operations: each behind those that it is computed from.
+        answer: the probabilities.
+    """
+
+    operations: tuple[Operation, ...]
+    answer: Link

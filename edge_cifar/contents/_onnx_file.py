@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -20,8 +20,11 @@ from edge_cifar.runtimes._mil.wire import LENGTH, Budget, Field, Message
 
 _MODEL_GRAPH = 7
 _GRAPH_NODE, _GRAPH_INITIALIZER, _GRAPH_INPUT, _GRAPH_OUTPUT = 1, 5, 11, 12
-_NODE_INPUT, _NODE_OUTPUT, _NODE_NAME, _NODE_KIND = 1, 2, 3, 4
-_TENSOR_DIMENSIONS, _TENSOR_TYPE, _TENSOR_FLOATS, _TENSOR_INTEGERS, _TENSOR_NAME, _TENSOR_RAW = 1, 2, 4, 5, 8, 9
+_NODE_INPUT, _NODE_OUTPUT, _NODE_NAME, _NODE_KIND, _NODE_ATTRIBUTE = 1, 2, 3, 4, 5
+_ATTRIBUTE_NAME, _ATTRIBUTE_FLOAT, _ATTRIBUTE_INTEGER, _ATTRIBUTE_TEXT, _ATTRIBUTE_TENSOR = 1, 2, 3, 4, 5
+_ATTRIBUTE_FLOATS, _ATTRIBUTE_INTEGERS = 7, 8
+_TENSOR_DIMENSIONS, _TENSOR_TYPE, _TENSOR_FLOATS, _TENSOR_INTEGERS, _TENSOR_LONGS = 1, 2, 4, 5, 7
+_TENSOR_NAME, _TENSOR_RAW = 8, 9
 _VALUE_NAME = 1
 
 _TYPES = {1: "<f4", 2: "u1", 3: "i1", 5: "<i2", 6: "<i4", 7: "<i8", 10: "<f2", 11: "<f8"}
@@ -30,12 +33,21 @@ _FLOAT16 = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Node:
-    """One node: its operator, and the names of its inputs (empty where left out) and outputs."""
+    """One node.
+
+    Attributes:
+        kind: its operator.
+        name: its own.
+        inputs: names; empty where one is left out.
+        outputs: names.
+        attributes: by name: whole numbers, floats, texts, arrays, or tuples of numbers.
+    """
 
     kind: str
     name: str
     inputs: tuple[str, ...]
     outputs: tuple[str, ...]
+    attributes: Mapping[str, Any] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,17 +78,21 @@ def read(path: Path) -> Graph:
     constants: dict[str, NDArray[Any]] = {}
     try:
         for graph in Message(memoryview(path.read_bytes()), Budget()):
-            for field in graph.message() if graph.number == _MODEL_GRAPH else ():
-                if field.number == _GRAPH_NODE:
-                    nodes.append(_node(field.message()))
-                elif field.number in names:
-                    names[field.number] += [part.text() for part in field.message() if part.number == _VALUE_NAME]
-                elif field.number == _GRAPH_INITIALIZER:
-                    name, array = _tensor(field.message())
+            for part in graph.message() if graph.number == _MODEL_GRAPH else ():
+                if part.number == _GRAPH_NODE:
+                    nodes.append(_node(part.message()))
+                elif part.number in names:
+                    names[part.number] += [one.text() for one in part.message() if one.number == _VALUE_NAME]
+                elif part.number == _GRAPH_INITIALIZER:
+                    name, array = _tensor(part.message())
                     if array is not None:
                         constants[name] = array
     except BundleError as error:
         raise damaged(path, error) from error
+    for node in nodes:
+        # A constant may as well be a node of its own.
+        if node.kind == "Constant" and len(node.outputs) == 1 and "value" in node.attributes:
+            constants[node.outputs[0]] = node.attributes["value"]
     return Graph(nodes=nodes, inputs=names[_GRAPH_INPUT], outputs=names[_GRAPH_OUTPUT], constants=constants)
 
 
@@ -96,30 +112,61 @@ def with_outputs(content: bytes, names: Iterable[str]) -> bytes:
 
 def _node(message: Message) -> Node:
     texts: dict[int, list[str]] = {_NODE_INPUT: [], _NODE_OUTPUT: [], _NODE_NAME: [""], _NODE_KIND: [""]}
-    for field in message:
-        if field.number in texts:
-            texts[field.number].append(field.text())
+    attributes = {}
+    for part in message:
+        if part.number in texts:
+            texts[part.number].append(part.text())
+        elif part.number == _NODE_ATTRIBUTE:
+            name, value = _attribute(part.message())
+            if value is not None:
+                attributes[name] = value
     return Node(
         kind=texts[_NODE_KIND][-1],
         name=texts[_NODE_NAME][-1],
         inputs=tuple(texts[_NODE_INPUT]),
         outputs=tuple(texts[_NODE_OUTPUT]),
+        attributes=attributes,
     )
+
+
+def _attribute(message: Message) -> tuple[str, Any]:
+    """Name and value of an attribute; None for a kind of value that no network here has."""
+    name = ""
+    value: Any = None
+    numbers: list[float] = []
+    for part in message:
+        if part.number == _ATTRIBUTE_NAME:
+            name = part.text()
+        elif part.number == _ATTRIBUTE_FLOAT:
+            value = float(part.numbers(np.float32)[0])
+        elif part.number == _ATTRIBUTE_INTEGER:
+            value = part.signed()
+        elif part.number == _ATTRIBUTE_TEXT:
+            value = part.text()
+        elif part.number == _ATTRIBUTE_TENSOR:
+            value = _tensor(part.message())[1]
+        elif part.number == _ATTRIBUTE_FLOATS:
+            numbers += part.numbers(np.float32).tolist()
+        elif part.number == _ATTRIBUTE_INTEGERS:
+            numbers += part.integers()
+    return name, tuple(numbers) if numbers else value
 
 
 def _tensor(message: Message) -> tuple[str, NDArray[Any] | None]:
     """Name and numbers of a constant; None for kinds of number that no network here is made of."""
     name, code, shape = "", 0, list[int]()
-    fields: dict[int, list[Field]] = {_TENSOR_RAW: [], _TENSOR_FLOATS: [], _TENSOR_INTEGERS: []}
-    for field in message:
-        if field.number == _TENSOR_NAME:
-            name = field.text()
-        elif field.number == _TENSOR_TYPE:
-            code = field.unsigned()
-        elif field.number == _TENSOR_DIMENSIONS:
-            shape += field.integers()
-        elif field.number in fields:
-            fields[field.number].append(field)
+    fields: dict[int, list[Field]] = {
+        kind: [] for kind in (_TENSOR_RAW, _TENSOR_FLOATS, _TENSOR_INTEGERS, _TENSOR_LONGS)
+    }
+    for part in message:
+        if part.number == _TENSOR_NAME:
+            name = part.text()
+        elif part.number == _TENSOR_TYPE:
+            code = part.unsigned()
+        elif part.number == _TENSOR_DIMENSIONS:
+            shape += part.integers()
+        elif part.number in fields:
+            fields[part.number].append(part)
     if code not in _TYPES:
         return name, None
     array = _numbers(fields, code)
@@ -132,15 +179,16 @@ def _tensor(message: Message) -> tuple[str, NDArray[Any] | None]:
 
 def _numbers(fields: Mapping[int, Sequence[Field]], code: int) -> NDArray[Any] | None:
     kind = np.dtype(_TYPES[code])
-    for field in fields[_TENSOR_RAW]:
-        raw = field.bytes()
+    for part in fields[_TENSOR_RAW]:
+        raw = part.bytes()
         if len(raw) % kind.itemsize:
             raise BundleError(f"{len(raw)} bytes are no numbers of {kind.itemsize} bytes each")
         return np.frombuffer(raw, kind)
     if fields[_TENSOR_FLOATS] and code == 1:
-        return np.concatenate([field.numbers(np.float32) for field in fields[_TENSOR_FLOATS]])
-    if fields[_TENSOR_INTEGERS]:
-        integers = np.array([value for field in fields[_TENSOR_INTEGERS] for value in field.integers()], np.int64)
+        return np.concatenate([part.numbers(np.float32) for part in fields[_TENSOR_FLOATS]])
+    stored = fields[_TENSOR_INTEGERS] or fields[_TENSOR_LONGS]
+    if stored:
+        integers = np.array([value for part in stored for value in part.integers()], np.int64)
         # Half precision stands there by its bits.
         return integers.astype(np.uint16).view(np.float16) if code == _FLOAT16 else integers.astype(kind)
     return None

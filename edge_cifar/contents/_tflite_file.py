@@ -8,7 +8,7 @@ from __future__ import annotations
 import math
 import mmap
 import struct
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -18,19 +18,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.contents import damaged
+from edge_cifar.contents._tflite_options import KINDS, options
 from edge_cifar.runtimes._flatbuffer import Flatbuffer
 
 _MODEL_OPERATOR_CODES, _MODEL_SUBGRAPHS, _MODEL_BUFFERS = 1, 2, 4
 _CODE_DEPRECATED, _CODE = 0, 3
-_GRAPH_TENSORS, _GRAPH_INPUTS, _GRAPH_OPERATORS = 0, 1, 3
+_GRAPH_TENSORS, _GRAPH_INPUTS, _GRAPH_OUTPUTS, _GRAPH_OPERATORS = 0, 1, 2, 3
 _TENSOR_SHAPE, _TENSOR_TYPE, _TENSOR_BUFFER, _TENSOR_NAME, _TENSOR_QUANTIZATION = 0, 1, 2, 3, 4
 _QUANTIZATION_SCALE, _QUANTIZATION_ZERO_POINT, _QUANTIZATION_AXIS = 2, 3, 6
-_OPERATOR_CODE, _OPERATOR_INPUTS, _OPERATOR_OUTPUTS = 0, 1, 2
+_OPERATOR_CODE, _OPERATOR_INPUTS, _OPERATOR_OUTPUTS, _OPERATOR_OPTIONS = 0, 1, 2, 4
 _BUFFER_DATA = 0
 
 _TYPES = {0: "<f4", 1: "<f2", 2: "<i4", 3: "u1", 4: "<i8", 7: "<i2", 9: "i1"}
-# Those that bear on weights; any other operator goes by its number.
-KINDS = {0: "ADD", 3: "CONV_2D", 4: "DEPTHWISE_CONV_2D", 6: "DEQUANTIZE", 9: "FULLY_CONNECTED", 18: "MUL", 41: "SUB"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -66,11 +65,19 @@ class Tensor:
 
 @dataclass(frozen=True, kw_only=True)
 class Operator:
-    """One operator: its kind, and the numbers of its input and output tensors (-1 for an input left out)."""
+    """One operator.
+
+    Attributes:
+        kind: its name, or its number where it is none that classifiers are made of.
+        inputs: numbers of its input tensors, -1 for one that is left out.
+        outputs: numbers of its output tensors.
+        options: those that say what it computes and have not their default value.
+    """
 
     kind: str
     inputs: tuple[int, ...]
     outputs: tuple[int, ...]
+    options: Mapping[str, object]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -80,11 +87,13 @@ class Graph:
     Attributes:
         tensors: by number.
         inputs: numbers of those that are fed.
+        outputs: numbers of those that are given.
         operators: in the order in which they are computed.
     """
 
     tensors: Sequence[Tensor]
     inputs: Sequence[int]
+    outputs: Sequence[int]
     operators: Sequence[Operator]
 
 
@@ -105,7 +114,7 @@ def _graph(file: Flatbuffer) -> Graph:
     model = file.root()
     graphs = file.tables(model, _MODEL_SUBGRAPHS)
     if not graphs:
-        return Graph(tensors=(), inputs=(), operators=())
+        return Graph(tensors=(), inputs=(), outputs=(), operators=())
     if len(graphs) > 1:
         raise ValueError(f"it holds {len(graphs)} graphs where one belongs")
     codes = [
@@ -124,11 +133,13 @@ def _graph(file: Flatbuffer) -> Graph:
         )
         if not all(-1 <= number < len(tensors) for number in inputs + outputs):
             raise ValueError("an operator names a tensor that there is not")
-        operators.append(Operator(kind=KINDS.get(code, str(code)), inputs=inputs, outputs=outputs))
-    fed = file.array(graphs[0], _GRAPH_INPUTS, "<i4").tolist()
-    if not all(0 <= number < len(tensors) for number in fed):
-        raise ValueError("an input is a tensor that there is not")
-    return Graph(tensors=tensors, inputs=fed, operators=operators)
+        kind = KINDS.get(code, str(code))
+        said = options(file, file.table(table, _OPERATOR_OPTIONS), kind)
+        operators.append(Operator(kind=kind, inputs=inputs, outputs=outputs, options=said))
+    fed, given = (file.array(graphs[0], field, "<i4").tolist() for field in (_GRAPH_INPUTS, _GRAPH_OUTPUTS))
+    if not all(0 <= number < len(tensors) for number in (*fed, *given)):
+        raise ValueError("an input or output is a tensor that there is not")
+    return Graph(tensors=tensors, inputs=fed, outputs=given, operators=operators)
 
 
 def _tensor(file: Flatbuffer, table: int, buffer: Callable[[int], NDArray[Any]]) -> Tensor:

@@ -1,69 +1,103 @@
-"""TensorFlow Lite: the weights of a ``.tflite`` file, and the values on the way through it."""
+"""TensorFlow Lite: the network in a ``.tflite`` file, and the values on the way through it."""
 
 from __future__ import annotations
 
 import math
 import warnings
-from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 import numpy as np
 
 from edge_cifar import packages, quiet
-from edge_cifar.contents import Numbers, Observer, Sources, Weight, damaged, wired
+from edge_cifar.contents import (
+    BIAS,
+    KERNEL,
+    OPERAND,
+    Link,
+    Network,
+    Numbers,
+    Observer,
+    Operation,
+    Sources,
+    Weight,
+    damaged,
+    wired,
+)
 from edge_cifar.contents._tflite_file import Graph, Operator, Tensor, read
 from edge_cifar.runtimes import Images, litert
 from edge_cifar.runtimes._pixels import ImageInput, Quantization, stored_type
 
-_PLACES = {"kernel": 1, "bias": 2}
 _CONVOLUTIONS = ("CONV_2D", "DEPTHWISE_CONV_2D")
+# What constants are called by their place; the order of what is added or multiplied makes no difference.
+_PLACES: Mapping[str, Mapping[int, str]] = {
+    **{kind: {1: KERNEL, 2: BIAS} for kind in (*_CONVOLUTIONS, "FULLY_CONNECTED")},
+    **{kind: {0: OPERAND, 1: OPERAND} for kind in ("ADD", "MUL")},
+}
+# These store a value in another type and compute nothing.
+_PASSING = ("QUANTIZE", "DEQUANTIZE", "CAST")
 # Several operators may read one constant, so the file's size is no bound. VGG16 with its ImageNet head: 138 million.
 _MOST_NUMBERS = 1 << 28
-_READERS = (*_CONVOLUTIONS, "FULLY_CONNECTED", "ADD", "MUL", "SUB")
 
 
-def weights(path: Path) -> dict[str, Weight]:
-    """Every constant that an operator computes with.
-
-    Each goes by its operator's kind, the shapes of the operator's constants, the operator's number among those that
-    are alike in these, and its place. Names are not used: the converter makes them anew for each precision. Operators
-    may come and go with the precision; those with kernels keep their order.
+def network(path: Path) -> Network:
+    """The operators that compute with the image, and their constants.
 
     Raises:
         BundleError: the file is damaged.
     """
     try:
-        return _weights(read(path))
+        return _network(read(path))
     except (ValueError, IndexError) as error:
         raise damaged(path, error) from error
 
 
-def _weights(graph: Graph) -> dict[str, Weight]:
-    halves = {operator.outputs[0]: operator.inputs[0] for operator in graph.operators if operator.kind == "DEQUANTIZE"}
-    counts: Counter[str] = Counter()
-    found: dict[str, Weight] = {}
+def _network(graph: Graph) -> Network:
+    links: dict[int, Link] = {number: _stored(graph, number, Link(source=None)) for number in graph.inputs}
+    # In half precision a constant stands behind an operator that widens it.
+    widened = {operator.outputs[0]: operator.inputs[0] for operator in graph.operators if operator.kind == "DEQUANTIZE"}
+    operations: list[Operation] = []
     numbers = 0
     for operator in graph.operators:
-        if operator.kind not in _READERS:
+        given = [links[number] for number in operator.inputs if number in links]
+        if not given:
             continue
-        tensors = {
-            place: graph.tensors[halves.get(number, number)]
+        if operator.kind in _PASSING:
+            links[operator.outputs[0]] = _stored(graph, operator.outputs[0], given[0])
+            continue
+        constants = {
+            place: tensor
             for place, number in enumerate(operator.inputs)
-            if number >= 0
+            if number >= 0 and (tensor := graph.tensors[widened.get(number, number)]).constant is not None
         }
-        constants = {place: tensor for place, tensor in tensors.items() if tensor.constant is not None}
-        if not constants:
-            continue
         numbers += sum(math.prod(tensor.shape) for tensor in constants.values())
         if numbers > _MOST_NUMBERS:
             raise ValueError(f"more than {_MOST_NUMBERS:,} constants, which no image classifier has")
-        # The shape of the kernel, or of whatever constant comes first.
-        kind = f"{operator.kind} of {list(next(iter(constants.values())).shape)}"
-        counts[kind] += 1
-        stem = f"{kind} number {counts[kind]}"
-        for place, tensor in constants.items():
-            found[f"{stem}, input {place}"] = _weight(graph, operator, stem, place, tensor)
-    return found
+        for output, number in enumerate(operator.outputs):
+            links[number] = _stored(graph, number, Link(source=len(operations), output=output))
+        operations.append(_operation(graph, operator, tuple(given), constants))
+    if len(graph.outputs) != 1 or graph.outputs[0] not in links:
+        raise ValueError("it has not one answer that is computed from its input")
+    return Network(operations=tuple(operations), answer=links[graph.outputs[0]])
+
+
+def _operation(graph: Graph, operator: Operator, links: tuple[Link, ...], constants: Mapping[int, Tensor]) -> Operation:
+    """An operator with its constants: whole numbers, such as axes, are settings; others are weights."""
+    settings, weights = dict(operator.options), {}
+    for place, tensor in constants.items():
+        name = _PLACES.get(operator.kind, {}).get(place, f"input {place}")
+        assert tensor.constant is not None
+        if tensor.constant.dtype.kind == "f" or len(tensor.scales):
+            weights[name] = _weight(operator, name, tensor)
+        else:
+            settings[name] = tuple(tensor.constant.reshape(-1).tolist())
+    name = graph.tensors[operator.outputs[0]].name if operator.outputs else ""
+    return Operation(kind=operator.kind, name=name, settings=settings, links=links, weights=weights)
+
+
+def _stored(graph: Graph, number: int, link: Link) -> Link:
+    """A link to what a tensor holds, behind the quantization that the tensor has."""
+    return link.stored(_quantization(graph.tensors[number]) if len(graph.tensors[number].scales) else None)
 
 
 def sources(path: Path) -> Sources:
@@ -127,13 +161,10 @@ def _name(number: int, tensor: Tensor) -> str:
     return f"{number} {tensor.name}"
 
 
-def _weight(graph: Graph, operator: Operator, stem: str, place: int, tensor: Tensor) -> Weight:
+def _weight(operator: Operator, place: str, tensor: Tensor) -> Weight:
     values, step = _real(tensor)
-    if operator.kind not in _CONVOLUTIONS:
+    if operator.kind not in _CONVOLUTIONS or place != KERNEL:
         return Weight(values=values, step=step)
-    if place == _PLACES["bias"]:
-        kernel = f"{stem}, input {_PLACES['kernel']}"
-        return Weight(values=values, step=step, shifts=kernel, source=_quantization(graph.tensors[operator.inputs[0]]))
     # [1, H, W, C] of a depthwise kernel or [O, H, W, I] -> [O, I, H * W]
     order = (3, 0, 1, 2) if operator.kind == "DEPTHWISE_CONV_2D" else (0, 3, 1, 2)
     shape = [values.shape[axis] for axis in order]

@@ -6,20 +6,18 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-import edge_cifar.contents
-from edge_cifar import files, plugins
+from edge_cifar import files
 from edge_cifar.artifact import Artifact, Bundle
 from edge_cifar.errors import BundleError
-from edge_cifar.parity import processes
+from edge_cifar.parity import inspection, processes
 from edge_cifar.parity.comparison import judge
 from edge_cifar.parity.diagnosis import diagnose
+from edge_cifar.parity.inspection import sibling_of
 from edge_cifar.parity.labels import wrong_embedded_labels, wrong_labels
 from edge_cifar.parity.processes import Answers, Question, Refusal
 from edge_cifar.parity.tolerances import Tolerance, tolerance_for
 from edge_cifar.parity.verification import Status, Verification
 from edge_cifar.parity.views import MISTAKES, PLAIN
-from edge_cifar.parity.weights import WeightCheck, sibling_of
-from edge_cifar.parity.weights import check as check_weights
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.reference import Reference
 from edge_cifar.runtimes import loading
@@ -190,9 +188,9 @@ def _explained(bundle: Bundle, reference: Reference, outcomes: list[Verification
 
 
 def _proven(bundle: Bundle, outcomes: list[Verification]) -> list[Verification]:
-    """Hold the constants of those that answered, or cannot here, against the fp32 artifact of their format.
+    """Look into the files of those that answered, or cannot here.
 
-    Only against one that itself answers as the Keras model does, or a sound artifact would be blamed for it.
+    Only against an fp32 artifact that itself answers as the Keras model does, or a sound one would be blamed for it.
     """
     passed = {
         artifact.variant: artifact
@@ -203,18 +201,17 @@ def _proven(bundle: Bundle, outcomes: list[Verification]) -> list[Verification]:
     for artifact, outcome in zip(bundle.artifacts, outcomes, strict=True):
         sibling_variant = sibling_of(artifact.variant)
         sibling = passed.get(sibling_variant) if sibling_variant else None
-        readable = outcome.status != "fail" or outcome.comparison is not None
-        if sibling is None or not readable:
-            proven.append(_doubted(outcome))
+        if outcome.status == "fail" and outcome.comparison is None:
+            proven.append(outcome)
             continue
-        if artifact.variant.format not in plugins.names(edge_cifar.contents):
-            proven.append(_unread(outcome, sibling.variant))
+        if not inspection.readable(artifact):
+            proven.append(_unread(outcome, sibling.variant) if sibling else _doubted(outcome))
             continue
-        check = _weight_check(sibling, artifact)
-        if check.wrong:
-            reason = f"{outcome.reason}; {check.wrong}" if outcome.status == "fail" else check.wrong
+        found = inspection.inspect(artifact, sibling)
+        if found.wrong:
+            reason = f"{outcome.reason}; {found.wrong}" if outcome.status == "fail" else found.wrong
             outcome = replace(outcome, status="fail", reason=reason)
-        proven.append(replace(outcome, weights=check))
+        proven.append(replace(outcome if sibling else _doubted(outcome), inspection=found))
     return proven
 
 
@@ -241,14 +238,6 @@ def _unread(outcome: Verification, sibling: Variant) -> Verification:
     format_ = outcome.variant.format
     reason = f"its answers agree, but its weights are not compared with {sibling}'s: nothing here reads {format_} files"
     return replace(outcome, status="unverified", reason=reason)
-
-
-def _weight_check(sibling: Artifact, artifact: Artifact) -> WeightCheck:
-    module = plugins.load(edge_cifar.contents, artifact.variant.format, "format")
-    try:
-        return check_weights(sibling.variant, module.weights(sibling.path), module.weights(artifact.path))
-    except BundleError as error:
-        return WeightCheck(sibling=sibling.variant, constants=0, wrong=str(error))
 
 
 def _method(path: Path) -> str:

@@ -8,9 +8,9 @@ from typing import Any, Literal
 
 from edge_cifar.evaluation.metrics import Interval
 from edge_cifar.parity.comparison import Comparison
+from edge_cifar.parity.inspection import Inspection
 from edge_cifar.parity.layers import Drift
 from edge_cifar.parity.tolerances import Tolerance
-from edge_cifar.parity.weights import WeightCheck
 from edge_cifar.variant import Variant
 
 Status = Literal["pass", "fail", "unverified"]
@@ -33,8 +33,8 @@ class Verification:
         labels: class names.
         data: where the images come from: ``name``, ``checksum``, ``synthetic``.
         comparison: all figures; None when there were no answers to compare.
-        weights: its constants held against its fp32 sibling's; None where there is no sound one, or the
-            precision changes the weights.
+        inspection: its file held against its fp32 sibling's and against its ranges in the manifest; None where it
+            was not looked into.
         layers: the Keras model's layers in it; None where nobody asked.
         backends: the runtime's other backends that were held to the same; the figures are those of its first.
     """
@@ -50,7 +50,7 @@ class Verification:
     labels: Sequence[str]
     comparison: Comparison | None
     data: Mapping[str, Any] = field(default_factory=dict)
-    weights: WeightCheck | None = None
+    inspection: Inspection | None = None
     layers: Drift | None = None
     backends: tuple[str, ...] = ()
     sha256: str = ""
@@ -67,7 +67,7 @@ class Verification:
             "images": self.images,
             "data": dict(self.data),
             **figures,
-            "weights": self.weights.document() if self.weights else None,
+            **(self.inspection.document() if self.inspection else {"weights": None, "ranges": None}),
             "tolerance": self.tolerance.document(),
             "reason": self.reason,
             "seconds": round(self.seconds, 3),

@@ -7,22 +7,23 @@ whatever it does to the answers.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass, replace
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar.contents import Weight
+from edge_cifar.contents import BIAS, KERNEL, Weight
+from edge_cifar.parity.pairing import Pair
 from edge_cifar.runtimes import Range
+from edge_cifar.runtimes._pixels import Quantization
 from edge_cifar.variant import Variant
 
 Floats = NDArray[np.float64]
+Kernels = tuple[Weight, Weight]
+"""A kernel in the fp32 artifact and in the other."""
 
-# Those whose weights are the fp32 artifact's, rounded.
-_ROUNDED = ("fp16", "dynamic", "int8", "int16x8", "w8", "w6", "w4")
+# Dimensions of a convolution's kernel.
+_CONVOLUTION = 3
 
 # Scales and biases are float32 products of float32 numbers.
 _FLOAT32 = 4 * 2.0**-23
@@ -34,81 +35,33 @@ _LEVELS = 128
 _TIE = 1e-3
 
 
-@dataclass(frozen=True, kw_only=True)
-class WeightCheck:
-    """What came of comparing constants.
-
-    Attributes:
-        sibling: the artifact that was compared with.
-        constants: how many tensors were.
-        wrong: what is wrong with one of them, in words; None when nothing is.
-    """
-
-    sibling: Variant
-    constants: int
-    wrong: str | None
-
-    def document(self) -> dict[str, Any]:
-        """This outcome as JSON."""
-        return {"compared_with": str(self.sibling), "constants": self.constants, "proven": self.wrong is None}
-
-
-def sibling_of(variant: Variant) -> Variant | None:
-    """The fp32 variant whose weights a variant's are, but for rounding; None where it has a precision of its own.
-
-    Weights that were pruned or clustered have one that holds the same; training for quantization leaves none.
-    """
-    if variant.base not in _ROUNDED:
-        return None
-    return Variant(variant.format, f"fp32-{variant.change}" if variant.change else "fp32")
-
-
-def check(sibling: Variant, exact: Mapping[str, Weight], given: Mapping[str, Weight]) -> WeightCheck:
-    """Compare constants.
+def wrong_constant(sibling: Variant, pair: Pair) -> str | None:
+    """What is wrong with one of an operation's constants, in words; None when nothing is.
 
     Args:
         sibling: the fp32 artifact's variant.
-        exact: its constants.
-        given: those of the artifact of another precision.
+        pair: the operation in both artifacts.
     """
-    exact = _with_pixels_as_they_are(exact, given)
-    # Kernels first: a bias is judged by the kernel it belongs to.
-    names = sorted(exact, key=lambda name: exact[name].shifts is not None)
-    wrong = next((reason for name in names if (reason := _wrong(name, sibling, exact, given))), None)
-    return WeightCheck(sibling=sibling, constants=len(exact), wrong=wrong)
+    exact, given = pair.exact.weights, pair.given.weights
+    # The kernel first: a bias is judged by the kernel that it belongs to.
+    for place in sorted(given, key=lambda place: (place != KERNEL, place)):
+        weight = given[place]
+        # A bias that corrects for rounding may stand where there was none.
+        truth = exact[place] if place in exact else Weight(values=np.zeros(weight.values.shape, np.float32))
+        kernel = (exact[KERNEL], given[KERNEL]) if place == BIAS and KERNEL in given else None
+        if reason := _wrong(f"{place} of {pair.given}", sibling, truth, weight, kernel, pair.source):
+            return reason
+    return None
 
 
-def _with_pixels_as_they_are(exact: Mapping[str, Weight], given: Mapping[str, Weight]) -> Mapping[str, Weight]:
-    """The fp32 constants as they are where the first kernel holds the factor that pixels are multiplied by.
-
-    Integers need no such multiplication: the kernel has a scale of its own. Where the fp32 artifact multiplies by one
-    number more than the other does, it is the pixels' factor. The first kernel is that number times as large, and what
-    is added to the pixels before it as much smaller.
-    """
-    numbers, left = ([name for name in some if name.startswith("MUL of []")] for some in (exact, given))
-    kernel = next((name for name, weight in exact.items() if weight.values.ndim == 3), None)
-    if len(left) != len(numbers) - 1 or kernel is None:
-        return exact
-    factor = exact[numbers[0]].values.astype(np.float64)
-    changed = {name: weight for name, weight in exact.items() if name not in numbers}
-    changed |= {name: exact[behind] for name, behind in pairwise(numbers)}
-    changed[kernel] = replace(exact[kernel], values=exact[kernel].values * factor)
-    offset = next((name for name in exact if name.startswith(("ADD of []", "SUB of []"))), None)
-    if offset:
-        changed[offset] = replace(exact[offset], values=exact[offset].values / factor)
-    return changed
-
-
-def _wrong(name: str, sibling: Variant, exact: Mapping[str, Weight], given: Mapping[str, Weight]) -> str | None:
-    """What is wrong with one constant, in words."""
-    truth, weight = exact[name], given.get(name)
-    if weight is None:
-        return f"it lacks the constant {name!r} of {sibling}" if _must_be_there(truth, given) else None
+def _wrong(
+    name: str, sibling: Variant, truth: Weight, weight: Weight, kernel: Kernels | None, source: Quantization | None
+) -> str | None:
     if weight.values.shape != truth.values.shape:
-        return f"its constant {name!r} has shape {list(weight.values.shape)}, in {sibling} {list(truth.values.shape)}"
-    if weight.shifts and weight.source and (mismatch := _mismatched_step(name, weight, given)):
+        return f"its {name} has the shape {list(weight.values.shape)}, in {sibling} {list(truth.values.shape)}"
+    if kernel and source and (mismatch := _mismatched_step(name, weight, kernel[1], source)):
         return mismatch
-    low, high = _allowed(name, exact, given)
+    low, high = _allowed(truth, weight, kernel, source)
     values = weight.values.astype(np.float64)
     # Written so that NaN fails too.
     outside = ~((low <= values) & (values <= high))
@@ -117,29 +70,19 @@ def _wrong(name: str, sibling: Variant, exact: Mapping[str, Weight], given: Mapp
     beyond = np.nan_to_num(np.maximum(low - values, values - high), nan=np.inf)
     place = np.unravel_index(np.argmax(np.where(outside, beyond, -1)), values.shape)
     return (
-        f"{np.count_nonzero(outside)} of {values.size} numbers of its constant {name!r} are not those of {sibling}, "
-        f"rounded: one is {values[place]:.6g} where {truth.values[place]:.6g} allows "
-        f"{low[place]:.6g} to {high[place]:.6g}"
+        f"{np.count_nonzero(outside)} of {values.size} numbers of its {name} are not those of {sibling}, rounded: "
+        f"one is {values[place]:.6g} where {truth.values[place]:.6g} allows {low[place]:.6g} to {high[place]:.6g}"
     )
 
 
-def _must_be_there(truth: Weight, given: Mapping[str, Weight]) -> bool:
-    """Whether no precision can do without a constant.
-
-    Kernels stay. Biases do where any of a convolution's does: with activations quantized as they come, they are added
-    elsewhere. Others may become part of a quantization, as the bounds of an activation do, or of a convolution.
-    """
-    if truth.shifts:
-        return any(weight.shifts for weight in given.values())
-    return bool(sum(side > 1 for side in truth.values.shape) > 1)
-
-
-def _allowed(name: str, exact: Mapping[str, Weight], given: Mapping[str, Weight]) -> tuple[Floats, Floats]:
+def _allowed(
+    exact: Weight, weight: Weight, kernel: Kernels | None, source: Quantization | None
+) -> tuple[Floats, Floats]:
     """The smallest and the largest number that each of a constant's may be."""
-    truth, weight = exact[name].values.astype(np.float64), given[name]
+    truth = exact.values.astype(np.float64)
     if weight.palette is not None:
         return _around(truth, _nearest(truth, weight.palette) + _slack(truth, weight))
-    means = weight.input_means
+    means = weight.mean_range or (source.real_range() if source else None)
     if weight.step is not None:
         step = np.abs(np.broadcast_to(weight.step, truth.shape).astype(np.float64))
         low, high = _around(truth, step / 2 + _slack(truth, weight))
@@ -151,9 +94,10 @@ def _allowed(name: str, exact: Mapping[str, Weight], given: Mapping[str, Weight]
         means = weight.mean_range
     else:
         low, high = truth, truth
-    if weight.shifts is None or means is None or weight.shifts not in given:
+    # Biases of matrices are corrected by none but Core ML, which lists matrices as convolutions of one place.
+    if kernel is None or means is None or kernel[0].values.ndim != _CONVOLUTION:
         return low, high
-    least, most = _correction(exact[weight.shifts], given[weight.shifts], means)
+    least, most = _correction(*kernel, means)
     low, high = low + least, high + most
     return low - _slack(low, weight), high + _slack(high, weight)
 
@@ -195,16 +139,16 @@ def _correction(exact: Weight, given: Weight, limits: Range) -> tuple[Floats, Fl
     return ends.min(axis=0).sum(axis=1), ends.max(axis=0).sum(axis=1)
 
 
-def _mismatched_step(name: str, bias: Weight, given: Mapping[str, Weight]) -> str | None:
+def _mismatched_step(name: str, bias: Weight, kernel: Weight, source: Quantization) -> str | None:
     """Whether a quantized bias is not added in the unit of the products that it is added to, in words."""
-    kernel = given.get(bias.shifts or "")
-    if bias.step is None or bias.source is None or kernel is None or kernel.step is None:
+    if bias.step is None or kernel.step is None:
         return None
-    unit = np.broadcast_to(kernel.step, kernel.values.shape)[:, 0, 0].astype(np.float64) * bias.source.scale
+    steps = np.broadcast_to(kernel.step, kernel.values.shape).reshape(len(kernel.values), -1)
+    unit = steps[:, 0].astype(np.float64) * source.scale
     step = np.broadcast_to(bias.step, bias.values.shape).astype(np.float64)
     if (np.abs(step - unit) <= 1e-3 * unit).all():
         return None
-    return f"the scale of its constant {name!r} is not the product of its input's scale and its kernel's"
+    return f"the scale of its {name} is not the product of its input's scale and its kernel's"
 
 
 def _around(centre: Floats, radius: Floats) -> tuple[Floats, Floats]:

@@ -34,6 +34,11 @@ class Flatbuffer:
         place = self._field(table, field)
         return int(struct.unpack_from(form, self._data, place)[0]) if place else 0
 
+    def value(self, table: int, field: int, form: str, default: float) -> float:
+        """A number or truth value, stored as ``struct`` calls it; ``default`` when it is left out."""
+        place = self._field(table, field)
+        return float(struct.unpack_from(form, self._data, place)[0]) if place else default
+
     def bytes(self, table: int, field: int) -> bytes:
         """A string or a vector of bytes; empty when it is left out."""
         return self.array(table, field, "u1").tobytes()

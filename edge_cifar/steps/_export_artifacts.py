@@ -13,6 +13,7 @@ from edge_cifar import files, packages
 from edge_cifar.artifact import Artifact, Bundle
 from edge_cifar.bench.memory import peak_bytes
 from edge_cifar.converters._retraining_exchange import ROUNDED
+from edge_cifar.parity import inspection
 from edge_cifar.progress import Progress
 from edge_cifar.steps import _export_plan
 from edge_cifar.steps._export_check import Acceptance, Check, Outcome
@@ -146,7 +147,7 @@ def _artifact(variant: Variant, checked: _Checked, source: Source, compressed: b
         # Zeros and repeated values show in no other figure.
         facts["gzip_bytes"] = files.gzip_bytes(path)
     versions = packages.versions("keras", "tensorflow", *_export_plan.converter(variant.format).PACKAGES)
-    return Artifact(
+    written = Artifact(
         path=path,
         variant=variant,
         sha256=files.sha256(path),
@@ -154,6 +155,9 @@ def _artifact(variant: Variant, checked: _Checked, source: Source, compressed: b
         labels=source.labels,
         facts={**facts, **_reproducible(variant), "parity": checked.outcome.parity, "tool_versions": versions},
     )
+    # For verify to hold the file to, wherever it is carried.
+    found = inspection.stored_ranges(written)
+    return replace(written, facts={**written.facts, "ranges": found}) if found else written
 
 
 def _reproducible(variant: Variant) -> dict[str, Any]:

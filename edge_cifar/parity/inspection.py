@@ -1,0 +1,131 @@
+"""What a file says, held against what it should: its network, its constants, the ranges of its values.
+
+Answers to a few thousand images leave room for a wrong number that changes few of them. What stands in the file does
+not: an fp32 artifact of the same weights, which answers as the Keras model does, has the same operations with the same
+settings, and constants that each precision rounds in a known way; and the manifest has the ranges that calibration
+found.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import edge_cifar.contents
+from edge_cifar import plugins
+from edge_cifar.artifact import Artifact
+from edge_cifar.contents import Network
+from edge_cifar.errors import BundleError
+from edge_cifar.parity import pairing, ranges
+from edge_cifar.parity.weights import wrong_constant
+from edge_cifar.variant import Variant
+
+# Those whose weights are the fp32 artifact's, rounded.
+_ROUNDED = ("fp16", "dynamic", "int8", "int16x8", "w8", "w6", "w4")
+
+
+@dataclass(frozen=True, kw_only=True)
+class Inspection:
+    """What came of looking into an artifact's file.
+
+    Attributes:
+        sibling: the fp32 artifact that its network and constants were compared with; None where there is none.
+        operations: how many operations were compared.
+        constants: how many tensors were.
+        ranges: how many quantized values were held to the manifest's ranges; None where it lists none, as in bundles
+            that older versions wrote.
+        wrong: what is wrong, in words; None when nothing is.
+    """
+
+    sibling: Variant | None
+    operations: int = 0
+    constants: int = 0
+    ranges: int | None = None
+    wrong: str | None = None
+
+    def document(self) -> dict[str, Any]:
+        """This outcome as JSON."""
+        compared = {
+            "compared_with": str(self.sibling),
+            "operations": self.operations,
+            "constants": self.constants,
+            "proven": self.wrong is None,
+        }
+        return {
+            "weights": compared if self.sibling else None,
+            "ranges": {
+                "held": self.ranges or 0,
+                "reason": None
+                if self.ranges is not None
+                else "the manifest lists none; export again to have them held",
+            },
+        }
+
+
+def sibling_of(variant: Variant) -> Variant | None:
+    """The fp32 variant whose weights a variant's are, but for rounding; None where it has a precision of its own.
+
+    Weights that were pruned or clustered have one that holds the same; training for quantization leaves none.
+    """
+    if variant.base not in _ROUNDED:
+        return None
+    return Variant(variant.format, f"fp32-{variant.change}" if variant.change else "fp32")
+
+
+def readable(artifact: Artifact) -> bool:
+    """Whether files of an artifact's format are read here; other packages may add formats."""
+    return artifact.variant.format in plugins.names(edge_cifar.contents)
+
+
+def network(artifact: Artifact) -> Network:
+    """An artifact's network.
+
+    Raises:
+        BundleError: its file is damaged.
+    """
+    found: Network = plugins.load(edge_cifar.contents, artifact.variant.format, "format").network(artifact.path)
+    return found
+
+
+def stored_ranges(artifact: Artifact) -> list[list[float]]:
+    """The ranges that an artifact stores its values in, for its manifest; empty where it quantizes none.
+
+    None are known of a format that nothing here reads, or of a file that is broken, which :func:`inspect` says.
+    """
+    if not readable(artifact):
+        return []
+    try:
+        return ranges.facts(network(artifact))
+    except BundleError:
+        return []
+
+
+def inspect(artifact: Artifact, sibling: Artifact | None) -> Inspection:
+    """Look into an artifact's file.
+
+    Args:
+        artifact: any.
+        sibling: the fp32 artifact of the same weights; None where there is none that passed.
+    """
+    variant = sibling.variant if sibling else None
+    try:
+        given = network(artifact)
+        listed = ranges.listed(artifact.facts)
+    except (BundleError, ValueError) as error:
+        return Inspection(sibling=variant, wrong=str(error))
+    wrong_range = None if listed is None else ranges.wrong_range(listed, given)
+    held = None if listed is None else len(listed)
+    if sibling is None:
+        return Inspection(sibling=None, ranges=held, wrong=wrong_range)
+    try:
+        pairs = pairing.pairs(sibling.variant, network(sibling), given)
+    except BundleError as error:
+        return Inspection(sibling=variant, ranges=held, wrong=str(error))
+    reasons = (reason for pair in pairs if (reason := wrong_constant(sibling.variant, pair)))
+    return Inspection(
+        sibling=variant,
+        operations=len(pairs),
+        constants=sum(len(pair.exact.weights) for pair in pairs),
+        ranges=held,
+        wrong=next(reasons, None) or wrong_range,
+    )

@@ -1,0 +1,127 @@
+"""The ranges that a quantized artifact stores its values in, and those that calibration found for them.
+
+A scale that feeds no bias is tied to no constant, and answers to a few thousand images leave room for one that is a
+tenth too small. So ``export`` writes down the range of every quantized value, and ``verify`` holds the file to it.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+
+from edge_cifar.contents import Link, Network, Operation
+from edge_cifar.parity.pairing import COMMUTATIVE
+from edge_cifar.runtimes import Range
+
+# As a share of a range. They are written with six digits; one step of 8 bits is 4e-3.
+_TOLERANCE = 1e-4
+_DIGITS = 6
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stored:
+    """One quantized value.
+
+    Attributes:
+        place: what it stands before or behind, in words.
+        low, high: the least and the largest real number that can be stored.
+    """
+
+    place: str
+    low: float
+    high: float
+
+
+def stored(network: Network) -> tuple[Stored, ...]:
+    """Every quantized value of a network.
+
+    Their order follows from how the network is wired, from the answer back to the image, and neither from names nor
+    from the order in which a file lists things.
+    """
+    return tuple(_walked(network))
+
+
+def facts(network: Network) -> list[list[float]]:
+    """The ranges for the manifest: least and largest number of each value, in the order of :func:`stored`."""
+    return [[_short(value.low), _short(value.high)] for value in stored(network)]
+
+
+def wrong_range(listed: Sequence[Range], network: Network) -> str | None:
+    """What of a network's ranges is not as the manifest lists it, in words; None when all are.
+
+    Args:
+        listed: the manifest's, as :func:`facts` gave them.
+        network: the artifact's.
+    """
+    given = stored(network)
+    if len(given) != len(listed):
+        return f"{len(given)} of its values are quantized, where calibration gave ranges to {len(listed)}"
+    for value, (low, high) in zip(given, listed, strict=True):
+        slack = _TOLERANCE * (high - low)
+        # Written so that NaN fails too.
+        if not (abs(value.low - low) <= slack and abs(value.high - high) <= slack):
+            return (
+                f"{value.place} is stored in the range {value.low:.6g} to {value.high:.6g}, where calibration gave "
+                f"{low:.6g} to {high:.6g}"
+            )
+    return None
+
+
+def _walked(network: Network) -> Iterator[Stored]:
+    keys = _keys(network)
+    seen: set[int] = set()
+    waiting: list[tuple[str, Link]] = [("its answer", network.answer)]
+    while waiting:
+        place, link = waiting.pop()
+        for quantization in link.quantizations:
+            limits = quantization.real_range()
+            if limits is not None:
+                yield Stored(place=place, low=limits[0], high=limits[1])
+        if link.source is None or link.source in seen:
+            continue
+        seen.add(link.source)
+        operation = network.operations[link.source]
+        waiting += [(f"what its {operation} is given", link) for link in reversed(_in_order(operation, keys))]
+
+
+def _keys(network: Network) -> list[str]:
+    """Of each operation, a text that is the same for operations that compute the same of the image."""
+    keys: list[str] = []
+    for operation in network.operations:
+        said = sorted((name, repr(value)) for name, value in operation.settings.items())
+        shapes = sorted((place, weight.values.shape) for place, weight in operation.weights.items())
+        before = [_key(link, keys) for link in _in_order(operation, keys)]
+        keys.append(hashlib.sha256(repr((operation.kind, said, shapes, before)).encode()).hexdigest())
+    return keys
+
+
+def _key(link: Link, keys: Sequence[str]) -> tuple[str, int]:
+    return ("" if link.source is None else keys[link.source], link.output)
+
+
+def _in_order(operation: Operation, keys: Sequence[str]) -> list[Link]:
+    """What an operation is given; where the order makes no difference, in one that the file has no say in."""
+    if operation.kind not in COMMUTATIVE:
+        return list(operation.links)
+    return sorted(operation.links, key=lambda link: _key(link, keys))
+
+
+def _short(number: float) -> float:
+    return float(f"{number:.{_DIGITS}g}")
+
+
+def listed(facts: Mapping[str, object]) -> list[Range] | None:
+    """The ranges that a manifest's entry lists; None where it lists none, as those of older bundles do.
+
+    Raises:
+        ValueError: what stands there are no ranges.
+    """
+    ranges = facts.get("ranges")
+    if ranges is None:
+        return None
+    if not isinstance(ranges, list) or not all(
+        isinstance(one, list) and len(one) == 2 and all(isinstance(end, int | float) for end in one) for one in ranges
+    ):
+        raise ValueError("the ranges in the manifest are no pairs of numbers")
+    return [(float(low), float(high)) for low, high in ranges]
