@@ -91,6 +91,9 @@ def _operation(graph: Graph, operator: Operator, links: tuple[Link, ...], consta
             weights[name] = _weight(operator, name, tensor)
         else:
             settings[name] = tuple(tensor.constant.reshape(-1).tolist())
+    if operator.kind in _CONVOLUTIONS and KERNEL in weights and weights[KERNEL].values.shape[2] == 1:
+        # Both kinds of padding leave an image as it is that a kernel of one pixel reads.
+        settings.pop("padding", None)
     name = graph.tensors[operator.outputs[0]].name if operator.outputs else ""
     return Operation(kind=operator.kind, name=name, settings=settings, links=links, weights=weights)
 
