@@ -6,7 +6,7 @@ import subprocess
 import sys
 from pathlib import Path
 
-from report_samples import bench_document, write, write_bench
+from report_samples import bench_document, verify_document, write, write_bench
 
 from edge_cifar.report import tables
 from edge_cifar.report.measurements import read_benchmark
@@ -44,8 +44,9 @@ def test_names_cannot_break_the_table() -> None:
 def test_documents_are_generated_checked_and_left_alone_when_fresh(tmp_path: Path) -> None:
     write_bench(tmp_path / "benchmarks" / "results" / "two.json")
     readme = tmp_path / "README.md"
-    kinds = ("table", "advice", "picture", "source")
-    regions = "\n".join(f"<!-- generated: two {kind} -->\nold\n<!-- end -->" for kind in kinds)
+    write(tmp_path / "benchmarks" / "results" / "proofs.json", verify_document())
+    kinds = ("two table", "two+proofs advice", "two picture", "two source")
+    regions = "\n".join(f"<!-- generated: {kind} -->\nold\n<!-- end -->" for kind in kinds)
     readme.write_text(f"# Title\n\n{regions}\nkept\n", encoding="utf-8")
     root = f"--root={tmp_path}"
 
@@ -69,6 +70,14 @@ def test_documents_are_generated_checked_and_left_alone_when_fresh(tmp_path: Pat
     assert stale.returncode == 1
     assert "out of date: README.md" in stale.stdout
     assert "two.svg" in stale.stdout
+
+
+def test_a_document_advises_nothing_that_was_not_verified(tmp_path: Path) -> None:
+    write_bench(tmp_path / "benchmarks" / "results" / "two.json")
+    readme = tmp_path / "README.md"
+    readme.write_text("<!-- generated: two advice -->\n<!-- end -->\n", encoding="utf-8")
+    assert run(f"--root={tmp_path}").returncode == 0
+    assert "> Nothing is advised: none of 12 artifacts is verified" in readme.read_text(encoding="utf-8")
 
 
 def test_a_script_s_comparison_is_a_table_with_its_source(tmp_path: Path) -> None:
