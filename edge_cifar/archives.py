@@ -23,6 +23,8 @@ from numpy.typing import NDArray
 _MOST_BYTES = 500_000_000
 _MOST_RATIO = 8
 _MOST_MEMBERS = 100_000
+# Parsed, JSON takes up to twenty times its size. That of a network of a thousand layers has one megabyte.
+_MOST_JSON_BYTES = 16_000_000
 # Methods whose readers take memory by what they unpack; LZMA's takes what its header says.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1
@@ -99,13 +101,15 @@ def opened(path: Path) -> Iterator[Archive]:
 
 
 def demand_modest(path: Path) -> None:
-    """Refuse a zip archive, such as a ``.keras``, that another library is about to unpack into memory.
+    """Refuse a zip archive, such as a ``.keras``, that another library is about to unpack into memory and parse.
 
     Raises:
         Exception: as :func:`opened`.
     """
-    with _zip(path):
-        pass
+    with _zip(path) as archive:
+        for member in archive.infolist():
+            if member.filename.endswith(".json") and member.file_size > _MOST_JSON_BYTES:
+                raise ValueError(f"its {member.filename!r} unpacks to {member.file_size / 1e6:,.0f} MB")
 
 
 def mapped(path: Path | str) -> NDArray[Any]:

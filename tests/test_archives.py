@@ -184,6 +184,12 @@ def test_a_keras_model_that_unpacks_to_many_times_its_size_is_refused(
         keras_runtime.load_model(None, path)
 
 
+def test_a_keras_model_whose_description_unpacks_to_a_lot_is_refused(tmp_path: Path) -> None:
+    path = packed(tmp_path / "model.keras", {"config.json": b"[" + b"[]," * 6_000_000 + b"0]"})
+    with pytest.raises(BundleError, match=r"its 'config\.json' unpacks to 18 MB"):
+        keras_runtime.load_model(None, path)
+
+
 def test_an_array_file_that_claims_more_than_it_holds_takes_nothing(tmp_path: Path) -> None:
     (tmp_path / "a.npy").write_bytes(header((1 << 40,)) + b"0")
     with pytest.raises(ValueError, match="mmap"):

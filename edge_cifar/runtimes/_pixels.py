@@ -113,7 +113,7 @@ class ImageInput:
             raise BundleError(f"{source} does not take RGB images{laid_out}: its input has shape {text(shape)}")
         height, width, any_size = height or setup.image_size[0], width or setup.image_size[1], None in (height, width)
         if not 0 < height * width * (shape[0] or 1) <= _MOST_PIXELS:
-            raise BundleError(f"{source} takes no images of a size that is run here: its input has shape {text(shape)}")
+            raise BundleError(f"{source} takes images of a size that is not run here; its input is {text(shape)}")
         pixel_range, ground = _range(quantization, setup)
         return cls(
             height=height,
