@@ -16,11 +16,13 @@ It does one thing to the process: it turns ONNX Runtime's telemetry off.
 from __future__ import annotations
 
 import importlib
-import importlib.metadata
 import os
-from typing import TYPE_CHECKING, Any
 
+# As in typing, which takes longer to import than all of this: while it did, Ctrl-C would show a traceback.
+TYPE_CHECKING = False
 if TYPE_CHECKING:
+    from typing import Any
+
     from edge_cifar.runtimes.loading import load
     from edge_cifar.steps.bench import bench
     from edge_cifar.steps.export import export
@@ -57,7 +59,9 @@ for _name in ("bench", "report"):
 
 def __getattr__(name: str) -> Any:
     if name == "__version__":
-        return importlib.metadata.version("edge-cifar")
+        from importlib import metadata
+
+        return metadata.version("edge-cifar")
     if name in _HOMES:
         return getattr(importlib.import_module(_HOMES[name]), name)
     raise AttributeError(f"module 'edge_cifar' has no attribute {name!r}")

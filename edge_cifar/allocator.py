@@ -14,6 +14,7 @@ from __future__ import annotations
 import contextlib
 import os
 import platform
+import signal
 import sys
 from pathlib import Path
 
@@ -84,6 +85,9 @@ def restart() -> None:
         return
     added = settings()
     if added and sys.executable:
+        # Signals wait until the new start minds them.
+        signals = {signal.SIGINT, signal.SIGTERM}
+        signal.pthread_sigmask(signal.SIG_BLOCK, signals)
         # Where it cannot be started again it goes on as it is.
         with contextlib.suppress(OSError):
             os.execve(
@@ -91,6 +95,7 @@ def restart() -> None:
                 [sys.executable, *sys.orig_argv[1:]],
                 {**os.environ, **added, _STARTED: ",".join(added)},
             )
+        signal.pthread_sigmask(signal.SIG_UNBLOCK, signals)
 
 
 def supported() -> bool:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import os
-import signal
 import subprocess
 import sys
 from pathlib import Path
@@ -13,7 +12,7 @@ import pytest
 
 import edge_cifar.cli
 from edge_cifar import plugins
-from edge_cifar.cli._main import entry, main
+from edge_cifar.cli._main import main
 
 COMMANDS = plugins.names(edge_cifar.cli)
 HELP_SECONDS = 0.4
@@ -176,14 +175,3 @@ def test_what_the_file_system_refuses_is_one_line(in_folder: Path, capsys: pytes
     said = capsys.readouterr().err
     assert said.count("\n") == 1
     assert "File name too long" in said
-
-
-def test_being_asked_to_end_is_an_interruption(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(sys, "argv", ["edge-cifar", "--version"])
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        with pytest.raises(SystemExit):
-            entry()
-        assert signal.getsignal(signal.SIGTERM) is signal.default_int_handler
-    finally:
-        signal.signal(signal.SIGTERM, before)

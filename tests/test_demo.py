@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 import pytest
 
-from edge_cifar.cli._main import cli, main
+from edge_cifar.cli._group import cli
+from edge_cifar.cli._main import main
 from edge_cifar.errors import CheckFailed, EdgeCifarError, RunError
 from edge_cifar.steps.demo import MARKER, commands, prepare
 

@@ -19,7 +19,7 @@ import edge_cifar.backbones
 import edge_cifar.cli
 import edge_cifar.converters
 from edge_cifar import plugins
-from edge_cifar.cli._main import cli
+from edge_cifar.cli._group import cli
 
 ROOT = Path(__file__).resolve().parent.parent
 PACKAGE = ROOT / "edge_cifar"

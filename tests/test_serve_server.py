@@ -143,7 +143,7 @@ def test_port_in_use_is_told(tiny_bundle: Bundle, capsys: pytest.CaptureFixture[
     assert f"cannot listen at 127.0.0.1 port {port}" in capsys.readouterr().err
 
 
-@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 0), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"])
+@pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"])
 def test_signals_end_it(number: signal.Signals, status: int, tiny_bundle: Bundle) -> None:
     with command(str(members(tiny_bundle)[0].path), "--workers", "1") as (process, url):
         assert predicted(url, picture())["results"]

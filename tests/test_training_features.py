@@ -11,7 +11,7 @@ import pytest
 from click.testing import CliRunner
 from features_support import Said, residual_network, splits, trained
 
-from edge_cifar.cli._main import cli
+from edge_cifar.cli._group import cli
 from edge_cifar.errors import BundleError, UsageError
 from edge_cifar.recipe import Augmentation, Phase, Recipe
 from edge_cifar.run import Run

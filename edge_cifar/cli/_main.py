@@ -1,58 +1,25 @@
-"""The ``edge-cifar`` command: finds its sub-commands by file name and turns errors into exit statuses."""
+"""Where the ``edge-cifar`` command begins and ends: light, since nobody minds signals before it is imported."""
 
 from __future__ import annotations
 
+import os
 import signal
 import sys
-import traceback
 
-import click
+TYPE_CHECKING = False
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from types import FrameType
 
-import edge_cifar.cli
-from edge_cifar import allocator, plugins
-from edge_cifar.cli._output import echo
-from edge_cifar.errors import EdgeCifarError, UsageError, unknown
-
-# They train or convert in the command's own process.
-_HEAVY = ("demo", "export", "train")
+# What ends a command in good order, and how it is told. The exit status is a shell's: 128 and the signal's number.
+_WORDS = {signal.SIGINT: "interrupted", signal.SIGTERM: "terminated"}
+_FIRST_STATUS = 128
 
 
-class LazyGroup(click.Group):
-    """A group whose commands are the modules of :mod:`edge_cifar.cli`, imported when they are called."""
+class _Ended:
+    """The signal that the command was ended by; SIGINT where none was noticed, as when a test raises its exception."""
 
-    def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(plugins.names(edge_cifar.cli))
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in plugins.names(edge_cifar.cli):
-            return None
-        command = plugins.load(edge_cifar.cli, cmd_name, "command").command
-        assert isinstance(command, click.Command)
-        return command
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        name = args[0]
-        if not name.startswith("-") and self.get_command(ctx, name) is None:
-            raise unknown("command", name, self.list_commands(ctx))
-        return super().resolve_command(ctx, args)
-
-
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
-@click.version_option(package_name="edge-cifar")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
-def cli(debug: bool) -> None:
-    """Train CIFAR-10 classifiers, convert them to TFLite, ONNX and Core ML, prove and measure them.
-
-    \b
-    The whole way, on built-in data:   edge-cifar demo
-    With the real data:                edge-cifar train mobilenetv2
-                                       edge-cifar export
-                                       edge-cifar verify
-                                       edge-cifar bench
-                                       edge-cifar report
-    """
+    by: int = signal.SIGINT
 
 
 def main(arguments: list[str] | None = None, *, own_process: bool = False) -> int:
@@ -63,54 +30,53 @@ def main(arguments: list[str] | None = None, *, own_process: bool = False) -> in
         own_process: whether the process does nothing else, and may be started again under another allocator.
 
     Returns:
-        The exit status: 0 done, 1 files, data, packages, the machine, a check that was not met or a
-        row of a benchmark that failed, 2 refused from the command line alone, 130 interrupted.
+        The exit status: 0 done, 1 files, data, packages, the machine, a check that was not met or a row of a
+        benchmark that failed, 2 refused from the command line alone, 130 interrupted, 143 terminated.
     """
-    arguments = sys.argv[1:] if arguments is None else arguments
-    debug = "--debug" in arguments
-    # --debug is accepted before and after the command's name.
-    arguments = [argument for argument in arguments if argument != "--debug"]
     try:
-        if own_process and _is_heavy(arguments):
-            allocator.restart()
-        cli.main(arguments, prog_name="edge-cifar", standalone_mode=False)
-        return 0
-    except click.exceptions.Exit as stop:
-        return stop.exit_code
-    except click.UsageError as error:
-        error.show()
-        return UsageError.exit_status
-    except click.ClickException as error:
-        error.show()
-        return error.exit_code
-    except EdgeCifarError as error:
-        if debug:
-            echo(traceback.format_exc(), err=True)
-        echo(f"edge-cifar: {error}", err=True)
-        return error.exit_status
-    except BrokenPipeError:
-        # The reader of our output went away (`edge-cifar models | head`): that is no error of ours.
-        sys.stderr.close()
-        return 0
-    except OSError as error:
-        # What nobody foresaw of a file, such as a name too long for its system.
-        if debug:
-            echo(traceback.format_exc(), err=True)
-        place = f"{error.filename}: " if error.filename else ""
-        echo(f"edge-cifar: {place}{error.strerror or error}; --debug shows where", err=True)
-        return EdgeCifarError.exit_status
-    except (KeyboardInterrupt, click.Abort):
-        echo("edge-cifar: interrupted", err=True)
-        return 130
+        from edge_cifar.cli import _group
+
+        return _group.run(sys.argv[1:] if arguments is None else arguments, own_process=own_process)
+    except KeyboardInterrupt:
+        return _interrupted()
 
 
 def entry() -> None:
     """Entry point of the installed script."""
-    # As Ctrl-C: workers are ended and temporary folders go.
-    signal.signal(signal.SIGTERM, signal.default_int_handler)
-    sys.exit(main(own_process=True))
+    # At first there is nothing to be put in order, and at last there is nothing left.
+    _handle(_leave)
+    # Where this is a process's second start: signals waited for it, see edge_cifar.allocator.
+    signal.pthread_sigmask(signal.SIG_UNBLOCK, _WORDS)
+    from edge_cifar.cli import _group  # noqa: F401 - takes longest of what comes before a command begins
+
+    try:
+        _handle(_unwind)
+        status = main(own_process=True)
+    except KeyboardInterrupt:  # before or behind all that main does
+        status = _interrupted()
+    _handle(_leave)
+    sys.exit(status)
 
 
-def _is_heavy(arguments: list[str]) -> bool:
-    named = next((argument for argument in arguments if not argument.startswith("-")), None)
-    return named in _HEAVY and not {"-h", "--help"} & set(arguments)
+def _interrupted() -> int:
+    print(f"edge-cifar: {_WORDS[signal.Signals(_Ended.by)]}", file=sys.stderr)
+    return _FIRST_STATUS + _Ended.by
+
+
+def _handle(handler: Callable[[int, FrameType | None], None]) -> None:
+    for number in _WORDS:
+        # A shell starts its background jobs deaf to Ctrl-C, and so they stay.
+        if signal.getsignal(number) is not signal.SIG_IGN:
+            signal.signal(number, handler)
+
+
+def _leave(number: int, frame: FrameType | None) -> None:
+    """End the process at once."""
+    os.write(2, f"edge-cifar: {_WORDS[signal.Signals(number)]}\n".encode())
+    os._exit(_FIRST_STATUS + number)
+
+
+def _unwind(number: int, frame: FrameType | None) -> None:
+    """End what runs in good order: workers are ended, temporary folders go, nothing is left half written."""
+    _Ended.by = number
+    raise KeyboardInterrupt

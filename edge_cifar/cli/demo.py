@@ -26,7 +26,7 @@ def command(out: Path) -> None:
     Example:
       edge-cifar demo
     """
-    from edge_cifar.cli._main import cli
+    from edge_cifar.cli._group import cli
     from edge_cifar.steps.demo import commands, prepare
 
     start = time.perf_counter()

@@ -54,7 +54,7 @@ def serve(
         RunError, BundleError, RuntimeUnavailable: as :func:`edge_cifar.steps.predict.predict`.
         MissingPackage: the ``serve`` extra is not installed.
         EdgeCifarError: the address cannot be listened at.
-        KeyboardInterrupt: it was ended by SIGINT, everything being answered.
+        KeyboardInterrupt: it was ended by SIGINT, or by SIGTERM in the command; everything was answered.
     """
     if not 0 <= port <= _MOST_PORTS:
         raise UsageError(f"a port lies between 0 and {_MOST_PORTS}, not at {port}")
@@ -117,5 +117,7 @@ def _stopped_by_signals(server: Server) -> Iterator[None]:
     finally:
         for number, handler in before.items():
             signal.signal(number, handler)
-    if signal.SIGINT in received:
-        raise KeyboardInterrupt
+    for ended_by in received:
+        handler = before[signal.Signals(ended_by)]
+        if callable(handler):
+            handler(ended_by, None)
