@@ -29,6 +29,8 @@ _FEATURES = {
     "avx512_fp16": "avx512-fp16",
     "amx_int8": "amx-int8",
     "amx_bf16": "amx-bf16",
+    # x86, where macOS's sysctl has other names
+    "avx512vnni": "avx512-vnni",
     # Arm, as in /proc/cpuinfo
     "neon": "neon",
     "asimd": "neon",
@@ -47,6 +49,9 @@ _FEATURES = {
     "FEAT_BF16": "bf16",
     "FEAT_SME": "sme",
 }
+
+_X86 = ("x86_64", "amd64", "i386", "i686")
+_VNNI = ("avx-vnni", "avx512-vnni")
 
 # Sensors that sit on the processor; a disk's temperature says nothing about a network's latency.
 _CPU_SENSORS = ("cpu_thermal", "coretemp", "k10temp", "zenpower", "soc_thermal", "cpu-thermal", "soc-thermal")
@@ -75,12 +80,14 @@ def identity() -> dict[str, Any]:
     Returns:
         Those that are known of ``cpu_model``, ``architecture``, ``board``, ``physical_cores``,
         ``logical_cores``, ``usable_cores`` (this process may run on), ``cpu_features``,
-        ``virtual`` (True in a virtual machine), ``memory_bytes``, ``os``, ``kernel``, ``python``.
+        ``vnni`` (:func:`vnni`), ``virtual`` (True in a virtual machine), ``memory_bytes``, ``os``,
+        ``kernel``, ``python``.
     """
-    cpu = _cpu_macos() if platform.system() == "Darwin" else _cpu_linux()
+    cpu = _cpu()
     return _known(
         {
             **cpu,
+            "vnni": _vnni(cpu),
             "architecture": platform.machine(),
             "board": _read("/proc/device-tree/model").rstrip("\0"),
             "physical_cores": psutil.cpu_count(logical=False),
@@ -122,11 +129,30 @@ def condition() -> dict[str, Any]:
     )
 
 
+def vnni() -> bool | None:
+    """Whether an x86 processor adds products of bytes in 32 bits; None for others, and where it does not tell.
+
+    Those that do not add two of them in 16 bits, which some files overflow (see :mod:`edge_cifar.contents.onnx`).
+    """
+    return _vnni(_cpu())
+
+
 def usable_cores() -> int:
     """Cores that this process may run on: fewer than the machine has in a container or under taskset."""
     if hasattr(os, "sched_getaffinity"):
         return len(os.sched_getaffinity(0))
     return os.cpu_count() or 1
+
+
+def _cpu() -> dict[str, Any]:
+    return _cpu_macos() if platform.system() == "Darwin" else _cpu_linux()
+
+
+def _vnni(cpu: dict[str, Any]) -> bool | None:
+    features = cpu.get("cpu_features")
+    if platform.machine().lower() not in _X86 or features is None:
+        return None
+    return any(name in features for name in _VNNI)
 
 
 def _cpu_linux() -> dict[str, Any]:

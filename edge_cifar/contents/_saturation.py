@@ -22,12 +22,13 @@ def largest_pair(filters: NDArray[Any]) -> NDArray[Any]:
     """The largest sum of the magnitudes of two weights of one sign.
 
     Args:
-        filters: signed ``[filters, weights of one]``, integers of 32 bits or more, or floats.
+        filters: signed ``[filters, weights of one]``.
 
     Returns:
         ``[filters]``; a filter's only weight of a sign stands alone.
     """
     lowest_first = np.sort(filters, axis=1)
+    # NumPy sums bytes in as many bits as it has.
     positive = np.maximum(lowest_first[:, -2:], 0).sum(axis=1)
-    negative = np.maximum(-lowest_first[:, :2], 0).sum(axis=1)
+    negative = -np.minimum(lowest_first[:, :2], 0).sum(axis=1)
     return np.asarray(np.maximum(positive, negative))

@@ -9,6 +9,8 @@ import numpy as np
 from edge_cifar import packages
 from edge_cifar.contents import Network, Observer, Sources, _onnx_network, damaged, wired
 from edge_cifar.contents._onnx_file import Graph, read, with_outputs
+from edge_cifar.contents._onnx_products import overflowing
+from edge_cifar.contents._saturation import LARGEST_PAIR
 from edge_cifar.errors import BundleError
 from edge_cifar.runtimes import Images, onnxruntime
 from edge_cifar.runtimes._pixels import ImageInput, Quantization
@@ -66,6 +68,22 @@ def observe(path: Path, images: Images, observer: Observer) -> None:
         for name, value in zip(names, values, strict=True):
             if value.dtype.kind == "f":
                 observer(image, name, value.astype(np.float32))
+
+
+def overflow(path: Path) -> str | None:
+    """Why a file gives other answers on x86 processors without VNNI, in words; None where it does not.
+
+    Raises:
+        BundleError: the file is damaged.
+    """
+    found = overflowing(path)
+    if not found:
+        return None
+    name = max(found, key=lambda name: found[name])
+    return (
+        "its 8-bit products can exceed 16 bits, in which x86 processors without VNNI add them: two weights of a filter "
+        f"of {name!r} have magnitudes that sum to {found[name]}, and {LARGEST_PAIR} is the most that is safe"
+    )
 
 
 def _sources(graph: Graph) -> Sources:

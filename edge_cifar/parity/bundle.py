@@ -9,7 +9,7 @@ from pathlib import Path
 from edge_cifar import files
 from edge_cifar.artifact import Artifact, Bundle
 from edge_cifar.errors import BundleError
-from edge_cifar.parity import inspection, processes
+from edge_cifar.parity import inspection, processes, saturation
 from edge_cifar.parity.comparison import judge
 from edge_cifar.parity.diagnosis import diagnose
 from edge_cifar.parity.inspection import sibling_of
@@ -71,7 +71,8 @@ def verdicts(
     for (number, artifact), given in zip(sound.items(), answers(list(sound.values())), strict=True):
         outcomes[number] = replace(_judged(bundle, artifact, reference, given), sha256=artifact.sha256)
     explained = _explained(bundle, reference, [outcomes[number] for number in sorted(outcomes)])
-    return _proven(bundle, explained)
+    proven = _proven(bundle, explained)
+    return [saturation.held(*pair) for pair in zip(bundle.artifacts, proven, strict=True)]
 
 
 def read_reference(bundle: Bundle, images: int | None) -> Reference:

@@ -21,6 +21,7 @@ from edge_cifar.bench.subject import KERAS, Subject, backends, runtime_name, sto
 from edge_cifar.errors import BundleError, MeasurementError, RuntimeUnavailable
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.run import Run
+from edge_cifar.steps import _saturation
 from edge_cifar.steps._bench_subjects import Pixels, Target, find_subjects
 from edge_cifar.steps._bundles import kept_beside, run_of
 
@@ -181,7 +182,7 @@ def measure(
         machine={**before, **limits, "after": after},
         protocol=protocol.document(median(own_costs) if own_costs else None),
         results=rows.with_pareto(finished),
-        warnings=conditions.warnings(before, after, session.bystanders.cores),
+        warnings=[*conditions.warnings(before, after, session.bystanders.cores), *_doubts(subjects)],
         facts=provenance.facts(*_PACKAGES),
         interrupted=session.interrupted,
     )
@@ -200,6 +201,13 @@ def _fail_replaced(lanes: Sequence[Lane | None], planned: Sequence[BenchmarkResu
                 progress.say(f"{subject.name} failed: {REPLACED}")
         if now[subject] != row.sha256:
             lane.failure = REPLACED
+
+
+def _doubts(subjects: Sequence[Subject]) -> Iterator[str]:
+    """A sentence for each file that this processor may compute wrongly."""
+    for subject in subjects:
+        if doubt := _saturation.doubt(subject.path):
+            yield f"{subject.name} {doubt}"
 
 
 def _plan(

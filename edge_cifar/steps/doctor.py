@@ -17,7 +17,7 @@ from typing import Any, Literal
 import edge_cifar.converters
 from edge_cifar import allocator, machine, packages, plugins, programs
 from edge_cifar.packages import installed
-from edge_cifar.runtimes import loading
+from edge_cifar.runtimes import loading, onnxruntime
 
 Area = Literal["train", "convert", "run", "measure"]
 AREAS: tuple[Area, ...] = ("train", "convert", "run", "measure")
@@ -85,7 +85,7 @@ def doctor() -> Diagnosis:
     return Diagnosis(
         version=importlib.metadata.version("edge-cifar"),
         machine=facts,
-        findings=(*_training(), *_converting(), *_running(), *_measuring(facts)),
+        findings=(*_training(), *_converting(), *_running(facts), *_measuring(facts)),
     )
 
 
@@ -110,11 +110,13 @@ def _converting() -> Iterator[Finding]:
             yield _packages("convert", name, needed, "convert")
 
 
-def _running() -> Iterator[Finding]:
+def _running(facts: dict[str, Any]) -> Iterator[Finding]:
     for module in loading.modules():
         reason = module.unavailable()
         name = f"{module.SUFFIX} with {module.__name__.rpartition('.')[2].replace('_', '-')}"
         kind = "" if module.DEVICE else "as a reference, not as a device"
+        if module is onnxruntime and facts.get("vnni") is False:
+            kind = "this processor lacks VNNI: 8-bit files of others may be wrong; bench and predict name them"
         _, _, remedy = (reason or "").partition("type: ")
         yield Finding(area="run", name=name, ready=reason is None, detail=reason or kind, remedy=remedy or None)
 

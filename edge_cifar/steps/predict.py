@@ -11,6 +11,7 @@ from edge_cifar.classifier import Classifier, Prediction
 from edge_cifar.data import pictures
 from edge_cifar.errors import DataError, UsageError
 from edge_cifar.progress import SILENT, Progress
+from edge_cifar.steps import _saturation
 from edge_cifar.steps._choice import Model, choose
 
 STANDARD_INPUT = Path("-")
@@ -79,6 +80,8 @@ def _load(model: Model, threads: int, progress: Progress) -> Classifier:
         progress.say(f"using {choice.variant or choice.path.name} ({classifier.runtime.name})")
     if classifier.assumption:
         progress.say(classifier.assumption)
+    if doubt := _saturation.doubt(choice.path):
+        progress.say(f"{choice.variant or choice.path.name} {doubt}")
     return classifier
 
 

@@ -16,6 +16,7 @@ from edge_cifar.serve import app
 from edge_cifar.serve.crew import Crew, Member
 from edge_cifar.serve.hosts import Hosts
 from edge_cifar.serve.server import Server
+from edge_cifar.steps import _saturation
 from edge_cifar.steps._choice import Choice, Model, choose_all
 from edge_cifar.visible import visible
 
@@ -78,6 +79,9 @@ def serve(
         for _, classifier in crew.classifiers:
             if classifier.assumption:
                 progress.say(classifier.assumption)
+        for member in members:
+            if doubt := _saturation.doubt(member.path):
+                progress.say(f"{member.name} {doubt}")
         progress.say(f"serving {', '.join(member.name for member in members)} at {server.url}")
         if not _is_loopback(server.address):
             progress.say("it asks no password: whoever reaches this machine can use it")

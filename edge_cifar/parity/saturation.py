@@ -1,0 +1,31 @@
+"""Whether a file answers alike on every processor, told by its weights alone."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+
+from edge_cifar.artifact import Artifact
+from edge_cifar.contents import onnx
+from edge_cifar.errors import BundleError
+from edge_cifar.parity.verification import Verification
+from edge_cifar.runtimes.onnxruntime import SUFFIX
+
+
+def held(artifact: Artifact, outcome: Verification) -> Verification:
+    """An artifact's outcome, failed where its 8-bit products overflow on some processors.
+
+    Args:
+        artifact: whose file is read.
+        outcome: what was found by its answers, on whatever processor this is.
+    """
+    unread = outcome.status == "fail" and outcome.comparison is None
+    if artifact.path.suffix != SUFFIX or unread:
+        return outcome
+    try:
+        wrong = onnx.overflow(artifact.path)
+    except BundleError as error:
+        wrong = str(error)
+    if wrong is None:
+        return outcome
+    found = [outcome.reason] if outcome.status == "fail" and outcome.reason else []
+    return replace(outcome, status="fail", reason="; ".join([*found, wrong, "export again"]))
