@@ -118,3 +118,33 @@ def test_what_we_use_of_the_processor_ourselves_is_not_counted_as_others(monkeyp
         # What happens between two measurements counts for nothing.
         clocks.update({name: value + 100 for name, value in clocks.items()})
     assert bystanders.cores == pytest.approx(3 / 6)
+
+
+@pytest.mark.parametrize(
+    ("architecture", "flags", "expected"),
+    [
+        ("x86_64", "avx2 avx512f", False),
+        ("x86_64", "avx2 avx_vnni", True),
+        ("x86_64", "avx2 avx512f avx512_vnni", True),
+        ("x86_64", "", None),
+        ("aarch64", "asimd asimddp", None),
+    ],
+)
+def test_the_machine_tells_whether_its_processor_has_vnni(
+    architecture: str, flags: str, expected: bool | None, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(machine, "_read", lambda path: f"flags\t: {flags}\n" if path == "/proc/cpuinfo" else "")
+    monkeypatch.setattr(machine.platform, "system", lambda: "Linux")
+    monkeypatch.setattr(machine.platform, "machine", lambda: architecture)
+    assert machine.vnni() is expected
+    assert machine.identity().get("vnni") is expected
+
+
+def test_a_mac_with_an_intel_processor_tells_it_in_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
+    told = "machdep.cpu.features: FPU AVX1.0\nmachdep.cpu.leaf7_features: AVX2 AVX512F\n"
+    monkeypatch.setattr(machine.platform, "system", lambda: "Darwin")
+    monkeypatch.setattr(machine.platform, "machine", lambda: "x86_64")
+    monkeypatch.setattr(programs, "output", lambda *_, **__: told)
+    assert machine.vnni() is False
+    monkeypatch.setattr(programs, "output", lambda *_, **__: told.replace("AVX512F", "AVX512F AVX512VNNI"))
+    assert machine.vnni() is True

@@ -14,12 +14,11 @@ from hypothesis import strategies as st
 from PIL import Image
 from saturating import Order, answers
 
-from edge_cifar import files, machine, programs
+from edge_cifar import files, machine
 from edge_cifar.artifact import Artifact, Bundle
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.subject import Subject
 from edge_cifar.contents import onnx as contents
-from edge_cifar.contents._onnx_products import overflowing
 from edge_cifar.contents._saturation import LARGEST_PAIR, largest_pair
 from edge_cifar.converters import Calibration, Options, _bias_correction, _onnx_weights
 from edge_cifar.converters import onnx as converter
@@ -167,10 +166,8 @@ def test_foreign_files_are_warned_of_where_it_matters(
     Image.fromarray(IMAGES[0]).save(picture)
     said = Said()
     predict(plain, picture, progress=said)
-    assert [line for line in said.lines if "plain.onnx may be wrong on this machine" in line] == said.lines[
-        : int(warned)
-    ]
-    assert bool(said.lines) == warned
+    doubts = [line.partition(":")[0] for line in said.lines if "may be wrong" in line]
+    assert doubts == ["plain.onnx may be wrong on this machine"] * warned
 
 
 def test_bench_warns_of_foreign_files_and_of_no_sound_one(
@@ -191,36 +188,6 @@ def test_doctor_tells_that_the_processor_has_none(vnni: bool, told: bool, monkey
     monkeypatch.setattr(machine, "facts", lambda: facts)
     (finding,) = [finding for finding in doctor().findings if finding.name == ".onnx with onnxruntime"]
     assert ("lacks VNNI" in finding.detail) == told
-
-
-@pytest.mark.parametrize(
-    ("architecture", "flags", "expected"),
-    [
-        ("x86_64", "avx2 avx512f", False),
-        ("x86_64", "avx2 avx_vnni", True),
-        ("x86_64", "avx2 avx512f avx512_vnni", True),
-        ("x86_64", "", None),
-        ("aarch64", "asimd asimddp", None),
-    ],
-)
-def test_the_machine_tells_whether_its_processor_has_vnni(
-    architecture: str, flags: str, expected: bool | None, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(machine, "_read", lambda path: f"flags\t: {flags}\n" if path == "/proc/cpuinfo" else "")
-    monkeypatch.setattr(machine.platform, "system", lambda: "Linux")
-    monkeypatch.setattr(machine.platform, "machine", lambda: architecture)
-    assert machine.vnni() is expected
-    assert machine.identity().get("vnni") is expected
-
-
-def test_a_mac_with_an_intel_processor_tells_it_in_its_own_words(monkeypatch: pytest.MonkeyPatch) -> None:
-    told = "machdep.cpu.features: FPU AVX1.0\nmachdep.cpu.leaf7_features: AVX2 AVX512F\n"
-    monkeypatch.setattr(machine.platform, "system", lambda: "Darwin")
-    monkeypatch.setattr(machine.platform, "machine", lambda: "x86_64")
-    monkeypatch.setattr(programs, "output", lambda *_, **__: told)
-    assert machine.vnni() is False
-    monkeypatch.setattr(programs, "output", lambda *_, **__: told.replace("AVX512F", "AVX512F AVX512VNNI"))
-    assert machine.vnni() is True
 
 
 kernels = st.integers(0, 2**32 - 1).map(
@@ -246,73 +213,6 @@ def test_one_large_weight_keeps_eight_bits_and_zeros_stay() -> None:
     steps = _onnx_weights.steps(kernel)
     np.testing.assert_allclose(steps, [1 / 127, 2 / 128, 0], rtol=1e-4)
     np.testing.assert_array_equal(_bias_correction.rounded(kernel, _onnx_weights.steps)[:, 2], 0)
-
-
-def test_a_pair_is_of_one_sign() -> None:
-    filters = np.array([[100, -100, 20, -30], [-128, -128, 0, 0], [7, 0, 0, 0], [-1, -2, -3, -4]], np.int8)
-    np.testing.assert_array_equal(largest_pair(filters), [130, 256, 7, 7])
-    np.testing.assert_array_equal(largest_pair(np.array([[-128]], np.int8)), [128])
-
-
-def saved(path: Path, *nodes: Any, **constants: np.ndarray) -> Path:
-    """A file of a graph that reads ``x`` and gives ``y``."""
-    helper, proto = onnx.helper, onnx.TensorProto
-    graph = helper.make_graph(
-        [helper.make_node("QuantizeLinear", ["x", "s", "zu"], ["q"]), *nodes],
-        "graph",
-        [helper.make_tensor_value_info("x", proto.FLOAT, None)],
-        [helper.make_tensor_value_info("y", proto.FLOAT, None)],
-        [onnx.numpy_helper.from_array(np.asarray(value), name) for name, value in {**SCALARS, **constants}.items()],
-    )
-    onnx.save(helper.make_model(graph), path)
-    return path
-
-
-SCALARS = {"s": np.float32(0.1), "zu": np.uint8(0), "zi": np.int8(0)}
-# Down its columns two large weights meet, along its rows none do.
-COLUMNS = np.array([[100, 1, 1], [90, 1, 1]], np.int8)
-
-
-def node(kind: str, *inputs: str, output: str = "y", **attributes: Any) -> Any:
-    return onnx.helper.make_node(kind, list(inputs), [output], name=f"the {kind}", **attributes)
-
-
-def dequantized(name: str, zero: str) -> Any:
-    return node("DequantizeLinear", name, "s", zero, output=f"{name}-real")
-
-
-PAIRED = (dequantized("q", "zu"), dequantized("w", "zi"))
-
-
-@pytest.mark.parametrize(
-    ("nodes", "weights", "expected"),
-    [
-        ([*PAIRED, node("MatMul", "q-real", "w-real")], COLUMNS, {"the MatMul": 190}),
-        ([*PAIRED, node("MatMul", "q-real", "w-real")], COLUMNS.T, {}),
-        ([*PAIRED, node("Gemm", "q-real", "w-real", transB=1)], COLUMNS.T, {"the Gemm": 190}),
-        ([*PAIRED, node("Gemm", "q-real", "w-real", transB=1)], COLUMNS, {}),
-        ([*PAIRED, node("Conv", "q-real", "w-real")], COLUMNS.T[:, :, None, None], {"the Conv": 190}),
-        ([*PAIRED, node("Conv", "q-real", "w-real")], COLUMNS[:, :, None, None], {}),
-        ([node("MatMulInteger", "q", "w", "zu", "zi")], COLUMNS, {"the MatMulInteger": 190}),
-        ([node("ConvInteger", "q", "w", "zu")], COLUMNS.T[:, :, None, None], {"the ConvInteger": 190}),
-        ([node("QLinearMatMul", "q", "s", "zu", "w", "s", "zi", "s", "zu")], COLUMNS, {"the QLinearMatMul": 190}),
-        ([node("QGemm", "q", "s", "zu", "w", "s", "zi", transB=1)], COLUMNS.T, {"the QGemm": 190}),
-        # Both signed, both unsigned, weights alone: not multiplied by that instruction.
-        ([dequantized("q", "zi"), PAIRED[1], node("MatMul", "q-real", "w-real")], COLUMNS, {}),
-        ([PAIRED[0], dequantized("w", "zu"), node("MatMul", "q-real", "w-real")], COLUMNS.astype(np.uint8), {}),
-        ([PAIRED[1], node("Transpose", "w-real")], COLUMNS, {}),
-    ],
-)
-def test_products_are_read_however_they_are_written(
-    nodes: list[Any], weights: np.ndarray, expected: dict[str, int], tmp_path: Path
-) -> None:
-    assert overflowing(saved(tmp_path / "x.onnx", *nodes, w=weights)) == expected
-
-
-def test_weights_that_the_file_quantizes_itself_are_read_as_the_runtime_folds_them(tmp_path: Path) -> None:
-    nodes = [node("QuantizeLinear", "f", "s", "zi", output="w"), *PAIRED, node("MatMul", "q-real", "w-real")]
-    path = saved(tmp_path / "x.onnx", *nodes, f=COLUMNS * np.float32(0.1))
-    assert overflowing(path) == {"the MatMul": 190}
 
 
 def test_a_float_file_has_no_such_products(model: Any, tmp_path: Path) -> None:
