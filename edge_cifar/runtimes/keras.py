@@ -21,6 +21,7 @@ from edge_cifar.runtimes import (
     Probabilities,
     Runtime,
     Setup,
+    _keras_flat,
     _keras_layers,
     _outputs,
 )
@@ -71,7 +72,7 @@ def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
     """
     keras = packages.require_keras()
     _pin_threads(threads)
-    return KerasRuntime(load_model(keras, path), setup, path.name)
+    return KerasRuntime(_read(keras, path), setup, path.name)
 
 
 def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: float) -> tuple[Operator, ...]:
@@ -84,11 +85,15 @@ def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: f
 
 
 def load_model(keras: Any, path: Path) -> Any:
-    """A saved Keras model, ready for inference and conversion.
+    """A saved Keras model, ready for conversion: one flat graph of layers, be it Sequential or nested.
 
     Raises:
         BundleError: the file is missing or damaged.
     """
+    return _keras_flat.flat(keras, _read(keras, path))
+
+
+def _read(keras: Any, path: Path) -> Any:
     if not path.is_file():
         raise BundleError(f"no Keras model at {path}")
     try:
@@ -216,8 +221,10 @@ class KerasRuntime:
 
 
 def _answers(model: Any) -> list[str]:
-    """Names of a model's outputs: a dict's keys, or those that Keras gives."""
-    return list(model.output) if isinstance(model.output, dict) else list(model.output_names)
+    """Names of a model's outputs: a dict's keys, or those of its tensors."""
+    # A Sequential model that was never called has `outputs` alone.
+    output = getattr(model, "output", None)
+    return list(output) if isinstance(output, dict) else [one.name for one in model.outputs]
 
 
 def _pin_threads(threads: int) -> None:
