@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import ast
+import contextlib
 import importlib
 import pkgutil
+from pathlib import Path
 from types import ModuleType
+from typing import Any
 
 from edge_cifar.errors import unknown
 
@@ -36,3 +40,21 @@ def load(package: ModuleType, name: str, kind: str) -> ModuleType:
     if name not in known:
         raise unknown(kind, name, known)
     return importlib.import_module(f"{package.__name__}.{name.replace('-', '_')}")
+
+
+def constants(package: ModuleType, name: str) -> dict[str, Any]:
+    """The constants that a plugin's source spells out, by name: what is said of it where importing it would take long.
+
+    Args:
+        package: the package that holds the plugins.
+        name: the name of one of them, with dashes.
+    """
+    (folder,) = package.__path__
+    source = Path(folder, f"{name.replace('-', '_')}.py").read_text(encoding="utf-8")
+    found: dict[str, Any] = {}
+    for statement in ast.parse(source).body:
+        target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
+        if isinstance(target, ast.Name) and isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value:
+            with contextlib.suppress(ValueError):  # computed when it is imported
+                found[target.id] = ast.literal_eval(statement.value)
+    return found

@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pace import PATIENCE_SECONDS
 
 import edge_cifar.runtimes
 from edge_cifar import files
@@ -28,7 +29,13 @@ from edge_cifar.variant import Variant
 FAKE_RUNTIME = Path(__file__).parent / "fake_runtime"
 
 QUICK = Protocol(
-    seconds=0.12, processes=2, windows=6, minimum_inferences=2, warm_up_seconds=0.3, reloads=1, answer_seconds=20.0
+    seconds=0.12,
+    processes=2,
+    windows=6,
+    minimum_inferences=2,
+    warm_up_seconds=0.3,
+    reloads=1,
+    answer_seconds=PATIENCE_SECONDS,
 )
 
 # The fake runtime calls an image by its first byte: 18 of these 20 labels are what it answers.

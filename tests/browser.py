@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 import pytest
+from pace import PATIENCE_SECONDS
 
 CHROMIUM = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
 
@@ -43,6 +44,6 @@ def _run(page: Path, profile: Path, *arguments: str) -> subprocess.CompletedProc
         ],
         capture_output=True,
         text=True,
-        timeout=240,
+        timeout=PATIENCE_SECONDS,
         check=True,
     )

@@ -7,6 +7,7 @@ import signal
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from edge_cifar.artifact import Bundle
 from edge_cifar.data import Dataset
@@ -14,6 +15,9 @@ from edge_cifar.run import Run
 
 # TensorFlow's start-up lines would drown the failures; set before any test module imports it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+# No example has a time limit that a slow machine breaks.
+settings.register_profile("patient", deadline=None)
+settings.load_profile("patient")
 
 
 @pytest.fixture(scope="session", autouse=True)

@@ -12,8 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from browser import CHROMIUM
-
-_PATIENCE_SECONDS = 60.0
+from pace import PATIENCE_SECONDS
 
 
 class Browser:
@@ -76,7 +75,7 @@ class Browser:
 
     def wait_until(self, expression: str) -> None:
         """Wait until an expression on the page is true."""
-        end = time.monotonic() + _PATIENCE_SECONDS
+        end = time.monotonic() + PATIENCE_SECONDS
         while not self.evaluate(f"Boolean({expression})"):
             assert time.monotonic() < end, f"never true: {expression}; the page says {self.text()!r}"
             time.sleep(0.05)
@@ -120,7 +119,7 @@ class Browser:
         return [line for line in self.log.read_text(errors="replace").splitlines() if "CONSOLE" in line]
 
     def _message(self) -> bytes:
-        end = time.monotonic() + _PATIENCE_SECONDS
+        end = time.monotonic() + PATIENCE_SECONDS
         while b"\0" not in self._unread:
             ready, _, _ = select.select([self._in], [], [], max(0.0, end - time.monotonic()))
             piece = os.read(self._in, 1 << 16) if ready else b""

@@ -6,10 +6,11 @@ import time
 from pathlib import Path
 
 import psutil
+from pace import PATIENCE_SECONDS
 
 
 def wait_for(path: Path) -> str:
-    end = time.monotonic() + 60
+    end = time.monotonic() + PATIENCE_SECONDS
     while not (path.is_file() and path.read_text(encoding="utf-8")):
         assert time.monotonic() < end, f"{path} does not appear"
         time.sleep(0.02)
@@ -17,7 +18,7 @@ def wait_for(path: Path) -> str:
 
 
 def gone(pid: int) -> bool:
-    end = time.monotonic() + 30
+    end = time.monotonic() + PATIENCE_SECONDS
     while psutil.pid_exists(pid) and psutil.Process(pid).status() != psutil.STATUS_ZOMBIE:
         if time.monotonic() > end:
             return False

@@ -15,6 +15,7 @@ import urllib.request
 from collections.abc import Iterator
 from typing import Any
 
+from pace import PATIENCE_SECONDS
 from PIL import Image
 
 from edge_cifar.artifact import Bundle
@@ -104,7 +105,7 @@ def command(*arguments: str) -> Iterator[tuple[subprocess.Popen[str], str]]:
 
 
 def request(
-    url: str, body: bytes | None = None, kind: str = "image/png", seconds: float = 60.0
+    url: str, body: bytes | None = None, kind: str = "image/png", seconds: float = PATIENCE_SECONDS
 ) -> tuple[int, dict[str, str], bytes]:
     """Status, headers and body of an answer, whatever the status."""
     asked = urllib.request.Request(url, data=body, headers={"Content-Type": kind} if body is not None else {})

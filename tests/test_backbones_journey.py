@@ -119,7 +119,6 @@ def test_reduced_backbone_trains_exports_and_passes_verify(reduced: str, tmp_pat
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", backbones.names())
 def test_backbone_trains_exports_and_passes_verify_at_full_width(name: str, tmp_path: Path) -> None:
     backbone = backbones.get(name)

@@ -14,6 +14,7 @@ from typing import Any
 import bench_support
 import pytest
 from bench_support import fake_bundle, fake_file
+from pace import program, times_longer
 
 from edge_cifar.artifact import Bundle
 from edge_cifar.cli._main import main
@@ -254,14 +255,10 @@ def test_importing_the_step_takes_no_framework() -> None:
     assert done.stdout.strip() == "[]"
 
 
-def test_importing_the_step_takes_under_a_second() -> None:
-    # Processor time, since tests share their machine.
-    code = "import time, edge_cifar.cli.bench, edge_cifar.steps.bench; print(time.process_time())"
-    seconds = min(
-        float(subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True).stdout)
-        for _ in range(3)
-    )
-    assert seconds < 1.0
+def test_importing_the_step_takes_little_longer_than_what_it_needs() -> None:
+    step = program("-c", "import edge_cifar.cli.bench, edge_cifar.steps.bench")
+    # Measured: 3.1 times.
+    assert times_longer(step, program("-c", "import click, numpy")) < 6
 
 
 def test_a_run_that_cannot_be_written_costs_the_copy_and_not_the_result(

@@ -11,7 +11,7 @@ from bench_support import QUICK
 from edge_cifar.run import Run
 from edge_cifar.steps.bench import bench
 
-BRISK = replace(QUICK, processes=1, windows=2, seconds=0.02, warm_up_seconds=0.05, reloads=0, answer_seconds=200.0)
+BRISK = replace(QUICK, processes=1, windows=2, seconds=0.02, warm_up_seconds=0.05, reloads=0)
 
 
 @pytest.fixture(scope="module")

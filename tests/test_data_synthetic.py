@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-import time
 from typing import Any
 
 import numpy as np
 import pytest
 from numpy.typing import NDArray
+from pace import times_longer
 
 from edge_cifar.data import Dataset, Split, calibration
 from edge_cifar.data.sets import synthetic as pictures
@@ -37,10 +37,14 @@ def test_classes_are_balanced_and_named(dataset: Dataset) -> None:
     assert dataset.train.images.shape == (3000, 32, 32, 3)
 
 
-def test_twelve_thousand_pictures_take_a_few_seconds() -> None:
-    start = time.process_time()
-    pictures.load(train_images=10_000, test_images=2_000)
-    assert time.process_time() - start < 5.0
+def test_pictures_cost_little_more_than_their_noise() -> None:
+    """Twelve thousand are made for a demo, in seconds."""
+    shape = (1200, 32, 32, 3)
+    ratio = times_longer(
+        lambda: pictures.load(train_images=1000, test_images=200), lambda: np.random.default_rng(0).normal(size=shape)
+    )
+    # Measured: 2.1 times.
+    assert ratio < 6
 
 
 def test_no_colour_or_place_gives_the_class_away(dataset: Dataset) -> None:

@@ -93,7 +93,6 @@ def test_goes_on_without_the_variants_that_the_gate_rejected(
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(2400)
 def test_the_whole_way_and_once_more(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     for _ in range(2):
         assert main(["demo"]) == 0

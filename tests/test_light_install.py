@@ -15,6 +15,7 @@ import urllib.request
 from pathlib import Path
 
 import pytest
+from pace import PATIENCE_SECONDS
 from serve_support import picture
 
 from edge_cifar.artifact import Bundle
@@ -59,7 +60,7 @@ class Environment:
             capture_output=True,
             text=True,
             check=False,
-            timeout=300,
+            timeout=PATIENCE_SECONDS,
         )
         assert done.returncode == status, done.stderr
         return done.stdout
@@ -122,9 +123,9 @@ def test_serve_answers(environment: Environment) -> None:
         assert server.stderr is not None
         url = next(line.rpartition(" at ")[2].strip() for line in server.stderr if " at http://" in line)
         asked = urllib.request.Request(f"{url}/predict", data=picture(), headers={"Content-Type": "image/png"})
-        with urllib.request.urlopen(asked, timeout=60) as answer:
+        with urllib.request.urlopen(asked, timeout=PATIENCE_SECONDS) as answer:
             assert len(json.load(answer)["results"]) == 2
-        with urllib.request.urlopen(f"{url}/", timeout=60) as page:
+        with urllib.request.urlopen(f"{url}/", timeout=PATIENCE_SECONDS) as page:
             assert b"page.js" in page.read()
         server.send_signal(signal.SIGTERM)
         assert server.wait(60) == 143

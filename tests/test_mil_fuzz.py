@@ -94,11 +94,12 @@ def test_no_broken_package_does_harm(tmp_path: Path, count: int) -> None:
     sources = [classifier(tmp_path / "one.mlpackage"), half_precision(tmp_path / "two.mlpackage")]
     script = Path(__file__).with_name("mil_fuzz.py")
     command = [sys.executable, str(script), str(tmp_path), str(count), "0", *map(str, sources)]
-    done = subprocess.run(command, capture_output=True, text=True, timeout=500, check=False)
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     report = json.loads(done.stdout)
     assert set(report["outcomes"]) == {"refused", "computed"}, report["outcomes"]
     assert sum(report["outcomes"].values()) == count
     assert report["outcomes"]["refused"] > count / 4
     assert report["memory_bytes"] < MEMORY_BYTES
-    assert report["slowest_seconds"] < 30
+    # As long as adding up 300 million squares in Python: half a minute at most, where a sound package takes a blink.
+    assert report["slowest_times_a_sum"] < 300

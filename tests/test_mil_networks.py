@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import time
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
+import threadpoolctl
 from numpy.typing import NDArray
+from pace import times_longer
 
 from edge_cifar import packages
 from edge_cifar.runtimes import coreml_reference
@@ -212,7 +213,7 @@ def test_compressed_weights_are_unpacked_as_coremltools_does(
 
 
 @pytest.mark.slow
-def test_mobilenetv2_at_96_pixels_takes_at_most_15_ms_an_image_on_one_thread(folder: Path) -> None:
+def test_mobilenetv2_at_96_pixels_takes_little_longer_than_its_products_on_one_thread(folder: Path) -> None:
     image = keras.Input((32, 32, 3))
     x = keras.layers.Resizing(96, 96)(keras.layers.Rescaling(1 / 127.5, -1)(image))
     trunk = keras.applications.MobileNetV2(input_shape=(96, 96, 3), include_top=False, weights=None, pooling="avg")
@@ -221,11 +222,10 @@ def test_mobilenetv2_at_96_pixels_takes_at_most_15_ms_an_image_on_one_thread(fol
     runtime = coreml_reference.load(folder / "mobilenetv2.mlpackage", threads=1)
     images = np.tile(IMAGES, (2, 1, 1, 1))[:64]
     expected = model.predict(images.astype(np.float32), verbose=0)
-    milliseconds = []
-    for _ in range(3):
-        # Time of the processor, not of the clock: others may be at work on this machine.
-        start = time.process_time()
-        probabilities = runtime.predict(images)
-        milliseconds.append((time.process_time() - start) / len(images) * 1e3)
-    assert abs(probabilities - expected).max() < 1e-4
-    assert min(milliseconds) <= 15
+    assert abs(runtime.predict(images) - expected).max() < 1e-4
+    # 55 million products an image, as those of two matrices by the machine's best routine.
+    matrix = np.ones((1521, 1521), np.float32)
+    with threadpoolctl.threadpool_limits(1):
+        ratio = times_longer(lambda: runtime.predict(images), lambda: matrix @ matrix)
+    # Measured: 12.6 times.
+    assert ratio < 30

@@ -23,7 +23,6 @@ LONGER = {"mobilenet": 40}
 
 
 @pytest.mark.slow
-@pytest.mark.timeout(3600)
 @pytest.mark.parametrize("name", backbones.names())
 @pytest.mark.usefixtures("images_without_doubt")
 def test_a_backbone_is_proven_in_every_precision(name: str, tmp_path: Path) -> None:

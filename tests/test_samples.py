@@ -116,7 +116,7 @@ def _fetch_runtime(folder: Path) -> None:
         pytest.skip("npm, which brings onnxruntime-web, is not installed")
     ((name, version),) = json.loads((folder / "package.json").read_text())["dependencies"].items()
     command = ["npm", "pack", "--silent", "--prefer-offline", f"{name}@{version}"]
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
     if done.returncode:
         pytest.skip(f"{name} {version} cannot be had from npm: {done.stderr.strip()[-200:]}")
     (packed,) = folder.glob("*.tgz")

@@ -14,6 +14,7 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import pytest
+from pace import PATIENCE_SECONDS
 from serve_support import command, members, picture, predicted, request, running
 
 from edge_cifar.artifact import Bundle
@@ -54,12 +55,12 @@ def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """No picture is worked on before it is set."""
     gate = threading.Event()
     develop = crew.pictures.develop
-    monkeypatch.setattr(crew.pictures, "develop", lambda *a, **k: (gate.wait(30), develop(*a, **k))[1])
+    monkeypatch.setattr(crew.pictures, "develop", lambda *a, **k: (gate.wait(PATIENCE_SECONDS), develop(*a, **k))[1])
     return gate
 
 
 def wait_until(condition: Callable[[], bool]) -> None:
-    deadline = time.monotonic() + 20
+    deadline = time.monotonic() + PATIENCE_SECONDS
     while not condition():
         assert time.monotonic() < deadline
         time.sleep(0.01)
@@ -119,7 +120,7 @@ def test_each_worker_has_interpreters_of_its_own(tiny_bundle: Bundle, monkeypatc
 
 def test_body_over_the_limit_is_refused_before_it_is_sent(address: str) -> None:
     host, port = address.removeprefix("http://").split(":")
-    with socket.create_connection((host, int(port)), timeout=10) as client:
+    with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as client:
         head = f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {app.MAX_BODY_BYTES + 1}\r\n\r\n"
         client.sendall(head.encode())
         assert client.recv(100).startswith(b"HTTP/1.1 413 ")
@@ -129,7 +130,7 @@ def test_client_that_goes_away_harms_nobody(address: str) -> None:
     host, port = address.removeprefix("http://").split(":")
     body = picture()
     for sent in (body[: len(body) // 2], body):
-        with socket.create_connection((host, int(port)), timeout=10) as client:
+        with socket.create_connection((host, int(port)), timeout=PATIENCE_SECONDS) as client:
             client.sendall(
                 f"POST /predict HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n\r\n".encode() + sent
             )

@@ -61,7 +61,6 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
     return request.param, Run.open(folder / "run"), np.load(folder / "probabilities.npy")
 
 
-@pytest.mark.timeout(600)
 def test_every_backend_trains_and_the_record_says_which(trained: tuple[str, Run, Any]) -> None:
     backend, run, _ = trained
     record = run.record()

@@ -111,7 +111,6 @@ def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactor
     return result
 
 
-@pytest.mark.timeout(600)
 def test_each_device_takes_its_half_of_every_batch(told: dict[str, Any]) -> None:
     assert told["two"]["shares"] == [[0, 8], [1, 8]]
     assert [0, 16] in told["one"]["shares"]

@@ -23,12 +23,13 @@ class MatrixCommand(click.Command):
     """A command whose help ends with the table of formats and precisions, taken from the converters."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        from edge_cifar.steps import _export_plan
+        import edge_cifar.converters
+        from edge_cifar import plugins
 
-        for name in _export_plan.formats():
-            module = _export_plan.converter(name)
-            with formatter.section(f"{name} (default: {', '.join(module.DEFAULT)})"):
-                formatter.write_dl(list(module.PRECISIONS.items()))
+        for name in plugins.names(edge_cifar.converters):
+            told = plugins.constants(edge_cifar.converters, name)
+            with formatter.section(f"{name} (default: {', '.join(told['DEFAULT'])})"):
+                formatter.write_dl(list(told["PRECISIONS"].items()))
 
 
 @click.command(cls=MatrixCommand)

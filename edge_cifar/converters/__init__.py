@@ -24,10 +24,11 @@ import hashlib
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
-from numpy.typing import NDArray
+if TYPE_CHECKING:
+    import numpy as np
+    from numpy.typing import NDArray
 
 # How a range follows from the values seen: all of them; all but the outermost few; the range that
 # loses the least information (relative entropy between the values and their quantized form).
@@ -73,7 +74,7 @@ class Calibration:
     def batches(self, size: int) -> Iterator[NDArray[np.float32]]:
         """The images as float32 ``[size or fewer, H, W, 3]`` in 0..255, as the model takes them."""
         for start in range(0, len(self.images), size):
-            yield self.images[start : start + size].astype(np.float32)
+            yield self.images[start : start + size].astype("float32")
 
     def digest(self) -> str:
         """SHA-256 of the images and the method: what ranges follow from."""
