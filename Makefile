@@ -27,7 +27,7 @@ demo: $(INSTALLED)
 	@$(BIN)/edge-cifar demo
 
 test: lint
-	@$(PYTEST) --quiet
+	@$(PYTEST) --quiet --durations 10
 
 test-all: lint
 	@$(PYTEST) -m "slow or not slow"
