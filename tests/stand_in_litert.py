@@ -10,6 +10,7 @@ import pytest
 
 from edge_cifar import files
 from edge_cifar.artifact import Artifact, Bundle
+from edge_cifar.contents import Link, Network, tflite
 from edge_cifar.reference import Reference
 from edge_cifar.variant import Variant
 
@@ -31,10 +32,14 @@ class Interpreter:
         pass
 
     def get_input_details(self):
-        return [{"index": 0, "shape": np.array([1, 2, 2, 3]), "dtype": np.uint8, "quantization": (1.0, 0)}]
+        shape = np.array([1, 2, 2, 3])
+        facts = {"index": 0, "name": "pixels", "dtype": np.uint8, "quantization": (1.0, 0)}
+        return [{**facts, "shape": shape, "shape_signature": shape}]
 
     def get_output_details(self):
-        return [{"index": 1, "shape": np.array([1, 3]), "dtype": np.float32, "quantization": (0.0, 0)}]
+        shape = np.array([1, 3])
+        facts = {"index": 1, "name": "probabilities", "dtype": np.float32, "quantization": (0.0, 0)}
+        return [{**facts, "shape": shape, "shape_signature": shape}]
 
     def set_tensor(self, index, value):
         self._image = value
@@ -60,6 +65,8 @@ def install(folder: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     (package / "__init__.py").touch()
     (package / "interpreter.py").write_text(STAND_IN)
     monkeypatch.setenv("PYTHONPATH", str(package.parent))
+    # The stand-in's files hold no graph: what is read of one is that of a file which hands its image on.
+    monkeypatch.setattr(tflite, "network", lambda path: Network(operations=(), answer=Link(source=None)))
     return package
 
 
