@@ -60,7 +60,7 @@ def test_a_broken_manifest_is_refused(tmp_path: Path, content: str) -> None:
 def test_a_manifest_that_points_outside_is_refused(tmp_path: Path, name: str) -> None:
     (tmp_path / "secret").write_bytes(b"secret")
     path = classifier(tmp_path / "m.mlpackage", spec_name=name)
-    expect_refused(path, "points outside|cannot be read|missing")
+    expect_refused(path, "points outside|cannot be read|missing|is not the manifest")
 
 
 @pytest.mark.parametrize(
