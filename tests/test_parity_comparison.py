@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from edge_cifar.parity.comparison import compare, shortfall, unusable
-from edge_cifar.parity.tolerances import FP16, FP32, QUANTIZED, Tolerance, tolerance_for
+from edge_cifar.parity.tolerances import FOUR_BITS, FP16, FP32, QUANTIZED, Tolerance, tolerance_for
 from edge_cifar.parity.verification import Verification
 from edge_cifar.reference import Reference
 from edge_cifar.variant import Variant
@@ -48,7 +48,8 @@ def verdict(answers: np.ndarray, moved: np.ndarray, tolerance: Tolerance) -> str
     [
         ("fp32", FP32),
         ("fp16", FP16),
-        *((name, QUANTIZED) for name in ("dynamic", "int8", "int8-qat", "int16x8", "w8", "w6", "w4")),
+        *((name, QUANTIZED) for name in ("dynamic", "int8", "int8-qat", "int16x8", "w8", "w6")),
+        ("w4", FOUR_BITS),
         ("fp32-pruned50", FP32),
         ("fp16-cluster16", FP16),
         ("int8-pruned50", QUANTIZED),
@@ -148,6 +149,29 @@ def test_a_loss_of_accuracy_fails_only_where_it_is_significantly_over_one_point(
     assert not fails or "accuracy fell by 2.0 points" in str(missed)
 
 
+@pytest.mark.parametrize(("moved", "fails"), [(0.08, False), (0.13, True)])
+def test_quantized_answers_that_keep_every_class_may_move_by_a_tenth_on_average(moved, fails):
+    answers = np.tile([0.6, 0.3, 0.1], (1000, 1))
+    given = answers + np.array([0, -moved, moved])
+    missed = verdict(answers, given, QUANTIZED)
+    assert bool(missed) == fails
+    assert not fails or "its answers are 0.130 off on average" in str(missed)
+    assert verdict(answers, given, FOUR_BITS) is None
+
+
+def test_quantized_answers_may_not_be_surer_than_the_model_is():
+    """Right in 60 of 100 and 60 % sure; then 69 %, by less than answers may move."""
+    answers = np.tile([0.6, 0.3, 0.1], (2000, 1))
+    labels = np.where(np.arange(2000) % 10 < 6, 0, 1)
+    reference = Reference(
+        images=np.zeros((2000, 4, 4, 3), np.uint8), labels=labels, probabilities=answers.astype(np.float32)
+    )
+    for sharper, fails in ((0.01, False), (0.09, True)):
+        given = (answers + np.array([sharper, -sharper, 0])).astype(np.float32)
+        missed = shortfall(compare(reference, given, QUANTIZED.margin), QUANTIZED)
+        assert ("its calibration error is" in str(missed)) == fails
+
+
 def test_images_that_changed_class_are_listed_with_both_answers():
     answers = sure(30)
     comparison = compare(reference_of(answers), with_flips(answers, 2).astype(np.float32), 0.2)
@@ -168,7 +192,13 @@ def test_images_that_changed_class_are_listed_with_both_answers():
         {"image": 0, "label": "bird", "reference": "bird", "artifact": "cat"},
         {"image": 1, "label": "cat", "reference": "cat", "artifact": "dog"},
     ]
-    assert document["tolerance"] == {"margin": 0.2, "confident_agreement": 0.97, "max_drop": 1.0}
+    assert document["tolerance"] == {
+        "margin": 0.2,
+        "confident_agreement": 0.97,
+        "max_variation": 0.1,
+        "max_calibration_shift": 0.02,
+        "max_drop": 1.0,
+    }
     assert document["accuracy"]["value"] == pytest.approx(28 / 30)
     assert document["accuracy_drop"]["points"] == pytest.approx(100 * 2 / 30)
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 import importlib
 import shutil
 from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -17,10 +18,12 @@ import mutations_onnx
 import mutations_tflite
 import numpy as np
 import pytest
+import study
 
 from edge_cifar import files, packages
 from edge_cifar.artifact import Artifact, Bundle
 from edge_cifar.converters import Calibration
+from edge_cifar.parity import inspection
 from edge_cifar.parity.bundle import verify_bundle
 from edge_cifar.parity.verification import Verification
 from edge_cifar.reference import Reference
@@ -192,3 +195,68 @@ def test_a_truncated_file_fails_however_little_is_left(sound, tmp_path, variant,
     assert outcome.status == "fail"
     assert outcome.reason
     assert "\n" not in outcome.reason
+
+
+def _studied(sound: Bundle, variant: str) -> tuple[Artifact, Artifact | None]:
+    """An artifact as ``export`` lists it, and its fp32 sibling."""
+    by_variant = {artifact.variant: artifact for artifact in sound.artifacts}
+    artifact = by_variant[Variant.parse(variant)]
+    sibling = inspection.sibling_of(artifact.variant)
+    return study.ranged(artifact), by_variant[sibling] if sibling else None
+
+
+def test_nearly_every_mutant_that_matters_is_seen(sound):
+    """Every place of a file, broken in each of its ways; here every fourth of them, and the slow format's tenth."""
+    reference = Reference.read(sound.reference_path)
+    mutants = []
+    for variant in ("tflite-int8", "tflite-fp16", "onnx-int8", "onnx-fp16", "onnx-dynamic", "coreml-fp16"):
+        slow = variant.startswith("coreml")
+        few = reference.first(20) if slow else reference
+        mutants += study.study(*_studied(sound, variant), few, every=10 if slow else 4)
+    matter = [mutant for mutant in mutants if mutant.effect > study.EFFECT]
+    missed = [mutant for mutant in matter if not mutant.reason]
+    assert len(matter) > 60
+    assert len(missed) <= 0.03 * len(matter), missed
+
+
+def test_no_harmless_change_is_taken_for_a_fault(sound):
+    reference = Reference.read(sound.reference_path).first(10)
+    changes = [
+        change for variant in SUITES for change in study.study(*_studied(sound, variant), reference, harmless=True)
+    ]
+    assert len(changes) > 100
+    # Each is what it says: nothing that shows in the answers.
+    assert max(change.effect for change in changes) < 1e-3
+    assert [change for change in changes if change.reason and "fp32" not in change.variant] == []
+    assert [change for change in changes if change.by == "file"] == []
+
+
+@pytest.mark.parametrize("variant", ["tflite-int8", "onnx-int8"])
+def test_a_range_that_feeds_no_bias_is_held_to_the_manifest(sound, variant):
+    artifact, sibling = _studied(sound, variant)
+    assert inspection.inspect(artifact, sibling).wrong is None
+    listed = artifact.facts["ranges"]
+    assert len(listed) > 5
+    for number in range(len(listed)):
+        low, high = listed[number]
+        other = [*listed[:number], [low * 1.1, high * 1.1], *listed[number + 1 :]]
+        found = inspection.inspect(replace(artifact, facts={**artifact.facts, "ranges": other}), sibling)
+        assert "where calibration gave" in str(found.wrong)
+    missing = inspection.inspect(replace(artifact, facts={**artifact.facts, "ranges": listed[1:]}), sibling)
+    assert "of its values are quantized, where calibration gave ranges to" in str(missing.wrong)
+
+
+@pytest.mark.parametrize("listed", ["x", [1, 2], [["a", "b"]], [[0, 1, 2]], [[0, None]]])
+def test_ranges_that_are_none_are_said(sound, listed):
+    artifact, sibling = _studied(sound, "tflite-int8")
+    found = inspection.inspect(replace(artifact, facts={"ranges": listed}), sibling)
+    assert "no pairs of numbers" in str(found.wrong)
+
+
+def test_a_bundle_that_lists_no_ranges_passes_and_says_so(sound):
+    (outcome,) = [one for one in verify_bundle(sound, images=20) if str(one.variant) == "tflite-int8"]
+    assert outcome.status == "pass"
+    assert outcome.document()["ranges"] == {
+        "held": 0,
+        "reason": "the manifest lists none; export again to have them held",
+    }

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -14,6 +15,8 @@ from edge_cifar.evaluation.paired import PairedDrop, paired_drop
 from edge_cifar.parity.diagnosis import always_the_same, no_probabilities
 from edge_cifar.parity.tolerances import Tolerance
 from edge_cifar.reference import Reference
+
+_NORMAL_95 = 1.96
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -49,6 +52,7 @@ class Comparison:
         reference_calibration_error: of the Keras model.
         drop: accuracy lost, paired over the images.
         differences: float32 ``[N]``, the largest difference of a probability in each image.
+        variation: mean total variation distance over the images, 0 to 1, with its 95 % interval.
     """
 
     agreement: Agreement
@@ -62,6 +66,7 @@ class Comparison:
     reference_calibration_error: Interval
     drop: PairedDrop
     differences: NDArray[np.float32]
+    variation: Interval
 
 
 def compare(reference: Reference, probabilities: NDArray[np.float32], over: float) -> Comparison:
@@ -92,7 +97,16 @@ def compare(reference: Reference, probabilities: NDArray[np.float32], over: floa
         reference_calibration_error=calibration_interval(labels, expected),
         drop=paired_drop(labels, expected, probabilities),
         differences=np.abs(expected - probabilities).max(axis=1),
+        variation=_variation(expected, probabilities),
     )
+
+
+def _variation(expected: NDArray[np.float32], probabilities: NDArray[np.float32]) -> Interval:
+    """The mean distance of the answers; its interval by the normal approximation."""
+    distances = np.abs(expected - probabilities).sum(axis=1, dtype=np.float64) / 2
+    mean = float(distances.mean())
+    half = _NORMAL_95 * float(distances.std()) / math.sqrt(len(distances))
+    return Interval(value=mean, low=max(0.0, mean - half), high=min(1.0, mean + half), count=len(distances))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -145,6 +159,25 @@ def shortfall(comparison: Comparison, tolerance: Tolerance) -> str | None:
         return (
             f"accuracy fell by {drop.points:.1f} points (95 % interval {drop.low:.2f} to {drop.high:.2f}), "
             f"significantly more than the {tolerance.max_drop:g} allowed"
+        )
+    return _moved(comparison, tolerance)
+
+
+def _moved(comparison: Comparison, tolerance: Tolerance) -> str | None:
+    """Whether answers moved too far on average, or are surer or less sure than they were, in words."""
+    variation, most = comparison.variation, tolerance.max_variation
+    if most is not None and variation.low > most:
+        return (
+            f"its answers are {variation.value:.3f} off on average (95 % interval {variation.low:.3f} to "
+            f"{variation.high:.3f}, half the sum of the differences), significantly more than the {most:g} allowed"
+        )
+    given, reference = comparison.calibration_error, comparison.reference_calibration_error
+    shift = max(given.low - reference.high, reference.low - given.high)
+    if tolerance.max_calibration_shift is not None and shift > tolerance.max_calibration_shift:
+        return (
+            f"its calibration error is {given.value:.3f} (95 % interval {given.low:.3f} to {given.high:.3f}), that of "
+            f"the Keras model {reference.value:.3f} ({reference.low:.3f} to {reference.high:.3f}): it is not as sure "
+            "of its answers as the model is"
         )
     return None
 

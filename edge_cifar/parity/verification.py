@@ -81,6 +81,7 @@ def _figures(comparison: Comparison, margin: float, labels: Sequence[str]) -> di
     return {
         "max_abs_diff": close.max_abs_diff,
         "mean_abs_diff": close.mean_abs_diff,
+        "total_variation": _interval(comparison.variation),
         "top1_agreement": close.top1_agreement,
         "kl_divergence": close.kl_divergence,
         "confident": {
@@ -109,6 +110,7 @@ _NO_FIGURES = dict.fromkeys(
     (
         "max_abs_diff",
         "mean_abs_diff",
+        "total_variation",
         "top1_agreement",
         "kl_divergence",
         "confident",
