@@ -108,6 +108,18 @@ def test_a_bias_may_be_corrected_by_what_rounding_its_kernel_took_and_no_more():
     assert "bias of CONV 'c'" in str(judged(SOURCE, **quantized(np.zeros(4))))
 
 
+def test_the_mean_of_an_input_may_lie_at_the_end_of_its_range():
+    """As that of a ReLU6 that always gives 6, which a file's scale rounds to a little less."""
+    kernel = rounded(KERNEL)
+    # In 16 bits the steps of a bias are too small to hide anything.
+    source = Quantization(dtype=np.dtype(np.int16), scale=6 * (1 - 5e-5) / 32767)
+    step = kernel.step.reshape(4) * np.float32(source.scale)
+    most = 6 * np.abs((KERNEL - kernel.values).sum(axis=2)).sum(axis=1)
+    for factor, sound in ((1.0, True), (1.01, False)):
+        bias = Weight(values=BIAS + factor * most, step=step)
+        assert (judged(source, kernel=kernel, bias=bias) is None) == sound
+
+
 def test_a_bias_beside_float_activations_may_not_be_corrected():
     kernel = rounded(KERNEL)
     shifted = Weight(values=BIAS + np.float32(1e-3))

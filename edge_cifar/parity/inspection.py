@@ -23,6 +23,9 @@ from edge_cifar.variant import Variant
 # Those whose weights are the fp32 artifact's, rounded.
 _ROUNDED = ("fp16", "dynamic", "int8", "int16x8", "w8", "w6", "w4")
 
+# Those that store values between operations in integers; all others store none, and need no ranges.
+_STORED = ("int8", "int8-qat", "int16x8")
+
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
@@ -32,8 +35,8 @@ class Inspection:
         sibling: the fp32 artifact that its network and constants were compared with; None where there is none.
         operations: how many operations were compared.
         constants: how many tensors were.
-        ranges: how many quantized values were held to the manifest's ranges; None where it lists none, as in bundles
-            that older versions wrote.
+        ranges: how many quantized values were held to the manifest's ranges, 0 at precisions that quantize none; None
+            where it should list some and does not, as in bundles that older versions wrote.
         wrong: what is wrong, in words; None when nothing is.
     """
 
@@ -110,7 +113,7 @@ def inspect(artifact: Artifact, sibling: Artifact | None) -> Inspection:
     variant = sibling.variant if sibling else None
     try:
         given = network(artifact)
-        listed = ranges.listed(artifact.facts)
+        listed = ranges.listed(artifact.facts) if artifact.variant.base in _STORED else []
     except (BundleError, ValueError) as error:
         return Inspection(sibling=variant, wrong=str(error))
     wrong_range = None if listed is None else ranges.wrong_range(listed, given)

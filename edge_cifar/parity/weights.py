@@ -31,6 +31,8 @@ _FLOAT32 = 4 * 2.0**-23
 _FLOAT16 = 3 * 2.0**-11
 _SMALLEST_FLOAT16 = 2.0**-24
 _LEVELS = 128
+# Share of what a correction may be, by which the range that a mean lies in may fall short of it.
+_MEAN_SLACK = 1e-4
 # Share of half a step within which a number lies in the middle between two.
 _TIE = 1e-3
 
@@ -98,7 +100,9 @@ def _allowed(
     if kernel is None or means is None or kernel[0].values.ndim != _CONVOLUTION:
         return low, high
     least, most = _correction(*kernel, means)
-    low, high = low + least, high + most
+    # The range is the file's, rounded to its scale; the mean may lie at its very end.
+    spare = _MEAN_SLACK * (most - least)
+    low, high = low + least - spare, high + most + spare
     return low - _slack(low, weight), high + _slack(high, weight)
 
 
