@@ -3,12 +3,15 @@
 from __future__ import annotations
 
 import os
+import shutil
 import signal
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from edge_cifar import locks
 from edge_cifar.artifact import Bundle
 from edge_cifar.data import Dataset
 from edge_cifar.run import Run
@@ -41,19 +44,46 @@ def tiny_run(tmp_path_factory: pytest.TempPathFactory) -> Run:
     pytest.importorskip("tensorflow", reason="training needs TensorFlow")
     from edge_cifar.steps.train import train
 
-    out = tmp_path_factory.mktemp("runs") / "resnet8"
-    return train(
-        "resnet8", data="synthetic", limit=1500, epochs=(6,), batch_size=32, learning_rate=0.05, seed=0, out=out
-    )
+    def make(out: Path) -> None:
+        train("resnet8", data="synthetic", limit=1500, epochs=(6,), batch_size=32, learning_rate=0.05, seed=0, out=out)
+
+    return Run(made_once(tmp_path_factory, "resnet8", make, tmp_path_factory.mktemp("runs") / "resnet8"))
 
 
 @pytest.fixture(scope="session")
-def tiny_bundle(tiny_run: Run) -> Bundle:
+def tiny_bundle(tiny_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """The default export of ``tiny_run``. Read it, copy it to change it."""
     pytest.importorskip("tensorflow", reason="export needs TensorFlow")
     from edge_cifar.steps.export import export
 
-    return export(tiny_run, calibration_images=100, reference_images=200, max_drop=100.0)
+    def make(out: Path) -> None:
+        export(tiny_run, calibration_images=100, reference_images=200, max_drop=100.0, out=out)
+
+    return Bundle.open(made_once(tmp_path_factory, "export", make, tiny_run.path / "export"))
+
+
+def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path], None], copy: Path) -> Path:
+    """A folder that one of the processes that run tests side by side makes, and all the others copy.
+
+    Args:
+        factory: of temporary folders.
+        name: the folder's, among those that they share.
+        make: makes it.
+        copy: where this process wants it; it is this process's own.
+    """
+    shared = factory.getbasetemp()
+    if "PYTEST_XDIST_WORKER" in os.environ:  # each has its temporary folders beside those of the others
+        shared = shared.parent
+    lock = shared / f"{name}.lock"
+    descriptor = locks.acquire(lock, wait=True)
+    try:
+        if not (shared / name).exists():
+            make(shared / f"{name}.part" / name)
+            (shared / f"{name}.part" / name).rename(shared / name)
+    finally:
+        locks.release(lock, descriptor)
+    shutil.copytree(shared / name, copy)
+    return copy
 
 
 @pytest.fixture(scope="session")
