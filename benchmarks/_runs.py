@@ -16,3 +16,14 @@ def trained(name: str) -> Run | None:
         if run.finished and run.model_path.is_file():
             return run
     return None
+
+
+def recorded_accuracy(name: str) -> float | None:
+    """Test accuracy, 0..1, of the run of a backbone kept under models/, its weights or its record alone.
+
+    None where there is none that was trained on all of the data.
+    """
+    run = Run(_ROOT / "models" / name)
+    if not run.finished or run.record()["data"].get("limit") is not None:
+        return None
+    return float(run.record()["test"]["accuracy"])

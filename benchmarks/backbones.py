@@ -3,10 +3,13 @@
     python benchmarks/backbones.py --mlperf mlperf_tiny [--only NAME…] [--work DIR] [--output FILE]
 
 A backbone that was trained on all of CIFAR-10 (models/NAME or runs/NAME) is measured with those weights, on all
-10,000 test images. One that was not is trained for one epoch on 500 images, at the image size of its own
-default recipe: latency, size and memory do not depend on what the weights are, its accuracy says nothing, and
-every table and page says so. Everything is exported anew to TFLite and ONNX at their default precisions; what
-an interrupted call has trained and exported in the work folder is not made again.
+10,000 test images. One whose weights are not at hand is trained for one epoch on 500 images, at the image size of
+its own default recipe: latency, size and memory do not depend on what the weights are, the accuracy of such rows says
+nothing, and every table and page says so. Where models/ keeps the record of its training, the comparison shows
+that run's accuracy on the 10,000 test images.
+
+Everything is exported anew to TFLite and ONNX at their default precisions; what an interrupted call has trained and
+exported in the work folder is not made again.
 """
 
 from __future__ import annotations
@@ -97,6 +100,7 @@ def found(targets: list[Target], data: str | None) -> list[Subject]:
 
 def comparison(results: Sequence[BenchmarkResult]) -> dict[str, Any]:
     """What each network costs beside MobileNetV2, as the table that documents show: latency, size and memory."""
+    recorded = {name: accuracy for name in NAMES if (accuracy := _runs.recorded_accuracy(name)) is not None}
     by_model: dict[str, dict[str, BenchmarkResult]] = {}
     for row in results:
         # MLPerf Tiny's bare files are TFLite in 8 bits.
@@ -112,7 +116,7 @@ def comparison(results: Sequence[BenchmarkResult]) -> dict[str, Any]:
             for name in FORMATS
         ]
         work = quantities.amount(whole.multiply_adds)
-        rows.append([model, work, _accuracy(whole), *latencies, " / ".join(sizes), *memory])
+        rows.append([model, work, _accuracy(whole, recorded.get(model)), *latencies, " / ".join(sizes), *memory])
     columns = ["model", "multiply-adds", "accuracy", *(f"{name}, ms" for name in COMPARED), "size, fp32 / int8"]
     columns += [f"memory, {name}, fp32 / int8" for name in FORMATS]
     return {"columns": columns, "rows": rows}
@@ -131,7 +135,9 @@ def _latency(row: BenchmarkResult | None, beside: BenchmarkResult | None) -> str
     return f"{row.latency.median:.3f}{times}"
 
 
-def _accuracy(row: BenchmarkResult) -> str:
+def _accuracy(row: BenchmarkResult, recorded: float | None) -> str:
+    if row.caveat and recorded is not None:
+        return f"{recorded:.2%}, as recorded when it was trained"
     if row.judged is None:
         return quantities.MISSING
     return f"{row.judged.accuracy.value:.2%}{f', {row.caveat}' if row.caveat else ''}"
