@@ -10,6 +10,7 @@ import click
 from edge_cifar.cli._options import completing, data_set, number_or_name, numbers
 from edge_cifar.cli._output import Terminal, echo, emit_json
 from edge_cifar.command_line import command_line
+from edge_cifar.progress import Progress
 
 
 @click.command()
@@ -58,7 +59,8 @@ from edge_cifar.command_line import command_line
 @click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
 @click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
 @click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON.")
-def command(backbone: str, as_json: bool, **options: object) -> None:
+@click.pass_obj
+def command(watching: Progress | None, /, backbone: str, as_json: bool, **options: object) -> None:
     """Train BACKBONE in phases and evaluate it on the test set.
 
     \b
@@ -67,7 +69,8 @@ def command(backbone: str, as_json: bool, **options: object) -> None:
     """
     from edge_cifar.steps.train import train
 
-    progress = Terminal()
+    # The demo looks on.
+    progress = watching or Terminal()
     run = train(backbone, **options, progress=progress)  # type: ignore[arg-type]
     if as_json:
         emit_json(run.record())
