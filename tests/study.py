@@ -1,7 +1,7 @@
 """Mutants of sound artifacts, each with what it does to the answers and whether ``verify`` would see it.
 
 As ``verify`` does it, but in this process: its parts are called as it calls them. Run as a program it studies a
-bundle and prints the shares: ``python tests/study.py BUNDLE [VARIANT ...]``.
+bundle and prints the shares: ``python tests/study.py BUNDLE IMAGES [VARIANT ...]``.
 """
 
 from __future__ import annotations
@@ -156,11 +156,12 @@ def main() -> None:
                         print("   not harmless", row.name, row.effect)
                 continue
             total += rows
-            _print(str(artifact.variant), rows)
-    _print("all", total)
+            tell(str(artifact.variant), rows)
+    tell("all", total)
 
 
-def _print(what: str, rows: list[Mutant]) -> None:
+def tell(what: str, rows: list[Mutant]) -> None:
+    """Print the shares, and what was missed."""
     matter = [row for row in rows if row.effect > EFFECT]
     caught = [row for row in matter if row.reason]
     by_file = sum(row.by == "file" for row in caught)

@@ -22,11 +22,13 @@ import study
 
 from edge_cifar import files, packages
 from edge_cifar.artifact import Artifact, Bundle
-from edge_cifar.converters import Calibration
+from edge_cifar.converters import AS_THEY_COME, Calibration, _shared
+from edge_cifar.parity import calibration as calibrated
 from edge_cifar.parity import inspection
 from edge_cifar.parity.bundle import verify_bundle
 from edge_cifar.parity.verification import Verification
 from edge_cifar.reference import Reference
+from edge_cifar.steps import _export_ranges
 from edge_cifar.variant import Variant
 
 pytest.importorskip("tensorflow", reason="making artifacts to break needs TensorFlow")
@@ -112,13 +114,14 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     Reference(images=images, labels=labels, probabilities=probabilities).write(folder / "reference.npz")
     calibration = Calibration(images=_images(100, seed=1)[0], indices=np.arange(100), seed=0)
     artifacts = []
-    for variant in map(Variant.parse, SUITES):
-        converter = importlib.import_module(f"edge_cifar.converters.{variant.format}")
-        path = folder / f"{variant}{converter.SUFFIX}"
-        converter.convert(
-            model, variant.precision, labels=NAMES, calibration=calibration, metadata={"description": "x"}, path=path
-        )
-        artifacts.append(_signed(path, variant))
+    with _shared.unchanged(model):
+        for variant in map(Variant.parse, SUITES):
+            converter = importlib.import_module(f"edge_cifar.converters.{variant.format}")
+            path = folder / f"{variant}{converter.SUFFIX}"
+            asked: dict[str, Any] = {"labels": NAMES, "calibration": calibration, "path": path}
+            converter.convert(model, variant.precision, metadata={"description": "x"}, **asked)
+            facts = _export_ranges.facts(variant, model, options=AS_THEY_COME, **asked)
+            artifacts.append(replace(_signed(path, variant), facts=facts))
     return Bundle(path=folder, model="small", artifacts=tuple(artifacts), facts={"labels": NAMES})
 
 
@@ -241,9 +244,24 @@ def test_a_range_that_feeds_no_bias_is_held_to_the_manifest(sound, variant):
         low, high = listed[number]
         other = [*listed[:number], [low * 1.1, high * 1.1], *listed[number + 1 :]]
         found = inspection.inspect(replace(artifact, facts={**artifact.facts, "ranges": other}), sibling)
-        assert "where calibration gave" in str(found.wrong)
+        assert "where the manifest lists" in str(found.wrong)
     missing = inspection.inspect(replace(artifact, facts={**artifact.facts, "ranges": listed[1:]}), sibling)
-    assert "of its values are quantized, where calibration gave ranges to" in str(missing.wrong)
+    assert "of its values are quantized, where the manifest lists ranges of" in str(missing.wrong)
+
+
+@pytest.mark.parametrize("variant", ["tflite-int8", "tflite-int16x8", "onnx-int8"])
+def test_a_range_that_the_converter_chose_badly_is_held_to_the_calibration_images(sound, variant):
+    """The manifest lists it as the file has it, so that nothing was changed afterwards."""
+    artifact, sibling = _studied(sound, variant)
+    seen = artifact.facts[calibrated.MANIFEST]
+    assert len(seen) == len(artifact.facts["ranges"])
+    assert None not in seen
+    # Pixels and probabilities have a range whatever was seen of them.
+    for low, high in [one for one in seen if one[1] > 1 and one[1] != 255]:
+        # What only moves numbers may be stored as what it moves, so all of a kind are changed.
+        other = [[low * 1.1, high * 1.1] if one == [low, high] else one for one in seen]
+        found = inspection.inspect(replace(artifact, facts={**artifact.facts, calibrated.MANIFEST: other}), sibling)
+        assert "where calibration images gave" in str(found.wrong), (low, high)
 
 
 @pytest.mark.parametrize("listed", ["x", [1, 2], [["a", "b"]], [[0, 1, 2]], [[0, None]]])
@@ -258,12 +276,15 @@ def test_a_bundle_that_lists_no_ranges_passes_and_says_so(sound):
     assert outcomes["tflite-int8"].status == "pass"
     assert outcomes["tflite-int8"].document()["ranges"] == {
         "held": 0,
+        "held_to_calibration": len(
+            next(one for one in sound.artifacts if str(one.variant) == "tflite-int8").facts[calibrated.MANIFEST]
+        ),
         "reason": "the manifest lists none; export again to have them held",
     }
     # What stores its values in floats has none to list, and may not begin to.
-    assert outcomes["tflite-fp16"].document()["ranges"] == {"held": 0, "reason": None}
+    assert outcomes["tflite-fp16"].document()["ranges"] == {"held": 0, "held_to_calibration": 0, "reason": None}
     whole, _ = _studied(sound, "tflite-int8")
     posing = replace(whole, variant=Variant("tflite", "fp16"))
-    assert "of its values are quantized, where calibration gave ranges to 0" in str(
+    assert "of its values are quantized, where the manifest lists ranges of 0" in str(
         inspection.inspect(posing, None).wrong
     )

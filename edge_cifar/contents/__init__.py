@@ -110,6 +110,7 @@ class Operation:
             its default value is left out.
         links: the values that it is given, in order.
         weights: its constants of floating point, or made of one, by place.
+        outputs: the names of its results, as ``observe`` tells them; nothing that it computes.
     """
 
     kind: str
@@ -117,6 +118,7 @@ class Operation:
     settings: Mapping[str, object] = field(default_factory=dict)
     links: tuple[Link, ...] = ()
     weights: Mapping[str, Weight] = field(default_factory=dict)
+    outputs: tuple[str, ...] = field(default=(), compare=False)
 
     def __str__(self) -> str:
         return f"{self.kind} {self.name!r}"

@@ -166,7 +166,8 @@ class _Reader:
                 continue
             step = None if bias.step is None else bias.step.reshape(-1)
             added = Weight(values=bias.values.reshape(-1), step=step)
-            self._operations[link.source] = replace(before, weights={**before.weights, BIAS: added})
+            outputs = tuple(node.outputs)
+            self._operations[link.source] = replace(before, weights={**before.weights, BIAS: added}, outputs=outputs)
             self._links[node.outputs[0]], self._ranks[node.outputs[0]] = link, self._ranks.get(one)
             return True
         return False
@@ -198,7 +199,7 @@ class _Reader:
     def _append(self, node: Node, operation: Operation, rank: int | None) -> None:
         for output, name in enumerate(node.outputs):
             self._links[name], self._ranks[name] = Link(source=len(self._operations), output=output), rank
-        self._operations.append(operation)
+        self._operations.append(replace(operation, outputs=tuple(node.outputs)))
 
     def _quantization(self, node: Node) -> Quantization | None:
         """What a value can be behind a QuantizeLinear or a DequantizeLinear."""

@@ -117,8 +117,9 @@ def _operation(
                 settings[place] = setting
     if settings.get("pad_type", "valid") != "custom":
         settings.pop("pad", None)
+    outputs = tuple(output.name for output in operation.outputs)
     return Operation(
-        kind=operation.kind, name=operation.outputs[0].name, settings=settings, links=links, weights=weights
+        kind=operation.kind, name=outputs[0], settings=settings, links=links, weights=weights, outputs=outputs
     )
 
 

@@ -95,7 +95,8 @@ def _operation(graph: Graph, operator: Operator, links: tuple[Link, ...], consta
         # Both kinds of padding leave an image as it is that a kernel of one pixel reads.
         settings.pop("padding", None)
     name = graph.tensors[operator.outputs[0]].name if operator.outputs else ""
-    return Operation(kind=operator.kind, name=name, settings=settings, links=links, weights=weights)
+    outputs = tuple(_name(number, graph.tensors[number]) for number in operator.outputs)
+    return Operation(kind=operator.kind, name=name, settings=settings, links=links, weights=weights, outputs=outputs)
 
 
 def _stored(graph: Graph, number: int, link: Link) -> Link:

@@ -14,6 +14,13 @@ A converter module defines
     convert(model, precision, *, labels, calibration, metadata, path, options) -> dict
                    writes one variant and returns facts for the manifest: input, output, ...
 
+and, where it calibrates,
+
+    observed(model, precision, *, labels, calibration, path, options) -> dict or None
+                   writes the network in floats that the calibration images were shown to, and returns what they
+                   gave: by the name of a value, its least and its largest number. None where ranges follow from more
+                   than these
+
 ``model`` takes float32 ``[N, H, W, 3]`` raw pixels in 0..255 and gives softmax probabilities;
 rescaling and resizing are layers of it, so that they travel with the artifact.
 """

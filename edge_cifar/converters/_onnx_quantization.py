@@ -35,8 +35,6 @@ def quantized(model: Any, fp32: bytes, calibration: Calibration, options: Option
         ("onnx shifts", calibration.digest()),
         lambda: _bias_correction.shifts(model, calibration, _onnx_weights.steps),
     )
-    # The ranges are those of the network as it is, whichever layers are quantized afterwards.
-    ranges = _shared.once(model, ("onnx ranges", calibration.digest()), lambda: _ranges(fp32, calibration))
     network = _with_shapes(fp32)
     layers = _layers.match(model, _filters(network.graph))
     chosen = {
@@ -54,7 +52,7 @@ def quantized(model: Any, fp32: bytes, calibration: Calibration, options: Option
         weight_qType=quantization.QuantType.QInt8,
         activation_qType=quantization.QuantType.QUInt8,
         # The quantizer changes ranges on its way.
-        tensors_range=copy.deepcopy(ranges),
+        tensors_range=copy.deepcopy(ranges(model, fp32, calibration)),
         nodes_to_quantize=list(chosen) if options.only is not None else [],
         nodes_to_exclude=[name for name in layers if name not in chosen],
         op_types_to_quantize=_operators(),
@@ -70,6 +68,19 @@ def _operators() -> list[str]:
     """The operators that ONNX Runtime quantizes, in an order that does not change from process to process."""
     registry = packages.require("onnxruntime.quantization.registry", _EXTRA)
     return sorted({*registry.QLinearOpsRegistry, *registry.QDQRegistry})
+
+
+def ranges(model: Any, fp32: bytes, calibration: Calibration) -> Any:
+    """By the name of a value, ONNX Runtime's ``TensorData`` with ``lowest`` and ``highest``; not to be changed.
+
+    They are those of the network as it is, whichever layers are quantized afterwards.
+
+    Args:
+        model: the Keras model that ``fp32`` was converted from.
+        fp32: the ONNX model.
+        calibration: the images, and how ranges follow from them.
+    """
+    return _shared.once(model, ("onnx ranges", calibration.digest()), lambda: _ranges(fp32, calibration))
 
 
 def _ranges(fp32: bytes, calibration: Calibration) -> Any:

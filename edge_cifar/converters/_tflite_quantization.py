@@ -15,11 +15,13 @@ from numpy.typing import NDArray
 
 from edge_cifar import packages
 from edge_cifar.converters import Calibration, Options, _bias_correction, _for_integers, _layers, _shared
+from edge_cifar.runtimes import Range
 
 _EXTRA = "train"
 # Operators with weights; where each holds its outputs among the axes of its weights.
 _CONVOLUTION, _DEPTHWISE, _DENSE = 3, 4, 9
 _NO_TENSOR = -1
+_WIDE = "int16x8"
 
 
 def quantized(
@@ -40,19 +42,11 @@ def quantized(
         options: layers to leave in floats.
         fp32: converts a Keras model as it is.
     """
-    start = _shared.once(model, "tflite prepared", lambda: _for_integers.prepared(model))
-    shifts = _shared.once(
-        model, ("tflite shifts", calibration.digest()), lambda: _bias_correction.shifts(start, calibration)
-    )
-    network = _shared.once(model, "tflite to quantize", lambda: fp32(start))
-    if precision == "int16x8":
-        return _sixteen_bits(tensorflow, _corrected(network, start, shifts, options), calibration)
-    # The ranges are those of the network as it is, whichever layers are quantized afterwards.
-    calibrated = _shared.once(
-        model, ("tflite ranges", calibration.digest()), lambda: _calibrator(network).calibrate(_samples(calibration))
-    )
+    if precision == _WIDE:
+        return _sixteen_bits(tensorflow, model, calibration, options, fp32)[0]
     quantize = packages.require("tensorflow.lite.python.convert", _EXTRA).mlir_quantize
-    network = _corrected(calibrated, start, shifts, options)
+    start = _prepared(model)
+    network = _corrected(_calibrated(model, calibration, fp32), start, _shifts(model, calibration), options)
     pixels = tensorflow.uint8 if options.only is None else tensorflow.float32
     return bytes(
         quantize(
@@ -61,13 +55,73 @@ def quantized(
     )
 
 
-def _sixteen_bits(tensorflow: Any, network: bytes, calibration: Calibration) -> bytes:
-    # Only the older of TensorFlow's quantizers writes 16-bit activations.
-    return bytes(
-        _calibrator(network).calibrate_and_quantize(
+def calibrated(
+    tensorflow: Any,
+    model: Any,
+    precision: str,
+    calibration: Calibration,
+    options: Options,
+    fp32: Callable[[Any], bytes],
+) -> bytes:
+    """The flatbuffer in floats that :func:`quantized` starts from, with what calibration images gave in it.
+
+    Args:
+        tensorflow, model, precision, calibration, options, fp32: as there.
+    """
+    if precision == _WIDE:
+        return _sixteen_bits(tensorflow, model, calibration, options, fp32)[1]
+    return _calibrated(model, calibration, fp32)
+
+
+def _calibrated(model: Any, calibration: Calibration, fp32: Callable[[Any], bytes]) -> bytes:
+    # The ranges are those of the network as it is, whichever layers are quantized afterwards.
+    return _shared.once(
+        model,
+        ("tflite ranges", calibration.digest()),
+        lambda: bytes(_calibrator(_to_quantize(model, fp32)).calibrate(_samples(calibration))),
+    )
+
+
+def ranges(calibrated: bytes) -> dict[str, Range]:
+    """What a flatbuffer holds of its values, by their numbers and names."""
+    (graph,) = _parsed(calibrated).subgraphs
+    return {
+        f"{number} {tensor.name.decode()}": (float(tensor.quantization.min[0]), float(tensor.quantization.max[0]))
+        for number, tensor in enumerate(graph.tensors)
+        if tensor.quantization is not None and tensor.quantization.min is not None and len(tensor.quantization.min)
+    }
+
+
+def _prepared(model: Any) -> Any:
+    return _shared.once(model, "tflite prepared", lambda: _for_integers.prepared(model))
+
+
+def _to_quantize(model: Any, fp32: Callable[[Any], bytes]) -> bytes:
+    return _shared.once(model, "tflite to quantize", lambda: fp32(_prepared(model)))
+
+
+def _shifts(model: Any, calibration: Calibration) -> dict[str, NDArray[np.float32]]:
+    return _shared.once(
+        model, ("tflite shifts", calibration.digest()), lambda: _bias_correction.shifts(_prepared(model), calibration)
+    )
+
+
+def _sixteen_bits(
+    tensorflow: Any, model: Any, calibration: Calibration, options: Options, fp32: Callable[[Any], bytes]
+) -> tuple[bytes, bytes]:
+    """A model in 16 bits, and in floats with what calibration images gave: here the biases are corrected first."""
+
+    def make() -> tuple[bytes, bytes]:
+        network = _corrected(_to_quantize(model, fp32), _prepared(model), _shifts(model, calibration), options)
+        calibrator = _calibrator(network)
+        # Only the older of TensorFlow's quantizers writes 16-bit activations.
+        quantized = calibrator.calibrate_and_quantize(
             _samples(calibration), tensorflow.float32, tensorflow.float32, False, tensorflow.int16, tensorflow.int64
         )
-    )
+        # It remembers what it was shown, and is shown no more.
+        return bytes(quantized), bytes(calibrator.calibrate(lambda: iter(())))
+
+    return _shared.once(model, (_WIDE, calibration.digest(), options), make)
 
 
 def _calibrator(network: bytes) -> Any:

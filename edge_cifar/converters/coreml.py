@@ -20,6 +20,7 @@ from edge_cifar.converters import (
     _shared,
 )
 from edge_cifar.errors import UsageError, unknown
+from edge_cifar.runtimes import Range
 from edge_cifar.runtimes import coreml as runtime
 
 SUFFIX = runtime.SUFFIX
@@ -97,23 +98,12 @@ def convert(
     chatter = quiet.Chatter()
     try:
         with quiet.captured() as chatter:
-            floats = "fp32" if precision == "fp32" else "fp16"
-            start = _shared.once(
-                model,
-                ("coreml", floats, system, tuple(labels)),
-                lambda: _program(coremltools, model, floats, system, labels),
-            )
-
-            def observed() -> _coreml_observed.Observed:
-                what = ("coreml observed", system, calibration.digest())
-                return _shared.once(model, what, lambda: _coreml_observed.observe(start, calibration))
-
-            program = start
+            start = program = _in_floats(coremltools, model, precision, system, labels)
             if precision in CALIBRATED:
-                program = _coreml_activations.quantized(coremltools, program, observed())
+                program = _coreml_activations.quantized(coremltools, program, _seen(model, start, system, calibration))
             program = _compressed(coremltools, program, precision, TARGETS[system])
             if precision in CORRECTED:
-                program = _coreml_bias.corrected(program, start, observed())
+                program = _coreml_bias.corrected(program, start, _seen(model, start, system, calibration))
     except Exception as error:
         # coremltools raises whatever its passes raise, down to bare Exception.
         raise _graph.failed("coreml", precision, error, chatter, model) from error
@@ -132,6 +122,50 @@ def convert(
         "calibration": _calibration(calibration, precision),
         "deployment_target": system,
     }
+
+
+def observed(
+    model: Any,
+    precision: str,
+    *,
+    labels: Sequence[str],
+    calibration: Calibration,
+    path: Path,
+    options: Options = AS_THEY_COME,
+) -> dict[str, Range] | None:
+    """What calibration images gave, and the program in floats that they were shown to.
+
+    Args:
+        model: the Keras model.
+        precision: one of :data:`CALIBRATED`.
+        labels: class names.
+        calibration: the images.
+        path: where to write the program.
+        options: the deployment target.
+    """
+    if precision not in CALIBRATED:
+        return None
+    system = target(precision, options.deployment_target)
+    with quiet.captured():
+        program = _in_floats(packages.require("coremltools", _EXTRA), model, precision, system, labels)
+        seen = _seen(model, program, system, calibration)
+        program.save(str(path))
+    return {name: (low, seen.highs[name]) for name, low in seen.lows.items()}
+
+
+def _in_floats(coremltools: Any, model: Any, precision: str, system: str, labels: Sequence[str]) -> Any:
+    """The program that a precision starts from."""
+    floats = "fp32" if precision == "fp32" else "fp16"
+    return _shared.once(
+        model,
+        ("coreml", floats, system, tuple(labels)),
+        lambda: _program(coremltools, model, floats, system, labels),
+    )
+
+
+def _seen(model: Any, program: Any, system: str, calibration: Calibration) -> _coreml_observed.Observed:
+    what = ("coreml observed", system, calibration.digest())
+    return _shared.once(model, what, lambda: _coreml_observed.observe(program, calibration))
 
 
 def _calibration(calibration: Calibration, precision: str) -> dict[str, Any] | None:

@@ -11,6 +11,7 @@ from typing import Any
 
 from edge_cifar import files, packages, quiet, scratch
 from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _graph, _onnx_quantization, _onnx_weights, _shared
+from edge_cifar.runtimes import Range
 from edge_cifar.runtimes import onnxruntime as runtime
 
 SUFFIX = runtime.SUFFIX
@@ -94,6 +95,34 @@ def convert(
         **({"kept_float": list(options.keep_float)} if options.keep_float else {}),
         "opset": OPSET,
     }
+
+
+def observed(
+    model: Any,
+    precision: str,
+    *,
+    labels: Sequence[str],
+    calibration: Calibration,
+    path: Path,
+    options: Options = AS_THEY_COME,
+) -> dict[str, Range] | None:
+    """What calibration images gave, and the graph in floats that they were shown to.
+
+    Args:
+        model: the Keras model.
+        precision: one of :data:`CALIBRATED`.
+        labels: not needed.
+        calibration: the images, and how ranges follow from them: these are the ranges that follow.
+        path: where to write the graph.
+        options: not needed.
+    """
+    if precision not in CALIBRATED:
+        return None
+    with quiet.captured():
+        fp32 = _fp32(packages.require("onnx", _EXTRA), model)
+        ranges = _onnx_quantization.ranges(model, fp32, calibration)
+    path.write_bytes(fp32)
+    return {name: (float(one.lowest.item()), float(one.highest.item())) for name, one in ranges.items()}
 
 
 def _fp32(onnx: Any, model: Any) -> bytes:

@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_cifar import files, packages, quiet
 from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _graph, _shared, _tflite_quantization
-from edge_cifar.runtimes import litert
+from edge_cifar.runtimes import Range, litert
 
 SUFFIX = litert.SUFFIX
 PACKAGES = ()
@@ -81,6 +81,37 @@ def convert(
         "calibration": _calibration_facts(precision, calibration),
         **({"kept_float": list(options.keep_float)} if options.keep_float else {}),
     }
+
+
+def observed(
+    model: Any,
+    precision: str,
+    *,
+    labels: Sequence[str],
+    calibration: Calibration,
+    path: Path,
+    options: Options = AS_THEY_COME,
+) -> dict[str, Range] | None:
+    """What calibration images gave, and the flatbuffer in floats that they were shown to.
+
+    Args:
+        model: the Keras model.
+        precision: one of :data:`CALIBRATED`.
+        labels: not needed.
+        calibration: the images.
+        path: where to write the flatbuffer.
+        options: as for :func:`convert`.
+    """
+    if precision not in CALIBRATED:
+        return None
+    tensorflow = packages.require_tensorflow()
+    with quiet.captured():
+        calibrated = _tflite_quantization.calibrated(
+            tensorflow, model, precision, calibration, options, lambda start: _fp32(tensorflow, start)
+        )
+        found = _tflite_quantization.ranges(calibrated)
+    path.write_bytes(calibrated)
+    return found
 
 
 def _calibration_facts(precision: str, calibration: Calibration) -> dict[str, Any] | None:

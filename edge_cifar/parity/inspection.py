@@ -2,8 +2,8 @@
 
 Answers to a few thousand images leave room for a wrong number that changes few of them. What stands in the file does
 not: an fp32 artifact of the same weights, which answers as the Keras model does, has the same operations with the same
-settings, and constants that each precision rounds in a known way; and the manifest has the ranges that calibration
-found.
+settings, and constants that each precision rounds in a known way; and the manifest has the ranges that the converter
+wrote, and those that calibration images showed.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ from edge_cifar import plugins
 from edge_cifar.artifact import Artifact
 from edge_cifar.contents import Network
 from edge_cifar.errors import BundleError
-from edge_cifar.parity import pairing, ranges
+from edge_cifar.parity import calibration, pairing, ranges
 from edge_cifar.parity.weights import wrong_constant
 from edge_cifar.variant import Variant
 
@@ -37,6 +37,7 @@ class Inspection:
         constants: how many tensors were.
         ranges: how many quantized values were held to the manifest's ranges, 0 at precisions that quantize none; None
             where it should list some and does not, as in bundles that older versions wrote.
+        calibrated: how many of them were held to what calibration images showed, besides.
         wrong: what is wrong, in words; None when nothing is.
     """
 
@@ -44,6 +45,7 @@ class Inspection:
     operations: int = 0
     constants: int = 0
     ranges: int | None = None
+    calibrated: int = 0
     wrong: str | None = None
 
     def document(self) -> dict[str, Any]:
@@ -58,6 +60,7 @@ class Inspection:
             "weights": compared if self.sibling else None,
             "ranges": {
                 "held": self.ranges or 0,
+                "held_to_calibration": self.calibrated,
                 "reason": None
                 if self.ranges is not None
                 else "the manifest lists none; export again to have them held",
@@ -114,21 +117,26 @@ def inspect(artifact: Artifact, sibling: Artifact | None) -> Inspection:
     try:
         given = network(artifact)
         listed = ranges.listed(artifact.facts) if artifact.variant.base in _STORED else []
+        seen = calibration.listed(artifact.facts) or []
     except (BundleError, ValueError) as error:
         return Inspection(sibling=variant, wrong=str(error))
     wrong_range = None if listed is None else ranges.wrong_range(listed, given)
+    if seen and wrong_range is None:
+        wrong_range = calibration.wrong_range(artifact.variant, seen, given)
     held = None if listed is None else len(listed)
+    calibrated = sum(one is not None for one in seen)
     if sibling is None:
-        return Inspection(sibling=None, ranges=held, wrong=wrong_range)
+        return Inspection(sibling=None, ranges=held, calibrated=calibrated, wrong=wrong_range)
     try:
         pairs = pairing.pairs(sibling.variant, network(sibling), given)
     except BundleError as error:
-        return Inspection(sibling=variant, ranges=held, wrong=str(error))
+        return Inspection(sibling=variant, ranges=held, calibrated=calibrated, wrong=str(error))
     reasons = (reason for pair in pairs if (reason := wrong_constant(sibling.variant, pair)))
     return Inspection(
         sibling=variant,
         operations=len(pairs),
         constants=sum(len(pair.exact.weights) for pair in pairs),
         ranges=held,
+        calibrated=calibrated,
         wrong=next(reasons, None) or wrong_range,
     )

@@ -52,6 +52,25 @@ def pairs(sibling: Variant, exact: Network, given: Network) -> tuple[Pair, ...]:
     return _Walk(sibling, rewrites.as_given(exact, given), given).pairs()
 
 
+def same_values(sibling: Variant, exact: Network, given: Network) -> tuple[tuple[Link, Link], ...]:
+    """The values of two networks, side by side, as what is computed with each of them is given them.
+
+    Args:
+        sibling: what to call the first network.
+        exact: one in floats, its pixels scaled where the other's are.
+        given: that of an artifact of another precision.
+
+    Returns:
+        pairs of what one network and the other give.
+
+    Raises:
+        BundleError: they do not compute the same.
+    """
+    walk = _Walk(sibling, exact, given)
+    walk.pairs()
+    return tuple(walk.met)
+
+
 class _Walk:
     def __init__(self, sibling: Variant, exact: Network, given: Network) -> None:
         self._sibling = sibling
@@ -61,6 +80,7 @@ class _Walk:
         self._counterparts: dict[int, int] = {}
         self._originals: dict[int, int] = {}
         self._found: list[Pair] = []
+        self.met: list[tuple[Link, Link]] = []
 
     def pairs(self) -> tuple[Pair, ...]:
         waiting = [(self._exact.answer, self._given.answer)]
@@ -70,6 +90,7 @@ class _Walk:
 
     def _met(self, exact: Link, given: Link) -> Sequence[tuple[Link, Link]]:
         """Pair what two links lead to; the links on from there."""
+        self.met.append((exact, given))
         exact = rewrites.behind_activations(self._exact, exact, self._operation(given), given)
         here, there = exact.source, given.source
         if here is None or there is None:

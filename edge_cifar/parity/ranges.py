@@ -1,7 +1,8 @@
-"""The ranges that a quantized artifact stores its values in, and those that calibration found for them.
+"""The ranges that a quantized artifact stores its values in, as its converter wrote them.
 
 A scale that feeds no bias is tied to no constant, and answers to a few thousand images leave room for one that is a
 tenth too small. So ``export`` writes down the range of every quantized value, and ``verify`` holds the file to it.
+Whether a range was chosen well is another question (:mod:`edge_cifar.parity.calibration`).
 """
 
 from __future__ import annotations
@@ -17,6 +18,10 @@ from edge_cifar.runtimes import Range
 # As a share of a range. They are written with six digits; one step of 8 bits is 4e-3.
 _TOLERANCE = 1e-4
 _DIGITS = 6
+_NO_PAIRS = "the ranges in the manifest are no pairs of numbers"
+
+Value = tuple[int | None, int]
+"""The number of the operation that computes a value, None for the image, and which of its results it is."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -25,12 +30,21 @@ class Stored:
 
     Attributes:
         place: what it stands before or behind, in words.
+        link: that it is stored on the way of.
         low, high: the least and the largest real number that can be stored.
+        step: between two of them.
     """
 
     place: str
+    link: Link
     low: float
     high: float
+    step: float
+
+    @property
+    def of(self) -> Value:
+        """What is stored."""
+        return self.link.source, self.link.output
 
 
 def stored(network: Network) -> tuple[Stored, ...]:
@@ -44,7 +58,7 @@ def stored(network: Network) -> tuple[Stored, ...]:
 
 def facts(network: Network) -> list[list[float]]:
     """The ranges for the manifest: least and largest number of each value, in the order of :func:`stored`."""
-    return [[_short(value.low), _short(value.high)] for value in stored(network)]
+    return [[short(value.low), short(value.high)] for value in stored(network)]
 
 
 def wrong_range(listed: Sequence[Range], network: Network) -> str | None:
@@ -56,13 +70,13 @@ def wrong_range(listed: Sequence[Range], network: Network) -> str | None:
     """
     given = stored(network)
     if len(given) != len(listed):
-        return f"{len(given)} of its values are quantized, where calibration gave ranges to {len(listed)}"
+        return f"{len(given)} of its values are quantized, where the manifest lists ranges of {len(listed)}"
     for value, (low, high) in zip(given, listed, strict=True):
         slack = _TOLERANCE * (high - low)
         # Written so that NaN fails too.
         if not (abs(value.low - low) <= slack and abs(value.high - high) <= slack):
             return (
-                f"{value.place} is stored in the range {value.low:.6g} to {value.high:.6g}, where calibration gave "
+                f"{value.place} is stored in the range {value.low:.6g} to {value.high:.6g}, where the manifest lists "
                 f"{low:.6g} to {high:.6g}"
             )
     return None
@@ -77,7 +91,7 @@ def _walked(network: Network) -> Iterator[Stored]:
         for quantization in link.quantizations:
             limits = quantization.real_range()
             if limits is not None:
-                yield Stored(place=place, low=limits[0], high=limits[1])
+                yield Stored(place=place, link=link, low=limits[0], high=limits[1], step=quantization.scale)
         if link.source is None or link.source in seen:
             continue
         seen.add(link.source)
@@ -107,7 +121,8 @@ def _in_order(operation: Operation, keys: Sequence[str]) -> list[Link]:
     return sorted(operation.links, key=lambda link: _key(link, keys))
 
 
-def _short(number: float) -> float:
+def short(number: float) -> float:
+    """A number as the manifest lists it."""
     return float(f"{number:.{_DIGITS}g}")
 
 
@@ -120,8 +135,17 @@ def listed(facts: Mapping[str, object]) -> list[Range] | None:
     ranges = facts.get("ranges")
     if ranges is None:
         return None
-    if not isinstance(ranges, list) or not all(
-        isinstance(one, list) and len(one) == 2 and all(isinstance(end, int | float) for end in one) for one in ranges
-    ):
-        raise ValueError("the ranges in the manifest are no pairs of numbers")
-    return [(float(low), float(high)) for low, high in ranges]
+    if not isinstance(ranges, list):
+        raise ValueError(_NO_PAIRS)
+    return [pair(one) for one in ranges]
+
+
+def pair(told: object) -> Range:
+    """A range as a manifest lists it.
+
+    Raises:
+        ValueError: it is none.
+    """
+    if not isinstance(told, list) or len(told) != 2 or not all(isinstance(end, int | float) for end in told):
+        raise ValueError(_NO_PAIRS)
+    return float(told[0]), float(told[1])

@@ -10,6 +10,7 @@ from typing import Any
 from edge_cifar import files
 from edge_cifar.converters import Options, _shared
 from edge_cifar.progress import Progress
+from edge_cifar.steps import _export_ranges
 from edge_cifar.steps._export_baseline import Baseline
 from edge_cifar.steps._export_check import Acceptance, Outcome
 from edge_cifar.steps._export_layers import Subject, fewest, rank
@@ -56,7 +57,16 @@ class Mender:
         tried: dict[tuple[str, ...], tuple[Mapping[str, Any], Outcome]] = {}
 
         def suffices(layers: tuple[str, ...]) -> bool:
-            facts = subject.convert(path, Options(keep_float=layers), self.source.metadata(variant))
+            options = Options(keep_float=layers)
+            facts = subject.convert(path, options, self.source.metadata(variant))
+            facts |= _export_ranges.facts(
+                variant,
+                subject.model,
+                labels=subject.labels,
+                calibration=subject.calibration,
+                path=path,
+                options=options,
+            )
             outcome = self.acceptance.check(variant, path)
             tried[layers] = facts, outcome
             return outcome.passed

@@ -22,7 +22,7 @@ from edge_cifar import archives, files, packages, strict_json
 from edge_cifar.bench.memory import peak_bytes
 from edge_cifar.converters import Calibration, Options, _shared
 from edge_cifar.errors import ConversionError, EdgeCifarError
-from edge_cifar.steps import _export_plan
+from edge_cifar.steps import _export_plan, _export_ranges
 from edge_cifar.steps._export_settings import selective
 from edge_cifar.variant import Variant
 from edge_cifar.workers import end_with_the_caller
@@ -114,19 +114,25 @@ def convert(task: Task) -> Iterator[dict[str, Any]]:
             answer: dict[str, Any] = {"precision": precision}
             try:
                 variant = Variant(task.format, precision)
-                answer["facts"] = converter.convert(
+                path = Path(task.folder) / f"{variant}{converter.SUFFIX}"
+                options = Options(
+                    keep_float=task.keep_float if selective(variant) else (),
+                    deployment_target=task.deployment_target,
+                    trained=Path(task.trained) if task.trained else None,
+                )
+                facts = converter.convert(
                     model,
                     _export_plan.converted_as(variant),
                     labels=task.labels,
                     calibration=calibration,
                     metadata=task.metadata[precision],
-                    path=Path(task.folder) / f"{variant}{converter.SUFFIX}",
-                    options=Options(
-                        keep_float=task.keep_float if selective(variant) else (),
-                        deployment_target=task.deployment_target,
-                        trained=Path(task.trained) if task.trained else None,
-                    ),
+                    path=path,
+                    options=options,
                 )
+                seen = _export_ranges.facts(
+                    variant, model, labels=task.labels, calibration=calibration, path=path, options=options
+                )
+                answer["facts"] = {**facts, **seen}
             except ConversionError as error:
                 answer["error"] = str(error)
             yield {**answer, "seconds": time.perf_counter() - start, "peak_bytes": peak_bytes()}
