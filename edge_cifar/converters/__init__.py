@@ -18,8 +18,8 @@ and, where it calibrates,
 
     observed(model, precision, *, labels, calibration, path, options) -> dict or None
                    writes the network in floats that the calibration images were shown to, and returns what they
-                   gave: by the name of a value, its least and its largest number. None where ranges follow from more
-                   than these
+                   gave: by the name of a value, ``image`` for the pixels, its least and its largest number. None
+                   where ranges follow from more than these
 
 ``model`` takes float32 ``[N, H, W, 3]`` raw pixels in 0..255 and gives softmax probabilities;
 rescaling and resizing are layers of it, so that they travel with the artifact.

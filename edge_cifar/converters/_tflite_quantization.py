@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar import packages
-from edge_cifar.converters import Calibration, Options, _bias_correction, _for_integers, _layers, _shared
+from edge_cifar.converters import Calibration, Options, _bias_correction, _for_integers, _graph, _layers, _shared
 from edge_cifar.runtimes import Range
 
 _EXTRA = "train"
@@ -83,13 +83,15 @@ def _calibrated(model: Any, calibration: Calibration, fp32: Callable[[Any], byte
 
 
 def ranges(calibrated: bytes) -> dict[str, Range]:
-    """What a flatbuffer holds of its values, by their numbers and names."""
+    """What a flatbuffer holds of its values, by their numbers and names; of the image by :data:`_graph.INPUT`."""
     (graph,) = _parsed(calibrated).subgraphs
-    return {
+    found = {
         f"{number} {tensor.name.decode()}": (float(tensor.quantization.min[0]), float(tensor.quantization.max[0]))
         for number, tensor in enumerate(graph.tensors)
         if tensor.quantization is not None and tensor.quantization.min is not None and len(tensor.quantization.min)
     }
+    image = f"{graph.inputs[0]} {graph.tensors[graph.inputs[0]].name.decode()}"
+    return {**found, _graph.INPUT: found[image]}
 
 
 def _prepared(model: Any) -> Any:

@@ -24,6 +24,9 @@ Seen = Range | None
 MANIFEST = "calibrated_ranges"
 """Where a manifest's entry lists them."""
 
+IMAGE = "image"
+"""What the pixels are called among what was observed."""
+
 # What a pixel can be, whether the calibration images have all of it or not.
 _PIXELS: Range = (0.0, 255.0)
 # What an operation can give whatever it is given: converters fix its range.
@@ -60,17 +63,15 @@ def seen(variant: Variant, exact: Network, given: Network, observed: Mapping[str
         variant: the artifact's.
         exact: the network in floats that computed the images.
         given: the artifact's.
-        observed: by the name of a value of ``exact``, its least and largest number.
+        observed: by the name of a value of ``exact``, or :data:`IMAGE`, its least and largest number.
 
     Raises:
         BundleError: the two networks do not compute the same.
     """
     found: dict[object, Seen] = {}
     for one, other in pairing.same_values(Variant(variant.format, "fp32"), exact, given):
-        if one.source is None:
-            found.setdefault(other, _PIXELS)
-        else:
-            found.setdefault(other, observed.get(exact.operations[one.source].outputs[one.output]))
+        name = IMAGE if one.source is None else exact.operations[one.source].outputs[one.output]
+        found.setdefault(other, observed.get(name))
     return [_short(found.get(value.link)) for value in ranges.stored(given)]
 
 
