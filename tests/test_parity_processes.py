@@ -10,6 +10,7 @@ import threading
 from dataclasses import replace
 from pathlib import Path
 
+import mil_packages
 import pytest
 from process_support import gone, wait_for
 from stand_in_litert import bundle_of, install
@@ -204,8 +205,7 @@ def test_on_a_mac_every_choice_of_processors_is_verified(tmp_path, monkeypatch, 
     (package.parent / "sitecustomize.py").write_text(MAC)
     monkeypatch.setenv("PYTHONPATH", str(package.parent))
     bundle = bundle_of(tmp_path / "export")
-    path = bundle.path / "coreml-fp32.mlpackage"
-    path.mkdir()
+    path = mil_packages.classifier(bundle.path / "coreml-fp32.mlpackage")
     (path / "wrong").write_text(wrong)
     artifact = Artifact(
         path=path,
