@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from report_samples import bench_document, write, write_run
+from report_samples import bench_document, verify_document, write, write_run
 
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.report.advice import Limits
@@ -35,6 +35,22 @@ def test_a_renamed_run_keeps_its_figures_and_marks(tmp_path: Path) -> None:
     assert {row.model for row in after} == {"best"}
     told = [[(row.variant, row.status, row.parity.status, row.data) for row in rows] for rows in (before, after)]
     assert told[0] == told[1]
+
+
+def test_a_mark_belongs_to_the_file_that_was_verified(tmp_path: Path) -> None:
+    """A verification of today's export says nothing about figures of yesterday's, though both are called alike."""
+    rows = [row for row in bench_document()["results"] if row["model"] == "resnet8"]
+    measured = write(tmp_path / "bench.json", bench_document() | {"results": rows})
+    document = verify_document()
+    same, other = ("tflite-fp32", "tflite-int8")
+    digests = {row["variant"]: row["sha256"] for row in rows} | {other: "f" * 64}
+    document["results"] = [
+        row | {"sha256": digests[row["variant"]]} for row in document["results"] if row["model"] == "resnet8"
+    ]
+    found = gather([measured, write(tmp_path / "verify.json", document)], Limits()).measurements
+    marks = {row.variant: row.parity for row in found}
+    assert (marks[same].status, marks[other].status) == ("proven", "unknown")
+    assert "another file" in marks[other].detail
 
 
 @pytest.mark.parametrize("labels", [5, 12])

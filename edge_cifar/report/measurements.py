@@ -204,8 +204,11 @@ def read_data(fields: Fields) -> Data | None:
 
 
 def with_parity(rows: Iterable[Measurement], marks: Mapping[tuple[str, str], Parity]) -> list[Measurement]:
-    """The rows, each with its mark by model and variant where there is one."""
-    return [dataclasses.replace(row, parity=marks.get((row.model, row.variant or ""), row.parity)) for row in rows]
+    """The rows, each with its mark by model and variant where there is one for the file that was measured."""
+    return [
+        dataclasses.replace(row, parity=marks.get((row.model, row.variant or ""), row.parity).of(row.sha256))
+        for row in rows
+    ]
 
 
 def distinct(values: Iterable[Any]) -> list[Any]:

@@ -26,11 +26,19 @@ class Parity:
             ``unverified`` when no runtime could answer for it; ``unknown`` when nobody asked.
         images: on how many images; None where that is not told.
         detail: the figures, or the reason, in words; empty when there is nothing to say.
+        sha256: of the file that was asked; None where that is not told, as in results of older versions.
     """
 
     status: ParityStatus = "unknown"
     images: int | None = None
     detail: str = ""
+    sha256: str | None = None
+
+    def of(self, sha256: str | None) -> Parity:
+        """This mark for a file: what another file of the same name answered says nothing about it."""
+        if None in (sha256, self.sha256) or sha256 == self.sha256:
+            return self
+        return Parity(detail="another file of this name was verified, not the one that was measured")
 
     @property
     def extent(self) -> str:
@@ -63,4 +71,9 @@ def read_parity(fields: Fields) -> Parity:
     if images:
         by = fields.text("method") or fields.text("runtime") or "an unnamed runtime"
         said.append(f"{images:,} {fields.text('split') or 'test'} images by {by}")
-    return Parity(status=_STATUS[word], images=images, detail="; ".join(str(words) for words in said))
+    return Parity(
+        status=_STATUS[word],
+        images=images,
+        detail="; ".join(str(words) for words in said),
+        sha256=fields.text("sha256"),
+    )

@@ -174,7 +174,8 @@ def _manifest_marks(bundles: Iterable[Bundle]) -> Marks:
     for bundle in bundles:
         for artifact in bundle.artifacts:
             entry = Fields(dict(artifact.facts), str(bundle.path / MANIFEST), f"artifacts[{artifact.variant}]")
-            marks[bundle.model, str(artifact.variant)] = read_parity(entry.child("parity"))
+            mark = read_parity(entry.child("parity"))
+            marks[bundle.model, str(artifact.variant)] = dataclasses.replace(mark, sha256=artifact.sha256)
     return marks
 
 
