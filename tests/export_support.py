@@ -18,7 +18,7 @@ from edge_cifar import files, packages
 from edge_cifar.converters import Calibration
 from edge_cifar.data.loading import load
 from edge_cifar.errors import ConversionError
-from edge_cifar.parity import processes, worker
+from edge_cifar.parity import inspection, processes, worker
 from edge_cifar.parity.processes import Answers, Question, Refusal, Workers
 from edge_cifar.run import SCHEMA, Run
 from edge_cifar.steps import _export_jobs, _export_plan, _export_worker
@@ -205,6 +205,8 @@ def quick_converter_for(monkeypatch: pytest.MonkeyPatch) -> Any:
     stub = SimpleNamespace(convert=convert, SUFFIX=".tflite", PACKAGES=(), USE="", **told)
     monkeypatch.setattr(_export_plan, "converter", lambda name: stub)
     monkeypatch.setattr(Acceptance, "check", check)
+    # A word is no model file that could be looked into.
+    monkeypatch.setattr(inspection, "readable", lambda artifact: False)
     monkeypatch.setattr(Acceptance, "latency_ms", lambda acceptance, path: None)
     monkeypatch.setattr(_export_jobs, "converting", converting_here)
     return stub

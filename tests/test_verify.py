@@ -38,7 +38,13 @@ def test_json_keeps_its_promise(stand_in, tmp_path, capsys):
     assert first["max_abs_diff"] < 1e-6
     assert first["top1_agreement"] == 1.0
     assert first["tolerance"] == {"margin": 2e-3, "confident_agreement": 1.0, "max_abs_diff": 1e-3}
-    assert second["tolerance"] == {"margin": 0.2, "confident_agreement": 0.97, "max_drop": 1.0}
+    assert second["tolerance"] == {
+        "margin": 0.2,
+        "confident_agreement": 0.97,
+        "max_drop": 1.0,
+        "max_variation": 0.1,
+        "max_calibration_shift": 0.02,
+    }
 
 
 def test_json_tells_where_its_figures_come_from(tiny_bundle: Bundle, capsys):
@@ -211,14 +217,13 @@ def test_control_characters_in_a_reason_do_not_break_the_junit_file(stand_in, tm
     assert "bad ??[31m byte" in str(ElementTree.parse(report).getroot()[0][0].find("failure").get("message"))
 
 
-def test_verify_imports_no_training_framework(stand_in, tmp_path):
+def test_verify_imports_no_training_framework(tiny_bundle: Bundle):
     """In a process of its own: what this one has imported says nothing."""
     import subprocess
 
-    bundle = bundle_of(tmp_path / "export", fp32="fine")
     script = (
         "import sys, edge_cifar as ec; "
-        f"assert [outcome.status for outcome in ec.verify({str(bundle.path)!r})] == ['pass']; "
+        f"assert {{outcome.status for outcome in ec.verify({str(tiny_bundle.path)!r}, images=7)}} == {{'pass'}}; "
         "assert not {'tensorflow', 'keras', 'coremltools', 'onnxruntime'} & set(sys.modules), sys.modules.keys()"
     )
     assert subprocess.run([sys.executable, "-c", script], check=False).returncode == 0
