@@ -9,7 +9,7 @@ import sys
 from pathlib import Path
 
 import pytest
-from process_support import gone, wait_for
+from process_support import gone
 
 from edge_cifar import allocator, scratch
 
@@ -132,7 +132,7 @@ def test_a_command_ends_in_good_order(number: signal.Signals, tmp_path: Path) ->
     assert (process.returncode, told.strip()) == ENDS[number]
     assert not list(tmp_path.iterdir())
     # Whoever inherits it may take a moment to notice that it ended.
-    wait_for(lambda: gone(int(child)))
+    assert gone(int(child))
 
 
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
