@@ -58,8 +58,13 @@ class Package:
         tensor_type = value.type.tensorType
         shape = [dimension.constant.size for dimension in tensor_type.dimensions]
         if value.WhichOneof("value") == "immediateValue":
-            floats = value.immediateValue.tensor.floats.values
-            floats[:] = change(np.array(floats, np.float32).reshape(shape)).ravel().tolist()
+            tensor = value.immediateValue.tensor
+            if tensor.WhichOneof("value") == "bytes":  # as a few numbers of half precision are stored
+                array = np.frombuffer(tensor.bytes.values, _DTYPES[tensor_type.dataType]).reshape(shape).copy()
+                tensor.bytes.values = np.ascontiguousarray(change(array)).tobytes()
+            else:
+                floats = tensor.floats.values
+                floats[:] = change(np.array(floats, np.float32).reshape(shape)).ravel().tolist()
             return
         offset = value.blobFileValue.offset
         sentinel, _, size, start = struct.unpack_from("<IIQQ", self.weights, offset)

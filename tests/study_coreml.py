@@ -46,11 +46,7 @@ def _is_plain(package: Package, operation: Any, place: str) -> bool:
     if place not in operation.inputs:
         return False
     name = _name(operation, place)
-    if not any(item.type == "const" and item.outputs[0].name == name for item in package.operations):
-        return False
-    # A few numbers of half precision stand in the program as bytes, which these changes do not take apart.
-    value = package.value(operation, place)
-    return bool(value.HasField("blobFileValue") or value.immediateValue.tensor.floats.values)
+    return any(item.type == "const" and item.outputs[0].name == name for item in package.operations)
 
 
 def _change(number: int, place: str, change: Callable[[np.ndarray], np.ndarray]) -> Edit:

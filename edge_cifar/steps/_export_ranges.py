@@ -48,6 +48,6 @@ def facts(
         try:
             seen = calibrated.seen(variant, contents.network(floats), contents.network(path), observed)
         except BundleError:
-            # The two networks differ, which verify says for a reason of its own.
+            # Not the same operation by operation; verify holds the artifact to its fp32 sibling by other means.
             return {}
     return {calibrated.MANIFEST: [None if one is None else list(one) for one in seen]}
