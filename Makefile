@@ -27,7 +27,7 @@ demo: $(INSTALLED)
 	@$(BIN)/edge-cifar demo
 
 test: lint
-	@$(PYTEST) --quiet --durations 10
+	@$(PYTEST) --quiet --durations 10 --timeout 1800
 
 test-all: lint
 	@$(PYTEST) -m "slow or not slow"

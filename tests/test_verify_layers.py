@@ -103,14 +103,23 @@ def test_a_device_needs_neither_tensorflow_nor_what_wrote_the_file(
 ) -> None:
     """In a process of its own: what this one has imported says nothing."""
     (artifact,) = [one for one in tiny_bundle.artifacts if str(one.variant) == variant]
-    paths = (artifact.path, tiny_bundle.reference_path, tiny_bundle.activations_path, tmp_path)
-    arguments = ["worker", "layers", artifact.variant.format, *map(str, paths)]
+    request = {
+        "do": "layers",
+        "format": artifact.variant.format,
+        "artifact": str(artifact.path),
+        "reference": str(tiny_bundle.reference_path),
+        "activations": str(tiny_bundle.activations_path),
+        "out": str(tmp_path),
+    }
     script = (
-        f"import sys; sys.argv = {arguments!r}; from edge_cifar.parity import worker; assert worker.main() == 0; "
+        "import sys; from edge_cifar.parity import worker; assert worker.main() == 0; "
         "assert not {'tensorflow', 'keras', 'coremltools', 'onnx'} & set(sys.modules), sys.modules.keys()"
     )
-    # A worker ends with whoever asked it, which its standard input tells.
-    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE) as process:
+    with subprocess.Popen([sys.executable, "-c", script], stdin=subprocess.PIPE, text=True) as process:
+        assert process.stdin is not None
+        # A worker ends with whoever asked it, which its standard input tells: it stays open.
+        process.stdin.write(json.dumps(request) + "\n")
+        process.stdin.flush()
         assert process.wait() == 0
     assert len(json.loads((tmp_path / "matches.json").read_text())) >= 14
 
