@@ -35,8 +35,9 @@ def test_the_command_after_a_training_works_as_it_stands(
 
 def test_the_way_out_of_an_error_works_as_it_stands(tmp_path: Path) -> None:
     folder = tmp_path / "with space"
-    (folder / "export").mkdir(parents=True)
-    with pytest.raises(RunError) as refused:
+    folder.mkdir()
+    (folder / "record.json").write_text("{}")
+    with (folder / "model.keras").open("wb"), pytest.raises(RunError) as refused:
         open_bundle(folder)
     assert shlex.split(str(refused.value).partition("type: ")[2]) == ["edge-cifar", "export", str(folder)]
 
