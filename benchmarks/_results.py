@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, machine, provenance
+from edge_cifar import machine, provenance
+from edge_cifar.storage import files
 
 PACKAGES = ("edge-cifar", "numpy", "keras", "tensorflow", "ai-edge-litert", "onnxruntime")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_cifar.run import Run
+from edge_cifar.documents.run import Run
 
 _ROOT = Path(__file__).resolve().parent.parent
 

@@ -29,8 +29,8 @@ from typing import Any
 
 import _results
 
-from edge_cifar import allocator
 from edge_cifar.data.loading import load
+from edge_cifar.processes import allocator
 
 # Of processor time, by allocator, for resnet8 on TensorFlow's own kernels.
 MOST_TIME = {"glibc": 0.78, "tcmalloc": 0.70}

@@ -24,20 +24,21 @@ from typing import Any
 
 import _runs
 
-from edge_cifar import backbones, files
-from edge_cifar.artifact import MANIFEST, Bundle
+from edge_cifar import backbones
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.result import BenchmarkResult
 from edge_cifar.bench.subject import Subject
-from edge_cifar.cli._bench_table import show
-from edge_cifar.cli._output import Terminal
+from edge_cifar.cli.bench_table import show
+from edge_cifar.cli.output import Terminal
+from edge_cifar.documents.bundle import MANIFEST, Bundle
+from edge_cifar.documents.run import Run
 from edge_cifar.errors import CheckFailed
 from edge_cifar.report import quantities
-from edge_cifar.run import Run
 from edge_cifar.steps._bench_subjects import Target, find_subjects
 from edge_cifar.steps.bench import measure
 from edge_cifar.steps.export import export
 from edge_cifar.steps.train import train
+from edge_cifar.storage import files
 
 NAMES = (
     *("mobilenetv2", "mobilenet", "resnet8", "deep-cnn", "vgg-scratch", "vgg16", "resnet18", "resnet50"),

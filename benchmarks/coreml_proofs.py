@@ -25,12 +25,14 @@ import _runs
 import numpy as np
 
 import edge_cifar as ec
-from edge_cifar import backbones, files, packages, quiet
-from edge_cifar.artifact import Bundle
+from edge_cifar import backbones, packages
+from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.run import Run
 from edge_cifar.errors import CheckFailed
 from edge_cifar.parity.verification import Verification
-from edge_cifar.run import Run
+from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import coreml_reference
+from edge_cifar.storage import files
 
 BACKBONES = ("mobilenetv2", "resnet8", "deep-cnn", "vgg16", "resnet50", "inceptionv3")
 FLOAT = ("fp32", "fp16")
@@ -104,7 +106,7 @@ def found(name: str, bundle: Bundle, outcome: Verification) -> dict[str, Any]:
 
 def equal_tensors(path: Path) -> dict[str, int]:
     """How many constants of a package are equal, bit for bit, to what coremltools decompresses them to."""
-    with quiet.captured(), tempfile.TemporaryDirectory() as folder:
+    with output_capture.captured(), tempfile.TemporaryDirectory() as folder:
         coremltools = packages.require("coremltools", "convert")
         model = coremltools.models.MLModel(str(path), skip_model_load=True)
         dense = Path(folder) / "dense.mlpackage"

@@ -16,11 +16,13 @@ import time
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, machine, provenance
+from edge_cifar import machine, provenance
 from edge_cifar.data.loading import load
+from edge_cifar.documents.reference import Reference
 from edge_cifar.evaluation.metrics import accuracy
-from edge_cifar.reference import Reference
-from edge_cifar.runtimes import Images, Probabilities, coreml_reference
+from edge_cifar.pixels import Images
+from edge_cifar.runtimes import Probabilities, coreml_reference
+from edge_cifar.storage import files
 
 IMAGES, ROUNDS = 256, 5
 MOST_MILLISECONDS, MOST_SECONDS = 15.0, 300.0

@@ -32,14 +32,16 @@ import _results
 import numpy as np
 from harness_truth import by_hand, tight_loop
 
-from edge_cifar import files, packages, quiet
+from edge_cifar import conversion_cache, packages
 from edge_cifar.bench.statistics import paired_ratio
-from edge_cifar.converters import Calibration, _shared, onnx, tflite
-from edge_cifar.run import Run
+from edge_cifar.converters import Calibration, onnx, tflite
+from edge_cifar.documents.run import Run
+from edge_cifar.export.options import Settings
+from edge_cifar.export.source import Source
+from edge_cifar.processes import output_capture
+from edge_cifar.run_data import load_run_data
 from edge_cifar.runtimes import keras as keras_runtime
-from edge_cifar.steps._export_settings import Settings
-from edge_cifar.steps._export_source import Source
-from edge_cifar.steps._run_data import load_run_data
+from edge_cifar.storage import files
 
 HIGHEST = 1.02
 
@@ -47,7 +49,7 @@ HIGHEST = 1.02
 def by_us(model: Any, source: Source, folder: Path) -> dict[str, Path]:
     """Our files."""
     written = {}
-    with _shared.unchanged(model):
+    with conversion_cache.unchanged(model):
         for converter, precision in ((onnx, "fp32"), (tflite, "fp32"), (tflite, "int8")):
             path = folder / f"ours-{precision}{converter.SUFFIX}"
             converter.convert(
@@ -60,7 +62,7 @@ def by_us(model: Any, source: Source, folder: Path) -> dict[str, Path]:
 def by_keras(model: Any, folder: Path) -> Path:
     """Keras's own ONNX file."""
     path = folder / "keras-fp32.onnx"
-    with quiet.captured():
+    with output_capture.captured():
         model.export(path, format="onnx", verbose=False)
     return path
 
@@ -70,7 +72,7 @@ def by_ai_edge_quantizer(fp32: Path, calibration: Calibration, folder: Path) -> 
     quantizer = packages.require("ai_edge_quantizer.quantizer", "convert")
     recipe = packages.require("ai_edge_quantizer.recipe", "convert")
     path = folder / "ai-edge-quantizer-int8.tflite"
-    with quiet.captured():
+    with output_capture.captured():
         work = quantizer.Quantizer(str(fp32), recipe.static_wi8_ai8())
         images = [{_input_name(fp32): image} for image in calibration.batches(1)]
         ranges = work.calibrate({_signature(fp32): images}, num_threads=1)

@@ -25,23 +25,23 @@ from typing import Any
 import _results
 
 from edge_cifar import packages
-from edge_cifar.artifact import Bundle
+from edge_cifar.documents.bundle import Bundle
 
 HIGHEST = 0.75
 
 
 def plain(run_path: Path, folder: Path) -> dict[str, float]:
     """The plain script. Returns the seconds that its conversions and its checks took."""
+    from edge_cifar.documents.run import Run
+    from edge_cifar.export import plan, writer
+    from edge_cifar.export.acceptance import Acceptance
+    from edge_cifar.export.baseline import Baseline
+    from edge_cifar.export.options import Settings
+    from edge_cifar.export.source import Source
     from edge_cifar.parity.processes import Workers
     from edge_cifar.progress import SILENT
-    from edge_cifar.run import Run
+    from edge_cifar.run_data import load_run_data
     from edge_cifar.runtimes import keras as keras_runtime
-    from edge_cifar.steps import _export_bundle, _export_plan
-    from edge_cifar.steps._export_baseline import Baseline
-    from edge_cifar.steps._export_check import Acceptance
-    from edge_cifar.steps._export_settings import Settings
-    from edge_cifar.steps._export_source import Source
-    from edge_cifar.steps._run_data import load_run_data
 
     run = Run.open(run_path)
     data = load_run_data(run)
@@ -50,12 +50,12 @@ def plain(run_path: Path, folder: Path) -> dict[str, float]:
     model = keras_runtime.load_model(packages.require_keras(), run.model_path)
     start = time.perf_counter()
     baseline = Baseline.load(run, data, source.calibration.seed, settings.max_drop)
-    reference, _ = _export_bundle.write_reference(source, baseline, data, folder, settings.reference_images)
+    reference, _ = writer.write_reference(source, baseline, data, folder, settings.reference_images)
     took = {"converting": 0.0, "checking": time.perf_counter() - start}
     with Workers() as workers:
         acceptance = Acceptance.prepare(baseline.yardstick, reference, folder, workers)
-        for variant in _export_plan.choose(None, None, SILENT):
-            converter = _export_plan.converter(variant.format)
+        for variant in plan.choose(None, None, SILENT):
+            converter = plan.converter(variant.format)
             path = folder / f"{variant}{converter.SUFFIX}"
             start = time.perf_counter()
             converter.convert(

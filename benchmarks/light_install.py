@@ -18,8 +18,9 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, machine, provenance
+from edge_cifar import machine, provenance
 from edge_cifar.steps.remote import wheel
+from edge_cifar.storage import files
 
 ROOT = Path(__file__).resolve().parent.parent
 STAGES = ("device", "device,serve", "device,serve,report")

@@ -22,13 +22,14 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, machine, packages, provenance
+from edge_cifar import machine, packages, provenance
 from edge_cifar.backbones import Backbone, Keras, Model, Tensor, mobilenet
-from edge_cifar.backbones._preprocessing import blue_green_red_minus_mean, unit_range
+from edge_cifar.backbones.shared.preprocessing import blue_green_red_minus_mean, unit_range
+from edge_cifar.documents.run import Run
 from edge_cifar.recipe import Phase, Recipe, Trainable, customized
 from edge_cifar.report import quantities
-from edge_cifar.run import Run
 from edge_cifar.steps.train import train
+from edge_cifar.storage import files
 
 ALPHA = 0.25
 EPOCHS = (1, 2)

@@ -22,18 +22,19 @@ from typing import Any
 import _results
 
 from edge_cifar import packages
-from edge_cifar.converters import _retraining, tflite
+from edge_cifar.compression import retraining
+from edge_cifar.converters import tflite
 from edge_cifar.data import Split
 from edge_cifar.data.calibration import sample
+from edge_cifar.documents.run import Run
 from edge_cifar.evaluation.metrics import accuracy
 from edge_cifar.evaluation.paired import paired_drop
-from edge_cifar.run import Run
+from edge_cifar.export.compress import request_for
+from edge_cifar.export.options import Settings
+from edge_cifar.export.source import Source
+from edge_cifar.run_data import load_run_data
 from edge_cifar.runtimes import Probabilities, litert
 from edge_cifar.runtimes import keras as keras_runtime
-from edge_cifar.steps._export_retraining import request_for
-from edge_cifar.steps._export_settings import Settings
-from edge_cifar.steps._export_source import Source
-from edge_cifar.steps._run_data import load_run_data
 
 NOT_TRAINED: Mapping[str, float] = {"epochs": 0.0}
 # One scale for a layer rounds its narrow channels to zero. Growing them anew takes more and larger steps than
@@ -65,7 +66,7 @@ def measure(path: Path, images: int | None, data_dir: Path | None) -> dict[str, 
         request = request_for(source, data, "qat", model.input_shape[1:], model.get_weights())
         for kind, (by_channel, changes) in KINDS.items():
             recipe = replace(request.recipe, **changes)
-            outcome = _retraining.retrain(replace(request, by_channel=by_channel, recipe=recipe))
+            outcome = retraining.retrain(replace(request, by_channel=by_channel, recipe=recipe))
             assert outcome.flatbuffer is not None
             file.write_bytes(outcome.flatbuffer)
             found[kind] = {**judged(file, data.test, expected), "retraining": outcome.facts}

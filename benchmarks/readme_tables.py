@@ -28,8 +28,9 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
-from edge_cifar import files
+from edge_cifar.documents.run import Run
 from edge_cifar.errors import EdgeCifarError
+from edge_cifar.export import plan
 from edge_cifar.report import quantities, scatter, tables
 from edge_cifar.report.advice import Limits, advise
 from edge_cifar.report.fields import Fields
@@ -38,8 +39,7 @@ from edge_cifar.report.measurements import Data, distinct, read_data
 from edge_cifar.report.page import Document
 from edge_cifar.report.sources import gather
 from edge_cifar.report.trained import read_run
-from edge_cifar.run import Run
-from edge_cifar.steps import _export_plan
+from edge_cifar.storage import files
 
 _REGION = re.compile(r"(<!-- generated: (?P<name>\S+) (?P<kind>\w+) -->\n).*?(<!-- end -->)", re.DOTALL)
 
@@ -150,8 +150,8 @@ def _trainings(folder: Path) -> str:
 def _matrix() -> str:
     """Every cell that ``export`` can write, from the converters themselves."""
     lines = ["| format | precision | what it is | calibration |", "|---|---|---|---|"]
-    for name in _export_plan.formats():
-        module = _export_plan.converter(name)
+    for name in plan.formats():
+        module = plan.converter(name)
         for precision, told in module.PRECISIONS.items():
             variant = f"**`{precision}`**" if precision in module.DEFAULT else f"`{precision}`"
             methods = ", ".join(module.METHODS) if precision in module.CALIBRATED else ""

@@ -29,7 +29,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edge_cifar import files, machine, provenance
+from edge_cifar import machine, provenance
+from edge_cifar.storage import files
 
 RESULT = Path(__file__).resolve().parent / "results" / "serve-load.json"
 PICTURES = 20

@@ -28,16 +28,17 @@ import _results
 from backbones import TERMINAL, run_of
 
 import edge_cifar as ec
-from edge_cifar import files, provenance
-from edge_cifar.artifact import MANIFEST, Artifact, Bundle
+from edge_cifar import provenance
 from edge_cifar.bench.protocol import Protocol
+from edge_cifar.documents.bundle import MANIFEST, Artifact, Bundle
+from edge_cifar.documents.reference import Reference
+from edge_cifar.documents.run import Run
 from edge_cifar.errors import CheckFailed
 from edge_cifar.parity.comparison import compare
 from edge_cifar.parity.verification import Verification
-from edge_cifar.reference import Reference
 from edge_cifar.report import quantities
-from edge_cifar.run import Run
 from edge_cifar.runtimes import loading
+from edge_cifar.storage import files
 
 # Accuracy is taken by verifying: bench needs a few images only to see that what it times answers.
 TIMED_ON = 100

@@ -1,5 +1,5 @@
 """``python -m edge_cifar``."""
 
-from edge_cifar.cli._main import entry
+from edge_cifar.cli.main import entry
 
 entry()

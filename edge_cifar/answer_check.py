@@ -15,7 +15,8 @@ from edge_cifar import input_ranges
 from edge_cifar.command_line import command_line
 from edge_cifar.evaluation import scores
 from edge_cifar.evaluation.variety import variety
-from edge_cifar.runtimes import Runtime, Setup, loading
+from edge_cifar.pixels import Setup
+from edge_cifar.runtimes import Runtime, loading
 
 # So few answers may well be the same; so many pictures are kept to try other ranges on.
 _FEWEST_ALIKE = 3

@@ -13,7 +13,7 @@ from typing import Any
 
 import psutil
 
-from edge_cifar import programs
+from edge_cifar.processes import programs
 
 # Names that the kernel gives to features that decide how fast a network runs, in the terms of the field.
 _FEATURES = {
@@ -132,7 +132,7 @@ def condition() -> dict[str, Any]:
 def vnni() -> bool | None:
     """Whether an x86 processor adds products of bytes in 32 bits; None for others, and where it does not tell.
 
-    Those that do not add two of them in 16 bits, which some files overflow (see :mod:`edge_cifar.contents.onnx`).
+    Those that do not add two of them in 16 bits, which some files overflow (see :mod:`edge_cifar.readers.onnx`).
     """
     return _vnni(_cpu())
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-from edge_cifar import files
 from edge_cifar.runtimes import loading
+from edge_cifar.storage import files
 
 
 def parts(path: Path) -> tuple[Path, ...]:

@@ -11,8 +11,9 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any
 
-from edge_cifar import quiet, strict_json
 from edge_cifar.errors import MissingPackage, RuntimeUnavailable
+from edge_cifar.processes import output_capture
+from edge_cifar.storage import strict_json
 
 # Keras' backends, each with what installs it.
 _BACKENDS = {
@@ -94,9 +95,9 @@ def require_tensorflow() -> Any:
         return sys.modules["tensorflow"]
     # Its libraries print CPU-feature and CUDA-probe lines while they are loaded, before they read their
     # log level (seen in 2.21).
-    chatter = quiet.Chatter()
+    chatter = output_capture.Chatter()
     try:
-        with quiet.captured() as chatter:
+        with output_capture.captured() as chatter:
             return require("tensorflow", "train")
     except MissingPackage:
         raise

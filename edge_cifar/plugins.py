@@ -16,9 +16,9 @@ from edge_cifar.errors import unknown
 def names(package: ModuleType) -> tuple[str, ...]:
     """Names of a package's plugins, sorted, with dashes for underscores.
 
-    A module whose name starts with an underscore helps the others and is no plugin.
+    A module that is private to the package, and a package in it, hold what the plugins share.
     """
-    found = (module.name for module in pkgutil.iter_modules(package.__path__))
+    found = (module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg)
     return tuple(sorted(name.replace("_", "-") for name in found if not name.startswith("_")))
 
 

@@ -8,7 +8,8 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import packages, programs
+from edge_cifar import packages
+from edge_cifar.processes import programs
 
 
 def facts(*distributions: str) -> dict[str, Any]:

@@ -11,10 +11,10 @@ from pathlib import Path
 import pytest
 from hypothesis import settings
 
-from edge_cifar import locks
-from edge_cifar.artifact import Bundle
 from edge_cifar.data import Dataset
-from edge_cifar.run import Run
+from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.run import Run
+from edge_cifar.storage import locks
 
 # TensorFlow's start-up lines would drown the failures; set before any test module imports it.
 os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
@@ -89,7 +89,7 @@ def made_once(factory: pytest.TempPathFactory, name: str, make: Callable[[Path],
 @pytest.fixture(scope="session")
 def tflite_files(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     """The hand-made network of :mod:`mean_colour` as TFLite: in floats, in signed and in unsigned bytes."""
-    from mean_colour import write_tflite
+    from support.mean_colour import write_tflite
 
     return write_tflite(tmp_path_factory.mktemp("tflite"))
 
@@ -104,7 +104,7 @@ def in_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 @pytest.fixture
 def images_without_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
     """Synthetic data are noise in ten colours, so easy that a little training leaves a network sure of each image."""
-    import backbones_support
+    from support import backbones as backbones_support
 
     from edge_cifar.data.sets import synthetic
 

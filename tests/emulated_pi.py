@@ -29,11 +29,12 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import files, machine, packages, provenance
-from edge_cifar.artifact import Bundle
-from edge_cifar.reference import Reference
+from edge_cifar import machine, packages, provenance
+from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.reference import Reference
 from edge_cifar.runtimes import loading
 from edge_cifar.steps.remote import wheel
+from edge_cifar.storage import files
 
 ROOT = Path(__file__).resolve().parent.parent
 THERE = "/mnt/host"
@@ -45,8 +46,8 @@ ANSWERS = """
 import sys
 from pathlib import Path
 import numpy as np
-from edge_cifar.artifact import Bundle
-from edge_cifar.reference import Reference
+from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.reference import Reference
 from edge_cifar.runtimes import loading
 
 bundle = Bundle.open(Path(sys.argv[1]))

@@ -8,10 +8,10 @@ and 0.2 here.
 from __future__ import annotations
 
 from edge_cifar.backbones import Backbone, Keras, Tensor
-from edge_cifar.backbones._convolutions import convolution, halved, normalized, width
-from edge_cifar.backbones._heads import probabilities
-from edge_cifar.backbones._preprocessing import unit_range
-from edge_cifar.backbones._recipes import from_scratch
+from edge_cifar.backbones.shared.convolutions import convolution, halved, normalized, width
+from edge_cifar.backbones.shared.heads import probabilities
+from edge_cifar.backbones.shared.preprocessing import unit_range
+from edge_cifar.backbones.shared.recipes import from_scratch
 from edge_cifar.recipe import Phase, Recipe
 
 

@@ -9,10 +9,10 @@ from __future__ import annotations
 from functools import partial
 
 from edge_cifar.backbones import Backbone, Keras, Model, Tensor
-from edge_cifar.backbones._heads import pooled
-from edge_cifar.backbones._preprocessing import signed_range
-from edge_cifar.backbones._pretrained import pretrained_trunk
-from edge_cifar.backbones._recipes import FINE_ROUNDING, FINE_THINNING, fine_tuned, from_scratch
+from edge_cifar.backbones.shared.heads import pooled
+from edge_cifar.backbones.shared.preprocessing import signed_range
+from edge_cifar.backbones.shared.pretrained import pretrained_trunk
+from edge_cifar.backbones.shared.recipes import FINE_ROUNDING, FINE_THINNING, fine_tuned, from_scratch
 from edge_cifar.recipe import Phase, Recipe
 
 

@@ -9,11 +9,11 @@ parameters with ten classes instead of 269,722.
 from __future__ import annotations
 
 from edge_cifar.backbones import Backbone, Keras, Tensor
-from edge_cifar.backbones._convolutions import width
-from edge_cifar.backbones._heads import pooled
-from edge_cifar.backbones._preprocessing import signed_range
-from edge_cifar.backbones._recipes import AUGMENTATION, from_scratch
-from edge_cifar.backbones._residual import residual_trunk
+from edge_cifar.backbones.shared.convolutions import width
+from edge_cifar.backbones.shared.heads import pooled
+from edge_cifar.backbones.shared.preprocessing import signed_range
+from edge_cifar.backbones.shared.recipes import AUGMENTATION, from_scratch
+from edge_cifar.backbones.shared.residual import residual_trunk
 from edge_cifar.recipe import Phase, Recipe
 
 

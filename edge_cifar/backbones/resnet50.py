@@ -7,10 +7,10 @@ Architecture: He et al., "Deep Residual Learning for Image Recognition", CVPR 20
 from __future__ import annotations
 
 from edge_cifar.backbones import Backbone, Keras, Model, Tensor
-from edge_cifar.backbones._heads import pooled
-from edge_cifar.backbones._preprocessing import blue_green_red_minus_mean
-from edge_cifar.backbones._pretrained import pretrained_trunk
-from edge_cifar.backbones._recipes import FINE_ROUNDING, FINE_THINNING, fine_tuned, from_scratch
+from edge_cifar.backbones.shared.heads import pooled
+from edge_cifar.backbones.shared.preprocessing import blue_green_red_minus_mean
+from edge_cifar.backbones.shared.pretrained import pretrained_trunk
+from edge_cifar.backbones.shared.recipes import FINE_ROUNDING, FINE_THINNING, fine_tuned, from_scratch
 from edge_cifar.recipe import Phase, Recipe
 
 

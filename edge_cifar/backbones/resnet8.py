@@ -7,10 +7,10 @@ Architecture: Banbury et al., "MLPerf Tiny Benchmark", 2021: three residual stac
 from __future__ import annotations
 
 from edge_cifar.backbones import Backbone, Keras, Tensor
-from edge_cifar.backbones._convolutions import convolution, normalized, width
-from edge_cifar.backbones._heads import pooled
-from edge_cifar.backbones._preprocessing import signed_range
-from edge_cifar.backbones._recipes import from_scratch
+from edge_cifar.backbones.shared.convolutions import convolution, normalized, width
+from edge_cifar.backbones.shared.heads import pooled
+from edge_cifar.backbones.shared.preprocessing import signed_range
+from edge_cifar.backbones.shared.recipes import from_scratch
 from edge_cifar.recipe import Augmentation, Phase, Recipe
 
 

@@ -9,10 +9,10 @@ the flattened features; a backbone has one head here, and the first report tells
 from __future__ import annotations
 
 from edge_cifar.backbones import Backbone, Keras, Model, Tensor
-from edge_cifar.backbones._heads import hidden_dense, probabilities
-from edge_cifar.backbones._preprocessing import blue_green_red_minus_mean
-from edge_cifar.backbones._pretrained import pretrained_trunk
-from edge_cifar.backbones._recipes import AUGMENTATION, FINE_ROUNDING, FINE_THINNING
+from edge_cifar.backbones.shared.heads import hidden_dense, probabilities
+from edge_cifar.backbones.shared.preprocessing import blue_green_red_minus_mean
+from edge_cifar.backbones.shared.pretrained import pretrained_trunk
+from edge_cifar.backbones.shared.recipes import AUGMENTATION, FINE_ROUNDING, FINE_THINNING
 from edge_cifar.recipe import Phase, Recipe
 
 

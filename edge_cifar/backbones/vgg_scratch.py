@@ -10,10 +10,10 @@ layers: ReLU is inside the convolutions.
 from __future__ import annotations
 
 from edge_cifar.backbones import Backbone, Keras, Tensor
-from edge_cifar.backbones._convolutions import convolution, halved, normalized, width
-from edge_cifar.backbones._heads import hidden_dense, probabilities
-from edge_cifar.backbones._preprocessing import unit_range
-from edge_cifar.backbones._recipes import from_scratch
+from edge_cifar.backbones.shared.convolutions import convolution, halved, normalized, width
+from edge_cifar.backbones.shared.heads import hidden_dense, probabilities
+from edge_cifar.backbones.shared.preprocessing import unit_range
+from edge_cifar.backbones.shared.recipes import from_scratch
 from edge_cifar.recipe import Phase, Recipe
 
 

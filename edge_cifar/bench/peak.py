@@ -10,9 +10,9 @@ from collections.abc import Collection
 import numpy as np
 import threadpoolctl
 
-from edge_cifar import deaths
 from edge_cifar.errors import MeasurementError
-from edge_cifar.workers import worker_command, worker_environment
+from edge_cifar.processes import exit_status
+from edge_cifar.processes.launch import worker_command, worker_environment
 
 # Three matrices of a megabyte each: as much work as a cache holds, many times what starting it costs.
 _SIDE = 512
@@ -45,7 +45,7 @@ def multiply_adds_per_s(threads: int, features: Collection[str]) -> float:
         timeout=_PATIENCE_SECONDS,
     )
     if done.returncode:
-        cause = deaths.of(done.returncode, done.stderr).cause
+        cause = exit_status.of(done.returncode, done.stderr).cause
         raise MeasurementError(f"the machine's best speed cannot be measured: {cause}")
     return float(done.stdout)
 

@@ -10,9 +10,10 @@ import tempfile
 import time
 from typing import Any
 
-from edge_cifar import deaths, strict_json
 from edge_cifar.errors import MeasurementError
-from edge_cifar.workers import worker_command, worker_environment
+from edge_cifar.processes import exit_status
+from edge_cifar.processes.launch import worker_command, worker_environment
+from edge_cifar.storage import strict_json
 
 WORKER = worker_command("edge_cifar.bench.worker")
 
@@ -107,4 +108,4 @@ class WorkerProcess:
     def _cause_of_death(self) -> str:
         status = self._process.wait()
         self._complaints.seek(0)
-        return deaths.of(status, self._complaints.read().decode("utf-8", errors="replace")).cause
+        return exit_status.of(status, self._complaints.read().decode("utf-8", errors="replace")).cause

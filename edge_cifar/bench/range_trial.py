@@ -9,13 +9,14 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import archives, input_ranges
-from edge_cifar.bench.examination import Examination, Probabilities
-from edge_cifar.bench.lane import Lane
+from edge_cifar import input_ranges
+from edge_cifar.bench.case import Lane
+from edge_cifar.bench.evaluation_set import Examination, Probabilities
 from edge_cifar.data.splits import balanced_indices
 from edge_cifar.evaluation import scores
 from edge_cifar.evaluation.metrics import Interval, accuracy
 from edge_cifar.input_ranges import InputRange
+from edge_cifar.storage import archives
 
 DOUBTED = "another input range does better"
 

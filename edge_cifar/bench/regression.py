@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import files
 from edge_cifar.bench.result import SCHEMA, correctness
 from edge_cifar.errors import BundleError
 from edge_cifar.evaluation.metrics import Z_95
 from edge_cifar.evaluation.paired import paired_drop
 from edge_cifar.runtimes import loading
+from edge_cifar.storage import files
 
 _ACCURACY_POINTS = 0.5
 

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edge_cifar.bench.examination import Judgement
+from edge_cifar.bench.evaluation_set import Judgement
 from edge_cifar.bench.statistics import Latency
 from edge_cifar.evaluation.metrics import Interval
 from edge_cifar.runtimes import Operator

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_cifar import model_files
-from edge_cifar.bench.lane import Lane
+from edge_cifar.bench.case import Lane
 from edge_cifar.bench.range_trial import DOUBTED
 from edge_cifar.bench.result import BenchmarkResult, Ratio, Status
 from edge_cifar.bench.session import NO_ACCURACY

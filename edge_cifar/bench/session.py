@@ -12,11 +12,10 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import archives, scratch
+from edge_cifar.bench.case import Lane, groups
 from edge_cifar.bench.conditions import Bystanders
 from edge_cifar.bench.energy import Meter
-from edge_cifar.bench.examination import Examination, Probabilities
-from edge_cifar.bench.lane import Lane, groups
+from edge_cifar.bench.evaluation_set import Examination, Probabilities
 from edge_cifar.bench.process import WorkerError, WorkerProcess
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.range_trial import RangeTrial
@@ -24,6 +23,7 @@ from edge_cifar.bench.subject import Subject, contradiction
 from edge_cifar.evaluation import scores
 from edge_cifar.progress import Advance, Progress
 from edge_cifar.runtimes import Operator
+from edge_cifar.storage import archives, scratch
 
 # Answers are asked for in requests of about this length, so that a bar moves and a hang is noticed.
 _REQUEST_MILLISECONDS = 2000.0

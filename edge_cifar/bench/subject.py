@@ -8,10 +8,11 @@ from pathlib import Path
 from types import ModuleType
 
 from edge_cifar import model_files
-from edge_cifar.artifact import Artifact
-from edge_cifar.bench.examination import Examination
+from edge_cifar.bench.evaluation_set import Examination
+from edge_cifar.documents.bundle import Artifact
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
-from edge_cifar.runtimes import Layout, Range, loading
+from edge_cifar.pixels import Layout, Range
+from edge_cifar.runtimes import loading
 from edge_cifar.variant import Variant
 
 # In place of a backend's name: every one that this machine has.

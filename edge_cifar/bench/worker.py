@@ -33,10 +33,13 @@ from typing import Any, TextIO
 import numpy as np
 
 import edge_cifar.runtimes
-from edge_cifar import archives, packages, plugins, strict_json
-from edge_cifar.bench import memory, timing
+from edge_cifar import packages, plugins
+from edge_cifar.bench import timing
 from edge_cifar.errors import EdgeCifarError, RuntimeUnavailable
-from edge_cifar.runtimes import PLAIN, Images, Runtime, Setup
+from edge_cifar.pixels import PLAIN, Images, Setup
+from edge_cifar.processes import memory
+from edge_cifar.runtimes import Runtime
+from edge_cifar.storage import archives, strict_json
 
 Answer = dict[str, Any]
 

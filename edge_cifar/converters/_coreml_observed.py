@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import scratch
 from edge_cifar.converters import Calibration
 from edge_cifar.runtimes import coreml_reference
+from edge_cifar.storage import scratch
 
 _BATCH = 25
 

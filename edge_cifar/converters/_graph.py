@@ -7,9 +7,10 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, packages, quiet
-from edge_cifar.converters import _shared
+from edge_cifar import conversion_cache, packages
 from edge_cifar.errors import ConversionError, first_line
+from edge_cifar.processes import output_capture
+from edge_cifar.storage import files
 
 INPUT = "image"
 OUTPUT = "probabilities"
@@ -29,7 +30,7 @@ def frozen(model: Any, batch: int | None) -> Any:
         model: a Keras model.
         batch: images a call; None leaves it open.
     """
-    return _shared.once(model, ("frozen", batch), lambda: _frozen(model, batch))
+    return conversion_cache.once(model, ("frozen", batch), lambda: _frozen(model, batch))
 
 
 def _frozen(model: Any, batch: int | None) -> Any:
@@ -44,7 +45,9 @@ def _frozen(model: Any, batch: int | None) -> Any:
     return constants.convert_variables_to_constants_v2(probabilities.get_concrete_function())
 
 
-def failed(format_: str, precision: str, error: Exception, chatter: quiet.Chatter, model: Any) -> ConversionError:
+def failed(
+    format_: str, precision: str, error: Exception, chatter: output_capture.Chatter, model: Any
+) -> ConversionError:
     """The error for a converter that gave up: names the layer and the operation it met, keeps what it printed.
 
     The whole of it stands in the chained exception, which ``--debug`` shows.

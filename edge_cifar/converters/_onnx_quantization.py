@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import packages, scratch
-from edge_cifar.converters import Calibration, Options, _bias_correction, _graph, _layers, _onnx_weights, _shared
+from edge_cifar import conversion_cache, packages, weighted_layers
+from edge_cifar.converters import Calibration, Options, _bias_correction, _graph, _onnx_weights
+from edge_cifar.storage import scratch
 
 _EXTRA = "convert"
 _BATCH = 25
@@ -30,13 +31,13 @@ def quantized(model: Any, fp32: bytes, calibration: Calibration, options: Option
     """
     quantization = packages.require("onnxruntime.quantization", _EXTRA)
     qdq = packages.require("onnxruntime.quantization.qdq_quantizer", _EXTRA)
-    shifts = _shared.once(
+    shifts = conversion_cache.once(
         model,
         ("onnx shifts", calibration.digest()),
         lambda: _bias_correction.shifts(model, calibration, _onnx_weights.steps),
     )
     network = _with_shapes(fp32)
-    layers = _layers.match(model, _filters(network.graph))
+    layers = weighted_layers.match(model, _filters(network.graph))
     chosen = {
         name: layer
         for name, layer in layers.items()
@@ -80,7 +81,7 @@ def ranges(model: Any, fp32: bytes, calibration: Calibration) -> Any:
         fp32: the ONNX model.
         calibration: the images, and how ranges follow from them.
     """
-    return _shared.once(model, ("onnx ranges", calibration.digest()), lambda: _ranges(fp32, calibration))
+    return conversion_cache.once(model, ("onnx ranges", calibration.digest()), lambda: _ranges(fp32, calibration))
 
 
 def _ranges(fp32: bytes, calibration: Calibration) -> Any:

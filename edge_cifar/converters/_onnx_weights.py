@@ -1,7 +1,7 @@
 """Scales for 8-bit weights with which no processor's multiplication overflows.
 
 Signed weights beside unsigned activations are what x86 and Arm have dot products for. x86 processors without VNNI add
-two products in 16 bits (:mod:`edge_cifar.contents._saturation`), which weights of the full 8 bits overflow: resnet8
+two products in 16 bits (:mod:`edge_cifar.int8_saturation`), which weights of the full 8 bits overflow: resnet8
 lost 28 points there. Seven bits for all would be safe too, but a filter with one large weight can keep more.
 """
 
@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar import packages
-from edge_cifar.contents._saturation import LARGEST_PAIR, largest_pair
+from edge_cifar.int8_saturation import LARGEST_PAIR, largest_pair
 
 _EXTRA = "convert"
 # Symmetric, so -128 is not used.

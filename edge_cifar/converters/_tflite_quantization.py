@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import packages
-from edge_cifar.converters import Calibration, Options, _bias_correction, _for_integers, _graph, _layers, _shared
-from edge_cifar.runtimes import Range
+from edge_cifar import conversion_cache, packages, weighted_layers
+from edge_cifar.converters import Calibration, Options, _bias_correction, _for_integers, _graph
+from edge_cifar.pixels import Range
 
 _EXTRA = "train"
 # Operators with weights; where each holds its outputs among the axes of its weights.
@@ -75,7 +75,7 @@ def calibrated(
 
 def _calibrated(model: Any, calibration: Calibration, fp32: Callable[[Any], bytes]) -> bytes:
     # The ranges are those of the network as it is, whichever layers are quantized afterwards.
-    return _shared.once(
+    return conversion_cache.once(
         model,
         ("tflite ranges", calibration.digest()),
         lambda: bytes(_calibrator(_to_quantize(model, fp32)).calibrate(_samples(calibration))),
@@ -95,15 +95,15 @@ def ranges(calibrated: bytes) -> dict[str, Range]:
 
 
 def _prepared(model: Any) -> Any:
-    return _shared.once(model, "tflite prepared", lambda: _for_integers.prepared(model))
+    return conversion_cache.once(model, "tflite prepared", lambda: _for_integers.prepared(model))
 
 
 def _to_quantize(model: Any, fp32: Callable[[Any], bytes]) -> bytes:
-    return _shared.once(model, "tflite to quantize", lambda: fp32(_prepared(model)))
+    return conversion_cache.once(model, "tflite to quantize", lambda: fp32(_prepared(model)))
 
 
 def _shifts(model: Any, calibration: Calibration) -> dict[str, NDArray[np.float32]]:
-    return _shared.once(
+    return conversion_cache.once(
         model, ("tflite shifts", calibration.digest()), lambda: _bias_correction.shifts(_prepared(model), calibration)
     )
 
@@ -123,7 +123,7 @@ def _sixteen_bits(
         # It remembers what it was shown, and is shown no more.
         return bytes(quantized), bytes(calibrator.calibrate(lambda: iter(())))
 
-    return _shared.once(model, (_WIDE, calibration.digest(), options), make)
+    return conversion_cache.once(model, (_WIDE, calibration.digest(), options), make)
 
 
 def _calibrator(network: bytes) -> Any:
@@ -175,7 +175,7 @@ def _weighted(model: Any) -> dict[str, _Operator]:
 
 
 def _matched(model: Any, start: Any) -> dict[str, str]:
-    return _layers.match(start, {name: operator.filters for name, operator in _weighted(model).items()})
+    return weighted_layers.match(start, {name: operator.filters for name, operator in _weighted(model).items()})
 
 
 def _corrected(network: bytes, start: Any, shifts: Mapping[str, NDArray[np.float32]], options: Options) -> bytes:

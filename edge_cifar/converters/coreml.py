@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, packages, quiet, strict_json
+from edge_cifar import conversion_cache, packages
 from edge_cifar.converters import (
     AS_THEY_COME,
     Calibration,
@@ -17,11 +17,12 @@ from edge_cifar.converters import (
     _coreml_bias,
     _coreml_observed,
     _graph,
-    _shared,
 )
 from edge_cifar.errors import UsageError, unknown
-from edge_cifar.runtimes import Range
+from edge_cifar.pixels import Range
+from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import coreml as runtime
+from edge_cifar.storage import files, strict_json
 
 SUFFIX = runtime.SUFFIX
 PACKAGES = ("coremltools",)
@@ -92,12 +93,12 @@ def convert(
         MissingPackage: coremltools or TensorFlow is not installed.
     """
     system = target(precision, options.deployment_target)
-    with quiet.captured():
+    with output_capture.captured():
         # Says at import which of its parts only work on a Mac.
         coremltools = packages.require("coremltools", _EXTRA)
-    chatter = quiet.Chatter()
+    chatter = output_capture.Chatter()
     try:
-        with quiet.captured() as chatter:
+        with output_capture.captured() as chatter:
             start = program = _in_floats(coremltools, model, precision, system, labels)
             if precision in CALIBRATED:
                 program = _coreml_activations.quantized(coremltools, program, _seen(model, start, system, calibration))
@@ -112,7 +113,7 @@ def convert(
     program.user_defined_metadata["labels"] = json.dumps(list(labels))
     for name, text in metadata.items():
         program.user_defined_metadata[name] = text
-    with files.appears_whole(path) as partial, quiet.captured():
+    with files.appears_whole(path) as partial, output_capture.captured():
         program.save(str(partial))
         _reproducible(coremltools, partial)
     description = program.get_spec().description
@@ -146,7 +147,7 @@ def observed(
     if precision not in CALIBRATED:
         return None
     system = target(precision, options.deployment_target)
-    with quiet.captured():
+    with output_capture.captured():
         program = _in_floats(packages.require("coremltools", _EXTRA), model, precision, system, labels)
         seen = _seen(model, program, system, calibration)
         program.save(str(path))
@@ -156,7 +157,7 @@ def observed(
 def _in_floats(coremltools: Any, model: Any, precision: str, system: str, labels: Sequence[str]) -> Any:
     """The program that a precision starts from."""
     floats = "fp32" if precision == "fp32" else "fp16"
-    return _shared.once(
+    return conversion_cache.once(
         model,
         ("coreml", floats, system, tuple(labels)),
         lambda: _program(coremltools, model, floats, system, labels),
@@ -165,7 +166,7 @@ def _in_floats(coremltools: Any, model: Any, precision: str, system: str, labels
 
 def _seen(model: Any, program: Any, system: str, calibration: Calibration) -> _coreml_observed.Observed:
     what = ("coreml observed", system, calibration.digest())
-    return _shared.once(model, what, lambda: _coreml_observed.observe(program, calibration))
+    return conversion_cache.once(model, what, lambda: _coreml_observed.observe(program, calibration))
 
 
 def _calibration(calibration: Calibration, precision: str) -> dict[str, Any] | None:

@@ -9,10 +9,12 @@ from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, packages, quiet, scratch
-from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _graph, _onnx_quantization, _onnx_weights, _shared
-from edge_cifar.runtimes import Range
+from edge_cifar import conversion_cache, packages
+from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _graph, _onnx_quantization, _onnx_weights
+from edge_cifar.pixels import Range
+from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import onnxruntime as runtime
+from edge_cifar.storage import files, scratch
 
 SUFFIX = runtime.SUFFIX
 PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
@@ -68,9 +70,9 @@ def convert(
         MissingPackage: tf2onnx, onnx, ONNX Runtime or TensorFlow is not installed.
     """
     onnx = packages.require("onnx", _EXTRA)
-    chatter = quiet.Chatter()
+    chatter = output_capture.Chatter()
     try:
-        with quiet.captured() as chatter:
+        with output_capture.captured() as chatter:
             fp32 = _fp32(onnx, model)
             if precision in CALIBRATED:
                 graph = _onnx_quantization.quantized(model, fp32, calibration, options)
@@ -118,7 +120,7 @@ def observed(
     """
     if precision not in CALIBRATED:
         return None
-    with quiet.captured():
+    with output_capture.captured():
         fp32 = _fp32(packages.require("onnx", _EXTRA), model)
         ranges = _onnx_quantization.ranges(model, fp32, calibration)
     path.write_bytes(fp32)
@@ -127,7 +129,7 @@ def observed(
 
 def _fp32(onnx: Any, model: Any) -> bytes:
     """The model as ONNX, its batch normalizations folded into the convolutions before them."""
-    return _shared.once(model, "onnx", lambda: _folded(onnx, model))
+    return conversion_cache.once(model, "onnx", lambda: _folded(onnx, model))
 
 
 def _folded(onnx: Any, model: Any) -> bytes:

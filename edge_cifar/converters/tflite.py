@@ -7,9 +7,12 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files, packages, quiet
-from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _graph, _shared, _tflite_quantization
-from edge_cifar.runtimes import Range, litert
+from edge_cifar import conversion_cache, packages
+from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _graph, _tflite_quantization
+from edge_cifar.pixels import Range
+from edge_cifar.processes import output_capture
+from edge_cifar.runtimes import litert
+from edge_cifar.storage import files
 
 SUFFIX = litert.SUFFIX
 PACKAGES = ()
@@ -63,9 +66,9 @@ def convert(
         MissingPackage: TensorFlow is not installed.
     """
     tensorflow = packages.require_tensorflow()
-    chatter = quiet.Chatter()
+    chatter = output_capture.Chatter()
     try:
-        with quiet.captured() as chatter:
+        with output_capture.captured() as chatter:
             flatbuffer = _flatbuffer(tensorflow, model, precision, calibration, options)
     except Exception as error:
         # TensorFlow's converter raises whatever its passes raise, down to bare Exception.
@@ -105,7 +108,7 @@ def observed(
     if precision not in CALIBRATED:
         return None
     tensorflow = packages.require_tensorflow()
-    with quiet.captured():
+    with output_capture.captured():
         calibrated = _tflite_quantization.calibrated(
             tensorflow, model, precision, calibration, options, lambda start: _fp32(tensorflow, start)
         )
@@ -139,7 +142,7 @@ def _flatbuffer(tensorflow: Any, model: Any, precision: str, calibration: Calibr
 
 
 def _fp32(tensorflow: Any, model: Any) -> bytes:
-    return _shared.once(model, "tflite", lambda: bytes(_converter(tensorflow, model).convert()))
+    return conversion_cache.once(model, "tflite", lambda: bytes(_converter(tensorflow, model).convert()))
 
 
 def _converter(tensorflow: Any, model: Any) -> Any:

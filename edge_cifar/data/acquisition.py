@@ -12,12 +12,12 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import BinaryIO
 
-from edge_cifar import files
 from edge_cifar.data.archive import extract
 from edge_cifar.data.download import download
 from edge_cifar.data.published import PublishedSet
 from edge_cifar.errors import DataError
 from edge_cifar.progress import Progress
+from edge_cifar.storage import files
 
 ENVIRONMENT = "EDGE_CIFAR_DATA"
 

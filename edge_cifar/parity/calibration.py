@@ -12,10 +12,10 @@ from itertools import pairwise
 
 import numpy as np
 
-from edge_cifar.contents import Link, Network
 from edge_cifar.parity import pairing, ranges
 from edge_cifar.parity.ranges import Stored, Value
-from edge_cifar.runtimes import Range
+from edge_cifar.pixels import Range
+from edge_cifar.readers import Link, Network
 from edge_cifar.variant import Variant
 
 Seen = Range | None

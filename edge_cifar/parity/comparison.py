@@ -9,12 +9,12 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_cifar.documents.reference import Reference
 from edge_cifar.evaluation.agreement import Agreement, agreement, confident_agreement, margin
 from edge_cifar.evaluation.metrics import Interval, accuracy, calibration_interval
 from edge_cifar.evaluation.paired import PairedDrop, paired_drop
 from edge_cifar.parity.diagnosis import always_the_same, no_probabilities
 from edge_cifar.parity.tolerances import Tolerance
-from edge_cifar.reference import Reference
 
 _NORMAL_95 = 1.96
 

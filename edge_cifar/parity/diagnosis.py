@@ -8,7 +8,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.evaluation import scores
-from edge_cifar.parity.views import MISTAKES, PLAIN
+from edge_cifar.parity.perturbations import MISTAKES, PLAIN
 
 Probabilities = NDArray[np.float32]
 
@@ -38,7 +38,8 @@ def diagnose(reference: Probabilities, answers: Mapping[str, Probabilities], lab
 
     Args:
         reference: float32 ``[N, classes]``, the Keras model's probabilities.
-        answers: the artifact's probabilities, by view (see :mod:`edge_cifar.parity.views`); ``plain`` is among them.
+        answers: the artifact's probabilities, by perturbation (see :mod:`edge_cifar.parity.perturbations`); ``plain``
+            is among them.
         labels: class names.
     """
     plain = answers[PLAIN]

@@ -5,8 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_cifar import files, packages
+from edge_cifar import packages
 from edge_cifar.parity.layers import Drift
+from edge_cifar.storage import files
 
 # One colour a format, one line style a precision; colours that people who see no red or green tell apart.
 _COLOURS = {"tflite": "#0072B2", "onnx": "#D55E00", "coreml": "#009E73"}

@@ -11,13 +11,13 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import edge_cifar.contents
+import edge_cifar.readers
 from edge_cifar import plugins
-from edge_cifar.artifact import Artifact
-from edge_cifar.contents import Network
+from edge_cifar.documents.bundle import Artifact
 from edge_cifar.errors import BundleError
 from edge_cifar.parity import calibration, pairing, ranges
 from edge_cifar.parity.weights import wrong_constant
+from edge_cifar.readers import Network
 from edge_cifar.variant import Variant
 
 # Those whose weights are the fp32 artifact's, rounded.
@@ -80,7 +80,7 @@ def sibling_of(variant: Variant) -> Variant | None:
 
 def readable(artifact: Artifact) -> bool:
     """Whether files of an artifact's format are read here; other packages may add formats."""
-    return artifact.variant.format in plugins.names(edge_cifar.contents)
+    return artifact.variant.format in plugins.names(edge_cifar.readers)
 
 
 def network(artifact: Artifact) -> Network:
@@ -89,7 +89,7 @@ def network(artifact: Artifact) -> Network:
     Raises:
         BundleError: its file is damaged.
     """
-    found: Network = plugins.load(edge_cifar.contents, artifact.variant.format, "format").network(artifact.path)
+    found: Network = plugins.load(edge_cifar.readers, artifact.variant.format, "format").network(artifact.path)
     return found
 
 

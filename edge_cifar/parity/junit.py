@@ -8,8 +8,8 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_cifar import files
 from edge_cifar.parity.verification import Verification
+from edge_cifar.storage import files
 
 # What XML 1.0 admits; a runtime's message may hold other control characters.
 _NOT_XML = re.compile("[^\t\n\r\u0020-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")

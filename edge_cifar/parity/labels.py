@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_cifar.artifact import Artifact, Bundle
+from edge_cifar.documents.bundle import Artifact, Bundle
 
 LABELS = "labels.txt"
 

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from edge_cifar.activations import Activations
+from edge_cifar.documents.activations import Activations
 from edge_cifar.parity.matching import Match
 from edge_cifar.variant import Variant
 

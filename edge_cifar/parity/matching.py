@@ -17,8 +17,8 @@ from typing import TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar.activations import Activations, Layer, positions
-from edge_cifar.contents import Observer, Sources
+from edge_cifar.documents.activations import Activations, Layer, positions
+from edge_cifar.readers import Observer, Sources
 
 Values = NDArray[np.float32]
 Shape = tuple[int, ...]

@@ -13,10 +13,10 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_cifar.contents import BIAS, KERNEL, Link, Network, Operation
 from edge_cifar.errors import BundleError
 from edge_cifar.parity import rewrites
-from edge_cifar.runtimes._pixels import Quantization
+from edge_cifar.pixels import Quantization
+from edge_cifar.readers import BIAS, KERNEL, Link, Network, Operation
 from edge_cifar.variant import Variant
 
 # Of what is added or multiplied the order makes no difference.

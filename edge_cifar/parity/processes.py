@@ -17,11 +17,12 @@ from typing import Any, ParamSpec, TypeVar
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import archives, deaths, scratch, strict_json
 from edge_cifar.parity import worker
 from edge_cifar.parity.matching import Match
-from edge_cifar.parity.views import PLAIN
-from edge_cifar.workers import ONE_THREAD, worker_command, worker_environment
+from edge_cifar.parity.perturbations import PLAIN
+from edge_cifar.processes import exit_status
+from edge_cifar.processes.launch import ONE_THREAD, worker_command, worker_environment
+from edge_cifar.storage import archives, scratch, strict_json
 
 Outcome = TypeVar("Outcome")
 Result = TypeVar("Result")
@@ -174,7 +175,7 @@ class Workers:
                 return Refusal(reason=reason, unavailable=False, seconds=seconds)
             if status:
                 said = (out / "stderr").read_text(encoding="utf-8", errors="replace")
-                return Refusal(reason=deaths.of(status, said).cause, unavailable=False, seconds=seconds)
+                return Refusal(reason=exit_status.of(status, said).cause, unavailable=False, seconds=seconds)
             if (out / worker.REFUSAL).exists():
                 refusal = strict_json.message((out / worker.REFUSAL).read_text(encoding="utf-8"))
                 return Refusal(reason=refusal["reason"], unavailable=refusal["unavailable"], seconds=seconds)

@@ -16,8 +16,8 @@ from dataclasses import replace
 
 import numpy as np
 
-from edge_cifar.contents import BIAS, KERNEL, OPERAND, Link, Network, Operation, Weight
-from edge_cifar.runtimes import Range
+from edge_cifar.pixels import Range
+from edge_cifar.readers import BIAS, KERNEL, OPERAND, Link, Network, Operation, Weight
 
 # Activations that cut off, by the format's names, with what they leave.
 _CUTTING: dict[str, Range] = {

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
-from edge_cifar.artifact import Artifact
-from edge_cifar.contents import onnx
+from edge_cifar.documents.bundle import Artifact
 from edge_cifar.errors import BundleError
 from edge_cifar.parity.verification import Verification
+from edge_cifar.readers import onnx
 from edge_cifar.runtimes.onnxruntime import SUFFIX
 
 

@@ -12,10 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar.contents import BIAS, KERNEL, Weight
 from edge_cifar.parity.pairing import Pair
-from edge_cifar.runtimes import Range
-from edge_cifar.runtimes._pixels import Quantization
+from edge_cifar.pixels import Quantization, Range
+from edge_cifar.readers import BIAS, KERNEL, Weight
 from edge_cifar.variant import Variant
 
 Floats = NDArray[np.float64]

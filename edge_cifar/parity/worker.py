@@ -18,15 +18,17 @@ from typing import Any
 
 import numpy as np
 
-import edge_cifar.contents
-from edge_cifar import archives, plugins, strict_json
-from edge_cifar.activations import Activations
+import edge_cifar.readers
+from edge_cifar import plugins
+from edge_cifar.documents.activations import Activations
+from edge_cifar.documents.reference import Reference
 from edge_cifar.errors import EdgeCifarError, RuntimeUnavailable
 from edge_cifar.parity.matching import match
-from edge_cifar.parity.views import PLAIN, show
-from edge_cifar.reference import Reference
-from edge_cifar.runtimes import Images, Runtime, Setup, loading
-from edge_cifar.workers import end_with_the_caller
+from edge_cifar.parity.perturbations import PLAIN, show
+from edge_cifar.pixels import Images, Setup
+from edge_cifar.processes.launch import end_with_the_caller
+from edge_cifar.runtimes import Runtime, loading
+from edge_cifar.storage import archives, strict_json
 
 ANSWERS = "answers.npz"
 MATCHES = "matches.json"
@@ -44,7 +46,7 @@ def answer(artifact: Path, images: Path, start: int, stop: int, views: Sequence[
         images: the bundle's ``reference.npz``, or an ``.npy`` file of uint8 ``[N, H, W, 3]``.
         start: number of the first image.
         stop: number of the image behind the last.
-        views: names from :mod:`edge_cifar.parity.views`.
+        views: names from :mod:`edge_cifar.parity.perturbations`.
         out: an existing folder; ``answers.npz`` appears in it, with the runtime's name, the
             artifact's input shape, the labels that it holds, and float32 ``[count, classes]`` under
             ``view:NAME``. Images of another shape than the artifact's are not fed, and no view is written.
@@ -75,7 +77,7 @@ def match_layers(format_: str, artifact: Path, reference: Path, activations: Pat
         activations: its ``activations.npz``.
         out: an existing folder; ``matches.json`` appears in it.
     """
-    module = plugins.load(edge_cifar.contents, format_, "format")
+    module = plugins.load(edge_cifar.readers, format_, "format")
     layers = Activations.read(activations)
     images = Reference.read(reference).first(layers.images).images
     matches = match(layers, module.sources(artifact), lambda observer: module.observe(artifact, images, observer))

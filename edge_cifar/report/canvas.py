@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_cifar import files, packages
+from edge_cifar import packages
 from edge_cifar.report import palette
+from edge_cifar.storage import files
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes

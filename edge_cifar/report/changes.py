@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
-from edge_cifar.artifact import Bundle
-from edge_cifar.reference import Reference
+from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.reference import Reference
 from edge_cifar.report.examples import png
 from edge_cifar.report.fields import Fields
 

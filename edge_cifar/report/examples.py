@@ -13,8 +13,8 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_cifar.data import Split
+from edge_cifar.documents.predictions import Predictions
 from edge_cifar.errors import RunError
-from edge_cifar.evaluation.predictions import Predictions
 from edge_cifar.report.measurements import Data
 from edge_cifar.report.trained import Trained
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from typing import Any
 
-from edge_cifar.artifact import Bundle
+from edge_cifar.documents.bundle import Bundle
 
 _KERAS = "keras-fp32"
 

@@ -7,8 +7,8 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files
-from edge_cifar.artifact import MANIFEST, Bundle
+from edge_cifar.documents.bundle import MANIFEST, Bundle
+from edge_cifar.documents.run import RECORD, Run
 from edge_cifar.report import changes
 from edge_cifar.report.advice import Limits
 from edge_cifar.report.fields import Fields
@@ -18,7 +18,7 @@ from edge_cifar.report.outdated import without_outdated
 from edge_cifar.report.page import Document
 from edge_cifar.report.parity import NOT_ASKED, Parity, read_parity
 from edge_cifar.report.trained import Trained, read_run
-from edge_cifar.run import RECORD, Run
+from edge_cifar.storage import files
 
 RESULT = "bench.json"
 # What `bench --on` brought home from other machines.

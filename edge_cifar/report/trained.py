@@ -6,12 +6,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from edge_cifar import files
+from edge_cifar.documents.predictions import Predictions
+from edge_cifar.documents.run import Run
 from edge_cifar.errors import EdgeCifarError
-from edge_cifar.evaluation.predictions import Predictions
 from edge_cifar.report.fields import Fields
 from edge_cifar.report.measurements import Data
-from edge_cifar.run import Run
+from edge_cifar.storage import files
 
 _LARGEST_PICTURE_BYTES = 1_000_000
 

@@ -26,45 +26,14 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Literal, Protocol
+from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-Images = NDArray[np.uint8]
+from edge_cifar.pixels import Ground, Images, Layout, Range
+
 Probabilities = NDArray[np.float32]
-Range = tuple[float, float]
-Ranges = tuple[Range, Range, Range]
-Layout = Literal["nhwc", "nchw"]
-# Why pixels are given in a range: a user told it, the file says it, its quantization spans it, or nothing does.
-Ground = Literal["told", "stated", "quantized", "assumed"]
-# Sides in pixels of the images for a file that takes any, where nothing else says: what ImageNet's networks see.
-ANY_SIZE = (224, 224)
-
-
-@dataclass(frozen=True, kw_only=True)
-class Setup:
-    """How a file is run where somebody cares; an ordinary caller does not.
-
-    Attributes:
-        backend: what computes it, one of the runtime's ``BACKENDS``; None for the first of them.
-        batch: images in one inference.
-        input_range: real values of pixels 0 and 255, where a file of somebody else's does not tell;
-            None for what its quantization says, and raw pixels where that says nothing.
-        channel_ranges: those of red, green and blue, where they differ; in place of ``input_range``.
-        layout: order of its input's dimensions; None for what their sizes say.
-        image_size: height and width of the images, for a file that takes any.
-    """
-
-    backend: str | None = None
-    batch: int = 1
-    input_range: Range | None = None
-    channel_ranges: Ranges | None = None
-    layout: Layout | None = None
-    image_size: tuple[int, int] = ANY_SIZE
-
-
-PLAIN = Setup()
 
 
 @dataclass(frozen=True, kw_only=True)

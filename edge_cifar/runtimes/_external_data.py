@@ -9,9 +9,9 @@ import mmap
 from collections.abc import Iterator
 from pathlib import Path
 
-from edge_cifar import files
 from edge_cifar.errors import BundleError
-from edge_cifar.runtimes._mil.wire import LENGTH, Budget, Field, Message
+from edge_cifar.protobuf import LENGTH, Budget, Field, Message
+from edge_cifar.storage import files
 
 _MARK = b"location"
 # Which fields of a message lead to tensors, by what the message is, and what the field's own message is.

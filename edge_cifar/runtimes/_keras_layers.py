@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar.activations import Activations, Layer, positions
+from edge_cifar.documents.activations import Activations, Layer, positions
 
 Values = NDArray[np.float32]
 _SCALING = ("Rescaling", "Normalization")

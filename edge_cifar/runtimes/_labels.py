@@ -9,9 +9,9 @@ from collections.abc import Collection, Mapping
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import strict_json
 from edge_cifar.errors import BundleError
-from edge_cifar.runtimes._flatbuffer import Flatbuffer
+from edge_cifar.flatbuffer import Flatbuffer
+from edge_cifar.storage import strict_json
 
 LABELS = "labels"
 # As other exporters call them, Ultralytics' "names" among them: a Python dict by class number, or a list.

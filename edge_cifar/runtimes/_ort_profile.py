@@ -8,9 +8,9 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import strict_json
 from edge_cifar.errors import BundleError
 from edge_cifar.runtimes import Operator
+from edge_cifar.storage import strict_json
 
 _FEWEST = 5
 # A profile keeps every event of every inference: about 300 bytes a node.

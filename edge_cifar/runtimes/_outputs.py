@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.errors import BundleError
-from edge_cifar.runtimes._pixels import text
+from edge_cifar.pixels import text
 
 
 def demand_one_of_each(source: str, inputs: Sequence[str], outputs: Sequence[str]) -> None:

@@ -10,21 +10,11 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edge_cifar import packages, quiet
+from edge_cifar import packages
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
-from edge_cifar.runtimes import (
-    PLAIN,
-    Ground,
-    Images,
-    Layout,
-    Operator,
-    Probabilities,
-    Runtime,
-    Setup,
-    _coreml_plan,
-    _labels,
-    _outputs,
-)
+from edge_cifar.pixels import PLAIN, Ground, Images, Layout, Setup
+from edge_cifar.processes import output_capture
+from edge_cifar.runtimes import Operator, Probabilities, Runtime, _coreml_plan, _labels, _outputs
 
 SUFFIX = ".mlpackage"
 DEVICE = True
@@ -91,10 +81,10 @@ def _model(path: Path, setup: Setup) -> Any:
     reason = unavailable()
     if reason:
         raise RuntimeUnavailable(reason)
-    with quiet.captured():
+    with output_capture.captured():
         coremltools = packages.require(LIBRARY, _EXTRA)
     try:
-        with quiet.captured():
+        with output_capture.captured():
             unit = coremltools.ComputeUnit[_COMPUTE_UNITS[setup.backend or BACKENDS[0]]]
             return coremltools.models.MLModel(str(path), compute_units=unit)
     except Exception as error:

@@ -1,7 +1,7 @@
 """Core ML programs, computed by a reference evaluator in NumPy, on any machine.
 
 It proves what a ``.mlpackage`` says, not what Apple's kernels make of it, and is never timed as if it were a
-device. See :mod:`edge_cifar.runtimes._mil`.
+device. See :mod:`edge_cifar.mil`.
 """
 
 from __future__ import annotations
@@ -13,11 +13,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edge_cifar.errors import BundleError
-from edge_cifar.runtimes import PLAIN, Ground, Images, Layout, Probabilities, Range, Setup
-from edge_cifar.runtimes._mil import package, planner
-from edge_cifar.runtimes._mil.constants import CONST, CONSTEXPR
-from edge_cifar.runtimes._mil.constants import read as read_constants
-from edge_cifar.runtimes._mil.evaluate import Evaluator, Observer
+from edge_cifar.mil import package, planner
+from edge_cifar.mil.constants import CONST, CONSTEXPR
+from edge_cifar.mil.constants import read as read_constants
+from edge_cifar.mil.evaluate import Evaluator, Observer
+from edge_cifar.pixels import PLAIN, Ground, Images, Layout, Range, Setup
+from edge_cifar.runtimes import Probabilities
 
 SUFFIX = ".mlpackage"
 DEVICE = False

@@ -10,23 +10,14 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import archives, files, packages, quiet, scratch
-from edge_cifar.activations import Activations
+from edge_cifar import packages
+from edge_cifar.documents.activations import Activations
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
-from edge_cifar.runtimes import (
-    PLAIN,
-    Ground,
-    Images,
-    Operator,
-    Probabilities,
-    Runtime,
-    Setup,
-    _keras_flat,
-    _keras_layers,
-    _outputs,
-)
-from edge_cifar.runtimes._pixels import ImageInput, Quantization
+from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup
+from edge_cifar.processes import output_capture
+from edge_cifar.runtimes import Operator, Probabilities, Runtime, _keras_flat, _keras_layers, _outputs
 from edge_cifar.runtimes._remedies import refusal
+from edge_cifar.storage import archives, files, scratch
 
 SUFFIX = ".keras"
 ALSO = (".h5", ".hdf5")
@@ -101,7 +92,7 @@ def _read(keras: Any, path: Path) -> Any:
             archives.demand_modest(path)
         else:
             _demand_modest_weights(path)
-        with quiet.captured():
+        with output_capture.captured():
             return _loaded(keras, path)
     except files.DAMAGE as error:
         raise BundleError(refusal(str(path), "Keras model that can be loaded", error, _REMEDIES, _NO_REMEDY)) from error

@@ -9,10 +9,11 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import packages, quiet
+from edge_cifar import packages
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
-from edge_cifar.runtimes import PLAIN, Ground, Images, Operator, Probabilities, Runtime, Setup, _labels, _outputs
-from edge_cifar.runtimes._pixels import ImageInput, Quantization, filled, stored_type
+from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup, filled, stored_type
+from edge_cifar.processes import output_capture
+from edge_cifar.runtimes import Operator, Probabilities, Runtime, _labels, _outputs
 from edge_cifar.runtimes._remedies import refusal
 
 SUFFIX = ".tflite"
@@ -52,13 +53,13 @@ def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
     options: dict[str, Any] = {"model_path": str(path), "num_threads": threads}
     if setup.backend == "builtin":
         options["experimental_op_resolver_type"] = module.OpResolverType.BUILTIN_WITHOUT_DEFAULT_DELEGATES
-    with _faults(str(path)), quiet.captured():
+    with _faults(str(path)), output_capture.captured():
         interpreter = module.Interpreter(**options)
     inputs = interpreter.get_input_details()
     if len(inputs) == 1:
         # Looked at before memory is given to what the file claims.
         _image_input(inputs[0], path.name, setup)
-    with _faults(str(path)), quiet.captured():
+    with _faults(str(path)), output_capture.captured():
         interpreter.allocate_tensors()
     return LiteRT(interpreter, path, setup)
 
@@ -162,7 +163,7 @@ class LiteRT:
         if shape == self._shape:
             return
         try:
-            with quiet.captured():
+            with output_capture.captured():
                 self._interpreter.resize_tensor_input(self._input_index, shape)
                 self._interpreter.allocate_tensors()
         except (ValueError, RuntimeError) as error:

@@ -9,7 +9,8 @@ import edge_cifar.runtimes
 from edge_cifar import plugins
 from edge_cifar.arguments import whole
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
-from edge_cifar.runtimes import PLAIN, Runtime, Setup
+from edge_cifar.pixels import PLAIN, Setup
+from edge_cifar.runtimes import Runtime
 
 
 def modules() -> tuple[ModuleType, ...]:

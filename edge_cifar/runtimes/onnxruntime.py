@@ -9,23 +9,13 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import packages, quiet, scratch
+from edge_cifar import packages
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable
-from edge_cifar.runtimes import (
-    PLAIN,
-    Ground,
-    Images,
-    Operator,
-    Probabilities,
-    Runtime,
-    Setup,
-    _external_data,
-    _labels,
-    _ort_profile,
-    _outputs,
-)
-from edge_cifar.runtimes._pixels import ImageInput, Quantization, filled
+from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup, filled
+from edge_cifar.processes import output_capture
+from edge_cifar.runtimes import Operator, Probabilities, Runtime, _external_data, _labels, _ort_profile, _outputs
 from edge_cifar.runtimes._remedies import refusal
+from edge_cifar.storage import scratch
 
 SUFFIX = ".onnx"
 DEVICE = True
@@ -129,7 +119,7 @@ def _session(path: Path, threads: int, setup: Setup, profile_to: Path | None) ->
         # XNNPACK brings threads of its own; a second pool beside them would fight for the same cores.
         options.intra_op_num_threads = 1
         chosen = (provider, {"intra_op_num_threads": str(threads)})
-    with _faults(str(path)), quiet.captured():
+    with _faults(str(path)), output_capture.captured():
         session = onnxruntime.InferenceSession(str(path), options, providers=[chosen])
     # A provider whose library or device is missing is replaced by the CPU without an error.
     if provider not in session.get_providers():

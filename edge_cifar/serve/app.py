@@ -11,8 +11,8 @@ from typing import Any, BinaryIO
 from edge_cifar import model_files, packages
 from edge_cifar.errors import DataError, EdgeCifarError, NoPicture, PictureTooLarge, UsageError
 from edge_cifar.serve import openapi
-from edge_cifar.serve.crew import BusyError, Crew, Question
 from edge_cifar.serve.hosts import ForeignHostError, ForeignOriginError, Hosts
+from edge_cifar.serve.worker_pool import BusyError, Crew, Question
 
 MAX_BODY_BYTES = 32 << 20
 RETRY_AFTER_SECONDS = 1

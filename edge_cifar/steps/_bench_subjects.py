@@ -10,16 +10,17 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge_cifar.arguments import flattened, whole_or_all
-from edge_cifar.artifact import Bundle
-from edge_cifar.bench.examination import Examination
+from edge_cifar.bench.evaluation_set import Examination
 from edge_cifar.bench.subject import Subject
 from edge_cifar.data import Dataset, calibration
 from edge_cifar.data.loading import is_folder, load
+from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, DataError, UsageError
-from edge_cifar.parity.bundle import read_reference
+from edge_cifar.parity.verify import read_reference
+from edge_cifar.pixels import Layout, Range
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.run import Run
-from edge_cifar.runtimes import Layout, Range, loading
+from edge_cifar.runtimes import loading
 from edge_cifar.steps._bundles import open_bundle, run_of
 
 Target = Bundle | Run | Path | str

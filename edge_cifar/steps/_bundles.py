@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from edge_cifar import files
-from edge_cifar import run as runs
-from edge_cifar.artifact import MANIFEST, Bundle
 from edge_cifar.command_line import command_line
+from edge_cifar.documents import run as runs
+from edge_cifar.documents.bundle import MANIFEST, Bundle
+from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, EdgeCifarError, RunError
 from edge_cifar.progress import Progress
-from edge_cifar.run import Run
+from edge_cifar.storage import files
 
 Target = Bundle | Run | Path | str | None
 

@@ -5,9 +5,9 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
-from edge_cifar.artifact import MANIFEST, Artifact, Bundle
+from edge_cifar.documents.bundle import MANIFEST, Artifact, Bundle
+from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, RunError, RuntimeUnavailable
-from edge_cifar.run import Run
 from edge_cifar.runtimes import loading
 from edge_cifar.steps._bundles import exported, open_bundle
 

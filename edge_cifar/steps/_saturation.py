@@ -5,8 +5,8 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_cifar import machine
-from edge_cifar.contents import onnx
 from edge_cifar.errors import BundleError
+from edge_cifar.readers import onnx
 from edge_cifar.runtimes.onnxruntime import SUFFIX
 
 

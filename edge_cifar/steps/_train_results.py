@@ -7,14 +7,15 @@ import io
 import shutil
 from typing import TYPE_CHECKING, Any
 
-from edge_cifar import files, machine, packages, provenance
+from edge_cifar import machine, packages, provenance
 from edge_cifar.backbones import Model
+from edge_cifar.documents.predictions import Predictions
+from edge_cifar.documents.run import SCHEMA, Run
 from edge_cifar.errors import TrainingError
 from edge_cifar.evaluation import metrics, scores
-from edge_cifar.evaluation.predictions import Predictions
 from edge_cifar.progress import Progress
-from edge_cifar.run import SCHEMA, Run
-from edge_cifar.steps._run_data import RunData
+from edge_cifar.run_data import RunData
+from edge_cifar.storage import files
 
 if TYPE_CHECKING:
     from edge_cifar.training.checkpoint import State

@@ -6,9 +6,9 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import files
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.progress import Progress
+from edge_cifar.storage import files
 
 Row = Mapping[str, Any]
 

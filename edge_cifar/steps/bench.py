@@ -9,21 +9,22 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from edge_cifar import exclusion, files, machine, packages, provenance
+from edge_cifar import machine, packages, provenance
 from edge_cifar.arguments import several, whole
-from edge_cifar.artifact import Bundle
 from edge_cifar.bench import conditions, energy, peak, rows
-from edge_cifar.bench.lane import Lane
+from edge_cifar.bench.case import Lane
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.result import BenchmarkResult, BenchReport
 from edge_cifar.bench.session import Session
 from edge_cifar.bench.subject import KERAS, Subject, backends, runtime_name, stored, timed_runtime
+from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, MeasurementError, RuntimeUnavailable
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.run import Run
 from edge_cifar.steps import _saturation
 from edge_cifar.steps._bench_subjects import Pixels, Target, find_subjects
 from edge_cifar.steps._bundles import kept_beside, run_of
+from edge_cifar.storage import exclusion, files
 
 RESULT = "bench.json"
 PROFILE = "profile.png"

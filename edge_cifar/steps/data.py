@@ -8,11 +8,11 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import files
 from edge_cifar.data import Dataset, csv_files, loading, places
 from edge_cifar.data.published import PublishedSet
 from edge_cifar.errors import DataError, EdgeCifarError, UsageError
 from edge_cifar.progress import SILENT, Progress
+from edge_cifar.storage import files
 
 
 @dataclass(frozen=True, kw_only=True)

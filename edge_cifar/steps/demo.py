@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from edge_cifar import files
 from edge_cifar.errors import RunError
 from edge_cifar.progress import Advance, Progress
+from edge_cifar.storage import files
 
 MARKER = ".edge-cifar-demo"
 

@@ -7,18 +7,19 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import exclusion, files, packages
-from edge_cifar import run as runs
+from edge_cifar import packages
+from edge_cifar.documents import run as runs
+from edge_cifar.documents.run import Run
 from edge_cifar.errors import UsageError
+from edge_cifar.export import plan
+from edge_cifar.export.baseline import Baseline
+from edge_cifar.export.options import Settings
+from edge_cifar.export.sensitivity import LayerNoise, Subject, rank
+from edge_cifar.export.source import Source
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.report import layer_noise
-from edge_cifar.run import Run
-from edge_cifar.steps import _export_plan
-from edge_cifar.steps._export_baseline import Baseline
-from edge_cifar.steps._export_layers import LayerNoise, Subject, rank
-from edge_cifar.steps._export_settings import Settings
-from edge_cifar.steps._export_source import Source
-from edge_cifar.steps._run_data import load_run_data
+from edge_cifar.run_data import load_run_data
+from edge_cifar.storage import exclusion, files
 from edge_cifar.variant import Variant
 
 FOLDER = "diagnosis"
@@ -133,12 +134,12 @@ def _diagnose(
 
 
 def _formats(formats: Sequence[str] | None, precisions: Sequence[str] | None, progress: Progress) -> tuple[str, ...]:
-    able = [name for name in _export_plan.formats() if _PRECISION in _export_plan.converter(name).SELECTIVE]
+    able = [name for name in plan.formats() if _PRECISION in plan.converter(name).SELECTIVE]
     if precisions is not None and tuple(precisions) != (_PRECISION,):
         raise UsageError(f"--diagnose takes {_PRECISION} apart; leave --precision out")
-    if formats is None or _export_plan.ALL in formats:
+    if formats is None or plan.ALL in formats:
         formats = able
-    variants = _export_plan.choose(formats, [_PRECISION], progress)
+    variants = plan.choose(formats, [_PRECISION], progress)
     for variant in variants:
         if variant.format not in able:
             raise UsageError(f"--diagnose takes {' and '.join(able)} apart, not {variant.format}")

@@ -15,8 +15,9 @@ from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 import edge_cifar.converters
-from edge_cifar import allocator, machine, packages, plugins, programs
+from edge_cifar import machine, packages, plugins
 from edge_cifar.packages import installed
+from edge_cifar.processes import allocator, programs
 from edge_cifar.runtimes import loading, onnxruntime
 
 Area = Literal["train", "convert", "run", "measure"]

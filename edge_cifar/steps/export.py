@@ -9,32 +9,26 @@ from itertools import chain
 from pathlib import Path
 from typing import Literal
 
-from edge_cifar import exclusion, files, scratch
-from edge_cifar import run as runs
 from edge_cifar.arguments import several, whole, whole_or_all
-from edge_cifar.artifact import MANIFEST, Bundle
 from edge_cifar.data.calibration import doubts
+from edge_cifar.documents import run as runs
+from edge_cifar.documents.bundle import MANIFEST, Bundle
+from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, CheckFailed
+from edge_cifar.export import candidates, compress, plan, pool, writer
+from edge_cifar.export.acceptance import GATE_MINIMUM, Acceptance
+from edge_cifar.export.advice import advice, calibrated
+from edge_cifar.export.baseline import Baseline
+from edge_cifar.export.mixed_precision import Mender
+from edge_cifar.export.options import Settings
+from edge_cifar.export.pool import Conversion
+from edge_cifar.export.sensitivity import refuse_unknown
+from edge_cifar.export.source import Source
+from edge_cifar.export.worker import write_calibration
 from edge_cifar.parity.processes import Workers
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.run import Run
-from edge_cifar.steps import (
-    _export_artifacts,
-    _export_bundle,
-    _export_jobs,
-    _export_plan,
-    _export_retraining,
-)
-from edge_cifar.steps._export_advice import advice, calibrated
-from edge_cifar.steps._export_baseline import Baseline
-from edge_cifar.steps._export_check import GATE_MINIMUM, Acceptance
-from edge_cifar.steps._export_jobs import Conversion
-from edge_cifar.steps._export_layers import refuse_unknown
-from edge_cifar.steps._export_mend import Mender
-from edge_cifar.steps._export_settings import Settings
-from edge_cifar.steps._export_source import Source
-from edge_cifar.steps._export_worker import write_calibration
-from edge_cifar.steps._run_data import RunData, load_run_data
+from edge_cifar.run_data import RunData, load_run_data
+from edge_cifar.storage import exclusion, files, scratch
 from edge_cifar.variant import Variant
 
 
@@ -147,7 +141,7 @@ def write_bundle(
         CheckFailed: nothing could be kept, where an earlier bundle stands.
     """
     settings.refuse_out_of_range()
-    variants = _export_plan.choose(formats, precisions, progress, settings.changes)
+    variants = plan.choose(formats, precisions, progress, settings.changes)
     settings.refuse_unfit(variants)
     opened = runs.newest() if run is None else run if isinstance(run, Run) else Run.open(Path(run))
     opened.demand_weights()
@@ -184,7 +178,7 @@ def _write(
     with scratch.folder("export") as temporary:
         images = temporary / "calibration.npz"
         write_calibration(source.calibration, images)
-        retrainings = _export_retraining.retrain(source, data, variants, temporary, progress)
+        retrainings = compress.retrain(source, data, variants, temporary, progress)
         source = replace(source, retrained=retrainings.done)
         failed = [
             Conversion(variant=variant, reason=reason)
@@ -194,7 +188,7 @@ def _write(
         left = [variant for variant in variants if variant.change not in retrainings.failed]
         tasks = source.tasks(left, folder, images)
         # The workers convert while the Keras model answers for the images that are compared.
-        with _export_jobs.converting(tasks, settings.jobs or _export_jobs.default_jobs(len(tasks))) as conversions:
+        with pool.converting(tasks, settings.jobs or pool.default_jobs(len(tasks))) as conversions:
             baseline = Baseline.load(source.run, data, source.calibration.seed, settings.max_drop)
             yardstick = baseline.yardstick
             refuse_unknown(settings.named_layers, baseline.model)
@@ -202,10 +196,8 @@ def _write(
                 progress.say(
                     f"no loss of accuracy is gated: {len(yardstick.split)} validation images, {GATE_MINIMUM} are needed"
                 )
-            reference, references = _export_bundle.write_reference(
-                source, baseline, data, folder, settings.reference_images
-            )
-            draft = _export_bundle.draft(source, baseline, references, folder)
+            reference, references = writer.write_reference(source, baseline, data, folder, settings.reference_images)
+            draft = writer.draft(source, baseline, references, folder)
             with Workers() as workers:
                 acceptance = Acceptance.prepare(yardstick, reference, temporary, workers)
                 mender = (
@@ -213,10 +205,10 @@ def _write(
                     if settings.keeps_fewest
                     else None
                 )
-                written = _export_artifacts.collect(
+                written = candidates.collect(
                     variants, chain(failed, conversions), source, acceptance, draft, progress, mender
                 )
-    _export_bundle.write(source, draft, written)
+    writer.write(source, draft, written)
 
 
 def _refuse_occupied(place: Path, overwrite: bool) -> None:

@@ -17,14 +17,14 @@ from importlib import metadata
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import exclusion, files, scratch, strict_json
-from edge_cifar.artifact import MANIFEST, Bundle
 from edge_cifar.bench import rows
+from edge_cifar.documents.bundle import MANIFEST, Bundle
+from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, MeasurementError, UsageError
+from edge_cifar.processes.launch import worker_command
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.run import Run
 from edge_cifar.steps._bundles import open_bundle, run_of
-from edge_cifar.workers import worker_command
+from edge_cifar.storage import exclusion, files, scratch, strict_json
 
 # Where --install puts it there; nothing else of that machine is touched.
 _HOME = '"${XDG_CACHE_HOME:-$HOME/.cache}/edge-cifar/venv"'

@@ -7,14 +7,14 @@ from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_cifar import exclusion, files
-from edge_cifar import run as runs
 from edge_cifar.arguments import flattened
-from edge_cifar.artifact import Bundle
+from edge_cifar.documents import run as runs
+from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.run import RECORD, Run
 from edge_cifar.errors import EdgeCifarError
-from edge_cifar.exclusion import EXPORT
-from edge_cifar.run import RECORD, Run
-from edge_cifar.steps._run_data import load_run_data
+from edge_cifar.run_data import load_run_data
+from edge_cifar.storage import exclusion, files
+from edge_cifar.storage.exclusion import EXPORT
 
 if TYPE_CHECKING:
     from edge_cifar.report.examples import Examples

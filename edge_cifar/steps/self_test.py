@@ -16,12 +16,12 @@ from typing import Any, Literal
 import numpy as np
 from PIL import Image
 
-from edge_cifar import scratch
-from edge_cifar.artifact import Bundle
+from edge_cifar.documents.bundle import Bundle
 from edge_cifar.errors import CheckFailed, EdgeCifarError
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps._bundles import open_bundle
 from edge_cifar.steps.doctor import Diagnosis, doctor
+from edge_cifar.storage import scratch
 
 Status = Literal["passed", "failed", "skipped"]
 

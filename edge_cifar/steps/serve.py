@@ -9,13 +9,13 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from edge_cifar import machine
-from edge_cifar import run as runs
+from edge_cifar.documents import run as runs
 from edge_cifar.errors import UsageError
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.serve import app
-from edge_cifar.serve.crew import Crew, Member
 from edge_cifar.serve.hosts import Hosts
 from edge_cifar.serve.server import Server
+from edge_cifar.serve.worker_pool import Crew, Member
 from edge_cifar.steps import _saturation
 from edge_cifar.steps._choice import Choice, Model, choose_all
 from edge_cifar.visible import visible

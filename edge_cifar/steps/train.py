@@ -9,16 +9,17 @@ from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_cifar import backbones, exclusion, files, packages
+from edge_cifar import backbones, packages
 from edge_cifar.arguments import several
 from edge_cifar.backbones import Backbone, Model
 from edge_cifar.data.loading import is_folder, load
+from edge_cifar.documents.run import Run
 from edge_cifar.errors import DataError, RunError, UsageError, unknown
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.recipe import Recipe, Trainable, customized
-from edge_cifar.run import Run
-from edge_cifar.steps._run_data import RunData, split_data
+from edge_cifar.run_data import RunData, split_data
 from edge_cifar.steps._train_results import publish
+from edge_cifar.storage import exclusion, files
 
 if TYPE_CHECKING:
     from edge_cifar.training.checkpoint import State

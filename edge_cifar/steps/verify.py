@@ -6,16 +6,17 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import exclusion, files, machine, packages, provenance
-from edge_cifar.artifact import Bundle
+from edge_cifar import machine, packages, provenance
+from edge_cifar.documents.bundle import Bundle
 from edge_cifar.errors import UsageError
-from edge_cifar.parity.bundle import verify_bundle
 from edge_cifar.parity.drift_plot import draw
 from edge_cifar.parity.following import read_activations, with_layers
 from edge_cifar.parity.verification import Verification
+from edge_cifar.parity.verify import verify_bundle
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps import _verify_record
 from edge_cifar.steps._bundles import Target, kept_beside, open_bundle, run_of
+from edge_cifar.storage import exclusion, files
 
 RESULT = "verify.json"
 PLOT = "drift.png"

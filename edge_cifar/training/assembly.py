@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from edge_cifar.backbones import Backbone, Keras, Model
-from edge_cifar.backbones._pretrained import carry_over
+from edge_cifar.backbones.shared.pretrained import carry_over
 from edge_cifar.errors import UsageError
 
 

@@ -15,8 +15,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import archives, files, strict_json
 from edge_cifar.errors import RunError
+from edge_cifar.storage import archives, files, strict_json
 
 FILE = "state.npz"
 Arrays = list[NDArray[Any]]

@@ -11,8 +11,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import archives, files
 from edge_cifar.errors import BundleError
+from edge_cifar.storage import archives, files
 
 _ABOUT = "about.json"
 

@@ -10,9 +10,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import files
 from edge_cifar.backbones import Model
 from edge_cifar.recipe import Augmentation, Phase, Recipe
+from edge_cifar.storage import files
 from edge_cifar.training import phases
 from edge_cifar.training.feature_cut import Cut, cost, last_frozen_cut
 

@@ -12,11 +12,11 @@ import keras
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import files
 from edge_cifar.backbones import Model
 from edge_cifar.errors import BundleError
 from edge_cifar.progress import Progress
 from edge_cifar.recipe import Augmentation, Recipe
+from edge_cifar.storage import files
 from edge_cifar.training import feature_cache, parallel
 from edge_cifar.training.feature_cache import FeatureCache, Shapes
 from edge_cifar.training.feature_cut import Cut, between, cuts

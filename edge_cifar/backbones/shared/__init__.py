@@ -1,0 +1,1 @@
+"""What several architectures share: layers, heads, preprocessing, recipes, pretrained weights."""

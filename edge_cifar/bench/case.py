@@ -1,0 +1,130 @@
+"""One subject run one way: what was measured of it so far."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from itertools import groupby
+from typing import Any
+
+from edge_cifar import model_files
+from edge_cifar.bench.evaluation_set import Examination, Judgement
+from edge_cifar.bench.process import WorkerProcess
+from edge_cifar.bench.subject import Subject
+from edge_cifar.runtimes import Operator
+
+# What Python with a runtime takes before it loads anything; TensorFlow alone takes several times the rest.
+_RUNTIME_BYTES = {"keras": 700_000_000}
+_SMALL_RUNTIME_BYTES = 100_000_000
+
+
+@dataclass(kw_only=True, eq=False)
+class Lane:
+    """One subject with one backend, thread count and batch size.
+
+    Attributes:
+        subject: what is measured.
+        runtime: name of the runtime module.
+        backend: what computes it, one of the runtime's.
+        threads: CPU threads an inference may use.
+        batch: images in one inference.
+        failure: why measuring it was given up.
+        unavailable: whether that is because this machine or this file cannot do it, rather than a fault.
+        windows_ns: durations of single inferences by window, in nanoseconds.
+        rounds: the number of the round that each window was taken in; those of different groups differ.
+        first_ms: first inference, by process.
+        load_ms: load time, by process.
+        load_warm_ms: load times in a process that had loaded it before.
+        import_ms: time to import the runtime, by process.
+        own_cost_ns: what timing adds to an inference, by process.
+        base_bytes: resident size before loading, by process.
+        peak_bytes: largest resident size until the last window, by process.
+        stable: whether each warm-up came to rest.
+        watts: of the processor while it ran and nothing else of ours; None where the machine does not tell.
+        operators: what each operator costs, where that was asked for and is told.
+        unprofiled: why there are no operators.
+        remarks: what a reader of the row should know.
+        judgements: by examination.
+        worker: the process it runs in at the moment.
+        input_shape: of one image, as loaded; so are those that follow.
+        classes: number of classes.
+        input: what pixels are given as: ``layout``, ``low``, ``high``, and on what ``ground``.
+        doubt: which other input range does clearly better than the one that was assumed, so that its accuracy
+            says nothing about the network.
+    """
+
+    subject: Subject
+    runtime: str
+    backend: str
+    threads: int = 1
+    batch: int = 1
+    failure: str | None = None
+    unavailable: bool = False
+    windows_ns: list[list[int]] = field(default_factory=list)
+    rounds: list[int] = field(default_factory=list)
+    first_ms: list[float] = field(default_factory=list)
+    load_ms: list[float] = field(default_factory=list)
+    load_warm_ms: list[float] = field(default_factory=list)
+    import_ms: list[float] = field(default_factory=list)
+    own_cost_ns: list[float] = field(default_factory=list)
+    base_bytes: list[int] = field(default_factory=list)
+    peak_bytes: list[int] = field(default_factory=list)
+    stable: list[bool] = field(default_factory=list)
+    watts: float | None = None
+    operators: tuple[Operator, ...] = ()
+    unprofiled: str | None = None
+    remarks: list[str] = field(default_factory=list)
+    judgements: dict[Examination, Judgement] = field(default_factory=dict)
+    worker: WorkerProcess | None = None
+    input_shape: tuple[int, ...] = ()
+    classes: int = 0
+    input: dict[str, Any] = field(default_factory=dict)
+    doubt: str | None = None
+
+    def setup(self) -> dict[str, Any]:
+        """How a worker is to load it: the arguments of :class:`edge_cifar.runtimes.Setup`."""
+        setup = {
+            "backend": self.backend,
+            "batch": self.batch,
+            "input_range": self.subject.input_range,
+            "layout": self.subject.layout,
+        }
+        if self.subject.examinations:
+            # For a file that takes images of any size.
+            setup["image_size"] = self.subject.examinations[0].images.shape[1:3]
+        return setup
+
+    def close(self) -> None:
+        """End its process, if it has one."""
+        if self.worker is not None:
+            self.worker.close()
+            self.worker = None
+
+
+def groups(lanes: Sequence[Lane], available_bytes: int) -> Iterator[list[Lane]]:
+    """Lanes that fit into memory together, in their order.
+
+    Those of one model, which are held against each other, stay together unless they alone are too many.
+    """
+    group: list[Lane] = []
+    taken = 0
+    able = (lane for lane in lanes if lane.failure is None)
+    for _, family in groupby(able, key=lambda lane: lane.subject.model):
+        members = list(family)
+        if group and taken + sum(map(_needed_bytes, members)) > available_bytes:
+            yield group
+            group, taken = [], 0
+        for lane in members:
+            needed = _needed_bytes(lane)
+            if group and taken + needed > available_bytes:
+                yield group
+                group, taken = [], 0
+            group.append(lane)
+            taken += needed
+    if group:
+        yield group
+
+
+def _needed_bytes(lane: Lane) -> int:
+    """A worker takes its runtime, and a few times the size of its file."""
+    return _RUNTIME_BYTES.get(lane.runtime, _SMALL_RUNTIME_BYTES) + 4 * model_files.size_bytes(lane.subject.path)

@@ -1,0 +1,144 @@
+"""What ``edge-cifar bench`` prints for people."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from typing import TYPE_CHECKING
+
+from edge_cifar.cli.output import echo, emit_table, status
+from edge_cifar.errors import CheckFailed
+from edge_cifar.report.ways import Ways
+
+if TYPE_CHECKING:
+    from edge_cifar.bench.result import BenchmarkResult, BenchReport
+
+_GOOD = {"ok": True, "failed": False, "skipped": None}
+_MOST_OPERATORS = 5
+
+
+def show(report: BenchReport, relative_to: str | None) -> None:
+    """Print a benchmark's table, what it has to remark, and its profile where there is one."""
+    ways = Ways(report.results)
+    headers = (
+        *("model", "variant", "accuracy (95 %)", "median", "p90", "p99 ms", "images/s"),
+        *("size", "load ms", "memory", f"of {relative_to or 'fp32'}", "front"),
+    )
+    emit_table(headers, [_row(row, ways) for row in report.results])
+    for line in _remarks(report.results):
+        echo(line)
+    if report.protocol["profile"]:
+        _show_profile(report, ways)
+    if any(row.watts is not None for row in report.results):
+        _show_energy(report, ways)
+    elif report.protocol["profile"]:
+        echo("energy: this machine does not tell, or not this user")
+
+
+def refuse_failed(rows: Sequence[tuple[str, str]]) -> None:
+    """Let rows that failed show in the exit status; those that this machine has no runtime for are no failure.
+
+    Args:
+        rows: the name and the status of each.
+
+    Raises:
+        CheckFailed: some failed.
+    """
+    failed = [name for name, state in rows if state == "failed"]
+    if failed:
+        raise CheckFailed(
+            f"{len(failed)} of {len(rows)} rows failed: {', '.join(dict.fromkeys(failed))}; the reasons stand with "
+            "the table, and --keep-going exits with 0 all the same"
+        )
+
+
+def _name(row: BenchmarkResult, ways: Ways) -> str:
+    name = str(row.variant) if row.variant else row.path.suffix.lower().lstrip(".")
+    return " ".join(word for word in (name, ways.words(row)) if word)
+
+
+def _row(row: BenchmarkResult, ways: Ways) -> list[str | None]:
+    name, size = _name(row, ways), _megabytes(row.size_bytes)
+    if row.latency is None:
+        return [row.model, name, status(row.status, _GOOD[row.status]), *[None] * 4, size, *[None] * 4]
+    return [
+        row.model,
+        name,
+        _accuracy(row),
+        f"{row.latency.median:.3f}",
+        f"{row.latency.p90:.3f}",
+        f"{row.latency.p99:.3f}",
+        f"{row.throughput_per_s:,.0f}",
+        size,
+        None if row.load_ms is None else f"{row.load_ms:.1f}",
+        _megabytes(row.memory_bytes),
+        f"{row.ratio.interval.value:.2f}×" if row.ratio else None,
+        "★" if row.pareto else "",
+    ]
+
+
+def _accuracy(row: BenchmarkResult) -> str | None:
+    if row.judged is None:
+        return None
+    interval = row.judged.accuracy
+    words = f"{interval.value:.2%} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
+    words += " synthetic" if row.judged.facts.get("synthetic") else ""
+    return f"{words} ({row.caveat})" if row.caveat else words
+
+
+def _megabytes(size_bytes: int | None) -> str | None:
+    return None if size_bytes is None else f"{size_bytes / 1e6:.2f} MB"
+
+
+def _remarks(results: Sequence[BenchmarkResult]) -> Iterator[str]:
+    reasons: dict[str, list[str]] = {}
+    for row in results:
+        for remark in [row.reason] if row.reason else row.notes:
+            reasons.setdefault(remark, []).append(row.name)
+    for remark, names in reasons.items():
+        yield f"{', '.join(dict.fromkeys(names))}: {remark}"
+    if any(row.batch > 1 for row in results):
+        yield "A latency is that of a whole batch."
+    if any(row.pareto for row in results):
+        yield "★ no other row is better in accuracy, latency or size without being worse in another."
+
+
+def _show_profile(report: BenchReport, ways: Ways) -> None:
+    """The costliest operators of each row, and how near to the machine's limit it comes."""
+    lines = []
+    for row in report.results:
+        ranked = sorted(row.operators, key=lambda operator: operator.share or 0.0, reverse=True)
+        for operator in ranked[:_MOST_OPERATORS]:
+            time = None if operator.milliseconds is None else f"{operator.milliseconds:.4f}"
+            share = None if operator.share is None else f"{operator.share:.1%}"
+            lines.append(
+                [f"{row.model} {_name(row, ways)}", operator.type, time, share, operator.device, operator.name]
+            )
+    if lines:
+        echo("")
+        emit_table(("costliest operators", "type", "ms", "share", "on", "name"), lines)
+    for reason in dict.fromkeys(row.unprofiled for row in report.results if row.unprofiled):
+        echo(f"no operators: {reason}")
+    peaks = report.machine["peak_multiply_adds_per_s"]
+    speeds = [
+        [
+            f"{row.model} {_name(row, ways)}",
+            f"{row.multiply_adds_per_s / 1e9:.2f}",
+            f"{row.multiply_adds_per_s / peak:.1%}",
+        ]
+        for row in report.results
+        if row.multiply_adds_per_s is not None and (peak := peaks[str(row.threads)])
+    ]
+    if speeds:
+        echo("")
+        emit_table(("multiply-adds reached", "10⁹ a second", "of this machine's best in float32"), speeds)
+
+
+def _show_energy(report: BenchReport, ways: Ways) -> None:
+    drawn = [
+        [f"{row.model} {_name(row, ways)}", f"{1e3 * row.watts / row.throughput_per_s:.4f}", f"{row.watts:.2f}"]
+        for row in report.results
+        if row.watts is not None and row.throughput_per_s
+    ]
+    idle = report.machine["energy_meter"]["idle_watts"]
+    echo("")
+    emit_table(("energy", "mJ an image", f"watts ({'unknown' if idle is None else f'{idle:.2f}'} idle)"), drawn)

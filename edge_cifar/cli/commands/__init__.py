@@ -1,0 +1,1 @@
+"""The commands: one module each, found by file name."""

@@ -1,0 +1,78 @@
+"""``edge-cifar doctor``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import click
+
+from edge_cifar.cli.output import Terminal, echo, emit_json, status
+from edge_cifar.errors import CheckFailed, UsageError
+
+_TITLES = {"train": "Train", "convert": "Convert to", "run": "Run", "measure": "Measure and show"}
+
+
+@click.command("doctor")
+@click.argument("bundle", required=False, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE]")
+@click.option("--self-test", "tested", is_flag=True, help="Try it: the whole way in small, in about a minute.")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(bundle: Path | None, tested: bool, as_json: bool) -> None:
+    """Tell what this machine can train on, convert to, run and measure.
+
+    Says for whatever is missing which command adds it. With --self-test it trains a little network,
+    exports, verifies, measures and predicts, and tells what passed; where there is no TensorFlow, or
+    to try your own, name a BUNDLE.
+
+    \b
+    Examples:
+      edge-cifar doctor
+      edge-cifar doctor --self-test
+      edge-cifar doctor export/ --self-test
+    """
+    if tested:
+        _self_test(bundle, as_json)
+        return
+    if bundle is not None:
+        raise UsageError("a bundle is for --self-test; add it, or leave the bundle out")
+    from edge_cifar.steps.doctor import AREAS, doctor
+
+    diagnosis = doctor()
+    if as_json:
+        emit_json(diagnosis.document())
+        return
+    facts = diagnosis.machine
+    parts = [
+        f"edge-cifar {diagnosis.version}",
+        f"Python {facts['python']}",
+        f"{facts['os']} {facts['architecture']}",
+        facts.get("cpu_model"),
+        f"{facts['usable_cores']} cores",
+        f"{facts['memory_bytes'] / 2**30:.0f} GiB",
+    ]
+    echo(", ".join(part for part in parts if part))
+    for area in AREAS:
+        echo(f"\n{_TITLES[area]}")
+        findings = diagnosis.of(area)
+        width = max(len(finding.name) for finding in findings)
+        for finding in findings:
+            mark = status("yes", True) if finding.ready else status("no ", None)
+            echo("  ", mark, f"  {finding.name:{width}}  {finding.detail}".rstrip())
+    if diagnosis.remedies:
+        echo("\nTo add what is missing:")
+        for remedy in diagnosis.remedies:
+            echo(f"  {remedy}")
+
+
+def _self_test(bundle: Path | None, as_json: bool) -> None:
+    from edge_cifar.steps.self_test import self_test
+
+    checks = self_test(bundle, progress=Terminal())
+    if as_json:
+        emit_json({"checks": [check.document() for check in checks]})
+    failed = [check.name for check in checks if check.status == "failed"]
+    if failed:
+        raise CheckFailed(f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}")
+    if not any(check.status == "passed" for check in checks):
+        raise CheckFailed("nothing could be tried on this machine; what is missing stands above")
+    if not as_json:
+        echo(f"{sum(check.status == 'passed' for check in checks)} of {len(checks)} checks passed, none failed")

@@ -1,0 +1,243 @@
+"""``edge-cifar export``."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_cifar.cli.options import completing, number_or_all
+from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table
+from edge_cifar.command_line import command_line
+
+if TYPE_CHECKING:
+    from edge_cifar.documents.bundle import Artifact, Bundle
+    from edge_cifar.export.options import Settings
+
+# Of a diagnosis's layers; the rest stands in its document.
+_WORST = 10
+
+
+class MatrixCommand(click.Command):
+    """A command whose help ends with the table of formats and precisions, taken from the converters."""
+
+    def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        import edge_cifar.converters
+        from edge_cifar import plugins
+
+        for name in plugins.names(edge_cifar.converters):
+            told = plugins.constants(edge_cifar.converters, name)
+            with formatter.section(f"{name} (default: {', '.join(told['DEFAULT'])})"):
+                formatter.write_dl(list(told["PRECISIONS"].items()))
+
+
+@click.command(cls=MatrixCommand)
+@click.argument("run", required=False, type=click.Path(path_type=Path), metavar="[RUN]")
+@click.option(
+    "--format",
+    "formats",
+    multiple=True,
+    metavar="NAME|all",
+    shell_complete=completing("edge_cifar.converters"),
+    help="tflite, onnx, coreml; may be repeated.",
+)
+@click.option("--precision", "precisions", multiple=True, metavar="NAME|all", help="Listed below; may be repeated.")
+@click.option(
+    "--calibration-images",
+    type=int,
+    default=500,
+    show_default=True,
+    help="Training images that set the ranges of quantized activations.",
+)
+@click.option(
+    "--calibration-method",
+    default="min-max",
+    show_default=True,
+    metavar="NAME",
+    help="How ranges follow from them: min-max, percentile or entropy, where the format has it.",
+)
+@click.option(
+    "--keep-float",
+    metavar="LAYER,…|auto",
+    help="Layers that int8 leaves in floats; auto: the fewest that bring a rejected int8 through.",
+)
+@click.option(
+    "--prune",
+    type=float,
+    multiple=True,
+    metavar="SHARE",
+    help="Each variant also with that share of its weights zero, such as 0.5; may be repeated. Trains again.",
+)
+@click.option(
+    "--cluster",
+    type=int,
+    multiple=True,
+    metavar="N",
+    help="Each variant also with N values a layer for its weights, such as 16; may be repeated. Trains again.",
+)
+@click.option(
+    "--max-drop",
+    type=float,
+    default=1.0,
+    show_default=True,
+    metavar="POINTS",
+    help="Percentage points of validation accuracy that an artifact may lose.",
+)
+@click.option(
+    "--reference-images",
+    callback=number_or_all,
+    default="2000",
+    metavar="N|all",
+    show_default=True,
+    help="Test images that the bundle carries to be verified with.",
+)
+@click.option(
+    "--jobs",
+    type=int,
+    metavar="N",
+    help="Worker processes that convert side by side.  [default: as many as processors and memory allow]",
+)
+@click.option(
+    "--deployment-target",
+    metavar="NAME",
+    help="Oldest system for Core ML: iOS15 to iOS18, macOS12 to macOS15.  [default: iOS16; iOS17 for int8]",
+)
+@click.option("--diagnose", is_flag=True, help="Write no bundle, but find the layers that int8 hurts.")
+@click.option("--out", type=click.Path(path_type=Path), help="The bundle's folder.  [default: RUN/export]")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the run's data lie; used, or an error.")
+@click.option("--overwrite", is_flag=True, help="Replace the bundle in the folder.")
+@click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
+def command(
+    run: Path | None,
+    formats: tuple[str, ...],
+    precisions: tuple[str, ...],
+    calibration_images: int,
+    calibration_method: str,
+    keep_float: str | None,
+    prune: tuple[float, ...],
+    cluster: tuple[int, ...],
+    max_drop: float,
+    reference_images: int | str,
+    jobs: int | None,
+    deployment_target: str | None,
+    diagnose: bool,
+    out: Path | None,
+    data_dir: Path | None,
+    overwrite: bool,
+    as_json: bool,
+) -> None:
+    """Quantize and convert a run's model, check every artifact, write the bundle.
+
+    RUN is a run folder; left out, the newest under ./runs. Every artifact is compared with the Keras
+    model on validation images; one whose loss of accuracy is certainly above --max-drop is not kept,
+    nor is one that `edge-cifar verify` would fail, and the exit status is 1.
+
+    \b
+    Example:
+      edge-cifar export
+      edge-cifar export runs/resnet8 --format tflite --precision int8 --precision fp16
+      edge-cifar export --format all --precision all --overwrite
+      edge-cifar export --precision int8 --prune 0.5 --cluster 16 --overwrite
+      edge-cifar export --diagnose
+    """
+    from edge_cifar.export.options import Settings
+    from edge_cifar.steps import export as step
+
+    settings = Settings(
+        calibration_images=calibration_images,
+        calibration_method=calibration_method,
+        max_drop=max_drop,
+        reference_images=None if reference_images == "all" else int(reference_images),
+        keep_float=tuple(keep_float.split(",")) if keep_float else (),
+        jobs=jobs,
+        deployment_target=deployment_target,
+        prune=prune,
+        cluster=cluster,
+    )
+    if diagnose:
+        _diagnose(run, formats, precisions, settings, out, data_dir, as_json)
+        return
+    bundle = step.write_bundle(
+        run,
+        formats=formats or None,
+        precisions=precisions or None,
+        settings=settings,
+        out=out,
+        overwrite=overwrite,
+        data_dir=data_dir,
+        progress=Terminal(),
+    )
+    if as_json:
+        emit_json({"bundle": str(bundle.path), **bundle.document()})
+    else:
+        _print(bundle)
+    step.demand_all(bundle)
+    if not as_json:
+        echo(f"next: {command_line('verify', bundle.path)}")
+
+
+def _diagnose(
+    run: Path | None,
+    formats: tuple[str, ...],
+    precisions: tuple[str, ...],
+    settings: Settings,
+    out: Path | None,
+    data_dir: Path | None,
+    as_json: bool,
+) -> None:
+    from edge_cifar.steps import diagnose as step
+
+    found = step.diagnose(
+        run,
+        formats=formats or None,
+        precisions=precisions or None,
+        settings=settings,
+        out=out,
+        data_dir=data_dir,
+        progress=Terminal(),
+    )
+    if as_json:
+        emit_json(found.document())
+        return
+    for format_, layers in found.layers.items():
+        echo(f"{format_}, one layer in int8 at a time:")
+        rows = [
+            (one.layer, one.kind, one.reason if one.signal_to_noise_db is None else f"{one.signal_to_noise_db:.1f}")
+            for one in layers[:_WORST]
+        ]
+        emit_table(("layer", "kind", "signal to noise, dB"), rows)
+    echo(f"all layers and a picture: {found.folder}")
+    echo(f"next: {command_line('export', *([run] if run else []))} --keep-float LAYER,… or --keep-float auto")
+
+
+def _print(bundle: Bundle) -> None:
+    headers = ["variant", "bytes", "max diff", "same class", "points lost", "interval"]
+    rows = [_row(artifact) for artifact in bundle.artifacts]
+    if any("gzip_bytes" in artifact.facts for artifact in bundle.artifacts):
+        headers.insert(2, "gzipped")
+        for row, artifact in zip(rows, bundle.artifacts, strict=True):
+            row.insert(2, f"{artifact.facts['gzip_bytes']:,}")
+    emit_table(headers, rows)
+    for artifact in bundle.artifacts:
+        if reason := artifact.facts["parity"].get("reason"):
+            echo(f"{artifact.variant}: not checked, {reason}")
+    largest = ", ".join(f"{name} {peak / 1e9:.1f} GB" for name, peak in bundle.facts["peak_memory_bytes"].items())
+    echo(f"peak memory of each process: {largest}")
+    echo(f"bundle: {bundle.path}")
+
+
+def _row(artifact: Artifact) -> list[str | None]:
+    parity = artifact.facts["parity"]
+    size = f"{artifact.size_bytes:,}"
+    if parity["status"] != "checked":
+        return [str(artifact.variant), size, None, None, None, None]
+    drop = parity["drop"]
+    return [
+        str(artifact.variant),
+        size,
+        f"{parity['max_abs_diff']:.1e}",
+        f"{parity['top1_agreement']:.2%}",
+        f"{drop['points']:+.2f}",
+        f"{drop['low']:+.2f} to {drop['high']:+.2f}",
+    ]

@@ -1,0 +1,102 @@
+"""``edge-cifar predict``."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from edge_cifar.cli.output import Terminal, emit_json, emit_table
+from edge_cifar.errors import DataError
+
+if TYPE_CHECKING:
+    from edge_cifar.classifier import Prediction
+
+
+@click.command("predict")
+@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("images", metavar="IMAGE...", type=click.Path(path_type=Path, allow_dash=True), nargs=-1, required=True)
+@click.option(
+    "--model",
+    "others",
+    type=click.Path(path_type=Path),
+    metavar="MODEL",
+    multiple=True,
+    help="Ask this one too, side by side; may be given several times.",
+)
+@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, metavar="K", help="Classes to tell.")
+@click.option(
+    "--threshold",
+    type=click.FloatRange(0, 1),
+    default=0.0,
+    metavar="P",
+    help="Say unsure where the likeliest class is less likely than this, such as 0.5.",
+)
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def command(
+    model: Path, images: tuple[Path, ...], others: tuple[Path, ...], top: int, threshold: float, as_json: bool
+) -> None:
+    """Tell what MODEL sees in each IMAGE: labels and probabilities.
+
+    MODEL is an exported file, a bundle or a run. IMAGE is a picture of any size, a folder of them, or
+    - for standard input. Pictures are turned upright, cropped about their centre and resized to the
+    model's input. One that cannot be read costs its own answer, and the exit status is 1 then. Of
+    somebody else's model file it is said which range of pixels is assumed, where the file does not tell.
+
+    \b
+    Examples:
+      edge-cifar predict runs/mobilenetv2 cat.jpg
+      edge-cifar predict export/tflite-int8.tflite holidays/ --top 1 --threshold 0.5
+      edge-cifar predict export/tflite-fp32.tflite --model export/tflite-int8.tflite cat.jpg
+      curl -s https://example.org/cat.jpg | edge-cifar predict runs/mobilenetv2 -
+    """
+    from edge_cifar.steps.predict import predict
+
+    progress = Terminal()
+    predictions = predict([model, *others], images, top=top, threshold=threshold, progress=progress)
+    if as_json:
+        emit_json({"results": [prediction.document() for prediction in predictions]})
+    else:
+        for line in _preparations(predictions):
+            progress.say(line)
+        _print(predictions, models=1 + len(others))
+    if errors := list(dict.fromkeys(prediction.error for prediction in predictions if prediction.error)):
+        pictures = len(predictions) // (1 + len(others))
+        raise DataError(f"{len(errors)} of {pictures} pictures got no answer: {'; '.join(errors)}")
+
+
+def _preparations(predictions: Sequence[Prediction]) -> Iterator[str]:
+    """What was done to the pictures and the answers; said once where it was done to several."""
+    images: dict[str, dict[Path, None]] = {}
+    for prediction in predictions:
+        if prediction.preparation:
+            images.setdefault(prediction.preparation, {})[prediction.image] = None
+    for preparation, done in images.items():
+        yield f"{next(iter(done)) if len(done) == 1 else f'{len(done)} pictures'}: {preparation}"
+
+
+def _print(predictions: Sequence[Prediction], models: int) -> None:
+    """A line a picture and rank; several models stand side by side, each with a column of labels and one of figures."""
+    asked = predictions[:models]
+    names = [prediction.name for prediction in asked]
+    if len(set(names)) < models:
+        names = [str(prediction.model) for prediction in asked]
+    headers = ["label", "probability"] if models == 1 else [cell for name in names for cell in (name, "")]
+    rows: list[list[str | None]] = []
+    for start in range(0, len(predictions), models):
+        side_by_side = predictions[start : start + models]
+        if side_by_side[0].error:
+            rows.append([str(side_by_side[0].image), *("cannot be read", None) * models])
+        for rank in range(max(len(prediction.answers) for prediction in side_by_side)):
+            cells = [cell for prediction in side_by_side for cell in _cells(prediction, rank)]
+            rows.append([str(side_by_side[0].image) if rank == 0 else "", *cells])
+    emit_table(["image", *headers], rows)
+
+
+def _cells(prediction: Prediction, rank: int) -> tuple[str, str]:
+    if rank >= len(prediction.answers):
+        return "", ""
+    label, probability = prediction.answers[rank]
+    return (f"unsure: {label}?" if rank == 0 and prediction.unsure else label), f"{probability:.1%}"

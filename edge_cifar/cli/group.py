@@ -1,0 +1,113 @@
+"""The group of all commands: finds them by file name and turns their errors into exit statuses."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+import click
+
+import edge_cifar.cli.commands
+from edge_cifar import plugins
+from edge_cifar.cli.output import echo
+from edge_cifar.errors import EdgeCifarError, UsageError, unknown
+from edge_cifar.processes import allocator
+
+# They train or convert in the command's own process.
+_HEAVY = ("demo", "export", "train")
+
+
+class LazyGroup(click.Group):
+    """A group whose commands are the modules of :mod:`edge_cifar.cli.commands`, imported when they are called."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:
+        return list(plugins.names(edge_cifar.cli.commands))
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
+        if cmd_name not in plugins.names(edge_cifar.cli.commands):
+            return None
+        command = plugins.load(edge_cifar.cli.commands, cmd_name, "command").command
+        assert isinstance(command, click.Command)
+        return command
+
+    def resolve_command(
+        self, ctx: click.Context, args: list[str]
+    ) -> tuple[str | None, click.Command | None, list[str]]:
+        name = args[0]
+        if not name.startswith("-") and self.get_command(ctx, name) is None:
+            raise unknown("command", name, self.list_commands(ctx))
+        return super().resolve_command(ctx, args)
+
+
+@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.version_option(package_name="edge-cifar")
+@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+def cli(debug: bool) -> None:
+    """Train CIFAR-10 classifiers, convert them to TFLite, ONNX and Core ML, prove and measure them.
+
+    \b
+    The whole way, on built-in data:   edge-cifar demo
+    With the real data:                edge-cifar train mobilenetv2
+                                       edge-cifar export
+                                       edge-cifar verify
+                                       edge-cifar bench
+                                       edge-cifar report
+    """
+    from edge_cifar.storage import scratch
+
+    scratch.sweep()
+
+
+def run(arguments: list[str], *, own_process: bool) -> int:
+    """Run a command line.
+
+    Args:
+        arguments: without the program's name.
+        own_process: as for :func:`edge_cifar.cli.main.main`.
+
+    Returns:
+        The exit status, see :func:`edge_cifar.cli.main.main`.
+
+    Raises:
+        KeyboardInterrupt: the command was interrupted.
+    """
+    debug = "--debug" in arguments
+    # --debug is accepted before and after the command's name.
+    arguments = [argument for argument in arguments if argument != "--debug"]
+    try:
+        if own_process and _is_heavy(arguments):
+            allocator.restart()
+        cli.main(arguments, prog_name="edge-cifar", standalone_mode=False)
+        return 0
+    except click.exceptions.Exit as stop:
+        return stop.exit_code
+    except click.UsageError as error:
+        error.show()
+        return UsageError.exit_status
+    except click.ClickException as error:
+        error.show()
+        return error.exit_code
+    except EdgeCifarError as error:
+        if debug:
+            echo(traceback.format_exc(), err=True)
+        echo(f"edge-cifar: {error}", err=True)
+        return error.exit_status
+    except BrokenPipeError:
+        # The reader of our output went away (`edge-cifar models | head`): that is no error of ours.
+        sys.stderr.close()
+        return 0
+    except OSError as error:
+        # What nobody foresaw of a file, such as a name too long for its system.
+        if debug:
+            echo(traceback.format_exc(), err=True)
+        place = f"{error.filename}: " if error.filename else ""
+        echo(f"edge-cifar: {place}{error.strerror or error}; --debug shows where", err=True)
+        return EdgeCifarError.exit_status
+    except click.Abort as error:
+        # What click makes of Ctrl-C, and of an input that ends where it asks for one.
+        raise KeyboardInterrupt from error
+
+
+def _is_heavy(arguments: list[str]) -> bool:
+    named = next((argument for argument in arguments if not argument.startswith("-")), None)
+    return named in _HEAVY and not {"-h", "--help"} & set(arguments)

@@ -1,0 +1,59 @@
+"""``edge-cifar bench --on``: which options travel, and what is printed of the answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+from click.core import ParameterSource
+
+from edge_cifar.cli.bench_table import refuse_failed
+from edge_cifar.cli.output import Terminal, echo, emit_json
+from edge_cifar.command_line import command_line
+from edge_cifar.errors import UsageError
+
+# About files of this machine.
+_STAY = ("data", "data_dir", "baseline", "max_regression")
+_OURS = ("targets", "on", "install", "output", "keep_going", "as_json")
+
+
+def bench_on(context: click.Context, host: str, targets: tuple[Path, ...], *, install: bool, keep_going: bool) -> None:
+    """Have the target measured by another machine, as the options of this command line say."""
+    from edge_cifar.report import tables
+    from edge_cifar.report.measurements import read_benchmark
+    from edge_cifar.steps.remote import bench_on
+
+    if len(targets) > 1:
+        raise UsageError(f"--on takes one run or bundle at a time, not {len(targets)}")
+    (target,) = targets or (None,)
+    output, as_json = context.params["output"], context.params["as_json"]
+    document = bench_on(
+        host, target, options=list(_options(context)), install=install, output=output, progress=Terminal()
+    )
+    measurements = read_benchmark(document, host).measurements
+    if as_json:
+        emit_json(document)
+    else:
+        echo(tables.markdown(measurements))
+    if not keep_going:
+        refuse_failed([(row.name, row.status) for row in measurements])
+    if not as_json:
+        sources = [str(output)] if output else [str(target)] if target else []
+        echo(f"next: {command_line('report', *sources)}", err=True)
+
+
+def _options(context: click.Context) -> Iterator[str]:
+    """What was typed, for the other machine's command line."""
+    for parameter in context.command.params:
+        name = parameter.name or ""
+        if name in _OURS or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+            continue
+        if name in _STAY:
+            raise UsageError(f"{parameter.opts[-1]} is about files of this machine and does not go with --on")
+        value = context.params[name]
+        if value is True:
+            yield parameter.opts[-1]
+        else:
+            # Joined, so that a value such as -1,1 is taken for no option.
+            yield f"{parameter.opts[-1]}={','.join(map(str, value)) if isinstance(value, tuple) else value}"

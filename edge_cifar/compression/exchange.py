@@ -1,0 +1,162 @@
+"""What is handed to the process that trains again, and what it hands back: arrays and JSON, nothing pickled."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_cifar.backbones import Retraining
+from edge_cifar.storage import archives, strict_json
+
+# What can be done to weights.
+ROUNDED, PRUNED, CLUSTERED = "qat", "pruned", "cluster"
+
+REQUEST = "request"
+OUTCOME = "outcome"
+REFUSAL = "refusal.json"
+FLATBUFFER = "network.tflite"
+
+Weights = NDArray[np.float32]
+_WEIGHT = "weight"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Network:
+    """Which network a list of weights belongs to.
+
+    Attributes:
+        backbone: its name.
+        alpha: width multiplier.
+        image_size: side that the backbone sees.
+        input_shape: (height, width, 3) of raw images.
+        classes: number of classes.
+    """
+
+    backbone: str
+    alpha: float
+    image_size: int
+    input_shape: tuple[int, int, int]
+    classes: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class Images:
+    """What is trained, calibrated and judged on.
+
+    Attributes:
+        train: uint8 ``[N, H, W, 3]``, raw RGB; without labels, the network's own answers are learnt.
+        calibration: uint8 ``[M, H, W, 3]``, to measure ranges on.
+        validation: uint8 ``[K, H, W, 3]``.
+        validation_labels: int64 ``[K]``.
+        flip: whether training images are mirrored at random.
+        translation: largest random shift of training images, as a fraction of the side.
+    """
+
+    train: NDArray[np.uint8]
+    calibration: NDArray[np.uint8]
+    validation: NDArray[np.uint8]
+    validation_labels: NDArray[np.int64]
+    flip: bool
+    translation: float
+
+
+@dataclass(frozen=True, kw_only=True)
+class Request:
+    """All that the process needs.
+
+    Attributes:
+        kind: ``qat``, ``pruned`` or ``cluster``.
+        amount: percent of zeros, or number of values; 0 for ``qat``.
+        recipe: how long and how fast.
+        seed: of the order of the images and their changes.
+        network: the architecture.
+        weights: of the Keras 3 model, in its order.
+        images: see :class:`Images`.
+        by_channel: whether kernels have a scale for each channel, as all converters here give them, or one
+            for the layer, as some accelerators want it.
+    """
+
+    kind: str
+    amount: int
+    recipe: Retraining
+    seed: int
+    network: Network
+    weights: Sequence[Weights]
+    images: Images
+    by_channel: bool = True
+
+    _ARRAYS = ("train", "calibration", "validation", "validation_labels")
+
+    def write(self, folder: Path) -> None:
+        """Write the request into an existing folder."""
+        facts = {
+            "kind": self.kind,
+            "amount": self.amount,
+            "recipe": asdict(self.recipe),
+            "seed": self.seed,
+            "by_channel": self.by_channel,
+            "network": asdict(self.network),
+            "flip": self.images.flip,
+            "translation": self.images.translation,
+        }
+        (folder / f"{REQUEST}.json").write_text(json.dumps(facts), encoding="utf-8")
+        arrays = {name: getattr(self.images, name) for name in self._ARRAYS}
+        np.savez(folder / f"{REQUEST}.npz", **arrays, **_numbered(self.weights))
+
+    @classmethod
+    def read(cls, folder: Path) -> Request:
+        """Read what :meth:`write` wrote."""
+        facts = strict_json.message((folder / f"{REQUEST}.json").read_text(encoding="utf-8"))
+        flip, translation = facts.pop("flip"), facts.pop("translation")
+        network = facts.pop("network")
+        network = Network(**{**network, "input_shape": tuple(network["input_shape"])})
+        recipe = Retraining(**facts.pop("recipe"))
+        with archives.opened(folder / f"{REQUEST}.npz") as archive:
+            images = Images(**{name: archive[name] for name in cls._ARRAYS}, flip=flip, translation=translation)
+            weights = _in_order(archive)
+        return cls(**facts, recipe=recipe, network=network, weights=weights, images=images)
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What was trained.
+
+    Attributes:
+        weights: of the Keras 3 model, in its order.
+        facts: for the manifest: history, steps, seconds.
+        flatbuffer: the TensorFlow Lite model that the rounding network became; None without rounding.
+    """
+
+    weights: Sequence[Weights]
+    facts: dict[str, Any]
+    flatbuffer: bytes | None = None
+
+    def write(self, folder: Path) -> None:
+        """Write the outcome into an existing folder."""
+        np.savez(folder / f"{OUTCOME}.npz", **_numbered(self.weights))
+        if self.flatbuffer is not None:
+            (folder / FLATBUFFER).write_bytes(self.flatbuffer)
+        (folder / f"{OUTCOME}.json").write_text(json.dumps(self.facts, allow_nan=False), encoding="utf-8")
+
+    @classmethod
+    def read(cls, folder: Path) -> Outcome:
+        """Read what :meth:`write` wrote."""
+        with archives.opened(folder / f"{OUTCOME}.npz") as archive:
+            weights = _in_order(archive)
+        facts = strict_json.message((folder / f"{OUTCOME}.json").read_text(encoding="utf-8"))
+        flatbuffer = folder / FLATBUFFER
+        return cls(weights=weights, facts=facts, flatbuffer=flatbuffer.read_bytes() if flatbuffer.exists() else None)
+
+
+def _numbered(weights: Sequence[Weights]) -> dict[str, Any]:
+    return {f"{_WEIGHT}{number:05d}": array for number, array in enumerate(weights)}
+
+
+def _in_order(archive: archives.Archive) -> list[Weights]:
+    return [archive[name] for name in sorted(archive.names) if name.startswith(_WEIGHT)]

@@ -1,0 +1,186 @@
+"""The process that trains again: ``python -m edge_cifar.compression.worker FOLDER``.
+
+In a process of its own because importing tensorflow-model-optimization sets ``TF_USE_LEGACY_KERAS``,
+with which coremltools refuses Keras 3 models. It reads a request from the folder, prints on standard
+output how many steps there are and then a line after every few, and leaves an outcome or a refusal.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import tensorflow
+import tf_keras
+from numpy.typing import NDArray
+
+from edge_cifar import backbones
+from edge_cifar.backbones import Model
+from edge_cifar.compression import folded_model
+from edge_cifar.compression.exchange import CLUSTERED, PRUNED, REFUSAL, Images, Outcome, Request
+from edge_cifar.compression.folded_model import Kernels, Twin
+from edge_cifar.compression.qat import Rounding
+from edge_cifar.compression.sparsity import Clustering, Pruning
+from edge_cifar.converters import _graph
+from edge_cifar.errors import ConversionError, EdgeCifarError
+
+_EVALUATION_BATCH = 250
+_CALIBRATION_BATCH = 50
+# Of a training: how often its state is measured, and how often it says that it is alive.
+_MEASUREMENTS = 4
+_STEPS_A_LINE = 5
+
+
+class Method(Protocol):
+    """A way of changing a network that is learnt to be lived with."""
+
+    model: Model
+
+    def begin(self, optimizer: Any) -> None:
+        """Called once, before the first step."""
+        ...
+
+    def kernels(self) -> Kernels:
+        """What a device would compute with, as the training stands."""
+        ...
+
+
+def retrain(request: Request) -> Outcome:
+    """Train a network under rounding, pruning or clustering until it answers as it did before.
+
+    What is learnt are the answers of the network as it came (Hinton et al. 2015, "Distilling the
+    Knowledge in a Neural Network"): the variant is to stand for that network, mistakes included.
+
+    Raises:
+        ConversionError: the network cannot be written out in tf_keras, or its training diverged.
+    """
+    start = time.perf_counter()
+    tf_keras.utils.set_random_seed(request.seed)
+    teacher, twin = _twin(request).network, _twin(request)
+    teacher.trainable = False
+    steps = math.ceil(request.recipe.epochs * len(request.images.train) / request.recipe.batch_size)
+    method = _method(request, twin, steps)
+    print(steps, flush=True)
+    history = _train(request, teacher, method, steps)
+    facts = {"steps": steps, "history": history, "seconds": time.perf_counter() - start}
+    flatbuffer = _flatbuffer(method.deployable(), request.by_channel) if isinstance(method, Rounding) else None
+    return Outcome(weights=twin.weights(method.kernels()), facts=facts, flatbuffer=flatbuffer)
+
+
+def _twin(request: Request) -> Twin:
+    network = request.network
+    return folded_model.build(
+        tf_keras,
+        backbones.get(network.backbone),
+        request.weights,
+        input_shape=network.input_shape,
+        image_size=network.image_size,
+        classes=network.classes,
+        alpha=network.alpha,
+    )
+
+
+def _method(request: Request, twin: Twin, steps: int) -> Method:
+    if request.kind == PRUNED:
+        return Pruning(twin.network, request.amount, steps)
+    if request.kind == CLUSTERED:
+        return Clustering(twin.network, request.amount)
+    images = request.images.calibration
+    starts = range(0, len(images), _CALIBRATION_BATCH)
+    batches = (images[at : at + _CALIBRATION_BATCH].astype(np.float32) for at in starts)
+    return Rounding(twin.network, batches, by_channel=request.by_channel)
+
+
+def _train(request: Request, teacher: Model, method: Method, steps: int) -> list[dict[str, float]]:
+    """Train, and return what was measured before the first step and after each stretch of the training."""
+    student, images = method.model, request.images
+    schedule = tf_keras.optimizers.schedules.CosineDecay(request.recipe.learning_rate, decay_steps=max(1, steps))
+    optimizer = tf_keras.optimizers.Adam(schedule)
+    optimizer.build(student.trainable_variables)
+    method.begin(optimizer)
+    divergence = tf_keras.losses.KLDivergence()
+
+    @tensorflow.function(jit_compile=False)  # type: ignore[untyped-decorator]
+    def step(batch: Any) -> Any:
+        answers = teacher(batch, training=False)
+        with tensorflow.GradientTape() as tape:
+            loss = divergence(answers, student(batch, training=True))
+        gradients = tape.gradient(loss, student.trainable_variables)
+        optimizer.apply_gradients(zip(gradients, student.trainable_variables, strict=True))
+        return loss
+
+    history = [{"step": 0, **_measured(student, images)}]
+    measured_at = {math.ceil(steps * number / _MEASUREMENTS) for number in range(1, _MEASUREMENTS + 1)}
+    losses: list[float] = []
+    for number, batch in enumerate(_batches(images, request.recipe.batch_size, steps, request.seed), start=1):
+        losses.append(float(step(batch)))
+        if not math.isfinite(losses[-1]):
+            raise ConversionError(f"its training diverged at step {number} of {steps}; its weights have no use")
+        if number in measured_at:
+            history.append({"step": number, "loss": float(np.mean(losses)), **_measured(student, images)})
+            losses = []
+        if number % _STEPS_A_LINE == 0 or number == steps:
+            print(number, flush=True)
+    return history
+
+
+def _measured(student: Model, images: Images) -> dict[str, float]:
+    answers = student.predict(images.validation.astype(np.float32), batch_size=_EVALUATION_BATCH, verbose=0)
+    return {"val_accuracy": float(np.mean(answers.argmax(axis=1) == images.validation_labels))}
+
+
+def _batches(images: Images, size: int, steps: int, seed: int) -> Iterator[NDArray[np.float32]]:
+    """Training images in random order, again and again, mirrored and shifted as the network's training did."""
+    generator = np.random.default_rng(seed)
+    order = np.empty(0, np.int64)
+    for _ in range(steps):
+        if len(order) < size:
+            order = np.concatenate([order, generator.permutation(len(images.train))])
+        taken, order = order[:size], order[size:]
+        yield _changed(images.train[taken], images, generator).astype(np.float32)
+
+
+def _changed(batch: NDArray[np.uint8], images: Images, generator: np.random.Generator) -> NDArray[np.uint8]:
+    if images.flip:
+        mirrored = generator.random(len(batch)) < 0.5
+        batch = np.where(mirrored[:, None, None, None], batch[:, :, ::-1], batch)
+    reach = int(images.translation * batch.shape[1])
+    if reach:
+        height, width = batch.shape[1:3]
+        padded = np.pad(batch, ((0, 0), (reach, reach), (reach, reach), (0, 0)), mode="symmetric")
+        shifts = generator.integers(0, 2 * reach + 1, (len(batch), 2))
+        batch = np.stack(
+            [image[top : top + height, left : left + width] for image, (top, left) in zip(padded, shifts, strict=True)]
+        )
+    return batch
+
+
+def _flatbuffer(model: Model, by_channel: bool) -> bytes:
+    """The file that the rounding network becomes: bytes in, bytes out."""
+    lite = tensorflow.lite
+    converter = lite.TFLiteConverter.from_concrete_functions([_graph.frozen(model, batch=1)], tensorflow.Module())
+    converter.optimizations = [lite.Optimize.DEFAULT]
+    converter._experimental_disable_per_channel = not by_channel
+    converter.inference_input_type = tensorflow.uint8
+    converter.inference_output_type = tensorflow.uint8
+    return bytes(converter.convert())
+
+
+def main() -> int:
+    """Serve the request in the folder that the command line names."""
+    folder = Path(sys.argv[1])
+    try:
+        retrain(Request.read(folder)).write(folder)
+    except EdgeCifarError as error:
+        (folder / REFUSAL).write_text(json.dumps(str(error)), encoding="utf-8")
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""What is written and read again: runs, bundles and what lies in them."""

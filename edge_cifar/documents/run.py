@@ -1,0 +1,131 @@
+"""A run folder: what one training left behind, and where each of its files lies."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_cifar.command_line import command_line
+from edge_cifar.errors import BundleError, RunError
+from edge_cifar.storage import files
+from edge_cifar.storage.exclusion import EXPORT
+
+RECORD = "record.json"
+SCHEMA = 1
+
+
+@dataclass(frozen=True)
+class Run:
+    """A folder that ``train`` wrote, or is writing.
+
+    The record is written last: a folder without one holds no finished run. One that is kept for its
+    figures alone has no weights.
+    """
+
+    path: Path
+
+    @property
+    def name(self) -> str:
+        """What tables call this run: the folder's name."""
+        return self.path.resolve().name
+
+    @property
+    def model_path(self) -> Path:
+        """``model.keras``: the best weights by validation accuracy, in float32, no optimizer state."""
+        return self.path / "model.keras"
+
+    @property
+    def record_path(self) -> Path:
+        return self.path / RECORD
+
+    @property
+    def checkpoint_path(self) -> Path:
+        """State of an unfinished training; gone once the record is written."""
+        return self.path / "checkpoint"
+
+    @property
+    def export_path(self) -> Path:
+        """Where ``export`` puts the bundle unless told otherwise."""
+        return self.path / EXPORT
+
+    @property
+    def predictions_path(self) -> Path:
+        """The class given to every test image (see :mod:`edge_cifar.documents.predictions`)."""
+        return self.path / "predictions.npz"
+
+    @property
+    def finished(self) -> bool:
+        return self.record_path.is_file()
+
+    def forget_results(self) -> None:
+        """Remove what was found out about artifacts that are being replaced."""
+        for name in ("verify.json", "drift.png", "bench.json", "bench-*.json", "profile.png", "report.html"):
+            for path in self.path.glob(name):
+                path.unlink()
+
+    def record(self) -> dict[str, Any]:
+        """The run's record.
+
+        Raises:
+            RunError: the record is missing or broken.
+        """
+        try:
+            record = files.read_json(self.record_path, "run record")
+        except BundleError as error:
+            raise RunError(str(error)) from error
+        if not isinstance(record, dict) or record.get("schema") != SCHEMA:
+            raise RunError(f"{self.record_path} is not a run record of schema {SCHEMA}; train again")
+        return record
+
+    def checksums(self) -> dict[str, str | None]:
+        """Checksums of the weights and the record, by file name: of what is made from a run, those it was made from.
+
+        None for a file that is not there.
+        """
+        paths = (self.model_path, self.record_path)
+        return {path.name: files.sha256(path) if path.is_file() else None for path in paths}
+
+    def demand_weights(self) -> None:
+        """Refuse a finished run that is kept without its weights, as those of large networks are.
+
+        Raises:
+            RunError: they are not there; says how to train them again.
+        """
+        if not self.model_path.is_file():
+            # As it was given for the first time: with nothing there, nothing can be resumed.
+            record = self.record()
+            command = record.get("command") or command_line("train", record.get("backbone", "BACKBONE"))
+            raise RunError(
+                f"the weights of {self.path} are not kept with it (no {self.model_path.name}); "
+                f"train them again with: {str(command).replace(' --resume', '')}"
+            )
+
+    @classmethod
+    def open(cls, path: Path) -> Run:
+        """The finished run at ``path``.
+
+        Raises:
+            RunError: there is no folder, no run in it, or one that was not finished.
+        """
+        run = cls(path)
+        if run.finished:
+            return run
+        if not path.exists():
+            raise RunError(f"no run at {path}; train one with: edge-cifar train mobilenetv2")
+        if run.checkpoint_path.exists():
+            raise RunError(f"the run in {path} was not finished; go on with --resume")
+        raise RunError(f"{path} holds no finished run (no {RECORD}); train one with: edge-cifar train")
+
+
+def newest(root: Path = Path("runs")) -> Run:
+    """The run below ``root`` that was finished last.
+
+    Raises:
+        RunError: there is none.
+    """
+    folders = root.iterdir() if root.is_dir() else iter(())
+    runs = [run for run in map(Run, folders) if run.finished]
+    if not runs:
+        raise RunError(f"no finished run under ./{root}; train one with: edge-cifar train mobilenetv2")
+    return max(runs, key=lambda run: run.record_path.stat().st_mtime)

@@ -1,0 +1,1 @@
+"""Export: a trained model becomes a bundle of checked artifacts."""

@@ -1,0 +1,244 @@
+"""An artifact held against the Keras model it came from, before it may stand in a bundle.
+
+Two things are asked of it: that it loses no more accuracy on validation images than may be lost, and that
+``verify`` passes it by the reference images that the bundle carries. It answers both in a worker process, by
+native code that may crash or hang: that costs the artifact, not the export.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_cifar.data import Split
+from edge_cifar.documents.bundle import Artifact, Bundle
+from edge_cifar.documents.reference import Reference
+from edge_cifar.errors import RuntimeUnavailable, UsageError
+from edge_cifar.parity.comparison import Comparison, judge, misfit
+from edge_cifar.parity.perturbations import PLAIN
+from edge_cifar.parity.processes import Answers, Question, Refusal, Workers
+from edge_cifar.parity.tolerances import Tolerance, tolerance_for
+from edge_cifar.parity.verification import Verification
+from edge_cifar.parity.verify import verdicts
+from edge_cifar.runtimes import loading
+from edge_cifar.variant import Variant
+
+# Below this the interval of the loss is wider than any loss worth rejecting.
+GATE_MINIMUM = 500
+
+# Enough that a loss of one point stands out: at 3 % of changed answers the interval is +-0.75 points.
+MAXIMUM_IMAGES = 2000
+# A reference evaluator takes tens of times as long as a runtime: it is asked about more where these do not decide.
+_IMAGES_ON_REFERENCE = 500
+_TIMED_RUNS = 30
+
+Check = Literal["conversion", "runtime", "answers", "accuracy", "parity", "contents"]
+
+
+@dataclass(frozen=True, kw_only=True)
+class Yardstick:
+    """What every artifact is compared with.
+
+    Attributes:
+        split: validation images, class-balanced, at least one.
+        probabilities: float32 ``[N, classes]``, the Keras model's for them.
+        max_drop: largest loss of accuracy that is let pass, in percentage points.
+    """
+
+    split: Split
+    probabilities: NDArray[np.float32]
+    max_drop: float
+
+    @property
+    def gated(self) -> bool:
+        """Whether there are images enough to reject anything."""
+        return len(self.split) >= GATE_MINIMUM
+
+    @property
+    def tolerance(self) -> Tolerance:
+        """What is asked of answers to the validation images: accuracy alone, and where there are images enough."""
+        return Tolerance(margin=0.0, confident_agreement=0.0, max_drop=self.max_drop if self.gated else None)
+
+    def first(self, count: int) -> Reference:
+        """The first images with the Keras model's answers."""
+        return Reference(
+            images=self.split.images[:count],
+            labels=self.split.labels[:count],
+            probabilities=self.probabilities[:count],
+        )
+
+    def facts(self) -> dict[str, Any]:
+        """What the manifest says of the gate."""
+        return {
+            "max_drop_points": self.max_drop,
+            "split": "validation",
+            "images": len(self.split),
+            "gated": self.gated,
+        }
+
+
+@dataclass(frozen=True, kw_only=True)
+class Outcome:
+    """What the comparison said.
+
+    Attributes:
+        parity: figures for the manifest.
+        failed: the checks that must not fail and did; empty for an artifact that may be kept.
+        reason: what failed, in words; None where nothing did.
+        answers: to the reference images; why there are none for an artifact that gave none.
+    """
+
+    parity: dict[str, Any] = field(default_factory=dict)
+    failed: tuple[Check, ...] = ()
+    reason: str | None = None
+    answers: Answers | Refusal
+
+    @property
+    def passed(self) -> bool:
+        """Whether nothing speaks against the artifact so far."""
+        return not self.failed
+
+
+@dataclass(frozen=True, kw_only=True)
+class Acceptance:
+    """What an artifact has to meet, and the processes that ask it.
+
+    Attributes:
+        yardstick: validation images with the Keras model's answers, and what may be lost.
+        reference: the images that the bundle carries to be verified with, likewise.
+        images: an ``.npy`` file of the images of both, those of the reference first.
+        workers: where artifacts run.
+    """
+
+    yardstick: Yardstick
+    reference: Reference
+    images: Path
+    workers: Workers
+
+    @classmethod
+    def prepare(cls, yardstick: Yardstick, reference: Reference, folder: Path, workers: Workers) -> Acceptance:
+        """Lay the images out for the worker processes, in a folder that outlives them."""
+        images = folder / "images.npy"
+        np.save(images, np.concatenate([reference.images, yardstick.split.images]))
+        return cls(yardstick=yardstick, reference=reference, images=images, workers=workers)
+
+    def check(self, variant: Variant, path: Path) -> Outcome:
+        """Have an artifact answer, and judge its answers.
+
+        An artifact that its own runtime refuses to load, or that ends it, fails; one whose runtime
+        cannot run on this machine stays unverified.
+        """
+        known, count = len(self.reference.labels), len(self.yardstick.split)
+        if not _on_device(path):
+            count = min(count, _IMAGES_ON_REFERENCE)
+        given = self.workers.answers(path, Question(images=self.images, stop=known + count))
+        if isinstance(given, Refusal):
+            return _unanswered(given)
+        reference = self.reference.of(variant)
+        if reason := misfit(reference, given.input_shape, given.views.get(PLAIN), known + count):
+            facts = {"status": "checked", "runtime": given.runtime, "reason": reason}
+            return Outcome(parity=facts, failed=("answers",), reason=reason, answers=given)
+        answers, rest = given.part(0, known), given.views[PLAIN][known:]
+        outcome = self._judge(variant, answers, rest)
+        drop = outcome.parity.get("drop")
+        if drop and count < len(self.yardstick.split) and drop["low"] <= self.yardstick.max_drop < drop["points"]:
+            # More is lost than may be, and chance could still have done it.
+            question = Question(images=self.images, start=known + count, stop=known + len(self.yardstick.split))
+            more = self.workers.answers(path, question)
+            if isinstance(more, Refusal):
+                return _unanswered(more)
+            outcome = self._judge(variant, answers, np.concatenate([rest, more.views[PLAIN]]))
+        return outcome
+
+    def _judge(self, variant: Variant, answers: Answers, rest: NDArray[np.float32]) -> Outcome:
+        """What answers to the reference images and to the first of the validation images are worth."""
+        reference = self.reference.of(variant)
+        gate = judge(self.yardstick.first(len(rest)), answers.input_shape, rest, self.yardstick.tolerance)
+        parity = judge(reference, answers.input_shape, answers.views[PLAIN], tolerance_for(variant))
+        facts: dict[str, Any] = {
+            "status": "checked",
+            "runtime": answers.runtime,
+            "split": "validation",
+            "images": len(rest),
+        }
+        if gate.comparison is None or parity.comparison is None:
+            reason = parity.reason if gate.comparison else gate.reason
+            # Bits that are too few may leave the same answer to every image: no fault of the file.
+            sound = np.isfinite(rest).all() and np.isfinite(answers.views[PLAIN]).all()
+            return Outcome(parity=facts, failed=("parity" if sound else "answers",), reason=reason, answers=answers)
+        facts |= _figures(gate.comparison)
+        failed: list[Check] = []
+        reasons = []
+        if gate.reason:
+            drop = gate.comparison.drop
+            failed.append("accuracy")
+            reasons.append(
+                f"it loses {drop.points:.2f} points of accuracy (95 % interval {drop.low:.2f} to "
+                f"{drop.high:.2f}) where {self.yardstick.max_drop:g} are let pass"
+            )
+        if parity.reason:
+            failed.append("parity")
+            reasons.append(f"verify would fail it: {parity.reason}")
+        return Outcome(parity=facts, failed=tuple(failed), reason="; ".join(reasons) or None, answers=answers)
+
+    def verify(self, bundle: Bundle, outcomes: Sequence[Outcome]) -> list[Verification]:
+        """What ``verify`` will say of a bundle, by the answers that its artifacts gave already.
+
+        Args:
+            bundle: as it is to be written.
+            outcomes: one an artifact.
+        """
+        given = {artifact.path: outcome.answers for artifact, outcome in zip(bundle.artifacts, outcomes, strict=True)}
+
+        def answers(asked: Sequence[Artifact]) -> list[Answers | Refusal]:
+            return [given[artifact.path] for artifact in asked]
+
+        return verdicts(bundle, self.reference, answers)
+
+    def latency_ms(self, path: Path) -> float | None:
+        """Median of a few single inferences, to warn by and not to report.
+
+        None where the artifact runs on a reference evaluator, or not at all, on this machine.
+        """
+        if not _on_device(path):
+            return None
+        given = self.workers.latency_ms(path, self.images, _TIMED_RUNS)
+        return None if isinstance(given, Refusal) else given
+
+
+def _on_device(path: Path) -> bool:
+    """Whether a file runs here as it does on a device, and not on a reference evaluator or not at all."""
+    try:
+        return bool(loading.runtime_for(path).DEVICE)
+    except (RuntimeUnavailable, UsageError):
+        return False
+
+
+def _unanswered(refusal: Refusal) -> Outcome:
+    """The outcome for an artifact that gave no answers."""
+    if refusal.unavailable:
+        return Outcome(parity={"status": "unverified", "reason": refusal.reason}, answers=refusal)
+    return Outcome(
+        parity={"status": "checked", "reason": refusal.reason},
+        failed=("runtime",),
+        reason=refusal.reason,
+        answers=refusal,
+    )
+
+
+def _figures(comparison: Comparison) -> dict[str, Any]:
+    """All figures of an artifact's answers to validation images, for the manifest."""
+    close, accuracy, drop = comparison.agreement, comparison.accuracy, comparison.drop
+    return {
+        "max_abs_diff": close.max_abs_diff,
+        "mean_abs_diff": close.mean_abs_diff,
+        "top1_agreement": close.top1_agreement,
+        "kl_divergence": close.kl_divergence,
+        "accuracy": {"top1": accuracy.value, "low": accuracy.low, "high": accuracy.high},
+        "drop": {"points": drop.points, "low": drop.low, "high": drop.high, "p_value": drop.p_value},
+    }

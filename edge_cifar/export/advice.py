@@ -1,0 +1,70 @@
+"""What can help where variants were rejected: only what can change the check that each of them failed."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
+
+from edge_cifar.compression.exchange import CLUSTERED, PRUNED
+from edge_cifar.export import plan
+from edge_cifar.export.options import mendable
+from edge_cifar.variant import Variant
+
+# Those of fewer bits lose accuracy by what they are; these must reproduce the Keras model's probabilities.
+_FLOATS = ("fp32", "fp16")
+_OTHER = "another --format or --precision for what"
+# What was lost by fewer bits, and can be won back; every other check finds a file that is wrong.
+_LOSSES = {"accuracy", "parity"}
+
+
+def advice(rejected: Sequence[Mapping[str, Any]], about: Sequence[Mapping[str, Any]] | None = None) -> str:
+    """What to try.
+
+    Args:
+        rejected: the manifest's entries, at least one.
+        about: those of them that are to be helped; all when left out.
+    """
+    every = [(Variant.parse(entry["variant"]), set(entry["failed"])) for entry in rejected]
+    # A format whose floats are wrong is wrong in every precision: no calibration helps its arithmetic.
+    wrong = {variant.format for variant, failed in every if variant.precision in _FLOATS and failed != {"accuracy"}}
+    entries = every if about is None else [(Variant.parse(entry["variant"]), set(entry["failed"])) for entry in about]
+    losses = [
+        (variant, failed)
+        for variant, failed in entries
+        if failed <= _LOSSES and variant.format not in wrong and not (variant.base in _FLOATS and "parity" in failed)
+    ]
+    others = [failed for variant, failed in entries if (variant, failed) not in losses]
+    lists = [", ".join(_for_losses(losses))] if losses else []
+    lists += [
+        f"{_OTHER} {what}"
+        for what, checks in {
+            "could not be converted": {"conversion"},
+            "does not run here": {"runtime"},
+            "was converted wrongly": {"answers", "contents", *_LOSSES},
+        }.items()
+        if any(failed & checks for failed in others)
+    ]
+    return ", or ".join(lists)
+
+
+def calibrated(variant: Variant) -> bool:
+    """Whether images of the training set say how a variant is quantized."""
+    converter = plan.converter(variant.format)
+    return plan.converted_as(variant) in (*converter.CALIBRATED, *converter.CORRECTED)
+
+
+def _for_losses(losses: Sequence[tuple[Variant, set[str]]]) -> Iterator[str]:
+    """What may help these variants; what helps none of them is not suggested."""
+    variants = [variant for variant, _ in losses]
+    if any(calibrated(variant) for variant in variants):
+        yield "more --calibration-images"
+    if any(mendable(variant) for variant in variants):
+        yield "--keep-float auto"
+    if any(variant.base not in _FLOATS for variant in variants):
+        yield "a higher precision such as fp16"
+    if any((variant.change or "").startswith(PRUNED) for variant in variants):
+        yield "a smaller share to --prune"
+    if any((variant.change or "").startswith(CLUSTERED) for variant in variants):
+        yield "more values to --cluster"
+    if any(failed == {"accuracy"} for _, failed in losses):
+        yield "a higher --max-drop"

@@ -1,0 +1,89 @@
+"""Brings a rejected int8 artifact through its check by leaving layers in floats."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_cifar import conversion_cache
+from edge_cifar.converters import Options
+from edge_cifar.export import ranges
+from edge_cifar.export.acceptance import Acceptance, Outcome
+from edge_cifar.export.baseline import Baseline
+from edge_cifar.export.sensitivity import Subject, fewest, rank
+from edge_cifar.export.source import Source
+from edge_cifar.progress import Progress
+from edge_cifar.storage import files
+from edge_cifar.variant import Variant
+
+# Enough for a ranking: what stands out does so by decibels.
+_RANKED_IMAGES = 200
+
+
+@dataclass(frozen=True, kw_only=True)
+class Mender:
+    """What it takes to convert a variant again.
+
+    Attributes:
+        source: that the variants are made from.
+        baseline: the Keras model.
+        acceptance: what an artifact has to meet.
+        progress: told how it goes.
+    """
+
+    source: Source
+    baseline: Baseline
+    acceptance: Acceptance
+    progress: Progress
+
+    def mend(self, variant: Variant, path: Path) -> tuple[Mapping[str, Any], Outcome] | None:
+        """Write an artifact anew with as few layers in floats as its check asks.
+
+        Args:
+            variant: that was rejected.
+            path: where to write it.
+
+        Returns:
+            its facts and the outcome of its check; None when no layer helps, and nothing is written.
+        """
+        yardstick = self.baseline.yardstick
+        subject = Subject(
+            model=self.baseline.model,
+            format=variant.format,
+            labels=self.source.labels,
+            calibration=self.source.calibration,
+        )
+        tried: dict[tuple[str, ...], tuple[Mapping[str, Any], Outcome]] = {}
+
+        def suffices(layers: tuple[str, ...]) -> bool:
+            options = Options(keep_float=layers)
+            facts = subject.convert(path, options, self.source.metadata(variant))
+            facts |= ranges.facts(
+                variant,
+                subject.model,
+                labels=subject.labels,
+                calibration=subject.calibration,
+                path=path,
+                options=options,
+            )
+            outcome = self.acceptance.check(variant, path)
+            tried[layers] = facts, outcome
+            return outcome.passed
+
+        with conversion_cache.unchanged(subject.model):
+            ranked = rank(
+                subject,
+                yardstick.split.images[:_RANKED_IMAGES],
+                yardstick.probabilities[:_RANKED_IMAGES],
+                self.progress,
+            )
+            layers = fewest([noise.layer for noise in ranked], suffices)
+            if layers is None:
+                files.remove(path)
+                return None
+            # The last one tried need not be the one that was chosen.
+            suffices(layers)
+        self.progress.say(f"{variant} passes its check with {', '.join(layers)} in floats")
+        return tried[layers]

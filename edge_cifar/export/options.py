@@ -1,0 +1,123 @@
+"""What is asked of an export beside the variants."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from edge_cifar.compression.exchange import CLUSTERED, PRUNED
+from edge_cifar.converters import METHODS, coreml
+from edge_cifar.errors import UsageError, unknown
+from edge_cifar.export import plan
+from edge_cifar.variant import Variant
+
+AUTO = "auto"
+
+
+@dataclass(frozen=True, kw_only=True)
+class Settings:
+    """How variants are converted and checked.
+
+    Attributes:
+        calibration_images: training images that set the ranges of quantized activations.
+        calibration_method: how ranges follow from them.
+        max_drop: percentage points of validation accuracy that an artifact may lose.
+        reference_images: test images that the bundle carries; None for all.
+        keep_float: names of layers that int8 leaves in floats; ``auto`` alone for the fewest that bring a
+            rejected artifact through the gate.
+        jobs: worker processes that convert side by side; None for as many as processors and memory allow.
+        deployment_target: the oldest system that Core ML packages have to run on; None for the usual one.
+        prune: shares of the weights that are zero in variants of their own.
+        cluster: numbers of values a layer's weights have in variants of their own.
+    """
+
+    calibration_images: int = 500
+    calibration_method: str = "min-max"
+    max_drop: float = 1.0
+    reference_images: int | None = 2000
+    keep_float: tuple[str, ...] = ()
+    jobs: int | None = None
+    deployment_target: str | None = None
+    prune: tuple[float, ...] = ()
+    cluster: tuple[int, ...] = ()
+
+    @property
+    def changes(self) -> tuple[str, ...]:
+        """What is to be done to weights in variants of their own, as :class:`edge_cifar.variant.Variant` names it."""
+        return (
+            *(f"{PRUNED}{round(100 * share)}" for share in self.prune),
+            *(f"{CLUSTERED}{values}" for values in self.cluster),
+        )
+
+    @property
+    def named_layers(self) -> tuple[str, ...]:
+        """Layers that were named to be left in floats."""
+        return () if self.keeps_fewest else self.keep_float
+
+    @property
+    def keeps_fewest(self) -> bool:
+        """Whether the layers to leave in floats are to be found."""
+        return self.keep_float == (AUTO,)
+
+    def refuse_out_of_range(self) -> None:
+        """Refuse what can be refused without looking at anything else.
+
+        Raises:
+            UsageError: a number is out of range, or a method unknown.
+        """
+        if self.calibration_images < 1:
+            raise UsageError(f"calibration needs at least one image, not {self.calibration_images}")
+        if self.calibration_method not in METHODS:
+            raise unknown("calibration method", self.calibration_method, METHODS)
+        if not (math.isfinite(self.max_drop) and self.max_drop >= 0):
+            raise UsageError(f"--max-drop is a number of percentage points, 0 or more, not {self.max_drop:g}")
+        if self.reference_images is not None and self.reference_images < 1:
+            raise UsageError(f"the bundle needs at least one reference image, not {self.reference_images}")
+        if self.jobs is not None and self.jobs < 1:
+            raise UsageError(f"--jobs is a number of worker processes, 1 or more, not {self.jobs}")
+        for share in self.prune:
+            # Written so that NaN fails too.
+            if not (0.01 <= share <= 0.99 and abs(100 * share - round(100 * share)) < 1e-6):
+                raise UsageError(f"--prune takes a share between 0.01 and 0.99, in whole hundredths, not {share:g}")
+        for values in self.cluster:
+            if not 2 <= values <= 256:
+                raise UsageError(f"--cluster takes a number of values between 2 and 256, not {values}")
+        if AUTO in self.keep_float and len(self.keep_float) > 1:
+            raise UsageError("--keep-float is either names of layers or auto, not both")
+
+    def refuse_unfit(self, variants: Sequence[Variant]) -> None:
+        """Refuse settings that the chosen variants cannot follow.
+
+        Raises:
+            UsageError: a format lacks the calibration method, a precision the deployment target, or no variant can
+                leave layers in floats.
+        """
+        for variant in variants:
+            module = plan.converter(variant.format)
+            if plan.converted_as(variant) in module.CALIBRATED and self.calibration_method not in module.METHODS:
+                raise UsageError(
+                    f"{variant.format} has no {self.calibration_method} calibration; it has {', '.join(module.METHODS)}"
+                )
+        packages = [variant for variant in variants if variant.format == "coreml"]
+        for variant in packages:
+            coreml.target(plan.converted_as(variant), self.deployment_target)
+        if self.deployment_target and not packages:
+            raise UsageError("--deployment-target is for coreml, which is not among the variants")
+        if self.keep_float and not any(selective(variant) for variant in variants):
+            fitting = [str(Variant(name, precision)) for name in plan.formats() for precision in _selective(name)]
+            raise UsageError(f"--keep-float needs one of {', '.join(fitting)} among the variants")
+
+
+def selective(variant: Variant) -> bool:
+    """Whether layers of a variant can be left in floats."""
+    return plan.converted_as(variant) in _selective(variant.format)
+
+
+def mendable(variant: Variant) -> bool:
+    """Whether the layers to leave in floats can be found: by converting the run's own weights again and again."""
+    return selective(variant) and variant.change is None
+
+
+def _selective(format_: str) -> tuple[str, ...]:
+    return tuple(plan.converter(format_).SELECTIVE)

@@ -1,0 +1,172 @@
+"""Which layers int8 hurts, and the fewest to leave in floats.
+
+Each layer is quantized alone, in a network that is otherwise as trained, and the answers are set
+against those of the Keras model: what they differ by is that layer's doing and no other's. A layer
+whose input or output has channels of very different ranges stands out so even where its own weights
+are harmless.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_cifar import conversion_cache, weighted_layers
+from edge_cifar.converters import Calibration, Options
+from edge_cifar.errors import RunError, RuntimeUnavailable, unknown
+from edge_cifar.export import plan
+from edge_cifar.parity.perturbations import PLAIN
+from edge_cifar.parity.processes import Answers, Question, Refusal, Workers
+from edge_cifar.pixels import Images
+from edge_cifar.progress import Progress
+from edge_cifar.runtimes import Probabilities
+from edge_cifar.storage import files, scratch
+
+_PRECISION = "int8"
+
+
+@dataclass(frozen=True, kw_only=True)
+class LayerNoise:
+    """What quantizing one layer alone does to the answers.
+
+    Attributes:
+        layer: its name.
+        kind: its class.
+        signal_to_noise_db: power of the Keras model's probabilities over that of their change, in
+            decibels; 20 dB is an error of a tenth. None where there are no answers to compare.
+        reason: why there are none, in words; None where there are.
+    """
+
+    layer: str
+    kind: str
+    signal_to_noise_db: float | None
+    reason: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class Subject:
+    """A model to be quantized in parts.
+
+    Attributes:
+        model: the Keras model.
+        format: the converter's name.
+        labels: class names.
+        calibration: training images.
+    """
+
+    model: Any
+    format: str
+    labels: tuple[str, ...]
+    calibration: Calibration
+
+    def convert(self, path: Path, options: Options, metadata: dict[str, str]) -> dict[str, Any]:
+        """Write an int8 artifact; returns its facts for the manifest."""
+        facts: dict[str, Any] = plan.converter(self.format).convert(
+            self.model,
+            _PRECISION,
+            labels=self.labels,
+            calibration=self.calibration,
+            metadata=metadata,
+            path=path,
+            options=options,
+        )
+        return facts
+
+
+def refuse_unknown(names: Sequence[str], model: Any) -> None:
+    """Refuse names that no layer with weights bears.
+
+    Raises:
+        RunError: there is one; the nearest is suggested.
+    """
+    known = [layer.name for layer in weighted_layers.weighted(model)]
+    for name in names:
+        if name not in known:
+            raise RunError(f"--keep-float: {unknown('layer', name, known)}")
+
+
+def rank(subject: Subject, images: Images, expected: Probabilities, progress: Progress) -> list[LayerNoise]:
+    """Quantize each layer alone.
+
+    Args:
+        subject: the model and its format.
+        images: uint8 ``[N, H, W, 3]``, none of them a calibration image.
+        expected: float32 ``[N, classes]``, the Keras model's probabilities for them.
+        progress: told of each layer.
+
+    Returns:
+        the layers, the worst first: those with which the artifact gives no answers, as where its runtime
+        crashes, before all others.
+
+    Raises:
+        RuntimeUnavailable: no runtime for the format can run on this machine.
+    """
+    layers = weighted_layers.weighted(subject.model)
+    found = []
+    with (
+        scratch.folder("layers") as folder,
+        Workers() as workers,
+        conversion_cache.unchanged(subject.model),
+        progress.bar(f"{subject.format}, layer by layer", len(layers)) as advance,
+    ):
+        path = folder / f"one{plan.converter(subject.format).SUFFIX}"
+        question = Question(images=folder / "images.npy", stop=len(images))
+        np.save(question.images, images)
+        for layer in layers:
+            subject.convert(path, Options(only=(layer.name,)), {})
+            decibels, reason = _noise(workers.answers(path, question), expected)
+            found.append(
+                LayerNoise(layer=layer.name, kind=type(layer).__name__, signal_to_noise_db=decibels, reason=reason)
+            )
+            files.remove(path)
+            advance(1)
+    return sorted(found, key=lambda noise: -np.inf if noise.signal_to_noise_db is None else noise.signal_to_noise_db)
+
+
+def _noise(given: Answers | Refusal, expected: Probabilities) -> tuple[float | None, str | None]:
+    """Signal to noise of answers, or why there is none."""
+    if isinstance(given, Refusal):
+        if given.unavailable:
+            raise RuntimeUnavailable(given.reason)
+        return None, given.reason
+    answers = given.views.get(PLAIN)
+    if answers is None or answers.shape != expected.shape:
+        return None, "its answers are of another shape than the Keras model's"
+    if not np.isfinite(answers).all():
+        return None, "some of its probabilities are not finite"
+    return _decibels(expected, answers), None
+
+
+def fewest(worst_first: Sequence[str], suffices: Callable[[tuple[str, ...]], bool]) -> tuple[str, ...] | None:
+    """The fewest layers, taken from the worst on, that suffice when they stay in floats.
+
+    Args:
+        worst_first: names of layers.
+        suffices: whether leaving some in floats is enough; more never do worse.
+
+    Returns:
+        their names; None when not even all of them suffice.
+    """
+    low, high = 0, 1
+    while not suffices(tuple(worst_first[:high])):
+        if high >= len(worst_first):
+            return None
+        low, high = high, min(2 * high, len(worst_first))
+    while high - low > 1:
+        middle = (low + high) // 2
+        if suffices(tuple(worst_first[:middle])):
+            high = middle
+        else:
+            low = middle
+    return tuple(worst_first[:high])
+
+
+def _decibels(expected: Probabilities, answers: Probabilities) -> float:
+    noise = float(np.square(expected - answers, dtype=np.float64).sum())
+    signal = float(np.square(expected, dtype=np.float64).sum())
+    # Equal answers have no noise; float32 tells nothing apart beyond 140 dB.
+    return 10 * float(np.log10(signal / max(noise, 1e-14 * signal)))

@@ -1,0 +1,160 @@
+"""The process that converts: ``python -m edge_cifar.export.worker``.
+
+It reads one task from its standard input, converts one variant after another, and answers with a
+line of JSON each on its standard output. What the variants have in common is made once. Converters
+are native code that may crash or eat up the memory: that costs this process, not the export.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+import time
+from collections.abc import Iterator, Mapping
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from edge_cifar import conversion_cache, packages
+from edge_cifar.converters import Calibration, Options
+from edge_cifar.errors import ConversionError, EdgeCifarError
+from edge_cifar.export import plan, ranges
+from edge_cifar.export.options import selective
+from edge_cifar.processes.launch import end_with_the_caller
+from edge_cifar.processes.memory import peak_bytes
+from edge_cifar.storage import archives, files, strict_json
+from edge_cifar.variant import Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """Variants of one format that start from the same model.
+
+    Attributes:
+        format: the converter's name.
+        precisions: what to write, in this order.
+        model: the Keras file to convert.
+        folder: where the artifacts are to appear, each named by its variant.
+        labels: class names.
+        calibration: a file that :func:`write_calibration` wrote.
+        keep_float: layers to leave in floats, in the precisions that can.
+        metadata: by precision, what the artifact itself is to hold beside the labels.
+        trained: a flatbuffer that training for 8 bits left; None for other models.
+        deployment_target: for Core ML; None for the usual one.
+    """
+
+    format: str
+    precisions: tuple[str, ...]
+    model: str
+    folder: str
+    labels: tuple[str, ...]
+    calibration: str
+    keep_float: tuple[str, ...]
+    metadata: Mapping[str, Mapping[str, str]]
+    trained: str | None = None
+    deployment_target: str | None = None
+
+    def request(self) -> str:
+        """The task as one line of JSON."""
+        return json.dumps(asdict(self))
+
+    @classmethod
+    def read(cls, request: str) -> Task:
+        """The task of a line that :meth:`request` made."""
+        fields: dict[str, Any] = strict_json.message(request)
+        restored: dict[str, Any] = {
+            name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
+        }
+        return cls(**restored)
+
+
+def write_calibration(calibration: Calibration, path: Path) -> None:
+    """Write calibration images for workers to read."""
+    # So that a full disk is named as the one of temporary files.
+    with files.appears_whole(path) as partial:
+        np.savez(
+            partial,
+            images=calibration.images,
+            indices=calibration.indices,
+            seed=calibration.seed,
+            method=calibration.method,
+        )
+
+
+def _read_calibration(path: str) -> Calibration:
+    with archives.opened(Path(path)) as archive:
+        return Calibration(
+            images=archive["images"],
+            indices=archive["indices"],
+            seed=int(archive["seed"]),
+            method=str(archive["method"]),
+        )
+
+
+def convert(task: Task) -> Iterator[dict[str, Any]]:
+    """Convert a task's variants, one after another.
+
+    Yields:
+        for each: ``precision``, ``seconds``, ``peak_bytes`` of this process so far, and ``facts`` for the
+        manifest, or ``error`` with the reason where the format cannot hold the model.
+
+    Raises:
+        EdgeCifarError: nothing can be converted: a package or the disk is at fault.
+    """
+    from edge_cifar.runtimes import keras as keras_runtime
+
+    converter = plan.converter(task.format)
+    calibration = _read_calibration(task.calibration)
+    model = keras_runtime.load_model(packages.require_keras(), Path(task.model))
+    with conversion_cache.unchanged(model):
+        for precision in task.precisions:
+            start = time.perf_counter()
+            answer: dict[str, Any] = {"precision": precision}
+            try:
+                variant = Variant(task.format, precision)
+                path = Path(task.folder) / f"{variant}{converter.SUFFIX}"
+                options = Options(
+                    keep_float=task.keep_float if selective(variant) else (),
+                    deployment_target=task.deployment_target,
+                    trained=Path(task.trained) if task.trained else None,
+                )
+                facts = converter.convert(
+                    model,
+                    plan.converted_as(variant),
+                    labels=task.labels,
+                    calibration=calibration,
+                    metadata=task.metadata[precision],
+                    path=path,
+                    options=options,
+                )
+                seen = ranges.facts(
+                    variant, model, labels=task.labels, calibration=calibration, path=path, options=options
+                )
+                answer["facts"] = {**facts, **seen}
+            except ConversionError as error:
+                answer["error"] = str(error)
+            yield {**answer, "seconds": time.perf_counter() - start, "peak_bytes": peak_bytes()}
+
+
+def main() -> int:
+    """Answer the task on standard input."""
+    # Whatever converters print must not get between the answers.
+    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
+    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
+    task = Task.read(sys.stdin.buffer.readline().decode())
+    end_with_the_caller()
+    try:
+        for answer in convert(task):
+            answers.write(json.dumps(answer) + "\n")
+    except EdgeCifarError as error:
+        answers.write(json.dumps({"refused": str(error)}) + "\n")
+    answers.flush()
+    # Past the packages' own clean-up: it takes seconds, and some of it crashes.
+    os._exit(0)
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,1 @@
+"""Processes: how they are started, what they cost, how they end, and what they print."""

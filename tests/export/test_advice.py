@@ -1,0 +1,69 @@
+"""What ``export`` suggests where variants were rejected."""
+
+from __future__ import annotations
+
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from edge_cifar.errors import CheckFailed
+from edge_cifar.export.advice import advice
+from edge_cifar.steps.export import demand_all
+
+LESS = "a higher precision such as fp16"
+MORE = "more --calibration-images"
+DROP = "a higher --max-drop"
+WRONG = "another --format or --precision for what was converted wrongly"
+
+
+def entry(variant: str, *failed: str) -> dict[str, Any]:
+    return {"variant": variant, "failed": list(failed), "reason": "it loses 9 points", "parity": None}
+
+
+@pytest.mark.parametrize(
+    ("variant", "said"),
+    [
+        ("tflite-int8", f"{MORE}, --keep-float auto, {LESS}, {DROP}"),
+        ("onnx-int8", f"{MORE}, --keep-float auto, {LESS}, {DROP}"),
+        ("tflite-int16x8", f"{MORE}, {LESS}, {DROP}"),
+        ("coreml-w4", f"{MORE}, {LESS}, {DROP}"),
+        ("coreml-w8", f"{LESS}, {DROP}"),
+        ("tflite-fp16-pruned90", f"a smaller share to --prune, {DROP}"),
+        ("coreml-w8-cluster4", f"{LESS}, more values to --cluster, {DROP}"),
+    ],
+)
+def test_only_what_can_help_the_variant_is_suggested(variant: str, said: str) -> None:
+    bundle = SimpleNamespace(facts={"rejected": [entry(variant, "accuracy")]}, artifacts=())
+    with pytest.raises(CheckFailed) as caught:
+        demand_all(bundle)  # type: ignore[arg-type]
+    assert str(caught.value) == f"1 of 1 variants was not kept ({variant}: it loses 9 points); try {said}"
+
+
+@pytest.mark.parametrize(
+    ("failed", "said"),
+    [
+        (("parity",), f"{MORE}, --keep-float auto, {LESS}"),
+        (("accuracy", "parity"), f"{MORE}, --keep-float auto, {LESS}"),
+        (("answers",), WRONG),
+        (("contents",), WRONG),
+        (("runtime",), "another --format or --precision for what does not run here"),
+        (("conversion",), "another --format or --precision for what could not be converted"),
+    ],
+)
+def test_only_what_can_change_the_failed_check_is_suggested(failed: tuple[str, ...], said: str) -> None:
+    assert advice([entry("tflite-int8", *failed)]) == said
+
+
+def test_no_calibration_helps_a_format_whose_floats_are_wrong() -> None:
+    assert advice([entry("onnx-fp32", "parity"), entry("onnx-int8", "accuracy", "parity")]) == WRONG
+    both = advice([entry("onnx-fp32", "parity"), entry("tflite-int8", "parity")])
+    assert both == f"{MORE}, --keep-float auto, {LESS}, or {WRONG}"
+
+
+def test_what_helps_one_of_several_is_told_apart_from_what_helps_the_others() -> None:
+    """Where a format's floats are wrong, no calibration helps its int8, which for itself would look like a loss."""
+    rejected = [entry("onnx-fp32", "answers"), entry("onnx-int8", "parity"), entry("tflite-int8", "parity")]
+    assert advice(rejected, about=rejected[1:2]) == WRONG
+    assert advice(rejected, about=rejected[2:]) == f"{MORE}, --keep-float auto, {LESS}"
+    assert advice(rejected) == f"{MORE}, --keep-float auto, {LESS}, or {WRONG}"

@@ -1,0 +1,137 @@
+"""A format that nobody knew of goes all the way, and a file of it that takes its runtime down costs only itself."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+from support import third_format
+from support.export import stand_in_run
+
+from edge_cifar.cli.main import main
+from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.run import Run
+from edge_cifar.errors import CheckFailed
+from edge_cifar.parity.processes import Workers
+from edge_cifar.steps.bench import bench
+from edge_cifar.steps.diagnose import diagnose
+from edge_cifar.steps.export import export
+from edge_cifar.steps.verify import verify
+
+pytest.importorskip("tensorflow", reason="export needs TensorFlow")
+
+
+@pytest.fixture(scope="module", autouse=True)
+def _installed() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        third_format.install(monkeypatch)
+        yield
+
+
+@pytest.fixture(scope="module")
+def run(tmp_path_factory: pytest.TempPathFactory) -> Run:
+    return stand_in_run(tmp_path_factory.mktemp("runs") / "third", model=third_format.network())
+
+
+@pytest.fixture(scope="module")
+def bundle(run: Run) -> Bundle:
+    return export(run, formats="fake", calibration_images=2, reference_images=60)
+
+
+@pytest.fixture
+def impatient(monkeypatch: pytest.MonkeyPatch) -> None:
+    """No time at all for the file that never answers, as much as ever for the others: no clock decides."""
+    real = Workers._run
+
+    def run(self: Workers, request: dict[str, Any], complaints: Path, limit_seconds: float) -> int | None:
+        return real(self, request, complaints, 0.01 if "hanging" in request["artifact"] else limit_seconds)
+
+    monkeypatch.setattr(Workers, "_run", run)
+
+
+@pytest.mark.usefixtures("impatient")
+def test_a_file_that_takes_its_runtime_down_is_rejected_and_the_others_are_kept(
+    run: Run, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    out = tmp_path / "bundle"
+    arguments = ["--format", "fake", "--precision", "all", "--reference-images", "60", "--out", str(out)]
+    assert main(["export", str(run.path), *arguments]) == 1
+    assert "8 of 10 variants were not kept" in capsys.readouterr().err
+    kept = Bundle.open(out)
+    assert [str(artifact.variant) for artifact in kept.artifacts] == ["fake-fp32", "fake-int8"]
+    assert {path.name for path in out.glob("*.fake")} == {"fake-fp32.fake", "fake-int8.fake"}
+    found = {entry["variant"]: (entry["failed"], entry["reason"]) for entry in kept.facts["rejected"]}
+    assert found.pop("fake-coarse")[0] == ["parity"]
+    assert found == {
+        "fake-aborting": (["runtime"], "its process crashed with SIGABRT: the last words"),
+        "fake-aborting-at-once": (["runtime"], "its process crashed with SIGABRT: the last words"),
+        "fake-hanging": (["runtime"], "it did not answer within 1440 s"),
+        "fake-raising": (["runtime"], "ValueError: surprise"),
+        "fake-leaving": (["runtime"], "its process ended before it had answered"),
+        "fake-nan": (
+            ["answers"],
+            "its answers to 600 of 600 images are not numbers (NaN or infinite), the first is image 0",
+        ),
+        "fake-misshapen": (
+            ["answers"],
+            "it answers with shape 660 by 7 where the Keras model gave 660 by 10 (images by classes)",
+        ),
+    }
+
+
+def test_what_verify_would_fail_is_not_kept_though_it_loses_no_accuracy(run: Run, tmp_path: Path) -> None:
+    """The network guesses, so nothing can be lost; but coarse weights answer otherwise than it does."""
+    with pytest.raises(CheckFailed, match=r"fake-coarse: verify would fail it: .* images that Keras is sure of"):
+        export(run, formats="fake", precisions=["int8", "coarse"], reference_images=60, out=tmp_path / "bundle")
+    kept = Bundle.open(tmp_path / "bundle")
+    (rejected,) = kept.facts["rejected"]
+    assert rejected["failed"] == ["parity"]
+    assert rejected["parity"]["drop"]["low"] < 1.0
+    assert [outcome.status for outcome in verify(kept)] == ["pass"]
+
+
+def test_a_bundle_of_nothing_but_crashes_stands_with_nothing(run: Run, tmp_path: Path) -> None:
+    with pytest.raises(CheckFailed, match=r"1 of 1 variants was not kept .*SIGABRT.*what does not run here"):
+        export(run, formats="fake", precisions="aborting", reference_images=60, out=tmp_path / "bundle")
+    assert not Bundle.open(tmp_path / "bundle").artifacts
+
+
+def test_what_a_crash_with_each_layer_costs_is_told_by_the_diagnosis(run: Run, tmp_path: Path) -> None:
+    found = diagnose(run, formats=["fake"], out=tmp_path / "found")
+    (noise,) = found.layers["fake"]
+    assert (noise.layer, noise.signal_to_noise_db) == ("last", None)
+    assert noise.reason == "its process crashed with SIGABRT: the last words"
+    document = json.loads((tmp_path / "found" / "diagnosis.json").read_text(encoding="utf-8"))
+    assert document["layers"]["fake"][0]["signal_to_noise_db"] is None
+
+
+def test_layers_to_leave_in_floats_are_sought_past_crashes(run: Run, tmp_path: Path) -> None:
+    options: dict[str, Any] = {"reference_images": 60, "out": tmp_path / "bundle"}
+    mended = export(run, formats="fake", precisions="aborting", keep_float="auto", **options)
+    assert [str(artifact.variant) for artifact in mended.artifacts] == ["fake-aborting"]
+    assert mended.artifacts[0].facts["parity"]["status"] == "checked"
+
+
+def test_verify_passes_what_it_can_and_says_what_it_cannot(bundle: Bundle) -> None:
+    fp32, int8 = verify(bundle, layers=True)
+    assert (fp32.status, fp32.reason, fp32.method) == ("pass", None, "fake")
+    assert int8.status == "unverified"
+    assert int8.reason == (
+        "its answers agree, but its weights are not compared with fake-fp32's: nothing here reads fake files"
+    )
+    assert fp32.layers is not None
+    assert "unknown format 'fake'" in str(fp32.layers.refusal)
+
+
+def test_it_is_measured_and_reported(bundle: Bundle, run: Run, tmp_path: Path) -> None:
+    output = tmp_path / "bench.json"
+    rows = bench(bundle, seconds=0.1, images=60, output=output).results
+    assert [(row.name, row.status) for row in rows] == [("third fake-fp32", "ok"), ("third fake-int8", "ok")]
+    page = tmp_path / "report.html"
+    assert main(["report", str(run.path), str(output), "--out", str(page)]) == 0
+    text = page.read_text(encoding="utf-8")
+    assert "fake-fp32" in text
+    assert "fake-int8" in text

@@ -1,0 +1,231 @@
+"""The rules of the house, held by reading its files: imports, sizes, words, pins, and what the documents promise."""
+
+from __future__ import annotations
+
+import ast
+import configparser
+import re
+import shlex
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+
+import click
+import pytest
+from support import ROOT
+
+import edge_cifar
+import edge_cifar.backbones
+import edge_cifar.cli.commands
+import edge_cifar.converters
+from edge_cifar import plugins
+from edge_cifar.cli.group import cli
+
+PACKAGE = ROOT / "edge_cifar"
+MODULES = sorted(PACKAGE.rglob("*.py"))
+TESTS = sorted((ROOT / "tests").rglob("*.py"))
+DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
+# The packages whose modules are plugins: found by file name, ignorant of one another.
+PLUGIN_PACKAGES = ("backbones", "cli/commands", "converters", "data/sets", "runtimes")
+MAX_LINES = 300
+
+
+def relative(path: object) -> str:
+    return str(path.relative_to(ROOT)) if isinstance(path, Path) else str(path)
+
+
+def tracked_files() -> list[Path]:
+    done = subprocess.run(["git", "ls-files"], cwd=ROOT, capture_output=True, text=True, check=False)
+    if done.returncode:
+        pytest.skip("not a git checkout")
+    return [path for line in done.stdout.splitlines() if (path := ROOT / line).is_file() and not path.is_symlink()]
+
+
+def test_imports_keep_their_direction() -> None:
+    done = subprocess.run(
+        [Path(sys.executable).with_name("lint-imports"), "--no-cache"],
+        cwd=ROOT,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout
+
+
+@pytest.mark.parametrize("package", PLUGIN_PACKAGES)
+def test_plugins_do_not_know_each_other(package: str) -> None:
+    folder = PACKAGE / package
+    dotted = f"edge_cifar.{package.replace('/', '.')}"
+    siblings = {path.stem for path in folder.glob("*.py") if not path.name.startswith("_")}
+    # What loads the plugins is no plugin.
+    siblings -= {"loading"}
+    for name in sorted(siblings):
+        imported = set(_imports(folder / f"{name}.py"))
+        assert not {f"{dotted}.{other}" for other in siblings - {name}} & imported, name
+
+
+def _imports(path: Path) -> Iterator[str]:
+    for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+        if isinstance(node, ast.Import):
+            yield from (alias.name for alias in node.names)
+        elif isinstance(node, ast.ImportFrom) and node.module:
+            yield node.module
+            yield from (f"{node.module}.{alias.name}" for alias in node.names)
+
+
+@pytest.mark.parametrize("path", [*MODULES, *TESTS], ids=relative)
+def test_file_is_one_idea(path: Path) -> None:
+    assert len(path.read_text(encoding="utf-8").splitlines()) <= MAX_LINES
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_nothing_is_left_to_do_and_no_exception_is_swallowed(path: Path) -> None:
+    text = path.read_text(encoding="utf-8")
+    assert not re.search(r"\b(TODO|FIXME|XXX|NotImplementedError)\b", text)
+    for node in ast.walk(ast.parse(text)):
+        if isinstance(node, ast.ExceptHandler):
+            assert node.type is not None, f"line {node.lineno}: bare except"
+            silent = all(isinstance(statement, ast.Pass) for statement in node.body)
+            assert not (silent and ast.unparse(node.type) in ("Exception", "BaseException")), f"line {node.lineno}"
+
+
+@pytest.mark.parametrize("path", MODULES, ids=relative)
+def test_public_functions_and_classes_are_documented(path: Path) -> None:
+    tree = ast.parse(path.read_text(encoding="utf-8"))
+    assert ast.get_docstring(tree) is not None or not tree.body, "the module"
+    for node in tree.body:
+        if isinstance(node, ast.FunctionDef | ast.ClassDef) and not node.name.startswith("_"):
+            assert ast.get_docstring(node), node.name
+
+
+def test_no_machine_and_no_registry_is_named() -> None:
+    # Written in halves, so that this file does not name them either.
+    words = ["/wo" + "rk/", "/home" + "/", "py" + "pi.org", "python" + "hosted", "npm" + "js.org", "deb." + "debian"]
+    pattern = re.compile("|".join(map(re.escape, words)))
+    found = []
+    for path in tracked_files():
+        try:
+            lines = path.read_text(encoding="utf-8").splitlines()
+        except UnicodeDecodeError:
+            continue
+        found += [f"{relative(path)}:{number}" for number, line in enumerate(lines, 1) if pattern.search(line)]
+    assert found == []
+
+
+def test_converters_at_the_top_is_a_link_to_the_code() -> None:
+    link = ROOT / "converters"
+    if not link.is_symlink():
+        pytest.skip("this checkout has no symbolic links")
+    assert link.readlink() == Path("edge_cifar/converters")
+
+
+# ---- installation
+
+
+def _setup() -> configparser.ConfigParser:
+    parser = configparser.ConfigParser()
+    parser.read(ROOT / "setup.cfg", encoding="utf-8")
+    return parser
+
+
+def test_extras_are_these_and_all_is_every_one_but_the_gpus() -> None:
+    extras = _setup()["options.extras_require"]
+    assert set(extras) == {"train", "convert", "device", "report", "serve", "metal", "cuda", "dev", "all"}
+    (everything,) = extras["all"].split()
+    assert set(re.fullmatch(r"edge-cifar\[(.*)\]", everything).group(1).split(",")) == set(extras) - {  # type: ignore[union-attr]
+        "all",
+        "metal",
+        "cuda",
+    }
+
+
+def test_device_extra_brings_no_tensorflow() -> None:
+    extras = _setup()["options.extras_require"]
+    for name in ("device", "serve", "report"):
+        assert not re.search(r"tensorflow|keras|edge-cifar", extras[name])
+
+
+@pytest.mark.parametrize("name", ["constraints.txt", "constraints-metal.txt"])
+def test_constraints_are_exact_versions(name: str) -> None:
+    lines = [line for line in (ROOT / name).read_text(encoding="utf-8").splitlines() if not line.startswith("#")]
+    names = [line.split("==")[0] for line in lines]
+    assert names == sorted(set(names), key=str.lower)
+    for line in lines:
+        assert re.fullmatch(r'[A-Za-z0-9._-]+==[0-9][A-Za-z0-9.]*( ; [a-z_]+ [=!]= "[a-z0-9_]+")?', line), line
+
+
+def test_every_requirement_is_pinned() -> None:
+    pinned = {
+        line.split("==")[0].lower().replace("_", "-")
+        for line in (ROOT / "constraints.txt").read_text(encoding="utf-8").splitlines()
+        if not line.startswith("#")
+    }
+    setup = _setup()
+    extras = setup["options.extras_require"]
+    wanted = setup["options"]["install_requires"] + "".join(
+        extras[name] for name in extras if name not in ("metal", "all")
+    )
+    names = {re.match(r"[A-Za-z0-9._-]+", line).group().lower() for line in wanted.splitlines() if line.strip()}  # type: ignore[union-attr]
+    assert names - {"edge-cifar"} <= pinned
+
+
+# ---- documents
+
+
+def _documented_calls() -> set[str]:
+    """What the documents' code blocks type after ``edge-cifar``."""
+    calls = set()
+    for path in DOCUMENTS:
+        text = path.read_text(encoding="utf-8")
+        for block in re.findall(r"^```(?:sh|console)\n(.*?)^```", text, re.DOTALL | re.MULTILINE):
+            calls |= set(re.findall(r"\bedge-cifar ([a-z][^#\n]*)", block.replace("\\\n", " ")))
+    return calls
+
+
+@pytest.mark.parametrize("call", sorted(_documented_calls()))
+def test_documented_command_and_its_options_exist(call: str) -> None:
+    name, *words = shlex.split(call)
+    command = cli.get_command(click.Context(cli), name)
+    assert command is not None, name
+    if isinstance(command, click.Group):
+        command = command.get_command(click.Context(command), words[0])
+        assert command is not None, words[0]
+    known = {option for parameter in command.params for option in (*parameter.opts, *parameter.secondary_opts)}
+    assert {word for word in words if word.startswith("-")} <= known | {"--help", "--debug"}
+
+
+def test_every_command_is_in_the_readme() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in plugins.names(edge_cifar.cli.commands):
+        assert f"`{name}" in readme, name
+
+
+def test_readme_names_every_function_of_the_api() -> None:
+    readme = (ROOT / "README.md").read_text(encoding="utf-8")
+    for name in set(edge_cifar.__all__) - {"__version__"}:
+        assert f"ec.{name}(" in readme, name
+
+
+@pytest.mark.parametrize("path", DOCUMENTS, ids=relative)
+def test_links_between_documents_lead_somewhere(path: Path) -> None:
+    for target in re.findall(r"\]\((?!https?:|#|mailto:)([^)#\s]+)", path.read_text(encoding="utf-8")):
+        assert (path.parent / target).exists(), target
+
+
+def test_documented_make_targets_exist() -> None:
+    makefile = (ROOT / "Makefile").read_text(encoding="utf-8")
+    for path in DOCUMENTS:
+        for target in re.findall(r"`make ([a-z-]+)`|^make ([a-z-]+)$", path.read_text("utf-8"), re.MULTILINE):
+            assert re.search(rf"^{''.join(target)}:", makefile, re.MULTILINE), target
+
+
+def test_changelog_tells_of_this_version() -> None:
+    assert f"## {edge_cifar.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
+
+
+def test_licence_is_apache() -> None:
+    text = (ROOT / "LICENSE").read_text(encoding="utf-8")
+    assert "Apache License" in text
+    assert "Version 2.0, January 2004" in text
+    assert "END OF TERMS AND CONDITIONS" in text

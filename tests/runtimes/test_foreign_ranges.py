@@ -1,0 +1,141 @@
+"""Model files that do not say which range of pixels they take: what is assumed is said, and what speaks against it."""
+
+from __future__ import annotations
+
+import io
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from support.foreign_models import (
+    brightness_folder,
+    brightness_onnx,
+    brightness_pictures,
+    colour_onnx,
+    colour_pictures,
+)
+from support.listener import Listener
+
+from edge_cifar.evaluation.variety import variety
+from edge_cifar.input_ranges import COMMON
+from edge_cifar.pixels import Setup
+from edge_cifar.runtimes import loading
+from edge_cifar.serve.worker_pool import Crew, Member, Question
+from edge_cifar.steps.bench import bench
+from edge_cifar.steps.predict import predict
+
+pytest.importorskip("onnxruntime", reason="ONNX Runtime runs the files")
+
+
+def likeliest(path: Path, images: list[Path]) -> list[str]:
+    return [prediction.answers[0][0] for prediction in predict(path, images)]
+
+
+IMAGENET = {"mean": (0.485, 0.456, 0.406), "deviation": (0.229, 0.224, 0.225)}
+
+
+@pytest.mark.parametrize(
+    ("settings", "name"),
+    [({}, "0 to 1"), (IMAGENET, "ImageNet's mean and standard deviation")],
+    ids=["unit", "imagenet"],
+)
+def test_a_range_that_is_assumed_is_said_and_a_better_one_named(
+    settings: dict[str, Any], name: str, tmp_path: Path
+) -> None:
+    path, listener = brightness_onnx(tmp_path / "net.onnx", **settings), Listener()
+    predictions = predict(path, brightness_pictures(tmp_path), progress=listener)
+    assert [prediction.input["ground"] for prediction in predictions] == ["assumed"] * 3
+    assumed, alike, better = listener.said
+    assert assumed == "net.onnx: pixels are given as 0 to 255; this is assumed, since the file does not say"
+    assert "3 different pictures all got the same answer (class 2, 100.0%)" in alike
+    assert f"given pixels as {name}, it tells these pictures apart far better than as 0 to 255" in better
+
+
+def test_a_range_that_is_right_is_not_doubted(tmp_path: Path) -> None:
+    listener = Listener()
+    assert likeliest(colour_onnx(tmp_path / "net.onnx"), colour_pictures(tmp_path)) == ["class 0", "class 1", "class 2"]
+    predict(tmp_path / "net.onnx", colour_pictures(tmp_path), progress=listener)
+    assert len(listener.said) == 1
+    assert "this is assumed" in listener.said[0]
+
+
+def test_one_picture_given_three_times_is_no_ground_for_doubt(tmp_path: Path) -> None:
+    listener = Listener()
+    dark = brightness_pictures(tmp_path)[0]
+    predict(brightness_onnx(tmp_path / "net.onnx"), [dark] * 3, progress=listener)
+    assert len(listener.said) == 1
+
+
+def test_a_file_that_says_what_it_takes_is_believed(tmp_path: Path) -> None:
+    description = {"description": "resnet8 trained on cifar10: raw RGB pixels in, class probabilities out"}
+    listener = Listener()
+    (prediction, *_) = predict(
+        colour_onnx(tmp_path / "net.onnx", metadata=description), colour_pictures(tmp_path), progress=listener
+    )
+    assert prediction.input == {"layout": "nchw", "low": 0.0, "high": 255.0, "ground": "stated"}
+    assert listener.said == []
+
+
+def test_channels_may_have_ranges_of_their_own(tmp_path: Path) -> None:
+    runtime = loading.load(
+        brightness_onnx(tmp_path / "net.onnx", **IMAGENET), setup=Setup(channel_ranges=COMMON[3].channels)
+    )
+    images = np.stack([np.full((8, 8, 3), value, np.uint8) for value in (20, 128, 235)])
+    assert runtime.predict(images).argmax(axis=1).tolist() == [0, 1, 2]
+    planes = loading.load(colour_onnx(tmp_path / "planes.onnx"), setup=Setup(channel_ranges=((0, 0), (0, 1), (0, 0))))
+    # Of a white picture only green is left.
+    assert planes.predict(np.full((1, 8, 8, 3), 255, np.uint8)).argmax() == 1
+
+
+def test_variety_is_the_number_of_classes_told_apart() -> None:
+    assert variety(np.eye(4)) == pytest.approx(4)
+    assert variety(np.tile([0.9, 0.1], (5, 1))) == pytest.approx(1)
+    assert variety(np.full((5, 4), 0.25)) == pytest.approx(1)
+
+
+def test_bench_doubts_the_assumed_range_where_another_does_better(tmp_path: Path) -> None:
+    wrong, right = (
+        brightness_onnx(tmp_path / "wrong.onnx"),
+        brightness_onnx(tmp_path / "right.onnx", deviation=(1 / 255,) * 3),
+    )
+    data = brightness_folder(tmp_path / "photos")
+    report = bench(wrong, right, data=str(data), image_size=8, seconds=0.01, threads=(1, 2))
+    for row in report.results:
+        assert row.status == "ok"
+        assert row.input is not None
+        assert row.input["ground"] == "assumed"
+        assert any("0 to 255, which is assumed" in note for note in row.notes)
+        doubts = [note for note in row.notes if "--input-range=0,1" in note]
+        if row.name == "right.onnx":
+            assert row.caveat is None
+            assert doubts == []
+        else:
+            assert row.caveat == "another input range does better"
+            assert doubts == [
+                "given pixels as 0 to 1 it classifies 100.0% of 12 images correctly, "
+                "as it was measured 33.3%; tell --input-range=0,1"
+            ]
+            assert not row.pareto
+    (told,) = bench(wrong, data=str(data), image_size=8, seconds=0.01, input_range=(0, 1)).results
+    assert told.judged is not None
+    assert told.judged.accuracy.value == 1
+    assert told.caveat is None
+    assert not any("assumed" in note for note in told.notes)
+
+
+def test_a_server_says_what_is_assumed_and_what_speaks_against_it(tmp_path: Path) -> None:
+    path = brightness_onnx(tmp_path / "net.onnx")
+    member = Member(name="net", path=path, labels=None, variant=None, foreign=True)
+    crew = Crew([member], workers=1, places=4)
+    try:
+        questions = [
+            Question(picture=io.BytesIO(picture.read_bytes()), members=(), top=1, threshold=0)
+            for picture in brightness_pictures(tmp_path)
+        ]
+        answers = [crew.ask(question)["results"][0]["warnings"] for question in questions]
+    finally:
+        crew.close()
+    assert [len(warnings) for warnings in answers] == [1, 1, 2]
+    assert "this is assumed" in answers[0][0]
+    assert "3 different pictures all got the same answer" in answers[2][1]

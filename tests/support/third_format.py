@@ -1,0 +1,35 @@
+"""A third, made-up format, registered as any format is: a converter and a runtime, and no reader of its files."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pytest
+
+import edge_cifar.converters
+from edge_cifar import packages
+from edge_cifar.export import pool
+from support import SUPPORT
+from support import bench as bench_support
+
+FAKE_CONVERTER = SUPPORT / "fake_converter"
+
+
+def install(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Make the format known, and have it converted to in this process."""
+    from support.export import converting_here
+
+    bench_support.install(monkeypatch)
+    monkeypatch.setattr(edge_cifar.converters, "__path__", [*edge_cifar.converters.__path__, str(FAKE_CONVERTER)])
+    monkeypatch.setattr(pool, "converting", converting_here)
+
+
+def network() -> Any:
+    """A network whose answers follow from the mean colour by one layer, which is all that the format can hold."""
+    keras = packages.require_keras()
+    layers = keras.layers
+    keras.utils.set_random_seed(3)
+    image = keras.Input((32, 32, 3), name="image")
+    mean = layers.GlobalAveragePooling2D()(layers.Rescaling(1 / 255)(image))
+    spread = keras.initializers.RandomNormal(stddev=20.0)
+    return keras.Model(image, layers.Dense(10, activation="softmax", name="last", kernel_initializer=spread)(mean))
