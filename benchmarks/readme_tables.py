@@ -28,14 +28,15 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from edge_cifar.documents.accuracy import DataSource
+from edge_cifar.documents.fields import Fields
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.export import plan
 from edge_cifar.report import quantities, scatter, tables
 from edge_cifar.report.advice import Limits, advise
-from edge_cifar.report.fields import Fields
 from edge_cifar.report.machines import machine_label
-from edge_cifar.report.measurements import Data, distinct, read_data
+from edge_cifar.report.measurements import distinct
 from edge_cifar.report.page import Document
 from edge_cifar.report.sources import gather
 from edge_cifar.report.trained import read_run
@@ -165,7 +166,7 @@ def _comparison(path: Path) -> str:
     fields = Fields(files.read_json(path, "result of a comparison"), str(path))
     table = fields.child("comparison")
     rows = [[str(cell) for cell in row] for row in table.items("rows")]
-    data = read_data(fields.child("data"))
+    data = DataSource.from_json(fields.child("data"))
     told = f"{_place(fields)}, by `{fields.text('command')}`{f'; data: {_data(data)}' if data else ''}."
     return f"{tables.plain([str(name) for name in table.items('columns')], rows)}\n\n{told}"
 
@@ -180,7 +181,7 @@ def _proofs(paths: Sequence[Path]) -> str:
         for row in rows:
             cells.setdefault(row.text("model") or path.stem, {})[row.text("variant") or "?"] = _proof(row)
         images = ", ".join(f"{count:,} images" for count in distinct(row.whole("images") for row in rows))
-        data = next((one for row in rows if (one := read_data(row.child("data")))), None)
+        data = next((one for row in rows if (one := DataSource.from_json(row.child("data")))), None)
         where = f"{_data(data) if data else 'data not told'}; {images}"
         commands.setdefault((_place(fields), where), []).append(f"`{fields.text('command')}`")
     variants = distinct(variant for row in cells.values() for variant in row)
@@ -219,7 +220,7 @@ def _source(found: Document) -> str:
     return "\n\n".join(paragraphs)
 
 
-def _data(data: Data) -> str:
+def _data(data: DataSource) -> str:
     return f"{data.name}{' (synthetic)' if data.synthetic else ''}, sha256 {(data.checksum or 'not told')[:12]}"
 
 

@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.fields import Fields
 from edge_cifar.documents.reference import Reference
 from edge_cifar.report.examples import png
-from edge_cifar.report.fields import Fields
 
 COUNT = 12
 

@@ -13,9 +13,9 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from edge_cifar.data import Split
+from edge_cifar.documents.accuracy import DataSource
 from edge_cifar.documents.predictions import Predictions
 from edge_cifar.errors import RunError
-from edge_cifar.report.measurements import Data
 from edge_cifar.report.trained import Trained
 
 COUNT = 12
@@ -53,7 +53,7 @@ class Examples:
         missing: why there are none, with the way to them; None when there are some.
     """
 
-    data: Data
+    data: DataSource
     summary: str
     rows: tuple[Example, ...] = ()
     missing: str | None = None

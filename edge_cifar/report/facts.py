@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
+from edge_cifar.documents.fields import LARGEST
 from edge_cifar.report import quantities
 
 
@@ -27,7 +28,7 @@ def _fact(name: str, value: Any) -> tuple[str, str]:
     words = name.replace("_", " ")
     if isinstance(value, bool):
         return words, "yes" if value else "no"
-    if isinstance(value, int | float) and -quantities.LARGEST < value < quantities.LARGEST:
+    if isinstance(value, int | float) and -LARGEST < value < LARGEST:
         for suffix, unit in ((" bytes", quantities.size), (" ms", quantities.milliseconds)):
             if words.endswith(suffix):
                 return words.removesuffix(suffix), unit(value)

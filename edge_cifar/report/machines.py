@@ -12,6 +12,7 @@ import re
 from collections.abc import Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from edge_cifar.documents.fields import LARGEST
 from edge_cifar.report import quantities
 from edge_cifar.report.facts import facts
 
@@ -56,7 +57,7 @@ def told_apart(benchmarks: Sequence[Benchmark]) -> list[Benchmark]:
 def _canonical(name: str, value: Any) -> Any:
     if isinstance(value, list):
         return sorted(map(str, value))
-    if name == "memory_bytes" and isinstance(value, int | float) and abs(value) < quantities.LARGEST:
+    if name == "memory_bytes" and isinstance(value, int | float) and abs(value) < LARGEST:
         # Kernels differ by some megabytes in what they keep for themselves.
         return quantities.size(value)
     return None if value is None else str(value)

@@ -10,8 +10,9 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from edge_cifar.documents.accuracy import DataSource
+from edge_cifar.documents.fields import Fields
 from edge_cifar.errors import EdgeCifarError
-from edge_cifar.report.fields import Fields
 from edge_cifar.report.machines import machine_label
 from edge_cifar.report.operators import TypeCost, read_operators
 from edge_cifar.report.parity import NOT_ASKED, Parity, read_parity
@@ -19,21 +20,6 @@ from edge_cifar.report.parity import NOT_ASKED, Parity, read_parity
 SCHEMA = 1
 
 _FORMATS = {".tflite": "tflite", ".onnx": "onnx", ".mlpackage": "coreml", ".keras": "keras"}
-
-
-@dataclass(frozen=True, kw_only=True)
-class Data:
-    """What accuracy was measured on.
-
-    Attributes:
-        name: as on the command line.
-        synthetic: True for pictures made by code.
-        checksum: sha256 over images and labels; None where it was not told.
-    """
-
-    name: str
-    synthetic: bool = False
-    checksum: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -77,7 +63,7 @@ class Measurement:
     precision: str
     status: str
     machine: str = ""
-    data: Data | None = None
+    data: DataSource | None = None
     reason: str | None = None
     runtime: str | None = None
     backend: str | None = None
@@ -159,7 +145,7 @@ class Benchmark:
     measurements: tuple[Measurement, ...]
 
 
-def read_benchmark(document: Any, file: str, data: Mapping[str, Data] | None = None) -> Benchmark:
+def read_benchmark(document: Any, file: str, data: Mapping[str, DataSource] | None = None) -> Benchmark:
     """Read what ``edge-cifar bench --json`` wrote.
 
     Args:
@@ -178,7 +164,7 @@ def read_benchmark(document: Any, file: str, data: Mapping[str, Data] | None = N
     measurements = []
     for row in fields.children("results"):
         known = (data or {}).get(row.text("model") or "")
-        measurements.append(_measurement(row, label, read_data(row.child("data")) or known))
+        measurements.append(_measurement(row, label, DataSource.from_json(row.child("data")) or known))
     rest = {
         key: value
         for key, value in fields.plain().items()
@@ -195,14 +181,6 @@ def read_benchmark(document: Any, file: str, data: Mapping[str, Data] | None = N
     )
 
 
-def read_data(fields: Fields) -> Data | None:
-    """What figures were measured on; None where it is not told."""
-    name = fields.text("name")
-    if name is None:
-        return None
-    return Data(name=name, synthetic=bool(fields.flag("synthetic")), checksum=fields.text("checksum"))
-
-
 def with_parity(rows: Iterable[Measurement], marks: Mapping[tuple[str, str], Parity]) -> list[Measurement]:
     """The rows, each with its mark by model and variant where there is one for the file that was measured."""
     return [
@@ -216,7 +194,7 @@ def distinct(values: Iterable[Any]) -> list[Any]:
     return [value for value in dict.fromkeys(values) if value not in (None, "")]
 
 
-def _measurement(row: Fields, machine: str, data: Data | None) -> Measurement:
+def _measurement(row: Fields, machine: str, data: DataSource | None) -> Measurement:
     accuracy, latency, drop = row.child("accuracy"), row.child("latency_ms"), row.child("paired_drop")
     variant = row.text("variant")
     path = row.text("path") or ""

@@ -7,8 +7,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from edge_cifar.documents.fields import Fields
 from edge_cifar.report import canvas, palette, quantities
-from edge_cifar.report.fields import Fields
 
 View = dict[str, Any]
 

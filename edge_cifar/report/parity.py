@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from edge_cifar.report.fields import Fields
+from edge_cifar.documents.fields import Fields
 
 ParityStatus = Literal["proven", "checked", "failed", "unverified", "unknown"]
 _STATUS: Mapping[str, ParityStatus] = {

@@ -8,8 +8,6 @@ import re
 from edge_cifar.errors import UsageError
 
 MISSING = "—"
-# No figure of ours comes near; what does is no measurement, and may be too large for a float.
-LARGEST = 1e100
 # No line ends between a figure and its unit.
 SPACE = "\u00a0"
 _UNITS = {"": 1, "b": 1, "k": 1e3, "kb": 1e3, "m": 1e6, "mb": 1e6, "g": 1e9, "gb": 1e9, "kib": 2**10, "mib": 2**20}

@@ -7,13 +7,14 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
+from edge_cifar.documents.accuracy import DataSource
 from edge_cifar.documents.bundle import MANIFEST, Bundle
+from edge_cifar.documents.fields import Fields
 from edge_cifar.documents.run import RECORD, Run
 from edge_cifar.report import changes
 from edge_cifar.report.advice import Limits
-from edge_cifar.report.fields import Fields
 from edge_cifar.report.machines import told_apart
-from edge_cifar.report.measurements import Data, Measurement, read_benchmark, read_data, with_parity
+from edge_cifar.report.measurements import Measurement, read_benchmark, with_parity
 from edge_cifar.report.outdated import without_outdated
 from edge_cifar.report.page import Document
 from edge_cifar.report.parity import NOT_ASKED, Parity, read_parity
@@ -217,5 +218,5 @@ def _rejected(bundles: Iterable[Bundle]) -> Iterable[Measurement]:
             )
 
 
-def _bundle_data(bundle: Bundle) -> Data | None:
-    return read_data(Fields(bundle.facts.get("data") or {}, str(bundle.path / MANIFEST), "data"))
+def _bundle_data(bundle: Bundle) -> DataSource | None:
+    return DataSource.from_json(Fields(bundle.facts.get("data") or {}, str(bundle.path / MANIFEST), "data"))

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from edge_cifar.documents.accuracy import DataSource
+from edge_cifar.documents.fields import Fields
 from edge_cifar.documents.predictions import Predictions
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import EdgeCifarError
-from edge_cifar.report.fields import Fields
-from edge_cifar.report.measurements import Data
 from edge_cifar.storage import files
 
 _LARGEST_PICTURE_BYTES = 1_000_000
@@ -78,7 +78,7 @@ class Trained:
     run: Run
     name: str
     backbone: str
-    data: Data
+    data: DataSource
     recipe: str | None
     weights: str | None
     parameters: int | None
@@ -119,7 +119,7 @@ def read_run(run: Run) -> Trained:
         run=run,
         name=run.name,
         backbone=fields.text("backbone") or run.name,
-        data=Data(
+        data=DataSource(
             name=data.text("name") or "unnamed data",
             synthetic=bool(data.flag("synthetic")),
             checksum=data.text("checksum"),

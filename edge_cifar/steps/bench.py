@@ -280,8 +280,8 @@ def _draw_profile(results: Sequence[BenchmarkResult], path: Path, progress: Prog
     profiled = [row for row in results if row.operators]
     if not profiled or not packages.installed("matplotlib"):
         return
+    from edge_cifar.documents.fields import Fields
     from edge_cifar.report import operators
-    from edge_cifar.report.fields import Fields
     from edge_cifar.report.ways import Ways
 
     ways = Ways(results)

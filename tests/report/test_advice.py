@@ -9,10 +9,11 @@ import numpy as np
 import pytest
 from support.report_samples import bench_document
 
+from edge_cifar.documents.accuracy import DataSource
 from edge_cifar.errors import UsageError
 from edge_cifar.evaluation.metrics import wilson
 from edge_cifar.report.advice import Advice, Limits, advise
-from edge_cifar.report.measurements import Data, Measurement, read_benchmark
+from edge_cifar.report.measurements import Measurement, read_benchmark
 from edge_cifar.report.parity import Parity
 
 
@@ -102,8 +103,8 @@ def test_machines_are_ranked_apart() -> None:
 
 
 def test_synthetic_data_is_called_so_and_not_ranked_against_real() -> None:
-    made = dataclasses.replace(POOR, accuracy=0.99, data=Data(name="synthetic", synthetic=True))
-    real = dataclasses.replace(BIG, data=Data(name="cifar10"))
+    made = dataclasses.replace(POOR, accuracy=0.99, data=DataSource(name="synthetic", synthetic=True))
+    real = dataclasses.replace(BIG, data=DataSource(name="cifar10"))
     sentences = [advice.sentence for advice in advise([real, made], Limits())]
     assert any(sentence.startswith("On cifar10: ship big") for sentence in sentences)
     assert any(sentence.startswith("On synthetic data: ship poor") for sentence in sentences)
@@ -235,8 +236,8 @@ def test_too_few_images_to_tell_give_no_advice(rows: list[Measurement], limits: 
 
 def test_test_sets_are_ranked_apart() -> None:
     """Nine of ten right says nothing about an artifact that was asked two thousand images."""
-    few = dataclasses.replace(counted("few", 100, 100, 1.0), data=Data(name="cifar10"))
-    many = dataclasses.replace(FULL, data=Data(name="cifar10"))
+    few = dataclasses.replace(counted("few", 100, 100, 1.0), data=DataSource(name="cifar10"))
+    many = dataclasses.replace(FULL, data=DataSource(name="cifar10"))
     first, second = advise([few, many], Limits())
     assert first.sentence.startswith("On 100 images of cifar10: ship few")
     assert second.sentence.startswith("On 2,000 images of cifar10: ship fp32")

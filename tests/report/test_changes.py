@@ -11,9 +11,9 @@ from support.stand_in_litert import IMAGES, bundle_of
 
 from edge_cifar.cli.main import main
 from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.fields import Fields
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.report import changes
-from edge_cifar.report.fields import Fields
 
 
 def result(variant: str, *images: int, **other: Any) -> dict[str, Any]:

@@ -5,12 +5,16 @@ from __future__ import annotations
 from collections.abc import Iterator, Mapping
 from typing import Any
 
-from edge_cifar.errors import EdgeCifarError
-from edge_cifar.report.quantities import LARGEST
+from edge_cifar.errors import BundleError
+
+# No figure of ours comes near; what does is no measurement, and may be too large for a float.
+LARGEST = 1e100
 
 
 class Fields:
-    """A JSON object, read by key and type. What is absent or null reads as None, or as empty.
+    """A JSON object, read by key and type.
+
+    What is absent or null reads as None, or as empty; the ``required_`` methods refuse it.
 
     Args:
         value: what the file holds there.
@@ -18,7 +22,7 @@ class Fields:
         path: where in the file the object stands; empty for the whole document.
 
     Raises:
-        EdgeCifarError: here and from every method, when a value has another type than asked for.
+        BundleError: here and from every method, when a value has another type than asked for.
     """
 
     def __init__(self, value: Any, file: str, path: str = "") -> None:
@@ -50,6 +54,25 @@ class Fields:
         value = self.number(key)
         return None if value is None else round(value)
 
+    def required_text(self, key: str) -> str:
+        value = self.text(key)
+        if value is None:
+            raise self.refuse(key, "text")
+        return value
+
+    def required_number(self, key: str) -> float:
+        value = self.number(key)
+        if value is None:
+            raise self.refuse(key, "a finite number")
+        return value
+
+    def required_whole(self, key: str) -> int:
+        return round(self.required_number(key))
+
+    def has(self, key: str) -> bool:
+        """Whether anything stands there: an absent or null value, and an empty object, is nothing."""
+        return bool(self._fields.get(key))
+
     def child(self, key: str) -> Fields:
         return Fields(self._fields.get(key) or {}, self.file, self._at(key))
 
@@ -69,7 +92,7 @@ class Fields:
             raise self.refuse(key, "a square of counts")
         return tuple(tuple(line) for line in lines)
 
-    def refuse(self, key: str, expected: str) -> EdgeCifarError:
+    def refuse(self, key: str, expected: str) -> BundleError:
         """The error for a value whose meaning, not type, is wrong."""
         return self._refuse(self._fields.get(key), expected, self._at(key))
 
@@ -81,7 +104,7 @@ class Fields:
             raise self._refuse(value, expected, path)
         return value
 
-    def _refuse(self, value: Any, expected: str, path: str) -> EdgeCifarError:
+    def _refuse(self, value: Any, expected: str, path: str) -> BundleError:
         shown = repr(value)
         shown = shown if len(shown) <= 40 else shown[:39] + "…"
-        return EdgeCifarError(f"{self.file} is broken: {path} is {shown}, not {expected}; make it again")
+        return BundleError(f"{self.file} is broken: {path} is {shown}, not {expected}; make it again")
