@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from edge_cifar.backbones import Model, Tensor
 from edge_cifar.compression.folded_model import CARRIERS, PIXELS, RESIZE, Kernels, sole_reader
-from edge_cifar.converters import _bias_correction
+from edge_cifar.converters import bias_correction
 
 # What computes new values; all other layers move values about, or turn logits into probabilities.
 _COMPUTING = (*CARRIERS, "ReLU", "Activation", "Add", "Multiply", "GlobalAveragePooling2D", "Concatenate", "Resizing")
@@ -62,7 +62,7 @@ class Rounding:
         for name, (kernel, bias) in self._variables.items():
             shape = tuple(kernel.shape)
             scaled_alike = kernel.numpy().reshape(-1, int(bias.shape[0]) if self._by_channel else 1)
-            found[name] = (_bias_correction.rounded(scaled_alike).reshape(shape), bias.numpy())
+            found[name] = (bias_correction.rounded(scaled_alike).reshape(shape), bias.numpy())
         return found
 
     def deployable(self) -> Model:

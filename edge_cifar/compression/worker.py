@@ -27,7 +27,7 @@ from edge_cifar.compression.exchange import CLUSTERED, PRUNED, REFUSAL, Images, 
 from edge_cifar.compression.folded_model import Kernels, Twin
 from edge_cifar.compression.qat import Rounding
 from edge_cifar.compression.sparsity import Clustering, Pruning
-from edge_cifar.converters import _graph
+from edge_cifar.converters import tf_graph
 from edge_cifar.errors import ConversionError, EdgeCifarError
 
 _EVALUATION_BATCH = 250
@@ -164,7 +164,7 @@ def _changed(batch: NDArray[np.uint8], images: Images, generator: np.random.Gene
 def _flatbuffer(model: Model, by_channel: bool) -> bytes:
     """The file that the rounding network becomes: bytes in, bytes out."""
     lite = tensorflow.lite
-    converter = lite.TFLiteConverter.from_concrete_functions([_graph.frozen(model, batch=1)], tensorflow.Module())
+    converter = lite.TFLiteConverter.from_concrete_functions([tf_graph.frozen(model, batch=1)], tensorflow.Module())
     converter.optimizations = [lite.Optimize.DEFAULT]
     converter._experimental_disable_per_channel = not by_channel
     converter.inference_input_type = tensorflow.uint8

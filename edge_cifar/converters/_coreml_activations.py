@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from edge_cifar import packages
-from edge_cifar.converters import _coreml_visits, _graph
+from edge_cifar.converters import _coreml_visits, tf_graph
 from edge_cifar.converters._coreml_observed import Observed
 
 _EXTRA = "convert"
@@ -57,7 +57,7 @@ def _set_middle(operation: Any) -> None:
 def _ranges(program: Any, observed: Observed) -> dict[str, dict[str, float]]:
     """By the name of a value, the least and the largest number seen in it, as coremltools' passes take them."""
     ranges = {name: {"rmin": low, "rmax": observed.highs[name]} for name, low in observed.lows.items()}
-    ranges[_graph.INPUT] = {"rmin": 0.0, "rmax": 255.0}
+    ranges[tf_graph.INPUT] = {"rmin": 0.0, "rmax": 255.0}
     _join_concatenated(program, ranges)
     for one in ranges.values():
         # As coremltools' quantizer for PyTorch has it: bytes, with zero at 0 where nothing is negative, as behind a

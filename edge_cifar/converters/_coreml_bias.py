@@ -1,6 +1,6 @@
 """Takes out the mean error that weights of few bits put into the outputs of a Core ML program.
 
-As ``_bias_correction`` does it for the other formats, but after the fact: what compression made of the weights is
+As ``bias_correction`` does it for the other formats, but after the fact: what compression made of the weights is
 read from the program, whatever palette, block or scale it chose. At 8 bits there is next to nothing to win here, at
 6 and 4 much: of MobileNetV2's first 2,000 test images palettes of 16 values cost 8.8 points, with the correction 1.6.
 """
@@ -13,7 +13,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar.converters import _bias_correction, _coreml_visits
+from edge_cifar.converters import _coreml_visits, bias_correction
 from edge_cifar.converters._coreml_observed import Observed
 from edge_cifar.runtimes import coreml_reference
 
@@ -38,7 +38,7 @@ def corrected(compressed: Any, program: Any, observed: Observed) -> Any:
     def correct(operation: Any) -> None:
         taken_in, kernel = kernels[operation.outputs[0].name]
         mean = observed.means[taken_in]
-        shift = _bias_correction.lost_mean((kernel - _kernel(operation)).sum(axis=2).T, mean)
+        shift = bias_correction.lost_mean((kernel - _kernel(operation)).sum(axis=2).T, mean)
         if not shift.any():
             return
         used.extend((float(mean.min()), float(mean.max())))

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from edge_cifar import packages
-from edge_cifar.converters import _bias_correction
+from edge_cifar.converters import bias_correction
 
 
 def prepared(model: Any) -> Any:
@@ -65,7 +65,7 @@ def _norms_alone(model: Any) -> Iterator[Any]:
     """Batch normalizations of pictures that are folded into nothing."""
     layers = packages.require_keras().layers
     weighted = layers.Conv2D | layers.DepthwiseConv2D | layers.Dense
-    folded = {_bias_correction.folded_into(layer) for layer in model.layers if isinstance(layer, weighted)}
+    folded = {bias_correction.folded_into(layer) for layer in model.layers if isinstance(layer, weighted)}
     for layer in model.layers:
         if isinstance(layer, layers.BatchNormalization) and layer not in folded and len(layer.output.shape) == 4:
             yield layer
@@ -88,7 +88,7 @@ def _consumers(layer: Any) -> list[Any]:
 def _unpadded(layer: Any) -> bool:
     """Whether an offset before a layer may as well stand in its bias, or in the mean of the batch norm behind it."""
     unpadded = isinstance(layer, packages.require_keras().layers.Conv2D) and layer.padding == "valid"
-    return unpadded and (layer.use_bias or _bias_correction.folded_into(layer) is not None)
+    return unpadded and (layer.use_bias or bias_correction.folded_into(layer) is not None)
 
 
 def _take_in(convolution: Any, scale: float, offset: float) -> None:
@@ -100,7 +100,7 @@ def _take_in(convolution: Any, scale: float, offset: float) -> None:
     share = offset * kernel.sum(axis=(0, 1, 2))
     if convolution.use_bias:
         convolution.bias.assign(convolution.bias.numpy() + share)
-    elif normalization := _bias_correction.folded_into(convolution):
+    elif normalization := bias_correction.folded_into(convolution):
         normalization.moving_mean.assign(normalization.moving_mean.numpy() - share)
 
 

@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar import conversion_cache, packages, weighted_layers
-from edge_cifar.converters import Calibration, Options, _bias_correction, _graph, _onnx_weights
+from edge_cifar.converters import Calibration, Options, _onnx_weights, bias_correction, tf_graph
 from edge_cifar.storage import scratch
 
 _EXTRA = "convert"
@@ -34,7 +34,7 @@ def quantized(model: Any, fp32: bytes, calibration: Calibration, options: Option
     shifts = conversion_cache.once(
         model,
         ("onnx shifts", calibration.digest()),
-        lambda: _bias_correction.shifts(model, calibration, _onnx_weights.steps),
+        lambda: bias_correction.shifts(model, calibration, _onnx_weights.steps),
     )
     network = _with_shapes(fp32)
     layers = weighted_layers.match(model, _filters(network.graph))
@@ -114,7 +114,7 @@ class _Reader:
 
     def get_next(self) -> dict[str, Any] | None:
         batch, self._batch = self._batch, None
-        return None if batch is None else {_graph.INPUT: batch}
+        return None if batch is None else {tf_graph.INPUT: batch}
 
 
 def _with_shapes(fp32: bytes) -> Any:

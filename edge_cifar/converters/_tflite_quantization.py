@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar import conversion_cache, packages, weighted_layers
-from edge_cifar.converters import Calibration, Options, _bias_correction, _for_integers, _graph
+from edge_cifar.converters import Calibration, Options, _for_integers, bias_correction, tf_graph
 from edge_cifar.pixels import Range
 
 _EXTRA = "train"
@@ -83,7 +83,7 @@ def _calibrated(model: Any, calibration: Calibration, fp32: Callable[[Any], byte
 
 
 def ranges(calibrated: bytes) -> dict[str, Range]:
-    """What a flatbuffer holds of its values, by their numbers and names; of the image by :data:`_graph.INPUT`."""
+    """What a flatbuffer holds of its values, by their numbers and names; of the image by :data:`tf_graph.INPUT`."""
     (graph,) = _parsed(calibrated).subgraphs
     found = {
         f"{number} {tensor.name.decode()}": (float(tensor.quantization.min[0]), float(tensor.quantization.max[0]))
@@ -91,7 +91,7 @@ def ranges(calibrated: bytes) -> dict[str, Range]:
         if tensor.quantization is not None and tensor.quantization.min is not None and len(tensor.quantization.min)
     }
     image = f"{graph.inputs[0]} {graph.tensors[graph.inputs[0]].name.decode()}"
-    return {**found, _graph.INPUT: found[image]}
+    return {**found, tf_graph.INPUT: found[image]}
 
 
 def _prepared(model: Any) -> Any:
@@ -104,7 +104,7 @@ def _to_quantize(model: Any, fp32: Callable[[Any], bytes]) -> bytes:
 
 def _shifts(model: Any, calibration: Calibration) -> dict[str, NDArray[np.float32]]:
     return conversion_cache.once(
-        model, ("tflite shifts", calibration.digest()), lambda: _bias_correction.shifts(_prepared(model), calibration)
+        model, ("tflite shifts", calibration.digest()), lambda: bias_correction.shifts(_prepared(model), calibration)
     )
 
 

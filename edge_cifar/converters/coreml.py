@@ -16,7 +16,7 @@ from edge_cifar.converters import (
     _coreml_activations,
     _coreml_bias,
     _coreml_observed,
-    _graph,
+    tf_graph,
 )
 from edge_cifar.errors import UsageError, unknown
 from edge_cifar.pixels import Range
@@ -107,7 +107,7 @@ def convert(
                 program = _coreml_bias.corrected(program, start, _seen(model, start, system, calibration))
     except Exception as error:
         # coremltools raises whatever its passes raise, down to bare Exception.
-        raise _graph.failed("coreml", precision, error, chatter, model) from error
+        raise tf_graph.failed("coreml", precision, error, chatter, model) from error
     program.short_description = metadata.get("description", "")
     program.user_defined_metadata.pop(_CONVERSION_DATE, None)
     program.user_defined_metadata["labels"] = json.dumps(list(labels))
@@ -118,7 +118,7 @@ def convert(
         _reproducible(coremltools, partial)
     description = program.get_spec().description
     return {
-        "input": {"name": _graph.INPUT, "shape": list(model.input_shape[1:]), "range": [0, 255], "type": "image"},
+        "input": {"name": tf_graph.INPUT, "shape": list(model.input_shape[1:]), "range": [0, 255], "type": "image"},
         "output": {"name": description.predictedProbabilitiesName, "shape": [len(labels)], "type": "dictionary"},
         "calibration": _calibration(calibration, precision),
         "deployment_target": system,
@@ -180,7 +180,7 @@ def _calibration(calibration: Calibration, precision: str) -> dict[str, Any] | N
 
 def _program(coremltools: Any, model: Any, floats: str, system: str, labels: Sequence[str]) -> Any:
     image = coremltools.ImageType(
-        name=_graph.INPUT, shape=(1, *model.input_shape[1:]), color_layout=coremltools.colorlayout.RGB
+        name=tf_graph.INPUT, shape=(1, *model.input_shape[1:]), color_layout=coremltools.colorlayout.RGB
     )
     compute = coremltools.precision.FLOAT32 if floats == "fp32" else coremltools.precision.FLOAT16
     passes = coremltools.PassPipeline.DEFAULT
@@ -191,7 +191,7 @@ def _program(coremltools: Any, model: Any, floats: str, system: str, labels: Seq
     passes.remove_passes({_SCALES_TO_BATCH_NORMS})
     passes.insert_pass(passes.passes.index("common::add_fp16_cast"), _SCALES_TO_BATCH_NORMS)
     return coremltools.convert(
-        [_graph.frozen(model, batch=1)],
+        [tf_graph.frozen(model, batch=1)],
         source="tensorflow",
         convert_to="mlprogram",
         inputs=[image],

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_cifar import conversion_cache, packages
-from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _graph, _onnx_quantization, _onnx_weights
+from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _onnx_quantization, _onnx_weights, tf_graph
 from edge_cifar.pixels import Range
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import onnxruntime as runtime
@@ -82,17 +82,17 @@ def convert(
             onnx.checker.check_model(graph, full_check=True)
     except Exception as error:
         # tf2onnx and ONNX Runtime's quantizer raise whatever their passes raise, down to bare Exception.
-        raise _graph.failed("onnx", precision, error, chatter, model) from error
+        raise tf_graph.failed("onnx", precision, error, chatter, model) from error
     with files.appears_whole(path) as partial:
         partial.write_bytes(graph.SerializeToString(deterministic=True))
     return {
         "input": {
-            "name": _graph.INPUT,
+            "name": tf_graph.INPUT,
             "shape": [_BATCH_DIMENSION, *model.input_shape[1:]],
             "range": [0, 255],
             "type": "float32",
         },
-        "output": {"name": _graph.OUTPUT, "shape": [_BATCH_DIMENSION, len(labels)], "type": "float32"},
+        "output": {"name": tf_graph.OUTPUT, "shape": [_BATCH_DIMENSION, len(labels)], "type": "float32"},
         "calibration": calibration.facts() if precision in CALIBRATED else None,
         **({"kept_float": list(options.keep_float)} if options.keep_float else {}),
         "opset": OPSET,
@@ -135,11 +135,11 @@ def _fp32(onnx: Any, model: Any) -> bytes:
 def _folded(onnx: Any, model: Any) -> bytes:
     tf2onnx = packages.require("tf2onnx", _EXTRA)
     preprocess = packages.require("onnxruntime.quantization.shape_inference", _EXTRA).quant_pre_process
-    graph_def = _graph.frozen(model, batch=None).graph.as_graph_def()
+    graph_def = tf_graph.frozen(model, batch=None).graph.as_graph_def()
     graph, _ = tf2onnx.convert.from_graph_def(
-        graph_def, input_names=[f"{_graph.INPUT}:0"], output_names=[f"{_graph.OUTPUT}:0"], opset=OPSET
+        graph_def, input_names=[f"{tf_graph.INPUT}:0"], output_names=[f"{tf_graph.OUTPUT}:0"], opset=OPSET
     )
-    _rename(graph, {f"{_graph.INPUT}:0": _graph.INPUT, f"{_graph.OUTPUT}:0": _graph.OUTPUT})
+    _rename(graph, {f"{tf_graph.INPUT}:0": tf_graph.INPUT, f"{tf_graph.OUTPUT}:0": tf_graph.OUTPUT})
     for value in (*graph.graph.input, *graph.graph.output):
         value.type.tensor_type.shape.dim[0].dim_param = _BATCH_DIMENSION
     with scratch.folder("onnx") as folder:

@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_cifar import conversion_cache, packages
-from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _graph, _tflite_quantization
+from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _tflite_quantization, tf_graph
 from edge_cifar.pixels import Range
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import litert
@@ -72,15 +72,15 @@ def convert(
             flatbuffer = _flatbuffer(tensorflow, model, precision, calibration, options)
     except Exception as error:
         # TensorFlow's converter raises whatever its passes raise, down to bare Exception.
-        raise _graph.failed("tflite", precision, error, chatter, model) from error
+        raise tf_graph.failed("tflite", precision, error, chatter, model) from error
     with files.appears_whole(path) as partial:
         partial.write_bytes(_with_metadata(flatbuffer, labels, metadata))
     byte = {"type": "uint8", "scale": 1 / 256, "zero_point": 0}
     image: dict[str, Any] = {**byte, "scale": 1.0} if precision in _BYTES else {"type": "float32"}
     answer: dict[str, Any] = byte if precision in _BYTES else {"type": "float32"}
     return {
-        "input": {"name": _graph.INPUT, "shape": [1, *model.input_shape[1:]], "range": [0, 255], **image},
-        "output": {"name": _graph.OUTPUT, "shape": [1, len(labels)], **answer},
+        "input": {"name": tf_graph.INPUT, "shape": [1, *model.input_shape[1:]], "range": [0, 255], **image},
+        "output": {"name": tf_graph.OUTPUT, "shape": [1, len(labels)], **answer},
         "calibration": _calibration_facts(precision, calibration),
         **({"kept_float": list(options.keep_float)} if options.keep_float else {}),
     }
@@ -146,7 +146,7 @@ def _fp32(tensorflow: Any, model: Any) -> bytes:
 
 
 def _converter(tensorflow: Any, model: Any) -> Any:
-    function = _graph.frozen(model, batch=1)
+    function = tf_graph.frozen(model, batch=1)
     # The converter wants an object that owns the function's variables; a frozen one has none.
     return tensorflow.lite.TFLiteConverter.from_concrete_functions([function], tensorflow.Module())
 

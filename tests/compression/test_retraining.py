@@ -14,7 +14,7 @@ from support.retraining import kernels, model, pictures, request
 from edge_cifar import packages
 from edge_cifar.compression import retraining
 from edge_cifar.compression.exchange import Outcome, Request
-from edge_cifar.converters import _bias_correction
+from edge_cifar.converters import bias_correction
 from edge_cifar.errors import ConversionError, MissingPackage
 from edge_cifar.runtimes import keras as keras_runtime
 from edge_cifar.runtimes import litert
@@ -66,7 +66,7 @@ def test_the_weights_that_come_back_compute_what_the_file_does(rounded: Outcome,
 
 def test_kernels_lie_on_the_grid_that_they_were_trained_for(rounded: Outcome) -> None:
     for kernel in kernels(rounded.weights):
-        np.testing.assert_allclose(_bias_correction.rounded(kernel), kernel, rtol=1e-5, atol=1e-7)
+        np.testing.assert_allclose(bias_correction.rounded(kernel), kernel, rtol=1e-5, atol=1e-7)
 
 
 def test_training_moves_what_is_not_rounded_too(rounded: Outcome) -> None:
@@ -97,7 +97,7 @@ def test_thinned_weights_are_values_that_half_precision_holds(which: str, reques
 
 def test_zeros_stay_zeros_in_8_bits(pruned: Outcome) -> None:
     for kernel in kernels(pruned.weights):
-        assert np.all(_bias_correction.rounded(kernel)[kernel == 0] == 0)
+        assert np.all(bias_correction.rounded(kernel)[kernel == 0] == 0)
 
 
 def test_a_layer_has_no_more_values_than_were_asked_for(clustered: Outcome) -> None:

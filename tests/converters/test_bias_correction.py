@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from support.export import calibration
 
-from edge_cifar.converters import Calibration, _bias_correction, _onnx_weights
+from edge_cifar.converters import Calibration, _onnx_weights, bias_correction
 
 pytest.importorskip("tensorflow", reason="the models are Keras models")
 
@@ -23,9 +23,9 @@ pytest.importorskip("tensorflow", reason="the models are Keras models")
     ids=["plain", "grouped", "depthwise"],
 )
 @pytest.mark.parametrize("use_bias", [True, False])
-@pytest.mark.parametrize("steps", [_bias_correction.full_range, _onnx_weights.steps], ids=["full range", "onnx"])
+@pytest.mark.parametrize("steps", [bias_correction.full_range, _onnx_weights.steps], ids=["full range", "onnx"])
 def test_a_rounded_kernel_with_the_corrected_offset_keeps_every_channels_mean(
-    make: Any, use_bias: bool, steps: _bias_correction.Steps
+    make: Any, use_bias: bool, steps: bias_correction.Steps
 ) -> None:
     import keras
 
@@ -44,8 +44,8 @@ def test_a_rounded_kernel_with_the_corrected_offset_keeps_every_channels_mean(
 
     right, exact = means(), layer.kernel.numpy()
     flat = exact.reshape(-1, 6) if exact.shape[-1] != 6 else exact
-    coarse = _bias_correction.rounded(flat, steps).reshape(exact.shape)
-    shifts = _bias_correction.shifts(model, sample, steps)
+    coarse = bias_correction.rounded(flat, steps).reshape(exact.shape)
+    shifts = bias_correction.shifts(model, sample, steps)
     layer.kernel.assign(coarse)
     wrong = means()
     assert list(shifts) == [layer.name]
@@ -62,14 +62,14 @@ def test_a_batch_norm_behind_an_activation_takes_no_part() -> None:
     bare = keras.layers.Conv2D(4, 3, activation="relu", use_bias=False, name="bare")
     normalization = keras.layers.BatchNormalization()
     model = keras.Model(image, keras.layers.BatchNormalization()(bare(normalization(behind(image)))))
-    before = _bias_correction.shifts(model, calibration())
+    before = bias_correction.shifts(model, calibration())
     normalization.gamma.assign(100 * np.ones(4, np.float32))
     assert list(before) == ["behind"]
-    np.testing.assert_array_equal(_bias_correction.shifts(model, calibration())["behind"], before["behind"])
+    np.testing.assert_array_equal(bias_correction.shifts(model, calibration())["behind"], before["behind"])
 
 
 def test_rounding_is_to_127_steps_a_channel_and_leaves_zeros_alone() -> None:
     kernel = np.array([[0.0, 1.0, -2.0], [0.0, 0.5, 1.0]], np.float32)
     np.testing.assert_allclose(
-        _bias_correction.rounded(kernel), [[0.0, 1.0, -2.0], [0.0, 64 / 127, 128 / 127]], rtol=1e-6
+        bias_correction.rounded(kernel), [[0.0, 1.0, -2.0], [0.0, 64 / 127, 128 / 127]], rtol=1e-6
     )

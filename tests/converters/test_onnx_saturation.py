@@ -17,7 +17,7 @@ from support.saturating import Order, answers
 from edge_cifar import machine
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.subject import Subject
-from edge_cifar.converters import Calibration, Options, _bias_correction, _onnx_weights
+from edge_cifar.converters import Calibration, Options, _onnx_weights, bias_correction
 from edge_cifar.converters import onnx as converter
 from edge_cifar.documents.bundle import Artifact, Bundle
 from edge_cifar.documents.reference import Reference
@@ -213,7 +213,7 @@ def test_one_large_weight_keeps_eight_bits_and_zeros_stay() -> None:
     kernel = np.array([[1.0, 1.0, 0.0], [0.001, 1.0, 0.0], [-0.9, 0.0, 0.0]], np.float32)
     steps = _onnx_weights.steps(kernel)
     np.testing.assert_allclose(steps, [1 / 127, 2 / 128, 0], rtol=1e-4)
-    np.testing.assert_array_equal(_bias_correction.rounded(kernel, _onnx_weights.steps)[:, 2], 0)
+    np.testing.assert_array_equal(bias_correction.rounded(kernel, _onnx_weights.steps)[:, 2], 0)
 
 
 def test_a_float_file_has_no_such_products(model: Any, tmp_path: Path) -> None:

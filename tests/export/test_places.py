@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.export import quick_converter_for, stand_in_run
 
-from edge_cifar.converters import _graph
+from edge_cifar.converters import tf_graph
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, CheckFailed, RunError
 from edge_cifar.processes.output_capture import Chatter
@@ -92,7 +92,7 @@ def test_a_mount_point_is_refused_before_anything_is_converted(
 
 def test_a_full_disk_is_not_the_models_fault() -> None:
     full = OSError(errno.ENOSPC, "No space left on device", "/scratch/weights.bin")
-    error = _graph.failed("onnx", "fp32", full, Chatter(), model=None)
+    error = tf_graph.failed("onnx", "fp32", full, Chatter(), model=None)
     assert str(error) == (
         "no space left on the disk that holds /scratch/weights.bin; free some, or choose another place"
     )

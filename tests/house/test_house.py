@@ -26,7 +26,7 @@ PACKAGE = ROOT / "edge_cifar"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
 # The packages whose modules are plugins: found by file name, ignorant of one another.
-PLUGIN_PACKAGES = ("backbones", "cli/commands", "converters", "data/sets", "runtimes")
+PLUGIN_PACKAGES = ("backbones", "cli/commands", "data/sets", "runtimes")
 
 
 def relative(path: Path) -> str:
@@ -61,6 +61,26 @@ def test_plugins_do_not_know_each_other(package: str) -> None:
     for name in sorted(siblings):
         imported = set(_imports(folder / f"{name}.py"))
         assert not {f"{dotted}.{other}" for other in siblings - {name}} & imported, name
+
+
+def test_no_import_crosses_a_package_onto_a_private_name() -> None:
+    found = [
+        f"{relative(path)}: {name}"
+        for path in MODULES
+        for name in sorted(set(_imports(path)))
+        if (owner := _owner_of_private(name)) and not f"{relative(path.parent)}/".startswith(f"{owner}/")
+    ]
+    assert found == []
+
+
+def _owner_of_private(name: str) -> str | None:
+    """The folder to which a dotted name of ours is private, by an underscore in it; None for a public one."""
+    parts = name.split(".")
+    private = (at for at, part in enumerate(parts) if part.startswith("_") and not part.startswith("__"))
+    at = next(private, 0) if parts[0] == "edge_cifar" else 0
+    # What is private to a module is private to its folder.
+    owner = PACKAGE.joinpath(*parts[1:at])
+    return None if at == 0 else relative(owner if owner.is_dir() else owner.parent)
 
 
 def _imports(path: Path) -> Iterator[str]:
