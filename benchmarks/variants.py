@@ -80,7 +80,7 @@ def measure(run: Run, folder: Path, images: int | None, seconds: float) -> dict[
     variants = []
     for outcome in outcomes:
         row = timed[outcome.variant]
-        if outcome.variant.change:
+        if outcome.variant.compression:
             outcome = against_the_original(outcome, artifacts[outcome.variant], reference)
         found, costs = outcome.document(), row.document()
         kept = ("status", "method", "images", "accuracy", "accuracy_drop", "top1_agreement", "max_abs_diff", "reason")

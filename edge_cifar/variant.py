@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from edge_cifar.errors import UsageError
 
 # What was done to the weights before they were converted: trained for 8 bits, a share of them zero, few values.
-_CHANGED = re.compile(r"(?P<base>.+)-(?P<change>qat|pruned[1-9]\d?|cluster[1-9]\d{0,2})")
+_COMPRESSED = re.compile(r"(?P<base>.+)-(?P<compression>qat|pruned[1-9]\d?|cluster[1-9]\d{0,2})")
 
 
 @dataclass(frozen=True, order=True)
@@ -31,15 +31,15 @@ class Variant:
         return f"{self.format}-{self.precision}"
 
     @property
-    def change(self) -> str | None:
+    def compression(self) -> str | None:
         """What was done to the weights before they were converted; None where they are the model's own."""
-        match = _CHANGED.fullmatch(self.precision)
-        return match["change"] if match else None
+        match = _COMPRESSED.fullmatch(self.precision)
+        return match["compression"] if match else None
 
     @property
     def base(self) -> str:
         """The precision without what was done to the weights."""
-        match = _CHANGED.fullmatch(self.precision)
+        match = _COMPRESSED.fullmatch(self.precision)
         return match["base"] if match else self.precision
 
     @classmethod

@@ -66,8 +66,8 @@ class Backbone:
             None for an architecture that is always trained from scratch.
         alphas: width multipliers that the architecture is defined for.
         minimum_size: smallest image side that the architecture accepts.
-        rounding: how it is trained again for 8 bits when it is exported so.
-        thinning: the same for weights of which many become zero, or all take few values: more is lost
+        qat: how it is trained again for 8 bits when it is exported so.
+        sparsity: the same for weights of which many become zero, or all take few values: more is lost
             at first than by rounding, so it takes more and faster steps.
     """
 
@@ -79,8 +79,8 @@ class Backbone:
     pretrained: Callable[[Keras, float, str], Model] | None = None
     alphas: tuple[float, ...] = (1.0,)
     minimum_size: int = 32
-    rounding: Retraining = Retraining(epochs=2.0, learning_rate=1e-4)
-    thinning: Retraining = Retraining(epochs=4.0, learning_rate=1e-3)
+    qat: Retraining = Retraining(epochs=2.0, learning_rate=1e-4)
+    sparsity: Retraining = Retraining(epochs=4.0, learning_rate=1e-3)
 
     def recipe(self, name: str, *, from_scratch: bool) -> Recipe:
         """The recipe called ``name``, fit for a start with or without weights.

@@ -10,7 +10,7 @@ from edge_cifar.backbones import Backbone, Keras, Model, Tensor
 from edge_cifar.backbones.shared.heads import pooled
 from edge_cifar.backbones.shared.preprocessing import signed_range
 from edge_cifar.backbones.shared.pretrained import pretrained_trunk
-from edge_cifar.backbones.shared.recipes import FINE_ROUNDING, FINE_THINNING, fine_tuned, from_scratch
+from edge_cifar.backbones.shared.recipes import FINE_QAT, FINE_SPARSITY, fine_tuned, from_scratch
 from edge_cifar.recipe import Phase, Recipe
 
 _MINIMUM_SIZE = 75
@@ -32,8 +32,8 @@ BACKBONE = Backbone(
     build=build,
     preprocess=signed_range,
     pretrained=pretrained,
-    rounding=FINE_ROUNDING,
-    thinning=FINE_THINNING,
+    qat=FINE_QAT,
+    sparsity=FINE_SPARSITY,
     minimum_size=_MINIMUM_SIZE,
     source="Szegedy et al. 2016, https://arxiv.org/abs/1512.00567; source report: given up, 48 hours for 10 epochs",
     recipes={

@@ -12,7 +12,7 @@ from edge_cifar.backbones import Backbone, Keras, Model, Tensor
 from edge_cifar.backbones.shared.heads import pooled
 from edge_cifar.backbones.shared.preprocessing import signed_range
 from edge_cifar.backbones.shared.pretrained import pretrained_trunk
-from edge_cifar.backbones.shared.recipes import FINE_ROUNDING, FINE_THINNING, fine_tuned, from_scratch
+from edge_cifar.backbones.shared.recipes import FINE_QAT, FINE_SPARSITY, fine_tuned, from_scratch
 from edge_cifar.recipe import Phase, Recipe
 
 
@@ -32,8 +32,8 @@ BACKBONE = Backbone(
     build=build,
     preprocess=signed_range,
     pretrained=pretrained,
-    rounding=FINE_ROUNDING,
-    thinning=FINE_THINNING,
+    qat=FINE_QAT,
+    sparsity=FINE_SPARSITY,
     alphas=(0.35, 0.5, 0.75, 1.0, 1.3, 1.4),
     source="Sandler et al. 2018, https://arxiv.org/abs/1801.04381; source report: over 95 %, 72 % from scratch",
     recipes={

@@ -12,7 +12,7 @@ from edge_cifar.backbones import Backbone, Keras, Model, Tensor
 from edge_cifar.backbones.shared.heads import pooled
 from edge_cifar.backbones.shared.preprocessing import signed_range
 from edge_cifar.backbones.shared.pretrained import pretrained_trunk
-from edge_cifar.backbones.shared.recipes import FINE_ROUNDING, FINE_THINNING, fine_tuned, from_scratch
+from edge_cifar.backbones.shared.recipes import FINE_QAT, FINE_SPARSITY, fine_tuned, from_scratch
 
 
 def build(keras: Keras, inputs: Tensor, *, classes: int, alpha: float) -> Tensor:
@@ -34,8 +34,8 @@ BACKBONE = Backbone(
     build=build,
     preprocess=signed_range,
     pretrained=pretrained,
-    rounding=FINE_ROUNDING,
-    thinning=FINE_THINNING,
+    qat=FINE_QAT,
+    sparsity=FINE_SPARSITY,
     alphas=(0.75, 1.0),
     source="Howard et al. 2019, https://arxiv.org/abs/1905.02244",
     recipes={

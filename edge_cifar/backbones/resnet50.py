@@ -10,7 +10,7 @@ from edge_cifar.backbones import Backbone, Keras, Model, Tensor
 from edge_cifar.backbones.shared.heads import pooled
 from edge_cifar.backbones.shared.preprocessing import blue_green_red_minus_mean
 from edge_cifar.backbones.shared.pretrained import pretrained_trunk
-from edge_cifar.backbones.shared.recipes import FINE_ROUNDING, FINE_THINNING, fine_tuned, from_scratch
+from edge_cifar.backbones.shared.recipes import FINE_QAT, FINE_SPARSITY, fine_tuned, from_scratch
 from edge_cifar.recipe import Phase, Recipe
 
 
@@ -30,8 +30,8 @@ BACKBONE = Backbone(
     build=build,
     preprocess=blue_green_red_minus_mean,
     pretrained=pretrained,
-    rounding=FINE_ROUNDING,
-    thinning=FINE_THINNING,
+    qat=FINE_QAT,
+    sparsity=FINE_SPARSITY,
     source="He et al. 2016, https://arxiv.org/abs/1512.03385; source report: 95 %",
     recipes={
         "default": fine_tuned(image_size=96, epochs=4, learning_rate=2e-4, batch_norm_momentum=0.9),

@@ -12,7 +12,7 @@ from edge_cifar.backbones import Backbone, Keras, Model, Tensor
 from edge_cifar.backbones.shared.heads import hidden_dense, probabilities
 from edge_cifar.backbones.shared.preprocessing import blue_green_red_minus_mean
 from edge_cifar.backbones.shared.pretrained import pretrained_trunk
-from edge_cifar.backbones.shared.recipes import AUGMENTATION, FINE_ROUNDING, FINE_THINNING
+from edge_cifar.backbones.shared.recipes import AUGMENTATION, FINE_QAT, FINE_SPARSITY
 from edge_cifar.recipe import Phase, Recipe
 
 
@@ -33,8 +33,8 @@ BACKBONE = Backbone(
     build=build,
     preprocess=blue_green_red_minus_mean,
     pretrained=pretrained,
-    rounding=FINE_ROUNDING,
-    thinning=FINE_THINNING,
+    qat=FINE_QAT,
+    sparsity=FINE_SPARSITY,
     source="Simonyan and Zisserman 2014, https://arxiv.org/abs/1409.1556; source reports: 58.7 % frozen, 73.7 % to "
     "92 % unfrozen, 34 % from scratch",
     recipes={

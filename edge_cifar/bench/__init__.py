@@ -5,7 +5,7 @@ worker       the process that loads one artifact and times it; imports only its 
 timing       the loops around one inference
 process      the coordinator's end of a worker
 subject      what is measured: the artifacts of bundles, and bare model files
-examination  the images that accuracy is measured on
+evaluation_set the images that accuracy is measured on
 lane         one subject run one way: backend, threads, batch
 session      all lanes in turn, window by window
 energy       what the processor draws, where the machine tells

@@ -8,7 +8,7 @@ from itertools import groupby
 from typing import Any
 
 from edge_cifar import model_files
-from edge_cifar.bench.evaluation_set import Examination, Judgement
+from edge_cifar.bench.evaluation_set import Evaluation, EvaluationSet
 from edge_cifar.bench.process import WorkerProcess
 from edge_cifar.bench.subject import Subject
 from edge_cifar.runtimes import Operator
@@ -44,7 +44,7 @@ class Lane:
         operators: what each operator costs, where that was asked for and is told.
         unprofiled: why there are no operators.
         remarks: what a reader of the row should know.
-        judgements: by examination.
+        evaluations: by evaluation set.
         worker: the process it runs in at the moment.
         input_shape: of one image, as loaded; so are those that follow.
         classes: number of classes.
@@ -74,7 +74,7 @@ class Lane:
     operators: tuple[Operator, ...] = ()
     unprofiled: str | None = None
     remarks: list[str] = field(default_factory=list)
-    judgements: dict[Examination, Judgement] = field(default_factory=dict)
+    evaluations: dict[EvaluationSet, Evaluation] = field(default_factory=dict)
     worker: WorkerProcess | None = None
     input_shape: tuple[int, ...] = ()
     classes: int = 0
@@ -89,9 +89,9 @@ class Lane:
             "input_range": self.subject.input_range,
             "layout": self.subject.layout,
         }
-        if self.subject.examinations:
+        if self.subject.evaluation_sets:
             # For a file that takes images of any size.
-            setup["image_size"] = self.subject.examinations[0].images.shape[1:3]
+            setup["image_size"] = self.subject.evaluation_sets[0].images.shape[1:3]
         return setup
 
     def close(self) -> None:

@@ -1,4 +1,4 @@
-"""What a subject is asked, and how its answers are judged."""
+"""The images that a subject is evaluated on, and what its answers to them are worth."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ _LARGEST_MATRIX = 20
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Examination:
+class EvaluationSet:
     """Images with their true classes and, where they are known, the Keras model's answers.
 
     Attributes:
@@ -53,14 +53,14 @@ class Examination:
             return f"it knows {classes} classes, {self.facts['name']} has {self.classes}"
         return None
 
-    def judge(self, answers: Probabilities) -> Judgement:
-        """What the answers are worth.
+    def evaluate(self, answers: Probabilities) -> Evaluation:
+        """Evaluate the answers.
 
         Args:
             answers: float32 ``[N, classes]``.
         """
         reference, predicted = self.reference, answers.argmax(axis=1)
-        return Judgement(
+        return Evaluation(
             accuracy=accuracy(self.labels, answers),
             calibration_error=calibration_error(self.labels, answers),
             correct=predicted == self.labels,
@@ -77,8 +77,8 @@ class Examination:
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
-class Judgement:
-    """A subject's answers, judged.
+class Evaluation:
+    """What a subject's answers are worth.
 
     Attributes:
         accuracy: share of images whose most probable class is the true one, with its interval.

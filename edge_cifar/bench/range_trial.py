@@ -11,7 +11,7 @@ import numpy as np
 
 from edge_cifar import input_ranges
 from edge_cifar.bench.case import Lane
-from edge_cifar.bench.evaluation_set import Examination, Probabilities
+from edge_cifar.bench.evaluation_set import EvaluationSet, Probabilities
 from edge_cifar.data.splits import balanced_indices
 from edge_cifar.evaluation import scores
 from edge_cifar.evaluation.metrics import Interval, accuracy
@@ -30,13 +30,13 @@ class RangeTrial:
 
     Attributes:
         lane: where its worker is.
-        examination: the images.
+        evaluation_set: the images.
         answers: float32 ``[N, classes]``, probabilities.
         folder: for files that the worker reads and writes.
     """
 
     lane: Lane
-    examination: Examination
+    evaluation_set: EvaluationSet
     answers: Probabilities
     folder: Path
 
@@ -49,10 +49,10 @@ class RangeTrial:
         Returns:
             the range that does clearly better, with both accuracies and the way out; None where none does.
         """
-        lane, chosen = self.lane, balanced_indices(self.examination.labels, _IMAGES, seed=0)
-        labels = self.examination.labels[chosen]
+        lane, chosen = self.lane, balanced_indices(self.evaluation_set.labels, _IMAGES, seed=0)
+        labels = self.evaluation_set.labels[chosen]
         images, file = self.folder / "some-images.npy", self.folder / "some-answers.npy"
-        np.save(images, self.examination.images[chosen], allow_pickle=False)
+        np.save(images, self.evaluation_set.images[chosen], allow_pickle=False)
         load: dict[str, Any] = {"path": str(lane.subject.path), "threads": lane.threads}
         tried: list[tuple[Interval, InputRange]] = []
         for other in input_ranges.others((lane.input["low"], lane.input["high"])):

@@ -10,7 +10,7 @@ from typing import Any, Literal
 
 import numpy as np
 
-from edge_cifar.bench.evaluation_set import Judgement
+from edge_cifar.bench.evaluation_set import Evaluation
 from edge_cifar.bench.statistics import Latency
 from edge_cifar.evaluation.metrics import Interval
 from edge_cifar.runtimes import Operator
@@ -83,8 +83,8 @@ class BenchmarkResult:
     input: Mapping[str, Any] | None = None
     size_bytes: int | None
     gzip_bytes: int | None = None
-    judged: Judgement | None = None
-    compared: Judgement | None = None
+    judged: Evaluation | None = None
+    compared: Evaluation | None = None
     latency: Latency | None = None
     ratio: Ratio | None = None
     import_ms: float | None = None
@@ -197,7 +197,7 @@ def correctness(accuracy: Mapping[str, Any]) -> np.ndarray[tuple[int], np.dtype[
     return bits[: accuracy["images"]].astype(np.bool_)
 
 
-def _accuracy(judged: Judgement) -> dict[str, Any]:
+def _accuracy(judged: Evaluation) -> dict[str, Any]:
     return {
         "top1": judged.accuracy.value,
         "low": judged.accuracy.low,
@@ -219,7 +219,7 @@ def _energy(row: BenchmarkResult) -> dict[str, float] | None:
     return {"watts": row.watts, "joules_per_image": row.watts / row.throughput_per_s}
 
 
-def _agreement(compared: Judgement) -> dict[str, Any] | None:
+def _agreement(compared: Evaluation) -> dict[str, Any] | None:
     if compared.agreement is None:
         return None
     return {

@@ -15,7 +15,7 @@ import numpy as np
 from edge_cifar.bench.case import Lane, groups
 from edge_cifar.bench.conditions import Bystanders
 from edge_cifar.bench.energy import Meter
-from edge_cifar.bench.evaluation_set import Examination, Probabilities
+from edge_cifar.bench.evaluation_set import EvaluationSet, Probabilities
 from edge_cifar.bench.process import WorkerError, WorkerProcess
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.range_trial import RangeTrial
@@ -177,20 +177,20 @@ class Session:
             first = examined.get((lane.subject, lane.backend))
             if lane is first:
                 with self._giving_up(lane, "while answering images"):
-                    for examination in lane.subject.examinations:
-                        self._put(lane, examination)
+                    for evaluation_set in lane.subject.evaluation_sets:
+                        self._put(lane, evaluation_set)
             elif first is not None and lane.failure is None:
-                lane.judgements, lane.doubt = first.judgements, first.doubt
+                lane.evaluations, lane.doubt = first.evaluations, first.doubt
                 lane.remarks += first.remarks
 
-    def _put(self, lane: Lane, examination: Examination) -> None:
-        refusal = examination.refusal(lane.input_shape, lane.classes)
+    def _put(self, lane: Lane, evaluation_set: EvaluationSet) -> None:
+        refusal = evaluation_set.refusal(lane.input_shape, lane.classes)
         if refusal is not None:
             lane.remarks.append(f"{NO_ACCURACY}: {refusal}")
             return
-        count = len(examination.images)
+        count = len(evaluation_set.images)
         per_request = _images_per_request(lane)
-        images, file = self._images_file(examination), self._folder / "answers.npy"
+        images, file = self._images_file(evaluation_set), self._folder / "answers.npy"
         parts: list[Probabilities] = []
         with self.progress.bar(f"Accuracy of {lane.subject.name}", count) as advance:
             for start in range(0, count, per_request):
@@ -204,9 +204,9 @@ class Session:
         if lane.subject.bare:
             answers, how = scores.as_probabilities(answers)
             lane.remarks += [HOW.get(how, how)] if how else []
-        lane.judgements[examination] = examination.judge(answers)
-        if lane.subject.bare and lane.input["ground"] == "assumed" and examination is lane.subject.accuracy_on:
-            trial = RangeTrial(lane=lane, examination=examination, answers=answers, folder=self._folder)
+        lane.evaluations[evaluation_set] = evaluation_set.evaluate(answers)
+        if lane.subject.bare and lane.input["ground"] == "assumed" and evaluation_set is lane.subject.accuracy_on:
+            trial = RangeTrial(lane=lane, evaluation_set=evaluation_set, answers=answers, folder=self._folder)
             lane.doubt = trial.doubt(partial(self._ask, lane))
             lane.remarks += [lane.doubt] if lane.doubt else []
 
@@ -230,13 +230,13 @@ class Session:
         lane.close()
 
     def _images_path(self, subject: Subject) -> str | None:
-        return str(self._images_file(subject.examinations[0])) if subject.examinations else None
+        return str(self._images_file(subject.evaluation_sets[0])) if subject.evaluation_sets else None
 
-    def _images_file(self, examination: Examination) -> Path:
+    def _images_file(self, evaluation_set: EvaluationSet) -> Path:
         """The images as a file that workers map into memory, written once."""
-        path = self._folder / f"images-{id(examination)}.npy"
+        path = self._folder / f"images-{id(evaluation_set)}.npy"
         if not path.exists():
-            np.save(path, examination.images, allow_pickle=False)
+            np.save(path, evaluation_set.images, allow_pickle=False)
         return path
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from types import ModuleType
 
 from edge_cifar import model_files
-from edge_cifar.bench.evaluation_set import Examination
+from edge_cifar.bench.evaluation_set import EvaluationSet
 from edge_cifar.documents.bundle import Artifact
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
 from edge_cifar.pixels import Layout, Range
@@ -42,8 +42,8 @@ class Subject:
     model: str
     path: Path
     artifact: Artifact | None = None
-    accuracy_on: Examination | None = None
-    agreement_on: Examination | None = None
+    accuracy_on: EvaluationSet | None = None
+    agreement_on: EvaluationSet | None = None
     multiply_adds: int | None = None
     caveat: str | None = None
     of_run: bool = False
@@ -68,9 +68,9 @@ class Subject:
         return f"{self.model} {self.variant}" if self.variant else self.path.name
 
     @property
-    def examinations(self) -> tuple[Examination, ...]:
+    def evaluation_sets(self) -> tuple[EvaluationSet, ...]:
         """Each set of images once."""
-        named = [examination for examination in (self.accuracy_on, self.agreement_on) if examination is not None]
+        named = [one for one in (self.accuracy_on, self.agreement_on) if one is not None]
         return tuple(dict.fromkeys(named))
 
     def goes_by(self, name: str) -> bool:

@@ -15,7 +15,7 @@ from edge_cifar.backbones import Retraining
 from edge_cifar.storage import archives, strict_json
 
 # What can be done to weights.
-ROUNDED, PRUNED, CLUSTERED = "qat", "pruned", "cluster"
+QAT, PRUNED, CLUSTERED = "qat", "pruned", "cluster"
 
 REQUEST = "request"
 OUTCOME = "outcome"
@@ -130,7 +130,7 @@ class Outcome:
     Attributes:
         weights: of the Keras 3 model, in its order.
         facts: for the manifest: history, steps, seconds.
-        flatbuffer: the TensorFlow Lite model that the rounding network became; None without rounding.
+        flatbuffer: the TensorFlow Lite model that quantization-aware training left; None for other methods.
     """
 
     weights: Sequence[Weights]

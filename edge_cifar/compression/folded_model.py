@@ -1,4 +1,4 @@
-"""The network that is trained again: a tf_keras twin of a Keras 3 model, in the form that runs on devices.
+"""The network that is trained again: a Keras 3 model in tf_keras, its batch norms folded, as it runs on devices.
 
 tensorflow-model-optimization knows tf_keras alone, and refuses some of what the backbones are made
 of. So the network is written out as converters would: batch normalization folded into the layer
@@ -21,44 +21,44 @@ from edge_cifar.backbones import Backbone, Keras, Model, Tensor
 from edge_cifar.errors import ConversionError
 
 Weights = NDArray[np.float32]
-# Kernel and bias of each carrier, by its name.
+# Kernel and bias of each weighted layer, by its name.
 Kernels = Mapping[str, Sequence[Weights]]
 
 PIXELS = "pixels"
 RESIZE = "resize"
 PREPROCESSING = "preprocessing"
 # Layers that hold what is trained.
-CARRIERS = ("Conv2D", "DepthwiseConv2D", "Dense")
+WEIGHTED = ("Conv2D", "DepthwiseConv2D", "Dense")
 NORMALIZATION = "BatchNormalization"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Part:
-    """A carrier of the network and where its weights come from in the trunk.
+class FoldedLayer:
+    """A weighted layer of the network and where its weights come from in the trunk.
 
     Attributes:
-        carrier: layer of the trunk with a kernel; None for a batch normalization that stands alone.
+        weighted: layer of the trunk with a kernel; None for a batch normalization that stands alone.
         normalization: batch normalization that is folded in; None for none.
     """
 
-    carrier: Any | None
+    weighted: Any | None
     normalization: Any | None
 
 
 @dataclass(frozen=True, kw_only=True)
-class Twin:
+class FoldedModel:
     """A backbone twice over, in tf_keras.
 
     Attributes:
         trunk: as the backbone builds it, from preprocessed images; its weights are in the order of
             the Keras 3 model's.
         network: the same function from raw pixels, written out for devices.
-        parts: what each carrier of the network was made of, by its name.
+        parts: what each weighted layer of the network was made of, by its name.
     """
 
     trunk: Model
     network: Model
-    parts: Mapping[str, Part]
+    parts: Mapping[str, FoldedLayer]
 
     def weights(self, trained: Kernels) -> list[Weights]:
         """All weights of the Keras 3 model that computes what a trained network does.
@@ -66,15 +66,15 @@ class Twin:
         Batch normalizations whose scale went into a kernel become the addition of a bias.
 
         Args:
-            trained: kernel and bias of every carrier, by its name.
+            trained: kernel and bias of every weighted layer, by its name.
         """
         for name, part in self.parts.items():
             kernel, bias = trained[name]
-            if part.carrier is not None:
+            if part.weighted is not None:
                 own = np.zeros_like(bias) if part.normalization is not None else bias
-                part.carrier.set_weights([kernel, own] if part.carrier.use_bias else [kernel])
+                part.weighted.set_weights([kernel, own] if part.weighted.use_bias else [kernel])
             if part.normalization is not None:
-                scale = kernel.reshape(-1) if part.carrier is None else np.ones_like(bias)
+                scale = kernel.reshape(-1) if part.weighted is None else np.ones_like(bias)
                 part.normalization.set_weights(_normalizing(part.normalization, scale, bias))
         return [np.asarray(array, np.float32) for array in self.trunk.get_weights()]
 
@@ -88,8 +88,8 @@ def build(
     image_size: int,
     classes: int,
     alpha: float,
-) -> Twin:
-    """The twin of a trained model.
+) -> FoldedModel:
+    """The folded form of a trained model.
 
     Args:
         keras: the ``tf_keras`` namespace.
@@ -116,7 +116,7 @@ def build(
     if input_shape[:2] != (image_size, image_size):
         hidden = keras.layers.Resizing(image_size, image_size, interpolation="bilinear", name=RESIZE)(hidden)
     outputs, parts = _written_out(keras, trunk, _preprocessed(keras, backbone, hidden))
-    return Twin(trunk=trunk, network=keras.Model(image, outputs, name="network"), parts=parts)
+    return FoldedModel(trunk=trunk, network=keras.Model(image, outputs, name="network"), parts=parts)
 
 
 def _preprocessed(keras: Keras, backbone: Backbone, pixels: Tensor) -> Tensor:
@@ -135,10 +135,10 @@ def _preprocessed(keras: Keras, backbone: Backbone, pixels: Tensor) -> Tensor:
     return hidden
 
 
-def _written_out(keras: Keras, trunk: Model, features: Tensor) -> tuple[Tensor, dict[str, Part]]:
+def _written_out(keras: Keras, trunk: Model, features: Tensor) -> tuple[Tensor, dict[str, FoldedLayer]]:
     """The trunk's layers called anew on ``features``, as the module's docstring says."""
     tensors: dict[int, Tensor] = {id(trunk.input): features}
-    parts: dict[str, Part] = {}
+    parts: dict[str, FoldedLayer] = {}
     folded: set[str] = set()
     for layer in trunk.layers[1:]:
         (node,) = layer.inbound_nodes
@@ -146,16 +146,16 @@ def _written_out(keras: Keras, trunk: Model, features: Tensor) -> tuple[Tensor, 
         kind = type(layer).__name__
         if layer.name in folded or kind == "Dropout":
             result = arguments[0]
-        elif kind in CARRIERS:
+        elif kind in WEIGHTED:
             follower = sole_reader(layer)
             normalization = follower if type(follower).__name__ == NORMALIZATION and _is_linear(layer) else None
             if normalization is not None:
                 folded.add(normalization.name)
-            result = _carrier(keras, layer, normalization, arguments[0])
-            parts[layer.name] = Part(carrier=layer, normalization=normalization)
+            result = _weighted(keras, layer, normalization, arguments[0])
+            parts[layer.name] = FoldedLayer(weighted=layer, normalization=normalization)
         elif kind == NORMALIZATION:
             result = _pointwise(keras, layer, arguments[0])
-            parts[layer.name] = Part(carrier=None, normalization=layer)
+            parts[layer.name] = FoldedLayer(weighted=None, normalization=layer)
         else:
             result = type(layer).from_config(layer.get_config())(*arguments, **options)
         tensors[id(layer.output)] = result
@@ -163,8 +163,8 @@ def _written_out(keras: Keras, trunk: Model, features: Tensor) -> tuple[Tensor, 
 
 
 def kernels_of(network: Model) -> Kernels:
-    """Kernel and bias of each carrier of a network."""
-    return {layer.name: layer.get_weights() for layer in network.layers if type(layer).__name__ in CARRIERS}
+    """Kernel and bias of each weighted layer of a network."""
+    return {layer.name: layer.get_weights() for layer in network.layers if type(layer).__name__ in WEIGHTED}
 
 
 def _replaced(value: Any, tensors: Mapping[int, Tensor]) -> Any:
@@ -186,8 +186,8 @@ def _is_linear(layer: Any) -> bool:
     return bool(layer.activation.__name__ == "linear")
 
 
-def _carrier(keras: Keras, layer: Any, normalization: Any | None, inputs: Tensor) -> Tensor:
-    """A carrier with a bias, which holds the normalization behind it; softmax goes into a layer of its own."""
+def _weighted(keras: Keras, layer: Any, normalization: Any | None, inputs: Tensor) -> Tensor:
+    """A weighted layer with a bias, which holds the normalization behind it; softmax goes into a layer of its own."""
     config = {**layer.get_config(), "use_bias": True}
     softmax = config["activation"] == "softmax"
     made = type(layer).from_config({**config, "activation": "linear"} if softmax else config)

@@ -18,11 +18,11 @@ import tf_keras
 from numpy.typing import NDArray
 
 from edge_cifar.backbones import Model, Tensor
-from edge_cifar.compression.folded_model import CARRIERS, PIXELS, RESIZE, Kernels, sole_reader
+from edge_cifar.compression.folded_model import PIXELS, RESIZE, WEIGHTED, Kernels, sole_reader
 from edge_cifar.converters import bias_correction
 
 # What computes new values; all other layers move values about, or turn logits into probabilities.
-_COMPUTING = (*CARRIERS, "ReLU", "Activation", "Add", "Multiply", "GlobalAveragePooling2D", "Concatenate", "Resizing")
+_COMPUTING = (*WEIGHTED, "ReLU", "Activation", "Add", "Multiply", "GlobalAveragePooling2D", "Concatenate", "Resizing")
 _PASSING = ("MaxPooling2D", "AveragePooling2D", "ZeroPadding2D")
 # Raw pixels, before and after they were resized: a byte is a pixel.
 _BYTES = (PIXELS, RESIZE)
@@ -30,7 +30,7 @@ _BYTE_RANGE = (0.0, 255.0)
 _KERNEL = {"Conv2D": "kernel", "DepthwiseConv2D": "depthwise_kernel", "Dense": "kernel"}
 
 
-class Rounding:
+class QuantizationAware:
     """A network with rounding in it.
 
     Attributes:
@@ -41,14 +41,14 @@ class Rounding:
         """Put rounding into a network, its ranges measured before the first step.
 
         Args:
-            network: a twin's; its layers become part of ``model``.
+            network: of a folded model; its layers become part of ``model``.
             calibration: batches of raw images, float32 ``[N, H, W, 3]``.
             by_channel: whether kernels have a scale for each channel, or one for the layer.
         """
         self._by_channel = by_channel
         self._observed = frozenset(layer.name for layer in network.layers if _is_observed(layer))
         self._plain = tf_keras.models.clone_model(network)
-        self._variables = {layer.name: layer.weights for layer in network.layers if type(layer).__name__ in CARRIERS}
+        self._variables = {layer.name: layer.weights for layer in network.layers if type(layer).__name__ in WEIGHTED}
         ranges = self._measured(network, calibration)
         self.model = self._wrapped(network, round_weights=True)
         self._set_ranges(self.model, ranges)
@@ -57,7 +57,7 @@ class Rounding:
         """Nothing has to be told of the optimizer."""
 
     def kernels(self) -> Kernels:
-        """Kernel and bias of each carrier as they are now; kernels lie on their 8-bit grid."""
+        """Kernel and bias of each weighted layer as they are now; kernels lie on their 8-bit grid."""
         found = {}
         for name, (kernel, bias) in self._variables.items():
             shape = tuple(kernel.shape)

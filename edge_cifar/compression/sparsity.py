@@ -16,7 +16,7 @@ import tf_keras
 from edge_cifar.backbones import Model
 from edge_cifar.compression.folded_model import PREPROCESSING, Kernels, Weights, kernels_of
 
-_THINNED = ("Conv2D", "Dense")
+_SPARSIFIED = ("Conv2D", "Dense")
 
 
 class Pruning:
@@ -30,7 +30,7 @@ class Pruning:
         """Prepare.
 
         Args:
-            network: a twin's; its layers become part of ``model``.
+            network: of a folded model; its layers become part of ``model``.
             percent: of the weights of a layer that are zero in the end.
             steps: of the training; the last zeros come after two thirds of them.
         """
@@ -48,7 +48,7 @@ class Pruning:
             network,
             clone_function=lambda layer: (
                 tfmot.sparsity.keras.prune_low_magnitude(layer, pruning_schedule=schedule)
-                if _is_thinned(layer)
+                if _is_sparsified(layer)
                 else layer
             ),
         )
@@ -61,9 +61,9 @@ class Pruning:
         self._callback.on_train_begin()
 
     def kernels(self) -> Kernels:
-        """Kernel and bias of each carrier as they are now, zeros in place."""
+        """Kernel and bias of each weighted layer as they are now, zeros in place."""
         self._callback.on_epoch_end(batch=-1)
-        return _settled(kernels_of(tfmot.sparsity.keras.strip_pruning(self.model)))
+        return _half_precision(kernels_of(tfmot.sparsity.keras.strip_pruning(self.model)))
 
 
 class Clustering:
@@ -77,7 +77,7 @@ class Clustering:
         """Prepare.
 
         Args:
-            network: a twin's; its layers become part of ``model``.
+            network: of a folded model; its layers become part of ``model``.
             values: of each layer; smaller layers keep theirs.
         """
         self.model = tf_keras.models.clone_model(
@@ -88,7 +88,7 @@ class Clustering:
                     number_of_clusters=values,
                     cluster_centroids_init=tfmot.clustering.keras.CentroidInitialization.KMEANS_PLUS_PLUS,
                 )
-                if _is_thinned(layer) and np.prod(layer.kernel.shape) > values
+                if _is_sparsified(layer) and np.prod(layer.kernel.shape) > values
                 else layer
             ),
         )
@@ -97,11 +97,11 @@ class Clustering:
         """Nothing has to be told of the optimizer."""
 
     def kernels(self) -> Kernels:
-        """Kernel and bias of each carrier as they are now, each weight one of the layer's values."""
-        return _settled(kernels_of(tfmot.clustering.keras.strip_clustering(self.model)))
+        """Kernel and bias of each weighted layer as they are now, each weight one of the layer's values."""
+        return _half_precision(kernels_of(tfmot.clustering.keras.strip_clustering(self.model)))
 
 
-def _settled(kernels: Kernels) -> Kernels:
+def _half_precision(kernels: Kernels) -> Kernels:
     """Weights that half precision holds, as training leaves them: fp16 variants answer alike, and bytes compress."""
 
     def half(values: Weights) -> Weights:
@@ -112,5 +112,5 @@ def _settled(kernels: Kernels) -> Kernels:
     return {name: [half(array) for array in arrays] for name, arrays in kernels.items()}
 
 
-def _is_thinned(layer: Any) -> bool:
-    return type(layer).__name__ in _THINNED and layer.name != PREPROCESSING
+def _is_sparsified(layer: Any) -> bool:
+    return type(layer).__name__ in _SPARSIFIED and layer.name != PREPROCESSING

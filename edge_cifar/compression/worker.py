@@ -24,8 +24,8 @@ from edge_cifar import backbones
 from edge_cifar.backbones import Model
 from edge_cifar.compression import folded_model
 from edge_cifar.compression.exchange import CLUSTERED, PRUNED, REFUSAL, Images, Outcome, Request
-from edge_cifar.compression.folded_model import Kernels, Twin
-from edge_cifar.compression.qat import Rounding
+from edge_cifar.compression.folded_model import FoldedModel, Kernels
+from edge_cifar.compression.qat import QuantizationAware
 from edge_cifar.compression.sparsity import Clustering, Pruning
 from edge_cifar.converters import tf_graph
 from edge_cifar.errors import ConversionError, EdgeCifarError
@@ -52,7 +52,7 @@ class Method(Protocol):
 
 
 def retrain(request: Request) -> Outcome:
-    """Train a network under rounding, pruning or clustering until it answers as it did before.
+    """Train a network under quantization, pruning or clustering until it answers as it did before.
 
     What is learnt are the answers of the network as it came (Hinton et al. 2015, "Distilling the
     Knowledge in a Neural Network"): the variant is to stand for that network, mistakes included.
@@ -62,18 +62,18 @@ def retrain(request: Request) -> Outcome:
     """
     start = time.perf_counter()
     tf_keras.utils.set_random_seed(request.seed)
-    teacher, twin = _twin(request).network, _twin(request)
+    teacher, folded = _folded(request).network, _folded(request)
     teacher.trainable = False
     steps = math.ceil(request.recipe.epochs * len(request.images.train) / request.recipe.batch_size)
-    method = _method(request, twin, steps)
+    method = _method(request, folded, steps)
     print(steps, flush=True)
     history = _train(request, teacher, method, steps)
     facts = {"steps": steps, "history": history, "seconds": time.perf_counter() - start}
-    flatbuffer = _flatbuffer(method.deployable(), request.by_channel) if isinstance(method, Rounding) else None
-    return Outcome(weights=twin.weights(method.kernels()), facts=facts, flatbuffer=flatbuffer)
+    flatbuffer = _flatbuffer(method.deployable(), request.by_channel) if isinstance(method, QuantizationAware) else None
+    return Outcome(weights=folded.weights(method.kernels()), facts=facts, flatbuffer=flatbuffer)
 
 
-def _twin(request: Request) -> Twin:
+def _folded(request: Request) -> FoldedModel:
     network = request.network
     return folded_model.build(
         tf_keras,
@@ -86,15 +86,15 @@ def _twin(request: Request) -> Twin:
     )
 
 
-def _method(request: Request, twin: Twin, steps: int) -> Method:
+def _method(request: Request, folded: FoldedModel, steps: int) -> Method:
     if request.kind == PRUNED:
-        return Pruning(twin.network, request.amount, steps)
+        return Pruning(folded.network, request.amount, steps)
     if request.kind == CLUSTERED:
-        return Clustering(twin.network, request.amount)
+        return Clustering(folded.network, request.amount)
     images = request.images.calibration
     starts = range(0, len(images), _CALIBRATION_BATCH)
     batches = (images[at : at + _CALIBRATION_BATCH].astype(np.float32) for at in starts)
-    return Rounding(twin.network, batches, by_channel=request.by_channel)
+    return QuantizationAware(folded.network, batches, by_channel=request.by_channel)
 
 
 def _train(request: Request, teacher: Model, method: Method, steps: int) -> list[dict[str, float]]:
@@ -162,7 +162,7 @@ def _changed(batch: NDArray[np.uint8], images: Images, generator: np.random.Gene
 
 
 def _flatbuffer(model: Model, by_channel: bool) -> bytes:
-    """The file that the rounding network becomes: bytes in, bytes out."""
+    """The file that the quantization-aware network becomes: bytes in, bytes out."""
     lite = tensorflow.lite
     converter = lite.TFLiteConverter.from_concrete_functions([tf_graph.frozen(model, batch=1)], tensorflow.Module())
     converter.optimizations = [lite.Optimize.DEFAULT]

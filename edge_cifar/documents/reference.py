@@ -27,7 +27,7 @@ class Reference:
         labels: int64 ``[N]``, true classes.
         probabilities: float32 ``[N, classes]``, of the Keras model.
         changed: the same, of the Keras model with weights that were trained again, by what was done to
-            them (see :attr:`edge_cifar.variant.Variant.change`).
+            them (see :attr:`edge_cifar.variant.Variant.compression`).
     """
 
     images: NDArray[np.uint8]
@@ -50,11 +50,11 @@ class Reference:
         Raises:
             BundleError: the variant's weights were trained again, and the reference has no answers of theirs.
         """
-        if variant.change is None:
+        if variant.compression is None:
             return self
-        if variant.change not in self.changed:
+        if variant.compression not in self.changed:
             raise BundleError(f"the reference has no answers of the weights that {variant} was made from; export again")
-        return replace(self, probabilities=self.changed[variant.change])
+        return replace(self, probabilities=self.changed[variant.compression])
 
     def write(self, path: Path) -> None:
         """Write a compressed ``.npz``, whole."""

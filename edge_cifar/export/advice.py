@@ -62,9 +62,9 @@ def _for_losses(losses: Sequence[tuple[Variant, set[str]]]) -> Iterator[str]:
         yield "--keep-float auto"
     if any(variant.base not in _FLOATS for variant in variants):
         yield "a higher precision such as fp16"
-    if any((variant.change or "").startswith(PRUNED) for variant in variants):
+    if any((variant.compression or "").startswith(PRUNED) for variant in variants):
         yield "a smaller share to --prune"
-    if any((variant.change or "").startswith(CLUSTERED) for variant in variants):
+    if any((variant.compression or "").startswith(CLUSTERED) for variant in variants):
         yield "more values to --cluster"
     if any(failed == {"accuracy"} for _, failed in losses):
         yield "a higher --max-drop"

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_cifar import packages
-from edge_cifar.compression.exchange import ROUNDED
+from edge_cifar.compression.exchange import QAT
 from edge_cifar.documents.bundle import Artifact, Bundle
 from edge_cifar.export import plan
 from edge_cifar.export.acceptance import Acceptance, Check, Outcome
@@ -92,7 +92,7 @@ def collect(
     for done in as_completed(running):
         settle(*running[done], done.result())
 
-    compressed = any(change not in (None, ROUNDED) for change in {variant.change for variant in variants})
+    compressed = any(change not in (None, QAT) for change in {variant.compression for variant in variants})
     artifacts = [
         _artifact(variant, checked[variant], source, compressed)
         for variant in variants
@@ -142,8 +142,8 @@ def _rejection(
 
 def _artifact(variant: Variant, checked: _Checked, source: Source, compressed: bool) -> Artifact:
     facts, path = dict(checked.facts), checked.path
-    if variant.change:
-        facts["retraining"] = source.retrained[variant.change].facts
+    if variant.compression:
+        facts["retraining"] = source.retrained[variant.compression].facts
     if compressed:
         # Zeros and repeated values show in no other figure.
         facts["gzip_bytes"] = files.gzip_bytes(path)
@@ -163,7 +163,7 @@ def _artifact(variant: Variant, checked: _Checked, source: Source, compressed: b
 
 def _reproducible(variant: Variant) -> dict[str, Any]:
     """Whether the same run gives the same bytes again, for the manifest."""
-    if variant.change is None:
+    if variant.compression is None:
         return {"reproducible": True}
     return {
         "reproducible": False,

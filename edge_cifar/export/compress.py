@@ -10,7 +10,7 @@ from typing import Any
 
 from edge_cifar import backbones, packages
 from edge_cifar.compression import retraining
-from edge_cifar.compression.exchange import FLATBUFFER, ROUNDED, Images, Network, Outcome, Request
+from edge_cifar.compression.exchange import FLATBUFFER, QAT, Images, Network, Outcome, Request
 from edge_cifar.data.calibration import sample
 from edge_cifar.errors import ConversionError, UsageError
 from edge_cifar.export.source import Retrained, Source
@@ -50,7 +50,7 @@ def retrain(
     Raises:
         MissingPackage: a package is not installed.
     """
-    changes = list(dict.fromkeys(variant.change for variant in variants if variant.change))
+    changes = list(dict.fromkeys(variant.compression for variant in variants if variant.compression))
     done: dict[str, Retrained] = {}
     failed: dict[str, str] = {}
     if not changes:
@@ -113,7 +113,7 @@ def request_for(source: Source, data: RunData, change: str, input_shape: Any, we
     return Request(
         kind=kind,
         amount=int(change.removeprefix(kind) or 0),
-        recipe=backbone.rounding if kind == ROUNDED else backbone.thinning,
+        recipe=backbone.qat if kind == QAT else backbone.sparsity,
         seed=source.calibration.seed,
         network=network,
         weights=weights,

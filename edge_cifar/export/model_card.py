@@ -106,7 +106,7 @@ def _licence_of_weights(record: Mapping[str, Any]) -> str:
 
 
 def _trained_again(artifacts: Sequence[Artifact]) -> str:
-    changed = [f"`{artifact.variant}`" for artifact in artifacts if artifact.variant.change]
+    changed = [f"`{artifact.variant}`" for artifact in artifacts if artifact.variant.compression]
     if not changed:
         return ""
     return f"""

@@ -116,7 +116,7 @@ def selective(variant: Variant) -> bool:
 
 def mendable(variant: Variant) -> bool:
     """Whether the layers to leave in floats can be found: by converting the run's own weights again and again."""
-    return selective(variant) and variant.change is None
+    return selective(variant) and variant.compression is None
 
 
 def _selective(format_: str) -> tuple[str, ...]:

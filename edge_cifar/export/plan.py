@@ -8,7 +8,7 @@ from types import ModuleType
 import edge_cifar.converters
 from edge_cifar import packages, plugins
 from edge_cifar.compression import retraining
-from edge_cifar.compression.exchange import ROUNDED
+from edge_cifar.compression.exchange import QAT
 from edge_cifar.errors import MissingPackage, UsageError, unknown
 from edge_cifar.progress import Progress
 from edge_cifar.variant import Variant
@@ -66,12 +66,12 @@ def choose(
         progress.say(f"{name} is left out: {absent}")
     left = tuple(variant for variant in variants if variant.format not in missing)
     absent = retraining.missing()
-    if absent is None or not any(variant.change for variant in left):
+    if absent is None or not any(variant.compression for variant in left):
         return left
-    if changes or any(Variant("any", precision).change for precision in precisions or ()):
+    if changes or any(Variant("any", precision).compression for precision in precisions or ()):
         raise absent
-    progress.say(f"{', '.join(str(variant) for variant in left if variant.change)} are left out: {absent}")
-    return tuple(variant for variant in left if variant.change is None)
+    progress.say(f"{', '.join(str(variant) for variant in left if variant.compression)} are left out: {absent}")
+    return tuple(variant for variant in left if variant.compression is None)
 
 
 def converted_as(variant: Variant) -> str:
@@ -91,7 +91,7 @@ def _precisions(format_: str, module: ModuleType, named: Sequence[str] | None, f
 
 def _with_changes(precisions: Sequence[str], changes: Sequence[str]) -> tuple[str, ...]:
     """Precisions, and each with each change; weights that were changed already stay as they are."""
-    plain = [precision for precision in precisions if Variant("any", precision).change is None]
+    plain = [precision for precision in precisions if Variant("any", precision).compression is None]
     changed = (f"{precision}-{change}" for change in changes for precision in plain)
     return tuple(dict.fromkeys((*precisions, *changed)))
 
@@ -100,9 +100,9 @@ def _changed(format_: str, precision: str, module: ModuleType) -> bool:
     """Whether a precision is one of a format's with weights that are pruned or clustered first."""
     variant = Variant(format_, precision)
     return (
-        variant.change not in (None, ROUNDED)
+        variant.compression not in (None, QAT)
         and variant.base in module.PRECISIONS
-        and Variant(format_, variant.base).change is None
+        and Variant(format_, variant.base).compression is None
     )
 
 

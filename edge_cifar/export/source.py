@@ -92,10 +92,10 @@ class Source:
 
     def model_path(self, variant: Variant) -> Path:
         """The Keras file that a variant is converted from."""
-        return self.retrained[variant.change].model if variant.change else self.run.model_path
+        return self.retrained[variant.compression].model if variant.compression else self.run.model_path
 
     def _trained(self, variant: Variant) -> str | None:
-        trained = self.retrained[variant.change].trained if variant.change else None
+        trained = self.retrained[variant.compression].trained if variant.compression else None
         return str(trained) if trained else None
 
     def tasks(self, variants: Sequence[Variant], folder: Path, calibration: Path) -> list[Task]:

@@ -45,7 +45,9 @@ def with_layers(bundle: Bundle, outcomes: Sequence[Verification], *, progress: P
     """
     activations = read_activations(bundle)
     # The activations are those of the model's own weights.
-    answered = [number for number, outcome in enumerate(outcomes) if outcome.images and outcome.variant.change is None]
+    answered = [
+        number for number, outcome in enumerate(outcomes) if outcome.images and outcome.variant.compression is None
+    ]
     asked = [(bundle.artifacts[number].variant.format, bundle.artifacts[number].path) for number in answered]
     with progress.bar("Comparing layer by layer", len(asked)) as advance:
         given = processes.ask_layers(
@@ -64,6 +66,6 @@ def with_layers(bundle: Bundle, outcomes: Sequence[Verification], *, progress: P
 def _drift(variant: Variant, activations: Activations, given: tuple[Match, ...] | Refusal | None) -> Drift:
     if isinstance(given, tuple):
         return drift(variant, activations, given)
-    silence = "its weights were trained again" if variant.change else "it gave no answers"
+    silence = "its weights were trained again" if variant.compression else "it gave no answers"
     reason = given.reason if given else silence
     return Drift(variant=variant, tolerance=tolerance_for(variant), images=activations.images, refusal=reason)

@@ -75,7 +75,7 @@ def sibling_of(variant: Variant) -> Variant | None:
     """
     if variant.base not in _ROUNDED:
         return None
-    return Variant(variant.format, f"fp32-{variant.change}" if variant.change else "fp32")
+    return Variant(variant.format, f"fp32-{variant.compression}" if variant.compression else "fp32")
 
 
 def readable(artifact: Artifact) -> bool:

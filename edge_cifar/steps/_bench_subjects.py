@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge_cifar.arguments import flattened, whole_or_all
-from edge_cifar.bench.evaluation_set import Examination
+from edge_cifar.bench.evaluation_set import EvaluationSet
 from edge_cifar.bench.subject import Subject
 from edge_cifar.data import Dataset, calibration
 from edge_cifar.data.loading import is_folder, load
@@ -88,7 +88,7 @@ def find_subjects(
         raise UsageError("--image-size is for a folder of pictures, named by --data; other images have their own size")
 
     @cache
-    def given(side: int | None) -> Examination | None:
+    def given(side: int | None) -> EvaluationSet | None:
         """The images that were asked for: a folder's, brought to ``side`` pixels, or those of a registered set."""
         if data is None:
             return None
@@ -123,7 +123,7 @@ def _open(target: Target) -> Bundle | Path:
     return path if loading.is_model(path) or path.is_file() else open_bundle(path)
 
 
-def _of_file(path: Path, given: Examination | None, pixels: Pixels) -> Subject:
+def _of_file(path: Path, given: EvaluationSet | None, pixels: Pixels) -> Subject:
     """A file of somebody else's, or the Keras model of a run."""
     run = Run(path.parent)
     if run.finished and path.name == run.model_path.name:
@@ -132,7 +132,7 @@ def _of_file(path: Path, given: Examination | None, pixels: Pixels) -> Subject:
 
 
 def _of_bundle(
-    bundle: Bundle, given: Examination | None, images: Count, with_keras: bool, progress: Progress
+    bundle: Bundle, given: EvaluationSet | None, images: Count, with_keras: bool, progress: Progress
 ) -> list[Subject]:
     agreement_on = _reference(bundle, images)
     common: dict[str, Any] = {
@@ -147,12 +147,12 @@ def _of_bundle(
     return [Subject(path=run.model_path, of_run=True, **common), *subjects] if run else subjects
 
 
-def _reference(bundle: Bundle, images: Count) -> Examination | None:
+def _reference(bundle: Bundle, images: Count) -> EvaluationSet | None:
     """The images that the bundle brings; None where they were not copied along."""
     if not bundle.reference_path.exists():
         return None
     reference = read_reference(bundle, images if isinstance(images, int) else None)
-    return Examination(
+    return EvaluationSet(
         images=reference.images,
         labels=reference.labels,
         classes=reference.probabilities.shape[1],
@@ -163,8 +163,8 @@ def _reference(bundle: Bundle, images: Count) -> Examination | None:
 
 
 def _whole_test_set(
-    bundle: Bundle, brought: Examination | None, images: Count, progress: Progress
-) -> Examination | None:
+    bundle: Bundle, brought: EvaluationSet | None, images: Count, progress: Progress
+) -> EvaluationSet | None:
     """The test set of the bundle's own data, where more images are wanted than it brings."""
     if images is None or (brought is not None and isinstance(images, int) and images <= len(brought.images)):
         return None
@@ -185,12 +185,12 @@ def _whole_test_set(
     return _of_dataset(dataset, images)
 
 
-def _of_dataset(dataset: Dataset, images: Count) -> Examination:
+def _of_dataset(dataset: Dataset, images: Count) -> EvaluationSet:
     """The test images of a data set, or a class-balanced part of them."""
     test = dataset.test
     if isinstance(images, int) and images < len(test):
         test = test.take(calibration.sample(test, images, seed=0))
-    return Examination(
+    return EvaluationSet(
         images=test.images,
         labels=test.labels,
         classes=len(dataset.labels),

@@ -183,9 +183,9 @@ def _write(
         failed = [
             Conversion(variant=variant, reason=reason)
             for variant in variants
-            if (reason := retrainings.failed.get(variant.change or ""))
+            if (reason := retrainings.failed.get(variant.compression or ""))
         ]
-        left = [variant for variant in variants if variant.change not in retrainings.failed]
+        left = [variant for variant in variants if variant.compression not in retrainings.failed]
         tasks = source.tasks(left, folder, images)
         # The workers convert while the Keras model answers for the images that are compared.
         with pool.converting(tasks, settings.jobs or pool.default_jobs(len(tasks))) as conversions:

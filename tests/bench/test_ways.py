@@ -14,7 +14,7 @@ from support import bench as bench_support
 from support.bench import QUICK, fake_bundle, fake_file
 
 from edge_cifar.bench import regression
-from edge_cifar.bench.evaluation_set import Examination
+from edge_cifar.bench.evaluation_set import EvaluationSet
 from edge_cifar.bench.subject import Subject
 from edge_cifar.cli.main import main
 from edge_cifar.errors import UsageError
@@ -95,13 +95,13 @@ def test_ways_that_are_none_are_refused(tmp_path: Path, settings: dict[str, Any]
 
 def test_every_backend_answers_for_itself(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     examined = []
-    judge = Examination.judge
+    evaluate = EvaluationSet.evaluate
 
     def counting(self: Any, answers: Any) -> Any:
         examined.append(1)
-        return judge(self, answers)
+        return evaluate(self, answers)
 
-    monkeypatch.setattr(Examination, "judge", counting)
+    monkeypatch.setattr(EvaluationSet, "evaluate", counting)
     rows(fake_bundle(tmp_path, {"fp32": {}}), backends=("plain", "fast"), threads=(1, 2))
     assert len(examined) == 2  # once by each backend, not by each thread count
 

@@ -35,7 +35,7 @@ pytestmark = pytest.mark.skipif(
 def bundle(tiny_run: Run, tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     """One of each kind, trained again for a few steps in processes of their own, and converted in this one."""
     whole = resnet8.BACKBONE
-    brief = replace(whole, rounding=replace(whole.rounding, epochs=1.0), thinning=replace(whole.thinning, epochs=1.0))
+    brief = replace(whole, qat=replace(whole.qat, epochs=1.0), sparsity=replace(whole.sparsity, epochs=1.0))
     with pytest.MonkeyPatch.context() as patched:
         patched.setattr(pool, "converting", converting_here)
         patched.setattr(resnet8, "BACKBONE", brief)

@@ -27,7 +27,7 @@ from edge_cifar.variant import Variant
 )
 def test_a_precision_tells_what_was_done_to_the_weights(precision: str, base: str, change: str | None) -> None:
     variant = Variant.parse(f"onnx-{precision}")
-    assert (variant.base, variant.change) == (base, change)
+    assert (variant.base, variant.compression) == (base, change)
     assert str(variant) == f"onnx-{precision}"
 
 

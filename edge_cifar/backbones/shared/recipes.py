@@ -8,8 +8,8 @@ from edge_cifar.recipe import Augmentation, Optimizer, Phase, Recipe, Trainable
 AUGMENTATION = Augmentation(flip=True, translation=0.125)
 
 # Large networks, fine-tuned: a part of the images and lower rates will do, and take minutes instead of hours.
-FINE_ROUNDING = Retraining(epochs=0.5, learning_rate=3e-5)
-FINE_THINNING = Retraining(epochs=1.0, learning_rate=1e-4)
+FINE_QAT = Retraining(epochs=0.5, learning_rate=3e-5)
+FINE_SPARSITY = Retraining(epochs=1.0, learning_rate=1e-4)
 
 
 def fine_tuned(
