@@ -19,7 +19,7 @@ from numpy.typing import NDArray
 
 from edge_cifar.backbones import Model, Tensor
 from edge_cifar.compression.folded_model import PIXELS, RESIZE, WEIGHTED, Kernels, sole_reader
-from edge_cifar.converters import bias_correction
+from edge_cifar.converters.shared import bias_correction
 
 # What computes new values; all other layers move values about, or turn logits into probabilities.
 _COMPUTING = (*WEIGHTED, "ReLU", "Activation", "Add", "Multiply", "GlobalAveragePooling2D", "Concatenate", "Resizing")

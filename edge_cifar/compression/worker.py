@@ -27,7 +27,7 @@ from edge_cifar.compression.exchange import CLUSTERED, PRUNED, REFUSAL, Images, 
 from edge_cifar.compression.folded_model import FoldedModel, Kernels
 from edge_cifar.compression.qat import QuantizationAware
 from edge_cifar.compression.sparsity import Clustering, Pruning
-from edge_cifar.converters import tf_graph
+from edge_cifar.converters.shared import tf_graph
 from edge_cifar.errors import ConversionError, EdgeCifarError
 
 _EVALUATION_BATCH = 250

@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 
 from edge_cifar import packages
-from edge_cifar.converters import _coreml_visits, tf_graph
+from edge_cifar.converters import _coreml_visits
 from edge_cifar.converters._coreml_observed import Observed
+from edge_cifar.converters.shared import tf_graph
 
 _EXTRA = "convert"
 _PASSES = "coremltools.converters.mil.mil.passes"

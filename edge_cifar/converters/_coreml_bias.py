@@ -13,8 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar.converters import _coreml_visits, bias_correction
+from edge_cifar.converters import _coreml_visits
 from edge_cifar.converters._coreml_observed import Observed
+from edge_cifar.converters.shared import bias_correction
 from edge_cifar.runtimes import coreml_reference
 
 # Both compute weight * input + bias; a fully connected layer is called linear.

@@ -19,7 +19,7 @@ from typing import Any
 import numpy as np
 
 from edge_cifar import packages
-from edge_cifar.converters import bias_correction
+from edge_cifar.converters.shared import bias_correction
 
 
 def prepared(model: Any) -> Any:

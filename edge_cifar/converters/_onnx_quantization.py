@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar import conversion_cache, packages, weighted_layers
-from edge_cifar.converters import Calibration, Options, _onnx_weights, bias_correction, tf_graph
+from edge_cifar.converters import Calibration, Options, _onnx_weights
+from edge_cifar.converters.shared import bias_correction, tf_graph
 from edge_cifar.storage import scratch
 
 _EXTRA = "convert"

@@ -14,7 +14,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar import conversion_cache, packages, weighted_layers
-from edge_cifar.converters import Calibration, Options, _for_integers, bias_correction, tf_graph
+from edge_cifar.converters import Calibration, Options, _for_integers
+from edge_cifar.converters.shared import bias_correction, tf_graph
 from edge_cifar.pixels import Range
 
 _EXTRA = "train"

@@ -16,8 +16,8 @@ from edge_cifar.converters import (
     _coreml_activations,
     _coreml_bias,
     _coreml_observed,
-    tf_graph,
 )
+from edge_cifar.converters.shared import tf_graph
 from edge_cifar.errors import UsageError, unknown
 from edge_cifar.pixels import Range
 from edge_cifar.processes import output_capture

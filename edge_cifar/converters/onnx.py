@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any
 
 from edge_cifar import conversion_cache, packages
-from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _onnx_quantization, _onnx_weights, tf_graph
+from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _onnx_quantization, _onnx_weights
+from edge_cifar.converters.shared import tf_graph
 from edge_cifar.pixels import Range
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import onnxruntime as runtime

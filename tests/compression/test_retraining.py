@@ -14,7 +14,7 @@ from support.retraining import kernels, model, pictures, request
 from edge_cifar import packages
 from edge_cifar.compression import retraining
 from edge_cifar.compression.exchange import Outcome, Request
-from edge_cifar.converters import bias_correction
+from edge_cifar.converters.shared import bias_correction
 from edge_cifar.errors import ConversionError, MissingPackage
 from edge_cifar.runtimes import keras as keras_runtime
 from edge_cifar.runtimes import litert

@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 from support.export import calibration
 
-from edge_cifar.converters import Calibration, _onnx_weights, bias_correction
+from edge_cifar.converters import Calibration, _onnx_weights
+from edge_cifar.converters.shared import bias_correction
 
 pytest.importorskip("tensorflow", reason="the models are Keras models")
 

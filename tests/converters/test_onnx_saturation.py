@@ -17,8 +17,9 @@ from support.saturating import Order, answers
 from edge_cifar import machine
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.subject import Subject
-from edge_cifar.converters import Calibration, Options, _onnx_weights, bias_correction
+from edge_cifar.converters import Calibration, Options, _onnx_weights
 from edge_cifar.converters import onnx as converter
+from edge_cifar.converters.shared import bias_correction
 from edge_cifar.documents.bundle import Artifact, Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.int8_saturation import LARGEST_PAIR, largest_pair

@@ -11,7 +11,7 @@ from typing import Any
 import pytest
 from support.export import quick_converter_for, stand_in_run
 
-from edge_cifar.converters import tf_graph
+from edge_cifar.converters.shared import tf_graph
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, CheckFailed, RunError
 from edge_cifar.processes.output_capture import Chatter

@@ -1,0 +1,1 @@
+"""What several converters share, and compression with them."""
