@@ -48,11 +48,11 @@ _HOMES = {
     "verify": "edge_cifar.steps.verify",
 }
 
-# Two functions share their names with sub-packages, and the import system sets a sub-package as an
-# attribute of its parent, once: when it is first imported. Both are imported here (they hold no code
+# Three functions share their names with sub-packages, and the import system sets a sub-package as an
+# attribute of its parent, once: when it is first imported. All are imported here (they hold no code
 # of their own) and their attributes dropped, so that `edge_cifar.bench` is the function for good,
 # while `from edge_cifar.bench import worker` goes by sys.modules and still finds the sub-package.
-for _name in ("bench", "report"):
+for _name in ("bench", "export", "report"):
     importlib.import_module(f"edge_cifar.{_name}")
     globals().pop(_name, None)
 

@@ -143,4 +143,4 @@ def test_nothing_else_here_prints() -> None:
         if re.search(r"\bclick\.s?echo\(|\bprint\(|std(out|err)\.write\(|print_exc\(", path.read_text(encoding="utf-8"))
     }
     # The last word after a signal is ours, and said without importing anything.
-    assert prints == {"_output.py", "_main.py"}
+    assert prints == {"output.py", "main.py"}

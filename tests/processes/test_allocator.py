@@ -36,7 +36,7 @@ PROGRAM = f"""
 import ctypes, json, os, resource, sys
 with open(sys.argv[1], "a") as starts:
     starts.write(f"{{os.getpid()}}\\n")
-from edge_cifar import allocator
+from edge_cifar.processes import allocator
 allocator.restart()
 libc = ctypes.CDLL(None)
 libc.malloc.restype, libc.free.argtypes = ctypes.c_void_p, [ctypes.c_void_p]

@@ -35,8 +35,8 @@ entry()
 # A command that has a child and a scratch folder, and a parent that tells when it may be ended.
 WORKING = """
 import subprocess, sys, time
-from edge_cifar import scratch
-from edge_cifar.cli import _main
+from edge_cifar.storage import scratch
+from edge_cifar.cli import main
 from edge_cifar.steps import doctor
 
 SLEEP = [sys.executable, "-c", "import time; time.sleep(600)"]
@@ -51,7 +51,7 @@ def work():
 
 doctor.doctor = work
 sys.argv = ["edge-cifar", "doctor"]
-_main.entry()
+main.entry()
 """
 # Sends itself a signal when it starts once more under another allocator.
 AT_SECOND_START = """
@@ -109,7 +109,8 @@ def test_nothing_is_imported_before_signals_are_minded() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     ours = {name for name in done.stdout.split() if name.startswith("edge_cifar")}
-    assert ours == {"edge_cifar", "edge_cifar.bench", "edge_cifar.cli", "edge_cifar.cli.main", "edge_cifar.report"}
+    rooms = ("bench", "cli", "cli.main", "export", "report")
+    assert ours == {"edge_cifar", *(f"edge_cifar.{room}" for room in rooms)}
     assert set(done.stdout.split()) - ours <= {
         *("__future__", "importlib", "importlib._bootstrap", "importlib._bootstrap_external", "warnings", "os")
     }
@@ -139,11 +140,11 @@ def test_a_command_ends_in_good_order(number: signal.Signals, tmp_path: Path) ->
 def test_a_signal_that_is_ignored_stays_ignored() -> None:
     script = (
         "import os, signal, sys\n"
-        "from edge_cifar.cli import _main\n"
+        "from edge_cifar.cli import main\n"
         "from edge_cifar.steps import doctor\n"
         "doctor.doctor = lambda: os.kill(os.getpid(), signal.SIGINT) or sys.exit(7)\n"
         "sys.argv = ['edge-cifar', 'doctor']\n"
-        "_main.entry()\n"
+        "main.entry()\n"
     )
     done = subprocess.run(
         [sys.executable, "-c", script], check=False, preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_IGN)

@@ -18,7 +18,7 @@ from edge_cifar.storage import atomic, files, scratch
 REPLACE = """
 import os, shutil, signal, sys
 from pathlib import Path
-from edge_cifar import atomic, files
+from edge_cifar.storage import atomic, files
 
 place, way, left = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 

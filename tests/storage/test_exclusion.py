@@ -81,7 +81,7 @@ def test_a_killed_holder_holds_nobody_off(tmp_path: Path) -> None:
     script = (
         "import os, signal, sys\n"
         "from pathlib import Path\n"
-        "from edge_cifar import exclusion\n"
+        "from edge_cifar.storage import exclusion\n"
         "with exclusion.training(Path(sys.argv[1])):\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )

@@ -15,7 +15,7 @@ from edge_cifar.storage import locks, scratch
 OWNER = """
 import sys, time
 from pathlib import Path
-from edge_cifar import scratch
+from edge_cifar.storage import scratch
 with scratch.folder("bench", Path(sys.argv[1])) as folder:
     (folder / "images.npy").write_bytes(b"megabytes")
     print(folder, flush=True)
