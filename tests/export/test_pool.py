@@ -103,10 +103,10 @@ def test_no_process_outlives_an_interruption(tmp_path: Path) -> None:
 def test_no_process_outlives_an_export_that_is_killed(tmp_path: Path) -> None:
     script = (
         "import sys\n"
-        "from edge_cifar.steps import _export_jobs\n"
+        "from edge_cifar.export import pool\n"
         "from edge_cifar.export.worker import Task\n"
-        f"_export_jobs.WORKER = (sys.executable, {str(STAND_IN)!r})\n"
-        "with _export_jobs.converting([Task.read(sys.argv[1])], 1) as conversions:\n"
+        f"pool.WORKER = (sys.executable, {str(STAND_IN)!r})\n"
+        "with pool.converting([Task.read(sys.argv[1])], 1) as conversions:\n"
         "    list(conversions)\n"
     )
     process = subprocess.Popen([sys.executable, "-c", script, task(tmp_path, ["endless"]).request()])

@@ -13,10 +13,8 @@ from support import ROOT
 
 from edge_cifar.documents.bundle import Bundle
 
-# Packages of edge_cifar that training needs, which a device does not have.
-HEAVY = ("backbones", "training")
-# Run by export in a process of their own, where TensorFlow is.
-OTHER_PROCESS = "edge_cifar.converters._retraining_"
+# Packages of edge_cifar that training and compression need, which a device does not have.
+HEAVY = ("backbones", "compression", "training")
 # Derives from waitress' own classes, and is imported where a server starts.
 SERVER = "edge_cifar.serve.connections"
 
@@ -70,7 +68,7 @@ def test_every_module_but_those_of_training_can_be_imported() -> None:
 import importlib, pkgutil, edge_cifar
 names = [module.name for module in pkgutil.walk_packages(edge_cifar.__path__, "edge_cifar.")]
 for name in names:
-    passed_over = name.startswith({OTHER_PROCESS!r}) or name == {SERVER!r} or name.endswith("__main__")
+    passed_over = name == {SERVER!r} or name.endswith("__main__")
     if name.split(".")[1] not in {HEAVY!r} and not passed_over:
         importlib.import_module(name)
 """
