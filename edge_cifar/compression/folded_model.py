@@ -15,21 +15,18 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
+from edge_cifar import keras_graph
 from edge_cifar.backbones import Backbone, Keras, Model, Tensor
 from edge_cifar.errors import ConversionError
+from edge_cifar.keras_graph import Weights
 
-Weights = NDArray[np.float32]
 # Kernel and bias of each weighted layer, by its name.
 Kernels = Mapping[str, Sequence[Weights]]
 
 PIXELS = "pixels"
 RESIZE = "resize"
 PREPROCESSING = "preprocessing"
-# Layers that hold what is trained.
-WEIGHTED = ("Conv2D", "DepthwiseConv2D", "Dense")
-NORMALIZATION = "BatchNormalization"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -140,20 +137,20 @@ def _written_out(keras: Keras, trunk: Model, features: Tensor) -> tuple[Tensor, 
     tensors: dict[int, Tensor] = {id(trunk.input): features}
     parts: dict[str, FoldedLayer] = {}
     folded: set[str] = set()
+    graph = keras_graph.Graph(trunk)
     for layer in trunk.layers[1:]:
-        (node,) = layer.inbound_nodes
+        (node,) = graph.nodes(layer)
         arguments, options = _replaced((node.call_args, node.call_kwargs), tensors)
-        kind = type(layer).__name__
+        kind = keras_graph.kind(layer)
         if layer.name in folded or kind == "Dropout":
             result = arguments[0]
-        elif kind in WEIGHTED:
-            follower = sole_reader(layer)
-            normalization = follower if type(follower).__name__ == NORMALIZATION and _is_linear(layer) else None
+        elif kind in keras_graph.WEIGHTED:
+            normalization = graph.folded(layer)
             if normalization is not None:
                 folded.add(normalization.name)
             result = _weighted(keras, layer, normalization, arguments[0])
             parts[layer.name] = FoldedLayer(weighted=layer, normalization=normalization)
-        elif kind == NORMALIZATION:
+        elif kind == keras_graph.BATCH_NORMALIZATION:
             result = _pointwise(keras, layer, arguments[0])
             parts[layer.name] = FoldedLayer(weighted=None, normalization=layer)
         else:
@@ -164,7 +161,7 @@ def _written_out(keras: Keras, trunk: Model, features: Tensor) -> tuple[Tensor, 
 
 def kernels_of(network: Model) -> Kernels:
     """Kernel and bias of each weighted layer of a network."""
-    return {layer.name: layer.get_weights() for layer in network.layers if type(layer).__name__ in WEIGHTED}
+    return {layer.name: layer.get_weights() for layer in keras_graph.weighted(network)}
 
 
 def _replaced(value: Any, tensors: Mapping[int, Tensor]) -> Any:
@@ -174,16 +171,6 @@ def _replaced(value: Any, tensors: Mapping[int, Tensor]) -> Any:
     if isinstance(value, dict):
         return {key: _replaced(item, tensors) for key, item in value.items()}
     return tensors.get(id(value), value)
-
-
-def sole_reader(layer: Any) -> Any | None:
-    """The only layer that reads another's output; None where there are more or none."""
-    readers = [node.outbound_layer for node in layer.outbound_nodes]
-    return readers[0] if len(readers) == 1 else None
-
-
-def _is_linear(layer: Any) -> bool:
-    return bool(layer.activation.__name__ == "linear")
 
 
 def _weighted(keras: Keras, layer: Any, normalization: Any | None, inputs: Tensor) -> Tensor:
@@ -196,9 +183,8 @@ def _weighted(keras: Keras, layer: Any, normalization: Any | None, inputs: Tenso
     channels = hidden.shape[-1]
     bias = biases[0] if biases else np.zeros(channels, np.float32)
     if normalization is not None:
-        scale, shift = _affine(normalization)
-        # The last axis of a kernel counts the output channels, of a depthwise one the last two.
-        folded = kernel.reshape(-1, channels) * scale
+        scale, shift = keras_graph.scale_and_shift(normalization)
+        folded = keras_graph.by_filter(layer, kernel) * scale
         kernel, bias = folded.reshape(kernel.shape), bias * scale + shift
     made.set_weights([kernel, bias])
     return keras.layers.Activation("softmax", name=f"{layer.name}_softmax")(hidden) if softmax else hidden
@@ -208,23 +194,11 @@ def _pointwise(keras: Keras, normalization: Any, inputs: Tensor) -> Tensor:
     """A normalization that nothing takes in, as a depthwise convolution of one pixel with a bias."""
     if len(inputs.shape) != 4:
         raise ConversionError(f"{normalization.name} normalizes no image, and no dense layer takes it in")
-    scale, shift = _affine(normalization)
+    scale, shift = keras_graph.scale_and_shift(normalization)
     layer = keras.layers.DepthwiseConv2D(1, name=normalization.name)
     hidden = layer(inputs)
     layer.set_weights([scale.reshape(1, 1, -1, 1), shift])
     return hidden
-
-
-def _affine(normalization: Any) -> tuple[Weights, Weights]:
-    """Scale and shift of a batch normalization in inference, float32 ``[channels]``."""
-    mean, variance = normalization.moving_mean.numpy(), normalization.moving_variance.numpy()
-    scale = 1 / np.sqrt(variance + np.float32(normalization.epsilon))
-    if normalization.scale:
-        scale = scale * normalization.gamma.numpy()
-    shift = -mean * scale
-    if normalization.center:
-        shift = shift + normalization.beta.numpy()
-    return scale, shift
 
 
 def _normalizing(normalization: Any, scale: Weights, shift: Weights) -> list[Weights]:

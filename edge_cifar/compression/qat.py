@@ -17,12 +17,16 @@ import tensorflow_model_optimization as tfmot
 import tf_keras
 from numpy.typing import NDArray
 
+from edge_cifar import keras_graph
 from edge_cifar.backbones import Model, Tensor
-from edge_cifar.compression.folded_model import PIXELS, RESIZE, WEIGHTED, Kernels, sole_reader
+from edge_cifar.compression.folded_model import PIXELS, RESIZE, Kernels
 from edge_cifar.converters.shared import bias_correction
 
 # What computes new values; all other layers move values about, or turn logits into probabilities.
-_COMPUTING = (*WEIGHTED, "ReLU", "Activation", "Add", "Multiply", "GlobalAveragePooling2D", "Concatenate", "Resizing")
+_COMPUTING = (
+    *keras_graph.WEIGHTED,
+    *("ReLU", "Activation", "Add", "Multiply", "GlobalAveragePooling2D", "Concatenate", "Resizing"),
+)
 _PASSING = ("MaxPooling2D", "AveragePooling2D", "ZeroPadding2D")
 # Raw pixels, before and after they were resized: a byte is a pixel.
 _BYTES = (PIXELS, RESIZE)
@@ -46,9 +50,10 @@ class QuantizationAware:
             by_channel: whether kernels have a scale for each channel, or one for the layer.
         """
         self._by_channel = by_channel
-        self._observed = frozenset(layer.name for layer in network.layers if _is_observed(layer))
+        graph = keras_graph.Graph(network)
+        self._observed = frozenset(layer.name for layer in network.layers if _is_observed(graph, layer))
         self._plain = tf_keras.models.clone_model(network)
-        self._variables = {layer.name: layer.weights for layer in network.layers if type(layer).__name__ in WEIGHTED}
+        self._variables = {layer.name: layer.weights for layer in keras_graph.weighted(network)}
         ranges = self._measured(network, calibration)
         self.model = self._wrapped(network, round_weights=True)
         self._set_ranges(self.model, ranges)
@@ -82,7 +87,7 @@ class QuantizationAware:
     def _wrapped(self, network: Model, *, round_weights: bool) -> Model:
         def wrapped(layer: Any) -> Any:
             # Weights that are not trained are small whole multiples of one another: 8 bits hold them as they are.
-            kernel = _KERNEL.get(type(layer).__name__) if round_weights and layer.trainable else None
+            kernel = _KERNEL.get(keras_graph.kind(layer)) if round_weights and layer.trainable else None
             observed = layer.name in self._observed
             if kernel is None and not observed:
                 return layer
@@ -195,22 +200,23 @@ def _observer(model: Model, name: str) -> _Observer:
     return observer
 
 
-def _is_observed(layer: Any) -> bool:
+def _is_observed(graph: keras_graph.Graph, layer: Any) -> bool:
     """Whether a device rounds what a layer puts out."""
-    if type(layer).__name__ not in _COMPUTING or _is_activation(layer, "softmax"):
+    if keras_graph.kind(layer) not in _COMPUTING or _is_activation(layer, "softmax"):
         return False
     # Hard sigmoid and hard swish are written as sums and products with constants around a ReLU: one step of a device.
-    if type(layer).__name__ == "ReLU" and type(layer.inbound_nodes[0].inbound_layers).__name__ == "TFOpLambda":
+    sources = [keras_graph.kind(source) for source in graph.sources(layer)]
+    if keras_graph.kind(layer) == "ReLU" and sources == ["TFOpLambda"]:
         return False
-    reader = sole_reader(layer)
+    reader = graph.sole_reader(layer)
     # ReLU is computed with what stands before it.
-    if reader is not None and (type(reader).__name__ == "ReLU" or _is_activation(reader, "relu")):
+    if reader is not None and (keras_graph.kind(reader) == "ReLU" or _is_activation(reader, "relu")):
         return False
     # What is only put beside others takes the range that they have in common.
-    while reader is not None and type(reader).__name__ in _PASSING:
-        reader = sole_reader(reader)
-    return type(reader).__name__ != "Concatenate"
+    while reader is not None and keras_graph.kind(reader) in _PASSING:
+        reader = graph.sole_reader(reader)
+    return keras_graph.kind(reader) != "Concatenate"
 
 
 def _is_activation(layer: Any, name: str) -> bool:
-    return type(layer).__name__ == "Activation" and layer.activation.__name__ == name
+    return keras_graph.kind(layer) == "Activation" and layer.activation.__name__ == name

@@ -14,7 +14,8 @@ import tensorflow_model_optimization as tfmot
 import tf_keras
 
 from edge_cifar.backbones import Model
-from edge_cifar.compression.folded_model import PREPROCESSING, Kernels, Weights, kernels_of
+from edge_cifar.compression.folded_model import PREPROCESSING, Kernels, kernels_of
+from edge_cifar.keras_graph import Weights
 
 _SPARSIFIED = ("Conv2D", "Dense")
 

@@ -18,23 +18,24 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import packages
-from edge_cifar.converters.shared import bias_correction
+from edge_cifar import keras_graph, packages
+from edge_cifar.keras_graph import Graph
 
 
 def prepared(model: Any) -> Any:
     """A copy of the model in that form; the model itself where there is nothing to change."""
     keras = packages.require_keras()
     layers = keras.layers
-    alone = {layer.name for layer in _norms_alone(model)}
+    graph = Graph(model)
+    alone = {layer.name for layer in _norms_alone(model, graph)}
     remaining: dict[str, float] = {}
     taken: dict[str, tuple[float, float]] = {}
-    for layer in _rescalings(model):
+    for layer in _rescalings(model, graph):
         offset = layer.offset / layer.scale
-        moved = offset if all(_unpadded(one) for one in _consumers(layer)) else 0.0
+        moved = offset if all(_unpadded(one, graph) for one in graph.readers(layer)) else 0.0
         if layer.scale != 1 or moved:
             remaining[layer.name] = offset - moved
-            taken |= {one.name: (layer.scale, moved) for one in _consumers(layer)}
+            taken |= {one.name: (layer.scale, moved) for one in graph.readers(layer)}
     if not (alone or taken):
         return model
 
@@ -56,42 +57,37 @@ def prepared(model: Any) -> Any:
             continue
         weights = _as_convolution(layer) if layer.name in alone else layer.get_weights()
         copy.get_layer(layer.name).set_weights(weights)
+    copied_graph = Graph(copy)
     for name, (scale, offset) in taken.items():
-        _take_in(copy.get_layer(name), scale, offset)
+        _take_in(copy.get_layer(name), copied_graph, scale, offset)
     return copy
 
 
-def _norms_alone(model: Any) -> Iterator[Any]:
+def _norms_alone(model: Any, graph: Graph) -> Iterator[Any]:
     """Batch normalizations of pictures that are folded into nothing."""
-    layers = packages.require_keras().layers
-    weighted = layers.Conv2D | layers.DepthwiseConv2D | layers.Dense
-    folded = {bias_correction.folded_into(layer) for layer in model.layers if isinstance(layer, weighted)}
+    folded = {graph.folded(layer) for layer in keras_graph.weighted(model)}
     for layer in model.layers:
-        if isinstance(layer, layers.BatchNormalization) and layer not in folded and len(layer.output.shape) == 4:
+        alone = keras_graph.kind(layer) == keras_graph.BATCH_NORMALIZATION and layer not in folded
+        if alone and len(layer.output.shape) == 4:
             yield layer
 
 
-def _rescalings(model: Any) -> Iterator[Any]:
+def _rescalings(model: Any, graph: Graph) -> Iterator[Any]:
     """Rescalings by one number that only convolutions read."""
-    layers = packages.require_keras().layers
     for layer in model.layers:
-        if isinstance(layer, layers.Rescaling) and np.ndim(layer.scale) == 0 and np.ndim(layer.offset) == 0:
-            consumers = _consumers(layer)
-            if consumers and all(isinstance(one, layers.Conv2D | layers.DepthwiseConv2D) for one in consumers):
+        if keras_graph.kind(layer) == "Rescaling" and np.ndim(layer.scale) == 0 and np.ndim(layer.offset) == 0:
+            readers = graph.readers(layer)
+            if readers and all(keras_graph.kind(one) in keras_graph.CONVOLUTIONS for one in readers):
                 yield layer
 
 
-def _consumers(layer: Any) -> list[Any]:
-    return [node.operation for node in layer._outbound_nodes]
-
-
-def _unpadded(layer: Any) -> bool:
+def _unpadded(layer: Any, graph: Graph) -> bool:
     """Whether an offset before a layer may as well stand in its bias, or in the mean of the batch norm behind it."""
-    unpadded = isinstance(layer, packages.require_keras().layers.Conv2D) and layer.padding == "valid"
-    return unpadded and (layer.use_bias or bias_correction.folded_into(layer) is not None)
+    unpadded = keras_graph.kind(layer) == "Conv2D" and layer.padding == "valid"
+    return unpadded and (layer.use_bias or graph.folded(layer) is not None)
 
 
-def _take_in(convolution: Any, scale: float, offset: float) -> None:
+def _take_in(convolution: Any, graph: Graph, scale: float, offset: float) -> None:
     """Have a convolution compute of ``x`` what it computed of ``scale * (x + offset)``."""
     kernel = convolution.kernel.numpy() * scale
     convolution.kernel.assign(kernel)
@@ -100,13 +96,11 @@ def _take_in(convolution: Any, scale: float, offset: float) -> None:
     share = offset * kernel.sum(axis=(0, 1, 2))
     if convolution.use_bias:
         convolution.bias.assign(convolution.bias.numpy() + share)
-    elif normalization := bias_correction.folded_into(convolution):
+    elif normalization := graph.folded(convolution):
         normalization.moving_mean.assign(normalization.moving_mean.numpy() - share)
 
 
 def _as_convolution(normalization: Any) -> list[Any]:
     """Kernel ``[1, 1, channels, 1]`` and bias of the convolution that does what a batch norm does."""
-    scale = 1 / np.sqrt(normalization.moving_variance.numpy() + normalization.epsilon)
-    scale = scale * normalization.gamma.numpy() if normalization.scale else scale
-    shift = normalization.beta.numpy() if normalization.center else 0.0
-    return [scale[np.newaxis, np.newaxis, :, np.newaxis], shift - scale * normalization.moving_mean.numpy()]
+    scale, shift = keras_graph.scale_and_shift(normalization)
+    return [scale[np.newaxis, np.newaxis, :, np.newaxis], shift]

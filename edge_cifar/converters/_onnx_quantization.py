@@ -12,9 +12,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import conversion_cache, packages, weighted_layers
+from edge_cifar import conversion_cache, packages
 from edge_cifar.converters import Calibration, Options, _onnx_weights
-from edge_cifar.converters.shared import bias_correction, tf_graph
+from edge_cifar.converters.shared import bias_correction, layer_matching, tf_graph
 from edge_cifar.storage import scratch
 
 _EXTRA = "convert"
@@ -38,7 +38,7 @@ def quantized(model: Any, fp32: bytes, calibration: Calibration, options: Option
         lambda: bias_correction.shifts(model, calibration, _onnx_weights.steps),
     )
     network = _with_shapes(fp32)
-    layers = weighted_layers.match(model, _filters(network.graph))
+    layers = layer_matching.match(model, _filters(network.graph))
     chosen = {
         name: layer
         for name, layer in layers.items()

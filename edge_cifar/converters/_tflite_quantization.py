@@ -13,9 +13,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import conversion_cache, packages, weighted_layers
+from edge_cifar import conversion_cache, packages
 from edge_cifar.converters import Calibration, Options, _for_integers
-from edge_cifar.converters.shared import bias_correction, tf_graph
+from edge_cifar.converters.shared import bias_correction, layer_matching, tf_graph
 from edge_cifar.pixels import Range
 
 _EXTRA = "train"
@@ -176,7 +176,7 @@ def _weighted(model: Any) -> dict[str, _Operator]:
 
 
 def _matched(model: Any, start: Any) -> dict[str, str]:
-    return weighted_layers.match(start, {name: operator.filters for name, operator in _weighted(model).items()})
+    return layer_matching.match(start, {name: operator.filters for name, operator in _weighted(model).items()})
 
 
 def _corrected(network: bytes, start: Any, shifts: Mapping[str, NDArray[np.float32]], options: Options) -> bytes:

@@ -15,7 +15,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import conversion_cache, weighted_layers
+from edge_cifar import conversion_cache, keras_graph
 from edge_cifar.converters import Calibration, Options
 from edge_cifar.errors import RunError, RuntimeUnavailable, unknown
 from edge_cifar.export import plan
@@ -83,7 +83,7 @@ def refuse_unknown(names: Sequence[str], model: Any) -> None:
     Raises:
         RunError: there is one; the nearest is suggested.
     """
-    known = [layer.name for layer in weighted_layers.weighted(model)]
+    known = [layer.name for layer in keras_graph.weighted(model)]
     for name in names:
         if name not in known:
             raise RunError(f"--keep-float: {unknown('layer', name, known)}")
@@ -105,7 +105,7 @@ def rank(subject: Subject, images: Images, expected: Probabilities, progress: Pr
     Raises:
         RuntimeUnavailable: no runtime for the format can run on this machine.
     """
-    layers = weighted_layers.weighted(subject.model)
+    layers = keras_graph.weighted(subject.model)
     found = []
     with (
         scratch.folder("layers") as folder,

@@ -10,12 +10,12 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import packages
+from edge_cifar import keras_graph, packages
 from edge_cifar.documents.activations import Activations
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
 from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup
 from edge_cifar.processes import output_capture
-from edge_cifar.runtimes import Operator, Probabilities, Runtime, _keras_flat, _keras_layers, _outputs
+from edge_cifar.runtimes import Operator, Probabilities, Runtime, _keras_layers, _outputs
 from edge_cifar.runtimes._remedies import refusal
 from edge_cifar.storage import archives, files, scratch
 
@@ -81,7 +81,7 @@ def load_model(keras: Any, path: Path) -> Any:
     Raises:
         BundleError: the file is missing or damaged.
     """
-    return _keras_flat.flat(keras, _read(keras, path))
+    return keras_graph.flat(keras, _read(keras, path))
 
 
 def _read(keras: Any, path: Path) -> Any:

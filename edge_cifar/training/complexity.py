@@ -6,6 +6,7 @@ import math
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from edge_cifar import keras_graph
 from edge_cifar.backbones import Model
 
 # Layers in which each weight of a kernel is multiplied once for every position of the output.
@@ -42,10 +43,7 @@ def layer_costs(model: Model) -> Iterator[LayerCost]:
     Raises:
         TypeError: a layer has a kernel of a kind whose cost is not known here.
     """
-    for layer in model.layers:
-        if hasattr(layer, "layers"):
-            yield from layer_costs(layer)
-            continue
+    for layer in keras_graph.layers(model):
         shape = tuple(int(side) for side in layer.output.shape[1:])
         yield LayerCost(
             name=layer.name,

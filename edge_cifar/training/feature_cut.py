@@ -11,6 +11,7 @@ import keras
 import ml_dtypes  # noqa: F401  By it NumPy knows bfloat16.
 import numpy as np
 
+from edge_cifar import keras_graph
 from edge_cifar.backbones import Model, Tensor
 from edge_cifar.training.complexity import multiply_adds
 
@@ -44,7 +45,7 @@ def cuts(model: Model) -> Iterator[Cut]:
     be read. The operations before a cut are computed before it in any topological order, so that one
     pass over one such order finds every cut.
     """
-    nodes = _in_order(model)
+    nodes = list(keras_graph.nodes(model))
     readers = Counter(id(tensor) for node in nodes for tensor in node.input_tensors)
     waiting: Counter[int] = Counter()
     for position, node in enumerate(nodes):
@@ -64,7 +65,7 @@ def last_frozen_cut(model: Model) -> Cut | None:
     Returns:
         None where nothing but the input lies before what learns.
     """
-    first = next((position for position, node in enumerate(_in_order(model)) if _changes(node.operation)), None)
+    first = next((position for position, node in enumerate(keras_graph.nodes(model)) if _changes(node.operation)), None)
     frozen = [cut for cut in cuts(model) if cut.position > 0 and (first is None or cut.position < first)]
     return frozen[-1] if frozen else None
 
@@ -90,12 +91,6 @@ def cost(model: Model, start: Cut | None, end: Cut | None) -> int:
 
 def _cost_before(model: Model, cut: Cut | None) -> int:
     return multiply_adds(between(model, None, cut))
-
-
-def _in_order(model: Model) -> list[Any]:
-    """The nodes of a functional model's graph, each behind those whose outputs it reads."""
-    by_depth = model._nodes_by_depth
-    return [node for depth in sorted(by_depth, reverse=True) for node in by_depth[depth]]
 
 
 def _changes(operation: Any) -> bool:

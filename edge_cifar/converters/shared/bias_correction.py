@@ -18,7 +18,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import packages
+from edge_cifar import keras_graph, packages
 from edge_cifar.converters import Calibration
 
 Steps = Callable[[NDArray[np.float32]], NDArray[np.float32]]
@@ -47,7 +47,9 @@ def shifts(model: Any, calibration: Calibration, steps: Steps = full_range) -> d
         comes out of the batch normalization that converters fold into it. Left out are those that
         have neither a bias nor a batch normalization directly behind them.
     """
-    targets = [(layer, factor) for layer in _convolutions(model) if (factor := _factor(layer)) is not None]
+    graph = keras_graph.Graph(model)
+    convolutions = [layer for layer in model.layers if keras_graph.kind(layer) in keras_graph.CONVOLUTIONS]
+    targets = [(layer, factor) for layer in convolutions if (factor := _factor(graph, layer)) is not None]
     means = _input_means(model, [layer for layer, _ in targets], calibration)
     return {
         layer.name: np.asarray(factor * _shift(layer, mean, steps), np.float32)
@@ -81,28 +83,13 @@ def lost_mean(lost: NDArray[Any], mean: NDArray[np.float64]) -> NDArray[np.float
     return np.concatenate([part_mean @ part_lost for part_mean, part_lost in parts])
 
 
-def _convolutions(model: Any) -> list[Any]:
-    layers = packages.require_keras().layers
-    return [layer for layer in model.layers if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D)]
-
-
-def folded_into(convolution: Any) -> Any | None:
-    """The batch normalization that converters fold into a convolution; None where there is none."""
-    keras = packages.require_keras()
-    consumers = [node.operation for node in convolution._outbound_nodes]
-    linear = convolution.activation is keras.activations.linear
-    if linear and len(consumers) == 1 and isinstance(consumers[0], keras.layers.BatchNormalization):
-        return consumers[0]
-    return None
-
-
-def _factor(convolution: Any) -> NDArray[np.float32] | float | None:
+def _factor(graph: keras_graph.Graph, convolution: Any) -> NDArray[np.float32] | float | None:
     """What a shift of a convolution's output is multiplied with on its way into the folded bias."""
-    normalization = folded_into(convolution)
+    normalization = graph.folded(convolution)
     if normalization is None:
         return 1.0 if convolution.use_bias else None
-    scale = 1 / np.sqrt(normalization.moving_variance.numpy() + normalization.epsilon)
-    return np.asarray(scale * normalization.gamma.numpy() if normalization.scale else scale, np.float32)
+    scale, _ = keras_graph.scale_and_shift(normalization)
+    return scale
 
 
 def _input_means(model: Any, layers: list[Any], calibration: Calibration) -> list[NDArray[np.float64]]:
@@ -125,8 +112,8 @@ def _input_means(model: Any, layers: list[Any], calibration: Calibration) -> lis
 def _shift(layer: Any, mean: NDArray[np.float64], steps: Steps) -> NDArray[np.float32]:
     """What rounding takes away from each output channel's mean; borders are passed over."""
     kernel = layer.kernel.numpy()
-    if isinstance(layer, packages.require_keras().layers.DepthwiseConv2D):
-        # [height, width, channels, multiplier] -> [height * width, channels * multiplier], each channel a group.
-        kernel = kernel.reshape(-1, kernel.shape[2] * kernel.shape[3])
+    if keras_graph.kind(layer) == "DepthwiseConv2D":
+        # Each channel is a group.
+        kernel = keras_graph.by_filter(layer, kernel)
         return lost_mean((kernel - rounded(kernel, steps)).sum(axis=0, keepdims=True), mean).astype(np.float32)
     return lost_mean((kernel - rounded(kernel, steps)).sum(axis=(0, 1)), mean).astype(np.float32)

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import packages
+from edge_cifar import keras_graph
 
 Filters = NDArray[np.floating[Any]]
 
@@ -20,34 +20,21 @@ Filters = NDArray[np.floating[Any]]
 _ALIKE = 0.9999
 
 
-def weighted(model: Any) -> list[Any]:
-    """A Keras model's convolutions and dense layers, in the order in which they are computed."""
-    layers = packages.require_keras().layers
-    return [layer for layer in model.layers if isinstance(layer, layers.Conv2D | layers.DepthwiseConv2D | layers.Dense)]
-
-
-def filters(layer: Any) -> Filters:
-    """A layer's weights, ``[outputs, weights of one]``; those of one as height, width, input."""
-    kernel = layer.kernel.numpy()
-    if isinstance(layer, packages.require_keras().layers.DepthwiseConv2D):
-        return np.asarray(kernel.reshape(-1, kernel.shape[2] * kernel.shape[3]).T)
-    return np.asarray(kernel.reshape(-1, kernel.shape[-1]).T)
-
-
 def match(model: Any, found: Mapping[str, Filters]) -> dict[str, str]:
     """Find the layers that operations came from.
 
     Args:
         model: a Keras model.
-        found: by the operation's name, its weights in the form of :func:`filters`.
+        found: by the operation's name, its weights, ``[outputs, weights of one]``; those of one in the
+            order height, width, input.
 
     Returns:
         the names of layers by the names of operations; operations that no layer is like are left out.
     """
     directions = {name: _directions(weights) for name, weights in found.items()}
     matched: dict[str, str] = {}
-    for layer in weighted(model):
-        wanted = _directions(filters(layer))
+    for layer in keras_graph.weighted(model):
+        wanted = _directions(keras_graph.by_filter(layer, layer.get_weights()[0]).T)
         for name, candidate in directions.items():
             if name not in matched and candidate.shape == wanted.shape and _alike(wanted, candidate):
                 matched[name] = layer.name
