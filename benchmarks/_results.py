@@ -1,4 +1,4 @@
-"""What a comparison's script leaves: its figures, where they come from, and the table that documents show."""
+"""Write a comparison's results as JSON: the numbers, their origin, and the table shown in the documents."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Where the comparisons find networks that were trained: the runs kept in the repository, then the user's own."""
+"""Find trained runs for the comparisons: first those in the repository, then the user's own."""
 
 from __future__ import annotations
 

@@ -1,18 +1,17 @@
-"""What does a training cost under another memory allocator? The same command under each, in turns.
+"""Compare the cost of training under different memory allocators, running the same command under each in turn.
 
     python benchmarks/allocators.py [--rounds 1] [--output benchmarks/results/allocators.json]
 
-Trains with the system's allocator as it is, with glibc's tunables that keep its memory, and with tcmalloc
-where it is installed (the other two alone where not, which the table says), each as EDGE_CIFAR_ALLOCATOR
-has it: by the command itself, its restart included. Each is measured with the kernels that TensorFlow
-chooses on this processor and with its own, which it takes where the processor has no instructions
-for neural networks (AVX512-VNNI, AVX512-BF16, AMX): oneDNN keeps its buffers, TensorFlow's own kernels
-ask for them anew at every step.
+Trains with the system's default allocator, with glibc's tunables that keep its memory, and with tcmalloc if it is
+installed (otherwise the table says that it is missing). EDGE_CIFAR_ALLOCATOR selects each, so the command's restart
+is included. Each is measured with the kernels that TensorFlow chooses on this processor and with TensorFlow's own
+kernels. TensorFlow uses its own on processors without instructions for neural networks (AVX512-VNNI, AVX512-BF16,
+AMX). oneDNN keeps its buffers; TensorFlow's own kernels allocate them at every step.
 
-Processor time, page faults and peak memory of the whole command, imports included, by the kernel's
-account of it; what else the machine does hardly changes them. Prints the ratios to the system's allocator
-and exits with 1 when with TensorFlow's own kernels resnet8 takes more than 0.78 of its processor time under
-glibc's tunables or 0.70 under tcmalloc, or when any training's peak is more than 1.25 times the system's.
+Measures processor time, page faults and peak memory of the whole command, including imports, as counted by the kernel,
+so other load on the machine hardly affects them. Prints the ratios to the system's allocator. Exits with 1 if, with
+TensorFlow's own kernels, resnet8 needs more than 0.78 of its processor time with glibc's tunables or 0.70 with
+tcmalloc, or if the peak memory of any training is more than 1.25 times the system's.
 """
 
 from __future__ import annotations
@@ -121,33 +120,35 @@ def rows(result: dict[str, Any]) -> list[list[str]]:
 
 
 def broken(result: dict[str, Any]) -> list[str]:
-    """The limits that a comparison does not keep."""
+    """The limits that a comparison exceeds."""
     where = f"{result['network']}, kernels {result['kernels']}"
     found = []
     for name, one in result["allocators"].items():
         if one["peak_bytes_ratio"] > MOST_MEMORY:
-            found.append(f"{where}: {name} takes {one['peak_bytes_ratio']:.2f} of the memory, at most {MOST_MEMORY}")
+            found.append(
+                f"{where}: {name} takes {one['peak_bytes_ratio']:.2f} of the memory; the limit is {MOST_MEMORY}"
+            )
         most = MOST_TIME.get(name)
         held = result["network"] == "resnet8" and result["kernels"] == "TensorFlow's own"
         if held and most and one["processor_seconds_ratio"] > most:
-            found.append(f"{where}: {name} takes {one['processor_seconds_ratio']:.2f} of the time, at most {most}")
+            found.append(f"{where}: {name} takes {one['processor_seconds_ratio']:.2f} of the time; the limit is {most}")
     return found
 
 
 def main() -> int:
     """Measure, print, write."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("backbones", nargs="*", help="only these")
+    parser.add_argument("backbones", nargs="*", help="measure only these (default: all)")
     parser.add_argument("--rounds", type=int, default=1)
-    parser.add_argument("--output", type=Path, help="a JSON file to write")
+    parser.add_argument("--output", type=Path, help="write the results as JSON")
     chosen = parser.parse_args()
     if not allocator.supported() or allocator.chosen_by_user():
-        sys.exit("this needs 64-bit Linux with glibc, and neither LD_PRELOAD, GLIBC_TUNABLES nor MALLOC_* set")
+        sys.exit("needs 64-bit Linux with glibc; unset LD_PRELOAD, GLIBC_TUNABLES and MALLOC_*")
     names: tuple[str, ...] = ("system", "glibc")
     if allocator.tcmalloc():
         names += ("tcmalloc",)
     else:
-        print(f"tcmalloc is not installed ({allocator.TCMALLOC_PACKAGE}): it is left out", flush=True)
+        print(f"tcmalloc is skipped: {allocator.TCMALLOC_PACKAGE} is not installed", flush=True)
     data = load("cifar10")
     results = []
     for case in CASES:
@@ -157,7 +158,7 @@ def main() -> int:
             results.append(compare(case, names, kernels, chosen.rounds))
             print("\n".join(", ".join(row) for row in rows(results[-1])), flush=True)
     wrong = [line for result in results for line in broken(result)]
-    print("\n".join(wrong) if wrong else "every limit is kept")
+    print("\n".join(wrong) if wrong else "all limits met")
     if chosen.output:
         _results.write(
             chosen.output,

@@ -1,15 +1,15 @@
-"""What does each heavier backbone cost beside MobileNet? All of them, and MLPerf Tiny's int8 models, in one benchmark.
+"""Measure the cost of each heavier backbone next to MobileNet, and of MLPerf Tiny's int8 models, in one benchmark.
 
     python benchmarks/backbones.py --mlperf mlperf_tiny [--only NAME…] [--work DIR] [--output FILE]
 
-A backbone that was trained on all of CIFAR-10 (models/NAME or runs/NAME) is measured with those weights, on all
-10,000 test images. One whose weights are not at hand is trained for one epoch on 500 images, at the image size of
-its own default recipe: latency, size and memory do not depend on what the weights are, the accuracy of such rows says
-nothing, and every table and page says so. Where models/ keeps the record of its training, the comparison shows
-that run's accuracy on the 10,000 test images.
+A backbone that was trained on all of CIFAR-10 (models/NAME or runs/NAME) is measured with those weights on all 10,000
+test images. One without weights is trained for one epoch on 500 images, at the image size of its default recipe:
+latency, size and memory do not depend on the weights. The accuracy of such rows is meaningless, and every table and
+page says so. If models/ has the record of its training, the comparison shows that run's accuracy on the 10,000 test
+images.
 
-Everything is exported anew to TFLite and ONNX at their default precisions; what an interrupted call has trained and
-exported in the work folder is not made again.
+Everything is exported to TFLite and ONNX at their default precisions. Runs and bundles that an interrupted call left
+in the work folder are reused.
 """
 
 from __future__ import annotations
@@ -168,9 +168,9 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME")
     parser.add_argument("--mlperf", type=Path, metavar="DIR", help="folder of MLPerf Tiny's trained image classifiers")
-    parser.add_argument("--work", type=Path, default=Path("runs/backbones"), help="where runs and bundles are made")
-    parser.add_argument("--seconds", type=float, default=Protocol.seconds, help="measuring time of each row")
-    parser.add_argument("--keep", action="store_true", help="leave the bundles in the work folder: over a gigabyte")
+    parser.add_argument("--work", type=Path, default=Path("runs/backbones"), help="folder for runs and bundles")
+    parser.add_argument("--seconds", type=float, default=Protocol.seconds, help="seconds to measure each row")
+    parser.add_argument("--keep", action="store_true", help="keep the bundles in the work folder (over 1 GB)")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/backbones.json"))
     chosen = parser.parse_args()
     others = [chosen.mlperf / name for name in MLPERF] if chosen.mlperf else []

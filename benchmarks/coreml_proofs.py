@@ -1,15 +1,15 @@
-"""Every Core ML variant of a backbone, proven on the machine at hand, macOS or not.
+"""Verify every Core ML variant of several backbones on this machine, with or without macOS.
 
     python benchmarks/coreml_proofs.py [BACKBONE…] [--data cifar10] [--limit N] [--epochs N] [--output FILE]
 
-Takes each backbone's trained run under models/ or runs/, or trains it a little from scratch where none holds its
-weights, on the built-in synthetic data if no other are named; exports it in all Core ML precisions, and verifies the
-bundle layer by layer. Of every package whose weights are compressed it also has coremltools decompress them, and
-compares the result with ours bit for bit. Prints a line a variant; exits with 1 when a float variant fails, a constant
-is not what its precision allows, or a decompressed weight differs in a bit.
+Uses each backbone's trained run under models/ or runs/. Without one, trains the backbone briefly from scratch, by
+default on the built-in synthetic data. Exports it in all Core ML precisions and verifies the bundle layer by layer.
+For packages with compressed weights, also lets coremltools decompress them and compares the result with ours bit for
+bit. Prints a line per variant. Exits with 1 if a float variant fails, a constant is not what its precision allows, or
+a decompressed weight differs in a bit.
 
-A network of a few minutes' training is surer of nothing than a real one: whether 6 or 4 bits suffice for its answers
-is not asked here, only whether the artifact is what it should be. The agreement and accuracy are told.
+A network trained for a few minutes is less confident than a real one. The exit status therefore depends only on
+whether the artifact is correct, not on whether 6 or 4 bits suffice; agreement and accuracy are reported.
 """
 
 from __future__ import annotations
@@ -120,11 +120,11 @@ def equal_tensors(path: Path) -> dict[str, int]:
 def main() -> int:
     """Prove the backbones named on the command line, all six otherwise."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("backbones", nargs="*", metavar="BACKBONE", help=f"{', '.join(BACKBONES)} when left out")
-    parser.add_argument("--output", type=Path, help="also write the figures as JSON; adds to a file that is there")
-    parser.add_argument("--data", default="synthetic", help="what to train on where no run is kept")
-    parser.add_argument("--limit", type=int, default=1000, help="training images where no run is kept")
-    parser.add_argument("--epochs", type=int, default=6, help="of their training")
+    parser.add_argument("backbones", nargs="*", metavar="BACKBONE", help=f"default: {', '.join(BACKBONES)}")
+    parser.add_argument("--output", type=Path, help="also write the results as JSON, keeping those in an existing file")
+    parser.add_argument("--data", default="synthetic", help="data to train on without a trained run")
+    parser.add_argument("--limit", type=int, default=1000, help="training images without a trained run")
+    parser.add_argument("--epochs", type=int, default=6, help="epochs without a trained run")
     chosen = parser.parse_args()
     proofs = []
     for name in chosen.backbones or BACKBONES:

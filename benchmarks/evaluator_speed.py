@@ -1,11 +1,11 @@
-"""How fast the Core ML reference evaluator computes a package, by the clock and by the processor's time.
+"""Measure the speed of the Core ML reference evaluator, in wall-clock and processor time.
 
     python benchmarks/evaluator_speed.py models/mobilenetv2/export [--output FILE] [--data-dir DIR] [--whole]
 
-Measures ``coreml-fp32.mlpackage`` of a bundle on one thread, the best of several rounds; with ``--whole`` also the
-10,000 test images of CIFAR-10 on two threads, and their accuracy. Other processes lengthen the time by the clock;
-that of the processor they hardly touch, so both are printed. Exits with 1 when an image takes more than 15 ms of the
-processor, or the whole test set more than 5 minutes by the clock.
+Measures ``coreml-fp32.mlpackage`` of a bundle on one thread and takes the best of several rounds. With ``--whole``,
+also runs the 10,000 test images of CIFAR-10 on two threads and computes their accuracy. Other processes increase
+wall-clock time but hardly affect processor time, so both are printed. Exits with 1 if an image takes more than 15 ms
+of processor time, or the whole test set more than 5 minutes of wall-clock time.
 """
 
 from __future__ import annotations
@@ -41,7 +41,7 @@ def single_thread(package: Path, images: Images) -> dict[str, Any]:
     """Milliseconds an image on one thread, of the quickest round."""
     rounds = [timed(package, images, 1)[1:] for _ in range(ROUNDS)]
     clock, processor = (min(values) * 1e3 / len(images) for values in zip(*rounds, strict=True))
-    print(f"one thread: {processor:.1f} ms of the processor an image, {clock:.1f} ms by the clock")
+    print(f"one thread: {processor:.1f} ms of processor time per image, {clock:.1f} ms of wall-clock time")
     return {"images": len(images), "rounds": ROUNDS, "clock_ms_per_image": clock, "processor_ms_per_image": processor}
 
 
@@ -50,7 +50,9 @@ def whole_test_set(package: Path, data_dir: Path | None) -> dict[str, Any]:
     test = load("cifar10", data_dir=data_dir).test
     probabilities, clock, processor = timed(package, test.images, 2)
     top1 = accuracy(test.labels, probabilities)
-    print(f"{len(test)} test images, two threads: {clock:.0f} s by the clock, {processor:.0f} s of the processor")
+    print(
+        f"{len(test)} test images, two threads: {clock:.0f} s of wall-clock time, {processor:.0f} s of processor time"
+    )
     return {
         "images": len(test),
         "clock_seconds": clock,
@@ -63,9 +65,9 @@ def main() -> int:
     """Measure the bundle named on the command line."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("bundle", type=Path)
-    parser.add_argument("--output", type=Path, help="also write the figures as JSON")
+    parser.add_argument("--output", type=Path, help="also write the results as JSON")
     parser.add_argument("--data-dir", type=Path)
-    parser.add_argument("--whole", action="store_true", help="the whole test set too")
+    parser.add_argument("--whole", action="store_true", help="also run the whole test set")
     chosen = parser.parse_args()
     package = chosen.bundle / "coreml-fp32.mlpackage"
     images = Reference.read(chosen.bundle / "reference.npz").first(IMAGES).images

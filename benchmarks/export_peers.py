@@ -1,19 +1,18 @@
-"""Our ONNX beside Keras's own export, our TFLite int8 beside ai-edge-quantizer's, of the same model.
+"""Compare our ONNX with Keras' own export, and our TFLite int8 with ai-edge-quantizer's, for the same model.
 
     pip install ai-edge-quantizer
     python benchmarks/export_peers.py models/mobilenetv2 models/resnet8 [--rounds 100] [--seconds 0.05] [--output FILE]
 
-Keras writes ONNX by ``model.export(format="onnx")``; ai-edge-quantizer starts from our fp32 TFLite file,
-with the same calibration images. Each file is timed by a loop written by hand in a process of its own, on
-one thread; windows of a pair take turns, so that what else the machine does hits both.
+Keras writes ONNX with ``model.export(format="onnx")``; ai-edge-quantizer starts from our fp32 TFLite file, with the
+same calibration images. A hand-written loop times each file in its own process on one thread. Windows of a pair
+alternate, so other load on the machine affects both.
 
-The two int8 files do not take the same numbers: ours takes a picture's bytes as they are, theirs signed
-integers in a scale of its own. So each is given the same bytes and asked for probabilities, and what a
-caller has to do before and after the run is timed with it, in the cheapest way that Python offers. A
-second pair leaves the callers out: our network without the two steps that make bytes of its integers,
-fed what it takes as theirs is. The ONNX files both take floats, and are fed those.
+The two int8 files have different inputs: ours takes an image's bytes, theirs signed integers with its own scale. Both
+are therefore given the same bytes and must return probabilities, and the work that the caller has to do before and
+after is timed too, in the fastest way that Python offers. A second pair leaves the caller out: it times our network
+without the two operators that convert between bytes and its integers. Both ONNX files take floats.
 
-Prints ours over theirs with the 95 % interval, and exits with 1 when a ratio lies above 1.02 beyond doubt.
+Prints ours over theirs with the 95 % interval. Exits with 1 if a ratio is significantly above 1.02.
 """
 
 from __future__ import annotations
@@ -183,7 +182,7 @@ def compare(name: str, fed: str, ours: Path, theirs: Path, rounds: int, seconds:
     result["size_ratio"] = result["size_bytes"]["ours"] / result["size_bytes"]["theirs"]
     print(
         f"{name}: latency {ratio.value:.3f} [{ratio.low:.3f}, {ratio.high:.3f}] "
-        f"({result['latency_ms']['ours']:.3f} ms against {result['latency_ms']['theirs']:.3f}), "
+        f"({result['latency_ms']['ours']:.3f} ms and {result['latency_ms']['theirs']:.3f}), "
         f"size {result['size_ratio']:.3f}",
         flush=True,
     )
@@ -220,7 +219,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--rounds", type=int, default=100)
-    parser.add_argument("--seconds", type=float, default=0.05, help="length of a window")
+    parser.add_argument("--seconds", type=float, default=0.05, help="seconds per window")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/export_peers.json"))
     parser.add_argument("--serve", choices=FED, help=argparse.SUPPRESS)
     chosen = parser.parse_args()

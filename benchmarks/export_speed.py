@@ -1,13 +1,13 @@
-"""How long does an export take, against a plain script that calls the same converters one after another?
+"""Compare the duration of an export with that of a plain script that calls the same converters one after another.
 
     python benchmarks/export_speed.py models/mobilenetv2 [--rounds 3] [--output FILE]
 
-The plain script does in one process what ``edge-cifar export`` does for the default matrix: it loads
-the run and its data, lets the Keras model answer, converts each variant from the model with our own
-converters, and checks each. It is what one would write without worker processes and without sharing
-what variants have in common. Both start from nothing, in turns. Prints the ratio of the wall times,
-export over plain script, with the median of the rounds; exits with 1 when that is above 0.75. As a second
-ratio the plain script's time without its checks is set against the whole export. Give it a quiet machine.
+The plain script does in one process what ``edge-cifar export`` does for the default matrix: it loads the run and its
+data, computes the Keras model's predictions, converts each variant with our own converters, and checks each. It is
+what one would write without worker processes and without sharing work between variants. Both start from scratch, in
+turn. Prints the ratio of the wall times, export over plain script, as the median of the rounds, and exits with 1 if it
+is above 0.75. A second ratio compares the whole export with the plain script's time without its checks. Run it on a
+quiet machine.
 """
 
 from __future__ import annotations
@@ -119,7 +119,7 @@ def main() -> int:
         print(f"round {number}: {times}", flush=True)
     ratio = statistics.median(one["export_seconds"] / one["plain_seconds"] for one in rounds)
     without = statistics.median(one["export_seconds"] / one["plain_without_checks_seconds"] for one in rounds)
-    print(f"export over plain script: {ratio:.3f}; over its time without checks: {without:.3f}")
+    print(f"export over plain script: {ratio:.3f}; over the plain script without checks: {without:.3f}")
     peaks = {name: max(one["peak_memory_bytes"][name] for one in rounds) for name in rounds[0]["peak_memory_bytes"]}
     _results.write(
         chosen.output,

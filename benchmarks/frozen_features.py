@@ -1,17 +1,16 @@
-"""How much faster is training on cached features than plain ``fit``? Both on the same images, in the same run.
+"""Compare training on cached features with plain ``fit``, on the same images in the same run.
 
     python benchmarks/frozen_features.py [--plain-epochs 10] [--output benchmarks/results/frozen-features.json]
 
-For each case the whole model is fitted by Keras' own ``fit``, and then trained by this toolkit with the
-frozen layers' output cached; its seconds include computing and writing the cache, compiling, and a
-checkpoint after every epoch. Plain ``fit`` writes none, and is compiled before its clock starts. Both
-validate after every epoch on the same images. Half of the plain epochs are run before and half after,
-so that what else the machine does hits both. All of them cost the same: with ``--plain-epochs`` below
-the phase's, the seconds of the phase are those of an epoch times its epochs, and the result says how
-many were run. Weights are random: they do not change the time.
+For each case, Keras' own ``fit`` trains the whole model, and then this toolkit trains it with the output of the frozen
+layers cached. The cached time includes computing and writing the cache, compiling, and a checkpoint after every epoch.
+Plain ``fit`` writes no checkpoints and is compiled before its clock starts. Both validate after every epoch on the same
+images. Half of the plain epochs run before the cached training and half after, so other load on the machine affects
+both. All plain epochs cost the same: if ``--plain-epochs`` is smaller than the phase, the time of the phase is
+extrapolated, and the result says how many epochs were run. Weights are random, which does not change the time.
 
-Prints a line for each case and exits with 1 when one is below its floor: 0.7 × epochs / views for a
-frozen phase, 3 for two phases of the same length.
+Prints a line per case. Exits with 1 if one is below its floor: 0.7 × epochs / views for a frozen phase, 3 for two
+phases of the same length.
 """
 
 from __future__ import annotations
@@ -238,12 +237,12 @@ def row(result: dict[str, Any]) -> list[str]:
 def main() -> int:
     """Compare all cases, or those of the backbones named."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("backbones", nargs="*", help="only these")
+    parser.add_argument("backbones", nargs="*", help="compare only these (default: all)")
     parser.add_argument("--images", type=int, default=10_000)
-    parser.add_argument("--epochs", type=int, default=10, help="of each phase")
-    parser.add_argument("--plain-epochs", type=int, help="of each phase by plain fit; all of them when left out")
-    parser.add_argument("--data-dir", type=Path, help="where CIFAR-10 lies")
-    parser.add_argument("--output", type=Path, help="a JSON file to write")
+    parser.add_argument("--epochs", type=int, default=10, help="epochs of each phase")
+    parser.add_argument("--plain-epochs", type=int, help="epochs of each phase that plain fit runs (default: all)")
+    parser.add_argument("--data-dir", type=Path, help="CIFAR-10's folder")
+    parser.add_argument("--output", type=Path, help="write the results as JSON")
     chosen = parser.parse_args()
     plain_epochs = chosen.plain_epochs or chosen.epochs
     dataset = load("cifar10", data_dir=chosen.data_dir)

@@ -1,12 +1,11 @@
-"""Does the harness tell the truth? Its median against a tight loop written by hand, on the same file.
+"""Check the harness: compare its median with that of a hand-written loop on the same file.
 
     python benchmarks/harness_truth.py models/resnet8/export/tflite-fp32.tflite [FILE…] [--rounds 20] [--output FILE]
 
-The loop here shares no code with the harness: it calls LiteRT or ONNX Runtime itself, in a process of
-its own, and reads the clock once for several inferences where they are short (0.2 ms in all; longer
-stretches would be cut up by other processes' time slices). Windows of the two take turns, so that
-what else the machine does hits both. Prints one ratio a file, harness over loop, with its 95 %
-interval; exits with 1 when one lies outside 0.97 to 1.03. Run it on a quiet machine.
+The loop shares no code with the harness. It calls LiteRT or ONNX Runtime in its own process, and reads the clock once
+for several short inferences (0.2 ms in total; other processes' time slices would interrupt longer stretches). Windows
+of the two alternate, so other load on the machine affects both. Prints one ratio per file, harness over loop, with its
+95 % interval. Exits with 1 if one is outside 0.97 to 1.03. Run it on a quiet machine.
 """
 
 from __future__ import annotations
@@ -138,8 +137,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("files", nargs="*", type=Path)
     parser.add_argument("--rounds", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=0.1, help="length of a window")
-    parser.add_argument("--output", type=Path, help="write the figures here as JSON")
+    parser.add_argument("--seconds", type=float, default=0.1, help="seconds per window")
+    parser.add_argument("--output", type=Path, help="write the results as JSON")
     parser.add_argument("--serve", metavar="FILE", help=argparse.SUPPRESS)
     chosen = parser.parse_args()
     if chosen.serve:

@@ -1,12 +1,11 @@
-"""Does the harness see a difference where there is none? Two copies of one file, held against each other.
+"""Check that the harness finds no difference between two copies of one file.
 
     python benchmarks/identical_copies.py models/mobilenetv2/export/tflite-fp32.tflite [--repeats 20] [--output FILE]
 
-Each repeat is a benchmark of its own, with fresh processes for both copies: the ratio of the second to the
-first, from paired windows, with its 95 % interval. Two things are asked of them: the median of the ratios
-within 2 % of 1, and intervals that hold 1 in at least 17 of 20 (an honest 95 % interval misses 1 four times
-or more in fewer than two of a hundred such series). Ends with status 1 when one is not met. Run it on a
-quiet machine.
+Each repeat is a separate benchmark with fresh processes for both copies. It gives the ratio of the second to the first
+from paired windows, with its 95 % interval. Two conditions must hold: the median of the ratios is within 2 % of 1, and
+at least 17 of 20 intervals contain 1 (correct 95 % intervals miss 1 four times or more in fewer than two of a hundred
+such series). Exits with 1 if one does not hold. Run it on a quiet machine.
 """
 
 from __future__ import annotations
@@ -50,7 +49,7 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("file", type=Path)
     parser.add_argument("--repeats", type=int, default=20)
-    parser.add_argument("--seconds", type=float, default=Protocol.seconds, help="measuring time of each copy")
+    parser.add_argument("--seconds", type=float, default=Protocol.seconds, help="seconds to measure each copy")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/identical_copies.json"))
     chosen = parser.parse_args()
     results = []
@@ -73,7 +72,7 @@ def main() -> int:
         columns=["file", "repeats", "median ratio", "largest distance from 1", "intervals that hold 1"],
         rows=[[chosen.file.name, str(len(results)), f"{middle:.4f}", f"{largest:.4f}", f"{held} of {len(results)}"]],
     )
-    print(f"median ratio {middle:.4f}, {held} of {len(results)} intervals hold 1: {'met' if met else 'NOT met'}")
+    print(f"median ratio {middle:.4f}, {held} of {len(results)} intervals contain 1: {'pass' if met else 'FAIL'}")
     return 0 if met else 1
 
 

@@ -1,10 +1,10 @@
-"""What a device's installation takes on disk, extra by extra.
+"""Measure the disk space of a device installation, extra by extra.
 
     python benchmarks/light_install.py [--output FILE]
 
-Builds the wheel, makes a bare environment, and installs into it first the `device` extra, then `serve`, then
-`report`, at the versions of constraints.txt. Sizes are those of all installed files, compiled byte code included,
-without the environment's own pip; a megabyte is a million bytes.
+Builds the wheel, creates an empty environment, and installs first the `device` extra, then `serve`, then `report`, at
+the versions in constraints.txt. Sizes include all installed files and compiled byte code, but not the environment's own
+pip. A megabyte is a million bytes.
 """
 
 from __future__ import annotations

@@ -1,13 +1,12 @@
-"""What makes a pretrained MobileNet fail on CIFAR-10? The recipe that works, with one thing changed at a time.
+"""Find out what makes a pretrained MobileNet fail on CIFAR-10: the working recipe, with one change at a time.
 
     python benchmarks/mobilenet_ablation.py [--images 5000] [--runs DIR] [--output FILE]
 
-A source report ended at 23.8 % with MobileNet and ImageNet weights. Each row here trains MobileNet of
-width 0.25 by `edge-cifar train`'s own step on a part of CIFAR-10, one epoch of the head and two of
-everything as the default recipe has it, and tests it on as many test images. Below the single changes
-stand two that come together easily. The figures are those of short trainings: they are there to be
-compared with each other. With --runs the trainings are kept, and those that are finished there are not
-repeated.
+A source report ended at 23.8 % with MobileNet and ImageNet weights. Each row trains MobileNet of width 0.25 on a part
+of CIFAR-10 with the code of `edge-cifar train`, one epoch for the head and two for everything, as in the default
+recipe, and tests it on the same number of test images. After the single changes come two combinations that occur
+easily. The trainings are short: use the numbers only to compare them with each other. With --runs the trainings are
+kept, and finished ones are reused.
 """
 
 from __future__ import annotations
@@ -175,8 +174,10 @@ def document(results: list[dict[str, Any]]) -> dict[str, Any]:
 def main() -> int:
     """Train every row and write the result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("--images", type=int, default=5000, help="of the training set, and of the test set")
-    parser.add_argument("--runs", type=Path, metavar="DIR", help="keep the trainings here, and go on from them")
+    parser.add_argument("--images", type=int, default=5000, help="number of training images, and of test images")
+    parser.add_argument(
+        "--runs", type=Path, metavar="DIR", help="keep the runs in this folder, and reuse finished ones"
+    )
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/mobilenet_ablation.json"))
     chosen = parser.parse_args()
     results = []

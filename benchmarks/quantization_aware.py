@@ -1,12 +1,12 @@
-"""What training for 8 bits wins back, and where it does not pay.
+"""Measure what quantization-aware training gains, and where it does not pay.
 
     python benchmarks/quantization_aware.py models/resnet8 models/mobilenetv2 [--images 10000] [--data-dir DIR]
 
-Each run's network becomes a TFLite file in 8 bits five times: by ``export`` (calibrated, biases
-corrected); and in the form that training for 8 bits starts from, before and after that training, with
-a scale for each channel of a kernel and with one for all of it, as some accelerators want; the latter
-is trained for longer than the backbone's recipe has it. Each is asked about the whole test set, and its
-loss of accuracy against the Keras model is taken image by image, with its 95 % interval.
+Makes five int8 TFLite files of each run's network: by ``export`` (calibrated, with bias correction); and in the form
+that quantization-aware training starts from, before and after training, with one scale per channel of a kernel and
+with one per kernel, which some accelerators require. The latter is trained for longer than the backbone's recipe says.
+Each is evaluated on the whole test set; its accuracy loss against the Keras model is paired image by image and has a
+95 % interval.
 """
 
 from __future__ import annotations
@@ -96,7 +96,7 @@ def main() -> int:
     """Measure, print, write; 1 when training loses more than half a point against what it started from."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
-    parser.add_argument("--images", type=int, help="training images to draw from; all by default")
+    parser.add_argument("--images", type=int, help="training images to draw from (default: all)")
     parser.add_argument("--data-dir", type=Path)
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/quantization_aware.json"))
     chosen = parser.parse_args()

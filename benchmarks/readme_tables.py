@@ -3,20 +3,20 @@
 A document marks what is generated:
 
     <!-- generated: NAME table -->      the artifacts of benchmarks/results/NAME.json
-    <!-- generated: NAME advice -->     what to ship, by the report's rule
-    <!-- generated: NAME picture -->    accuracy against latency and size, drawn to docs/pictures/NAME.svg
+    <!-- generated: NAME advice -->     which artifact to ship, by the report's rule
+    <!-- generated: NAME picture -->    accuracy against latency and size, as docs/pictures/NAME.svg
     <!-- generated: converters matrix --> every format and precision that export writes
-    <!-- generated: models trainings --> the runs kept under models/, from their records
-    <!-- generated: NAME source -->     machine, commit, command and data behind the figures
-    <!-- generated: NAME comparison --> the table that a script of this folder left in its result, with its source
-    <!-- generated: NAME proofs -->     how far each artifact answers from its Keras model, by verify --json
+    <!-- generated: models trainings --> the runs under models/, from their records
+    <!-- generated: NAME source -->     machine, commit, command and data behind the numbers
+    <!-- generated: NAME comparison --> the table in the result of a script in this folder, with its source
+    <!-- generated: NAME proofs -->     each artifact compared with its Keras model, from verify --json
     ...
     <!-- end -->
 
-What stands between the marks is replaced. NAME may be several names joined by "+".
+The text between the marks is replaced. NAME may be several names joined by "+".
 
     python benchmarks/readme_tables.py            rewrite
-    python benchmarks/readme_tables.py --check    exit 1 when something is out of date; nothing is written
+    python benchmarks/readme_tables.py --check    exit with 1 if something is out of date; writes nothing
 """
 
 from __future__ import annotations
@@ -48,7 +48,7 @@ _REGION = re.compile(r"(<!-- generated: (?P<name>\S+) (?P<kind>\w+) -->\n).*?(<!
 def main() -> int:
     """Rewrite or check every marked region; the exit status."""
     parser = argparse.ArgumentParser(description="Write README's and docs' tables from benchmarks/results.")
-    parser.add_argument("--check", action="store_true", help="only say what is out of date")
+    parser.add_argument("--check", action="store_true", help="only list what is out of date")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     try:

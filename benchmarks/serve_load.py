@@ -1,11 +1,11 @@
-"""How `edge-cifar serve` bears many clients: 1,000 pictures from 16 of them at once, every answer checked.
+"""Load-test `edge-cifar serve` with 1,000 images from 16 concurrent clients, checking every response.
 
     python benchmarks/serve_load.py models/resnet8/export [--requests 1000] [--clients 16] [--output FILE]
 
-Starts the server as a process of its own on this machine and asks it over HTTP, each client on one connection
-after another. The pictures are photographs' size (JPEG, 640×480), so that decoding is part of it. Whoever is told
-that the queue is full (503) waits as long as the answer says and asks again. Writes the figures; exits with 1
-when any answer is an error, or differs from the first answer to the same picture.
+Starts the server as a separate process on this machine and sends HTTP requests; each client opens one connection after
+another. The images are as large as photographs (JPEG, 640×480), so decoding is included. A client that gets 503 because
+the queue is full waits for the time that the response states and tries again. Writes the results. Exits with 1 if any
+response is an error or differs from the first response to the same image.
 """
 
 from __future__ import annotations
@@ -50,7 +50,7 @@ class Answer:
 def main() -> int:
     """Start, ask, write; 1 when something went wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("target", help="what to serve: a run, a bundle or a model file")
+    parser.add_argument("target", help="the run, bundle or model file to serve")
     parser.add_argument("--requests", type=int, default=1000)
     parser.add_argument("--clients", type=int, default=16)
     parser.add_argument("--output", type=Path, default=RESULT)

@@ -1,17 +1,16 @@
-"""What does every variant of a network cost, and what does it lose? All formats at all precisions, in one table.
+"""Measure cost and accuracy loss of every variant of a network: all formats at all precisions, in one table.
 
     python benchmarks/variants.py mobilenetv2 resnet8 deep-cnn vgg16 [--images N] [--seconds X] [--output FILE]
 
-Each run, named by its folder or its backbone, is exported with ``--format all --precision all``. Every
-artifact is then held against the Keras model on the whole test set, Core ML's by the reference evaluator where
-there is no Mac, and those that have a runtime here are timed in turns. ``verify`` holds an artifact whose weights
-were trained again against the model with those weights; what it loses against the run's own model is taken here,
-so that the column means one thing. A backbone of which no trained run is kept is trained for one epoch on 500
-images, as benchmarks/backbones.py does it: that tells its costs, of its accuracy nothing. A variant that the gate
-rejected shows what it lost on the validation images.
+Exports each run, given as a folder or a backbone, with ``--format all --precision all``. Then compares every artifact
+with the Keras model on the whole test set (Core ML with the reference evaluator if this is not a Mac) and times those
+that have a runtime here, in turn. ``verify`` compares retrained artifacts with the retrained model; this script
+measures their loss against the run's own model, so the column means the same for all. A backbone without a trained run
+is trained for one epoch on 500 images, as in benchmarks/backbones.py, which shows its costs but not its accuracy. A
+variant that the acceptance gate rejected shows its loss on the validation images.
 
-The result is written after each run; those of other runs that stand in the file stay. A bundle that an
-interrupted call left in the work folder is not made again. Give it a quiet machine.
+The result is written after each run; results of other runs in the file are kept. A bundle that an interrupted call left
+in the work folder is reused. Run it on a quiet machine.
 """
 
 from __future__ import annotations
@@ -184,11 +183,11 @@ def write(path: Path, measured: Sequence[Mapping[str, Any]]) -> None:
 def main() -> int:
     """Measure the runs named on the command line; 1 when a variant fails its verification."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run's folder, or a backbone")
-    parser.add_argument("--images", type=int, help="test images to verify on; all when left out")
-    parser.add_argument("--seconds", type=float, default=Protocol.seconds, help="measuring time of each row")
-    parser.add_argument("--work", type=Path, default=Path("runs/backbones"), help="where runs and bundles are made")
-    parser.add_argument("--keep", action="store_true", help="leave the bundles in the work folder")
+    parser.add_argument("runs", nargs="+", metavar="RUN", help="a run folder or a backbone")
+    parser.add_argument("--images", type=int, help="test images to verify on (default: all)")
+    parser.add_argument("--seconds", type=float, default=Protocol.seconds, help="seconds to measure each row")
+    parser.add_argument("--work", type=Path, default=Path("runs/backbones"), help="folder for runs and bundles")
+    parser.add_argument("--keep", action="store_true", help="keep the bundles in the work folder")
     parser.add_argument("--output", type=Path, default=Path("benchmarks/results/variants.json"))
     chosen = parser.parse_args()
     measured: list[dict[str, Any]] = []
