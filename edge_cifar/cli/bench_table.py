@@ -20,8 +20,8 @@ def show(report: BenchReport, relative_to: str | None) -> None:
     """Print a benchmark's table, what it has to remark, and its profile where there is one."""
     ways = Ways(report.results)
     headers = (
-        *("model", "variant", "accuracy (95 %)", "median", "p90", "p99 ms", "images/s"),
-        *("size", "load ms", "memory", f"of {relative_to or 'fp32'}", "front"),
+        *("model", "variant", "top-1 (95 % CI)", "p50 ms", "p90 ms", "p99 ms", "images/s"),
+        *("size", "load ms", "peak RSS", f"vs. {relative_to or 'fp32'}", "Pareto"),
     )
     emit_table(headers, [_row(row, ways) for row in report.results])
     for line in _remarks(report.results):
@@ -31,7 +31,7 @@ def show(report: BenchReport, relative_to: str | None) -> None:
     if any(row.watts is not None for row in report.results):
         _show_energy(report, ways)
     elif report.protocol["profile"]:
-        echo("energy: this machine does not tell, or not this user")
+        echo("energy: no readable power meter")
 
 
 def refuse_failed(rows: Sequence[tuple[str, str]]) -> None:
@@ -46,8 +46,8 @@ def refuse_failed(rows: Sequence[tuple[str, str]]) -> None:
     failed = [name for name, state in rows if state == "failed"]
     if failed:
         raise CheckFailed(
-            f"{len(failed)} of {len(rows)} rows failed: {', '.join(dict.fromkeys(failed))}; the reasons stand with "
-            "the table, and --keep-going exits with 0 all the same"
+            f"{len(failed)} of {len(rows)} rows failed: {', '.join(dict.fromkeys(failed))}; see above for the "
+            "reasons. --keep-going exits with status 0 anyway"
         )
 
 
@@ -97,9 +97,11 @@ def _remarks(results: Sequence[BenchmarkResult]) -> Iterator[str]:
     for remark, names in reasons.items():
         yield f"{', '.join(dict.fromkeys(names))}: {remark}"
     if any(row.batch > 1 for row in results):
-        yield "A latency is that of a whole batch."
+        yield "Latency is per batch."
+    if any(row.memory_bytes is not None for row in results):
+        yield "Peak RSS is counted above that of the bare runtime."
     if any(row.pareto for row in results):
-        yield "★ no other row is better in accuracy, latency or size without being worse in another."
+        yield "★ Pareto-optimal in accuracy, latency and size."
 
 
 def _show_profile(report: BenchReport, ways: Ways) -> None:
@@ -117,7 +119,7 @@ def _show_profile(report: BenchReport, ways: Ways) -> None:
         echo("")
         emit_table(("costliest operators", "type", "ms", "share", "on", "name"), lines)
     for reason in dict.fromkeys(row.unprofiled for row in report.results if row.unprofiled):
-        echo(f"no operators: {reason}")
+        echo(f"no operator profile: {reason}")
     peaks = report.machine["peak_multiply_adds_per_s"]
     speeds = [
         [
@@ -130,7 +132,7 @@ def _show_profile(report: BenchReport, ways: Ways) -> None:
     ]
     if speeds:
         echo("")
-        emit_table(("multiply-adds reached", "10⁹ a second", "of this machine's best in float32"), speeds)
+        emit_table(("throughput", "GMAC/s", "of this machine's float32 peak"), speeds)
 
 
 def _show_energy(report: BenchReport, ways: Ways) -> None:
@@ -141,4 +143,4 @@ def _show_energy(report: BenchReport, ways: Ways) -> None:
     ]
     idle = report.machine["energy_meter"]["idle_watts"]
     echo("")
-    emit_table(("energy", "mJ an image", f"watts ({'unknown' if idle is None else f'{idle:.2f}'} idle)"), drawn)
+    emit_table(("energy", "mJ/image", f"watts (idle: {'unknown' if idle is None else f'{idle:.2f}'})"), drawn)

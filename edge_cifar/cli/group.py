@@ -41,12 +41,12 @@ class LazyGroup(click.Group):
 
 @click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="edge-cifar")
-@click.option("--debug", is_flag=True, help="Show the traceback of an error.")
+@click.option("--debug", is_flag=True, help="Show the traceback of errors.")
 def cli(debug: bool) -> None:
-    """Train CIFAR-10 classifiers, convert them to TFLite, ONNX and Core ML, prove and measure them.
+    """Train CIFAR-10 classifiers, convert them to TFLite, ONNX and Core ML, and verify and benchmark the results.
 
     \b
-    The whole way, on built-in data:   edge-cifar demo
+    Full pipeline on built-in data:    edge-cifar demo
     With the real data:                edge-cifar train mobilenetv2
                                        edge-cifar export
                                        edge-cifar verify

@@ -45,7 +45,7 @@ def number_or_all(context: click.Context, option: click.Parameter, value: str | 
     if value == "all":
         return "all"
     if not value.isdecimal() or int(value) < 1:
-        raise click.BadParameter(f"{value!r} is neither a whole number from 1 on nor all", context, option)
+        raise click.BadParameter(f"{value!r} is not an integer of at least 1, nor 'all'", context, option)
     return int(value)
 
 
@@ -56,7 +56,7 @@ def number_or_name(context: click.Context, option: click.Parameter, value: str |
     if value.isdecimal():
         return int(value)
     if not value[:1].isalpha():
-        raise click.BadParameter(f"{value!r} is neither a whole number from 0 on nor a layer's name", context, option)
+        raise click.BadParameter(f"{value!r} is not a non-negative integer, nor a layer name", context, option)
     return value
 
 
@@ -69,6 +69,8 @@ def numbers(
     parts = value.split(",")
     if not all(part.isdecimal() and int(part) >= least for part in parts):
         raise click.BadParameter(
-            f"{value!r} is not a whole number from {least} on, nor several as in {least},{least + 1}", context, option
+            f"{value!r} is not an integer of at least {least}, nor a list of them such as {least},{least + 1}",
+            context,
+            option,
         )
     return tuple(int(part) for part in parts)

@@ -25,7 +25,7 @@ def bench_on(context: click.Context, host: str, targets: tuple[Path, ...], *, in
     from edge_cifar.steps.remote import bench_on
 
     if len(targets) > 1:
-        raise UsageError(f"--on takes one run or bundle at a time, not {len(targets)}")
+        raise UsageError(f"--on takes a single run or bundle; got {len(targets)}")
     (target,) = targets or (None,)
     output, as_json = context.params["output"], context.params["as_json"]
     document = bench_on(
@@ -50,7 +50,7 @@ def _options(context: click.Context) -> Iterator[str]:
         if name in _OURS or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
             continue
         if name in _STAY:
-            raise UsageError(f"{parameter.opts[-1]} is about files of this machine and does not go with --on")
+            raise UsageError(f"{parameter.opts[-1]} refers to files on this machine and cannot be combined with --on")
         value = context.params[name]
         if value is True:
             yield parameter.opts[-1]

@@ -179,7 +179,7 @@ def test_host_that_cannot_be_reached_is_told(run: Run, tmp_path: Path, capsys: p
         (("--on", "pi", "--data", "cifar10"), 2, "--data"),
         (("--on", "pi", "--baseline", "x.json"), 2, "--baseline"),
         (("--install",), 2, "--install needs --on"),
-        (("--on", "pi", "other", "and-another"), 2, "one run or bundle"),
+        (("--on", "pi", "other", "and-another"), 2, "a single run or bundle"),
     ],
     ids=["option", "spaces", "data", "baseline", "install", "two"],
 )

@@ -159,7 +159,7 @@ def test_a_regression_fails_and_an_equal_result_passes(bundle: Bundle, capsys: p
     Path("smaller.json").write_text(json.dumps(small))
     assert main(["bench", "toy", "--baseline", "smaller.json", "--json", *QUICK]) == 1
     captured = capsys.readouterr()
-    assert "worse than smaller.json: toy fake-fp32" in captured.err
+    assert "regressed from smaller.json: toy fake-fp32" in captured.err
     assert "Traceback" not in captured.err
 
 

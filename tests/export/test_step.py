@@ -219,7 +219,7 @@ def test_a_place_below_a_file_is_one_sentence(run: Run, tmp_path: Path) -> None:
             2,
             "coreml has no dynamic; it has fp32, fp16, int8, w8, w6, w4",
         ),
-        (["--reference-images", "some"], 2, "'some' is neither a whole number"),
+        (["--reference-images", "some"], 2, "'some' is not an integer of at least 1"),
         (["no/such/run"], 1, "no run at no/such/run"),
     ],
 )

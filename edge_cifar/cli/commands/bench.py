@@ -33,25 +33,33 @@ def _range(context: click.Context, option: click.Parameter, value: str | None) -
     try:
         low, high = (float(part) for part in value.split(","))
     except ValueError:
-        raise click.BadParameter(f"{value!r} is not two numbers as in -1,1", context, option) from None
+        raise click.BadParameter(f"{value!r} is not two numbers such as -1,1", context, option) from None
     return low, high
 
 
 @click.command()
 @click.argument("targets", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE|MODEL_FILE]…")
 @click.option(
-    "--images", callback=number_or_all, metavar="N|all", help="Images for accuracy.  [default: those in the bundle]"
+    "--images",
+    callback=number_or_all,
+    metavar="N|all",
+    help="Images to measure accuracy on.  [default: those in the bundle]",
 )
-@data_set("Take the images from another data set.", default=None)
-@click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Where its files lie.")
-@click.option("--image-size", type=int, metavar="N", help="Bring a folder's pictures to that side, for bare files.")
+@data_set("Data set to measure accuracy on, instead of the bundle's images.", default=None)
+@click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Directory of that data set.")
+@click.option(
+    "--image-size",
+    type=int,
+    metavar="N",
+    help="Resize the images of a folder to N×N, for model files without a manifest.",
+)
 @click.option(
     "--threads",
     default="1",
     show_default=True,
     callback=numbers,
     metavar="N[,N…]",
-    help="CPU threads an inference may use; a row for each.",
+    help="CPU threads per inference; one row each.",
 )
 @click.option(
     "--batch-size",
@@ -59,7 +67,7 @@ def _range(context: click.Context, option: click.Parameter, value: str | None) -
     show_default=True,
     callback=numbers,
     metavar="N[,N…]",
-    help="Images in one inference; a row for each.",
+    help="Images per inference; one row each.",
 )
 @click.option(
     "--backend",
@@ -67,24 +75,33 @@ def _range(context: click.Context, option: click.Parameter, value: str | None) -
     show_default=True,
     callback=_words,
     metavar="default|all|NAME[,NAME…]",
-    help="What computes: xnnpack, builtin; cpu, coreml, cuda; …  A row for each.",
+    help="Backend: xnnpack, builtin; cpu, coreml, cuda; …  One row each.",
 )
-@click.option("--profile", is_flag=True, help="Tell what each operator costs, and how near the limit it comes.")
-@click.option("--input-range", callback=_range, metavar="LOW,HIGH", help="Pixels 0 and 255 as a bare file takes them.")
-@click.option("--layout", type=click.Choice(["nhwc", "nchw"]), help="Order of a bare file's input dimensions.")
-@click.option("--seconds", type=float, default=2.0, show_default=True, metavar="X", help="Measuring time of each row.")
+@click.option("--profile", is_flag=True, help="Show the time per operator and the share of peak compute reached.")
+@click.option(
+    "--input-range", callback=_range, metavar="LOW,HIGH", help="What a foreign model file expects for pixels 0 and 255."
+)
+@click.option("--layout", type=click.Choice(["nhwc", "nchw"]), help="Input layout of a foreign model file.")
+@click.option("--seconds", type=float, default=2.0, show_default=True, metavar="X", help="Measuring time per row.")
 @click.option("--rest", type=float, default=0.0, metavar="X", help="Seconds to cool down before each round.")
 @click.option(
-    "--relative-to", metavar="VARIANT|FILE|keras", help="Baseline of the ratios.  [default: the model's fp32]"
+    "--relative-to",
+    metavar="VARIANT|FILE|keras",
+    help="What to compute latency ratios against.  [default: the model's fp32]",
 )
 @click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the result as JSON.")
-@click.option("--baseline", type=click.Path(path_type=Path), metavar="FILE", help="An earlier result to compare with.")
 @click.option(
-    "--max-regression", type=float, metavar="PERCENT", help="Growth put up with against --baseline.  [default: 10]"
+    "--baseline",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Earlier result to compare with; fails on a regression.",
 )
-@click.option("--on", metavar="USER@HOST", help="Measure on another machine, reached by ssh.")
-@click.option("--install", is_flag=True, help="With --on: put edge-cifar there first, in a folder of its own.")
-@click.option("--keep-going", is_flag=True, help="Exit with 0 even when rows failed.")
+@click.option(
+    "--max-regression", type=float, metavar="PERCENT", help="Allowed regression vs. --baseline, %.  [default: 10]"
+)
+@click.option("--on", metavar="USER@HOST", help="Measure on another machine over SSH.")
+@click.option("--install", is_flag=True, help="With --on: first install edge-cifar there, in its own directory.")
+@click.option("--keep-going", is_flag=True, help="Exit with status 0 even if rows failed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @click.pass_context
 def command(
@@ -99,16 +116,16 @@ def command(
     as_json: bool,
     **options: Any,
 ) -> None:
-    """Measure accuracy, latency, size, memory and load time of every artifact.
+    """Measure accuracy, latency, size, memory and load time.
 
-    A target is a run, a bundle wherever it was copied to, or a .tflite, .onnx or .mlpackage that
-    someone else made; left out, the newest run under ./runs. All are measured in turn, window by
-    window, each in a process of its own. --relative-to keras measures a run's Keras model as well.
-    The exit status is 1 when a row failed; what this machine has no runtime for is skipped, which
-    is no failure.
+    A target is a run, a bundle (wherever it was copied to), or a .tflite, .onnx or .mlpackage file made
+    elsewhere; the default is the newest run under ./runs. Each artifact is measured in its own process,
+    in short windows that alternate with those of the others. --relative-to keras also measures the
+    run's Keras model. The exit status is 1 if a row failed. Artifacts for which this machine has no
+    runtime are skipped, which is not a failure.
 
     \b
-    Example:
+    Examples:
       edge-cifar bench
       edge-cifar bench export/ other.tflite --data cifar10 --threads 1,4 --output bench.json
       edge-cifar bench runs/resnet8 --backend all --batch-size 1,8 --profile
@@ -117,11 +134,13 @@ def command(
         remote.bench_on(context, on, targets, install=install, keep_going=keep_going)
         return
     if install:
-        raise UsageError('--install needs --on USER@HOST; here, type: pip install "edge-cifar[device]"')
+        raise UsageError(
+            '--install needs --on USER@HOST; to install on this machine, type: pip install "edge-cifar[device]"'
+        )
     if max_regression is not None and baseline is None:
-        raise UsageError("--max-regression needs --baseline FILE to compare with")
+        raise UsageError("--max-regression needs --baseline FILE")
     if max_regression is not None and not max_regression >= 0:
-        raise UsageError(f"--max-regression must be zero or a positive percentage, got {max_regression}")
+        raise UsageError(f"--max-regression must be a percentage of at least 0; got {max_regression}")
     from edge_cifar.bench import regression
     from edge_cifar.steps.bench import BenchInterrupted, bench
 
@@ -136,8 +155,8 @@ def command(
         allowed = _MAX_REGRESSION if max_regression is None else max_regression
         found = regression.regressions(report.document(), earlier, allowed)
         if found:
-            raise CheckFailed(f"worse than {baseline}: {'; '.join(found)}")
-        echo(f"nothing is worse than {baseline} by more than {allowed:g} %", err=True)
+            raise CheckFailed(f"regressed from {baseline}: {'; '.join(found)}")
+        echo(f"no regression of more than {allowed:g} % from {baseline}", err=True)
     if not keep_going:
         refuse_failed([(row.name, row.status) for row in report.results])
     sources = _report_sources(targets, options["output"])

@@ -30,10 +30,12 @@ class _Group(click.Group):
 def _selection(function: _Command) -> _Command:
     """The options that say which images, for the commands that read them."""
     for option in (
-        click.option("--strict", is_flag=True, help="Refuse a folder with files that are no pictures."),
-        click.option("--image-size", type=int, metavar="N", help="Side in pixels, for a folder.  [default: 96]"),
-        click.option("--seed", default=0, show_default=True, metavar="N", help="Of synthetic pictures and splits."),
-        click.option("--limit", type=int, metavar="N", help="At most N training and N test images."),
+        click.option("--strict", is_flag=True, help="Fail if a folder contains files that are not images."),
+        click.option("--image-size", type=int, metavar="N", help="Image side in pixels, for a folder.  [default: 96]"),
+        click.option(
+            "--seed", default=0, show_default=True, metavar="N", help="Seed of synthetic images and of splits."
+        ),
+        click.option("--limit", type=int, metavar="N", help="Use at most N training and N test images."),
         _data_dir,
         _data,
     ):
@@ -41,19 +43,19 @@ def _selection(function: _Command) -> _Command:
     return function
 
 
-_data = data_set("The set, or a folder of images.")
+_data = data_set("Data set, or a folder of images.")
 _data_dir = click.option(
-    "--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="The folder with its files."
+    "--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Directory with the data set's files."
 )
 
 
 @click.group("data", cls=_Group)
 def command() -> None:
-    """Get a data set, look at it, or write it as CSV.
+    """Download, inspect or export a data set.
 
-    A set is cifar10, cifar100, synthetic (made by code), or a folder with a subfolder of pictures for
-    each class. CIFAR is sought in --data-dir alone if given, else in EDGE_CIFAR_DATA, in the user's
-    cache, and at its official address.
+    A data set is cifar10, cifar100, synthetic (generated), or a folder with one subfolder of images per
+    class. CIFAR is read from --data-dir if given; otherwise from EDGE_CIFAR_DATA, your cache, or its
+    official address, in this order.
 
     \b
     Examples:
@@ -66,11 +68,11 @@ def command() -> None:
 @command.command("fetch")
 @_data
 @_data_dir
-@click.option("--overwrite", is_flag=True, help="Download anew what is there.")
+@click.option("--overwrite", is_flag=True, help="Download again what is already there.")
 def fetch(data: str, data_dir: Path | None, overwrite: bool) -> None:
-    """Download a published set and check it.
+    """Download a published data set and verify its checksums.
 
-    What is already there is only checked. A download that was cut off goes on where it stopped.
+    Files that are already there are only verified. An interrupted download resumes where it stopped.
 
     \b
     Example:
@@ -80,16 +82,16 @@ def fetch(data: str, data_dir: Path | None, overwrite: bool) -> None:
 
     folder = step.fetch(data, data_dir=data_dir, overwrite=overwrite, progress=Terminal())
     place = ("--data-dir", data_dir) if data_dir else ()
-    echo(f"{data}: whole and verified in {folder}")
+    echo(f"{data}: complete and verified in {folder}")
     echo(f"next: {command_line('data', 'show', '--data', data, *place)}", err=True)
 
 
 @command.command("show")
 @_selection
-@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="The picture to write.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="Image file to write.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def show(out: Path | None, as_json: bool, **selection: Any) -> None:
-    """Count the images of each class, and draw samples of them.
+    """Count the images of each class and draw samples.
 
     \b
     Example:
@@ -111,13 +113,13 @@ def show(out: Path | None, as_json: bool, **selection: Any) -> None:
 
 @command.command("csv")
 @_selection
-@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR", help="The folder to write.")
-@click.option("--overwrite", is_flag=True, help="Replace an earlier export.")
+@click.option("-o", "--out", type=click.Path(path_type=Path), metavar="DIR", help="Directory to write.")
+@click.option("--overwrite", is_flag=True, help="Replace existing CSV files.")
 def csv(out: Path | None, overwrite: bool, **selection: Any) -> None:
     """Write the images as CSV.
 
-    The folder gets train.csv and test.csv, with a label and the pixels of one image a row, and
-    labels.txt with the classes' names.
+    Writes train.csv and test.csv, with one image per row (label and pixels), and labels.txt with the
+    class names.
 
     \b
     Example:

@@ -15,14 +15,20 @@ from edge_cifar.progress import Progress
 
 @click.command("demo")
 @click.option(
-    "--out", type=click.Path(path_type=Path), default=Path("demo"), show_default=True, metavar="DIR", help="Its folder."
+    "--out",
+    type=click.Path(path_type=Path),
+    default=Path("demo"),
+    show_default=True,
+    metavar="DIR",
+    help="Directory for runs and results.",
 )
 def command(out: Path) -> None:
-    """Go the whole way on built-in synthetic data, offline, in minutes.
+    """Run the full pipeline on built-in data.
 
-    Trains two backbones, exports, verifies and benches them, and writes the report: each by the
-    command you would type, shown before it runs. Run again, it starts anew in the same folder. On a
-    slow machine it does less, so that it takes no longer than ten minutes, and says so.
+    Works offline, on generated images, and takes minutes. Trains two backbones, exports, verifies and
+    benchmarks them, and writes the report. Each step is a command you could type yourself, shown before
+    it runs. Running the demo again replaces its results. On a slow machine it does less, and says so, to
+    finish within ten minutes.
 
     \b
     Example:
@@ -51,4 +57,4 @@ def _run(commands: list[list[str]], progress: Progress | None = None) -> None:
             if arguments[0] != "export":
                 raise
             # The gate at work on a network trained for a minute; the bundle stands, without these variants.
-            echo(f"{failed}\nThe demo goes on with the others.", err=True)
+            echo(f"{failed}\nThe demo continues with the others.", err=True)

@@ -9,19 +9,19 @@ import click
 from edge_cifar.cli.output import Terminal, echo, emit_json, status
 from edge_cifar.errors import CheckFailed, UsageError
 
-_TITLES = {"train": "Train", "convert": "Convert to", "run": "Run", "measure": "Measure and show"}
+_TITLES = {"train": "Train", "convert": "Convert to", "run": "Run", "measure": "Measure and view"}
 
 
 @click.command("doctor")
 @click.argument("bundle", required=False, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE]")
-@click.option("--self-test", "tested", is_flag=True, help="Try it: the whole way in small, in about a minute.")
+@click.option("--self-test", "tested", is_flag=True, help="Also run a small pipeline end to end, in about a minute.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(bundle: Path | None, tested: bool, as_json: bool) -> None:
-    """Tell what this machine can train on, convert to, run and measure.
+    """Check what this machine can train, convert, run and measure.
 
-    Says for whatever is missing which command adds it. With --self-test it trains a little network,
-    exports, verifies, measures and predicts, and tells what passed; where there is no TensorFlow, or
-    to try your own, name a BUNDLE.
+    Shows how to install whatever is missing. With --self-test it trains a small network, exports,
+    verifies, measures and predicts, and reports what passed. Name a BUNDLE to test your own, or if
+    TensorFlow is not installed.
 
     \b
     Examples:
@@ -33,7 +33,7 @@ def command(bundle: Path | None, tested: bool, as_json: bool) -> None:
         _self_test(bundle, as_json)
         return
     if bundle is not None:
-        raise UsageError("a bundle is for --self-test; add it, or leave the bundle out")
+        raise UsageError("a bundle can only be given with --self-test")
     from edge_cifar.steps.doctor import AREAS, doctor
 
     diagnosis = doctor()
@@ -58,7 +58,7 @@ def command(bundle: Path | None, tested: bool, as_json: bool) -> None:
             mark = status("yes", True) if finding.ready else status("no ", None)
             echo("  ", mark, f"  {finding.name:{width}}  {finding.detail}".rstrip())
     if diagnosis.remedies:
-        echo("\nTo add what is missing:")
+        echo("\nTo install what is missing:")
         for remedy in diagnosis.remedies:
             echo(f"  {remedy}")
 
@@ -73,6 +73,6 @@ def _self_test(bundle: Path | None, as_json: bool) -> None:
     if failed:
         raise CheckFailed(f"{len(failed)} of {len(checks)} checks failed: {', '.join(failed)}")
     if not any(check.status == "passed" for check in checks):
-        raise CheckFailed("nothing could be tried on this machine; what is missing stands above")
+        raise CheckFailed("nothing could be tested on this machine; see above for what is missing")
     if not as_json:
         echo(f"{sum(check.status == 'passed' for check in checks)} of {len(checks)} checks passed, none failed")

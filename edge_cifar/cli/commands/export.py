@@ -40,41 +40,43 @@ class MatrixCommand(click.Command):
     multiple=True,
     metavar="NAME|all",
     shell_complete=completing("edge_cifar.converters"),
-    help="tflite, onnx, coreml; may be repeated.",
+    help="Format: tflite, onnx or coreml; repeatable.",
 )
-@click.option("--precision", "precisions", multiple=True, metavar="NAME|all", help="Listed below; may be repeated.")
+@click.option(
+    "--precision", "precisions", multiple=True, metavar="NAME|all", help="Precision, from the lists below; repeatable."
+)
 @click.option(
     "--calibration-images",
     type=int,
     default=500,
     show_default=True,
-    help="Training images that set the ranges of quantized activations.",
+    help="Training images used to calibrate quantized activations.",
 )
 @click.option(
     "--calibration-method",
     default="min-max",
     show_default=True,
     metavar="NAME",
-    help="How ranges follow from them: min-max, percentile or entropy, where the format has it.",
+    help="Calibration method: min-max, percentile or entropy, if the format supports it.",
 )
 @click.option(
     "--keep-float",
     metavar="LAYER,…|auto",
-    help="Layers that int8 leaves in floats; auto: the fewest that bring a rejected int8 through.",
+    help="Layers that int8 keeps in float; auto: as few as a rejected int8 needs to pass.",
 )
 @click.option(
     "--prune",
     type=float,
     multiple=True,
     metavar="SHARE",
-    help="Each variant also with that share of its weights zero, such as 0.5; may be repeated. Trains again.",
+    help="Also write each variant with this share of its weights pruned, such as 0.5; repeatable. Retrains.",
 )
 @click.option(
     "--cluster",
     type=int,
     multiple=True,
     metavar="N",
-    help="Each variant also with N values a layer for its weights, such as 16; may be repeated. Trains again.",
+    help="Also write each variant with N distinct weights per layer, such as 16; repeatable. Retrains.",
 )
 @click.option(
     "--max-drop",
@@ -82,7 +84,7 @@ class MatrixCommand(click.Command):
     default=1.0,
     show_default=True,
     metavar="POINTS",
-    help="Percentage points of validation accuracy that an artifact may lose.",
+    help="Allowed loss of validation accuracy, in percentage points.",
 )
 @click.option(
     "--reference-images",
@@ -90,24 +92,26 @@ class MatrixCommand(click.Command):
     default="2000",
     metavar="N|all",
     show_default=True,
-    help="Test images that the bundle carries to be verified with.",
+    help="Test images to store in the bundle for verification.",
 )
 @click.option(
     "--jobs",
     type=int,
     metavar="N",
-    help="Worker processes that convert side by side.  [default: as many as processors and memory allow]",
+    help="Parallel conversions.  [default: as many as cores and memory allow]",
 )
 @click.option(
     "--deployment-target",
     metavar="NAME",
-    help="Oldest system for Core ML: iOS15 to iOS18, macOS12 to macOS15.  [default: iOS16; iOS17 for int8]",
+    help="Minimum OS for Core ML: iOS15 to iOS18, macOS12 to macOS15.  [default: iOS16; iOS17 for int8]",
 )
-@click.option("--diagnose", is_flag=True, help="Write no bundle, but find the layers that int8 hurts.")
-@click.option("--out", type=click.Path(path_type=Path), help="The bundle's folder.  [default: RUN/export]")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the run's data lie; used, or an error.")
-@click.option("--overwrite", is_flag=True, help="Replace the bundle in the folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print the bundle's manifest as JSON.")
+@click.option(
+    "--diagnose", is_flag=True, help="Only rank the layers by their int8 quantization error; write no bundle."
+)
+@click.option("--out", type=click.Path(path_type=Path), help="Bundle directory.  [default: RUN/export]")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Directory of the run's data set (must exist).")
+@click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
+@click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 def command(
     run: Path | None,
     formats: tuple[str, ...],
@@ -127,14 +131,14 @@ def command(
     overwrite: bool,
     as_json: bool,
 ) -> None:
-    """Quantize and convert a run's model, check every artifact, write the bundle.
+    """Quantize, convert and check a model; write a bundle.
 
-    RUN is a run folder; left out, the newest under ./runs. Every artifact is compared with the Keras
-    model on validation images; one whose loss of accuracy is certainly above --max-drop is not kept,
-    nor is one that `edge-cifar verify` would fail, and the exit status is 1.
+    RUN is a run folder; the default is the newest under ./runs. Every artifact is compared with the
+    Keras model on validation images. An artifact is rejected, and the exit status is 1, if its accuracy
+    loss is significantly above --max-drop or if `edge-cifar verify` would fail it.
 
     \b
-    Example:
+    Examples:
       edge-cifar export
       edge-cifar export runs/resnet8 --format tflite --precision int8 --precision fp16
       edge-cifar export --format all --precision all --overwrite
@@ -201,18 +205,18 @@ def _diagnose(
         emit_json(found.document())
         return
     for format_, layers in found.layers.items():
-        echo(f"{format_}, one layer in int8 at a time:")
+        echo(f"{format_}, quantizing one layer at a time:")
         rows = [
             (one.layer, one.kind, one.reason if one.signal_to_noise_db is None else f"{one.signal_to_noise_db:.1f}")
             for one in layers[:_WORST]
         ]
-        emit_table(("layer", "kind", "signal to noise, dB"), rows)
-    echo(f"all layers and a picture: {found.folder}")
+        emit_table(("layer", "kind", "SQNR, dB"), rows)
+    echo(f"all layers, as a table and a plot: {found.folder}")
     echo(f"next: {command_line('export', *([run] if run else []))} --keep-float LAYER,… or --keep-float auto")
 
 
 def _print(bundle: Bundle) -> None:
-    headers = ["variant", "bytes", "max diff", "same class", "points lost", "interval"]
+    headers = ["variant", "bytes", "max diff", "agreement", "Δ top-1 (pp)", "95 % CI"]
     rows = [_row(artifact) for artifact in bundle.artifacts]
     if any("gzip_bytes" in artifact.facts for artifact in bundle.artifacts):
         headers.insert(2, "gzipped")
@@ -223,7 +227,7 @@ def _print(bundle: Bundle) -> None:
         if reason := artifact.facts["parity"].get("reason"):
             echo(f"{artifact.variant}: not checked, {reason}")
     largest = ", ".join(f"{name} {peak / 1e9:.1f} GB" for name, peak in bundle.facts["peak_memory_bytes"].items())
-    echo(f"peak memory of each process: {largest}")
+    echo(f"peak memory per process: {largest}")
     echo(f"bundle: {bundle.path}")
 
 

@@ -14,10 +14,10 @@ from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table
 @click.argument("name", required=False, shell_complete=completing("edge_cifar.backbones"))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(name: str | None, as_json: bool) -> None:
-    """List the backbones: parameters, multiply-adds, image size, source and recipes.
+    """List the backbones, or the layers of one.
 
-    With a NAME, list that backbone's layers. Figures are for ten classes at full width, with the
-    image size of the default recipe.
+    Shows parameters, MACs, image size, recipes and source. All numbers are for ten classes, width
+    multiplier 1 and the image size of the default recipe.
 
     \b
     Examples:
@@ -42,12 +42,12 @@ def command(name: str | None, as_json: bool) -> None:
             ]
             for one in described
         ]
-        emit_table(["backbone", "parameters", "multiply-adds", "image", "recipes", "source"], rows)
-        echo("\nTrain one: edge-cifar train mobilenetv2", err=True)
+        emit_table(["backbone", "parameters", "MACs", "image", "recipes", "source"], rows)
+        echo("\nnext: edge-cifar train mobilenetv2", err=True)
         return
     (one,) = described
     emit_table(
-        ["layer", "type", "output", "parameters", "multiply-adds"],
+        ["layer", "type", "output", "parameters", "MACs"],
         [
             [
                 layer.name,
@@ -59,4 +59,4 @@ def command(name: str | None, as_json: bool) -> None:
             for layer in one.layers
         ],
     )
-    echo(f"\n{one.name}: {one.parameters:,} parameters, {one.multiply_adds:,} multiply-adds; {one.source}")
+    echo(f"\n{one.name}: {one.parameters:,} parameters, {one.multiply_adds:,} MACs; {one.source}")

@@ -24,26 +24,26 @@ if TYPE_CHECKING:
     type=click.Path(path_type=Path),
     metavar="MODEL",
     multiple=True,
-    help="Ask this one too, side by side; may be given several times.",
+    help="Another model to show side by side; repeatable.",
 )
-@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, metavar="K", help="Classes to tell.")
+@click.option("--top", type=click.IntRange(min=1), default=3, show_default=True, metavar="K", help="Classes to show.")
 @click.option(
     "--threshold",
     type=click.FloatRange(0, 1),
     default=0.0,
     metavar="P",
-    help="Say unsure where the likeliest class is less likely than this, such as 0.5.",
+    help="Mark a prediction as unsure if its probability is below P, such as 0.5.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     model: Path, images: tuple[Path, ...], others: tuple[Path, ...], top: int, threshold: float, as_json: bool
 ) -> None:
-    """Tell what MODEL sees in each IMAGE: labels and probabilities.
+    """Classify images with one or several models.
 
-    MODEL is an exported file, a bundle or a run. IMAGE is a picture of any size, a folder of them, or
-    - for standard input. Pictures are turned upright, cropped about their centre and resized to the
-    model's input. One that cannot be read costs its own answer, and the exit status is 1 then. Of
-    somebody else's model file it is said which range of pixels is assumed, where the file does not tell.
+    MODEL is a model file, a bundle or a run. IMAGE is an image of any size, a folder of images, or - for
+    standard input. Images are rotated upright, center-cropped and resized to the model's input. An
+    unreadable image is reported and skipped, and the exit status is 1. For a model file made elsewhere
+    that does not state its input range, the assumed range is printed.
 
     \b
     Examples:
@@ -64,7 +64,7 @@ def command(
         _print(predictions, models=1 + len(others))
     if errors := list(dict.fromkeys(prediction.error for prediction in predictions if prediction.error)):
         pictures = len(predictions) // (1 + len(others))
-        raise DataError(f"{len(errors)} of {pictures} pictures got no answer: {'; '.join(errors)}")
+        raise DataError(f"{len(errors)} of {pictures} images could not be classified: {'; '.join(errors)}")
 
 
 def _preparations(predictions: Sequence[Prediction]) -> Iterator[str]:
@@ -74,7 +74,7 @@ def _preparations(predictions: Sequence[Prediction]) -> Iterator[str]:
         if prediction.preparation:
             images.setdefault(prediction.preparation, {})[prediction.image] = None
     for preparation, done in images.items():
-        yield f"{next(iter(done)) if len(done) == 1 else f'{len(done)} pictures'}: {preparation}"
+        yield f"{next(iter(done)) if len(done) == 1 else f'{len(done)} images'}: {preparation}"
 
 
 def _print(predictions: Sequence[Prediction], models: int) -> None:
@@ -88,7 +88,7 @@ def _print(predictions: Sequence[Prediction], models: int) -> None:
     for start in range(0, len(predictions), models):
         side_by_side = predictions[start : start + models]
         if side_by_side[0].error:
-            rows.append([str(side_by_side[0].image), *("cannot be read", None) * models])
+            rows.append([str(side_by_side[0].image), *("unreadable", None) * models])
         for rank in range(max(len(prediction.answers) for prediction in side_by_side)):
             cells = [cell for prediction in side_by_side for cell in _cells(prediction, rank)]
             rows.append([str(side_by_side[0].image) if rank == 0 else "", *cells])

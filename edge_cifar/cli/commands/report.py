@@ -10,12 +10,16 @@ import click
 @click.command("report")
 @click.argument("sources", metavar="[RUN|bench.json]...", nargs=-1, type=click.Path(path_type=Path))
 @click.option(
-    "-o", "--output", "--out", type=click.Path(path_type=Path), help="Where the page goes.  [RUN/report.html]"
+    "-o", "--output", "--out", type=click.Path(path_type=Path), help="HTML file to write.  [default: RUN/report.html]"
 )
-@click.option("--min-accuracy", type=float, metavar="PERCENT", help="Advise only what is right this often.")
-@click.option("--max-size", metavar="SIZE", help="Advise only what is this small, such as 500kB.")
-@click.option("--max-latency", type=float, metavar="MS", help="Advise only what is this fast.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the runs' test images lie, to show some.")
+@click.option(
+    "--min-accuracy", type=float, metavar="PERCENT", help="Recommend only artifacts of at least this accuracy."
+)
+@click.option("--max-size", metavar="SIZE", help="Recommend only artifacts of at most this size, such as 500kB.")
+@click.option("--max-latency", type=float, metavar="MS", help="Recommend only artifacts of at most this latency.")
+@click.option(
+    "--data-dir", type=click.Path(path_type=Path), help="Directory of the runs' data set, to show sample images."
+)
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     sources: tuple[Path, ...],
@@ -26,13 +30,13 @@ def command(
     data_dir: Path | None,
     as_json: bool,
 ) -> None:
-    """Write one self-contained HTML page about runs and benchmarks.
+    """Write a self-contained HTML report on runs and benchmarks.
 
-    A run brings its training, its bench.json and its bundle's parity; a bench.json alone works too.
-    Several are laid side by side: runs, machines or versions. Without any, the newest run is taken.
-    Some test images are shown with what each run says of them, where the data set is at hand.
-    The page opens with what to ship of what was verified: the smallest artifact that loses less than
-    one point of accuracy, or what the limits below ask for.
+    A run contributes its training record, its bench.json and its verification; a bench.json on its own
+    works too. Name several to compare runs, machines or versions; the default is the newest run. If the
+    data set is available, the page shows sample test images with each run's predictions. It opens with
+    a recommendation: the smallest verified artifact that loses less than one point of accuracy, or the
+    one that meets the limits below.
 
     \b
     Examples:

@@ -11,26 +11,31 @@ from edge_cifar.cli.output import Terminal
 
 @click.command("serve")
 @click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE|MODEL]")
-@click.option("--host", default="127.0.0.1", show_default=True, help="Address to listen at; 0.0.0.0 for all.")
-@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 takes a free one.")
 @click.option(
-    "--workers", type=click.IntRange(min=1), metavar="N", help="Pictures at a time.  [default: cores, at most 4]"
+    "--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all interfaces."
+)
+@click.option("--port", type=click.IntRange(0, 65535), default=8000, show_default=True, help="0 picks a free port.")
+@click.option(
+    "--workers",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Images classified in parallel.  [default: number of cores, at most 4]",
 )
 @click.option(
     "--allow-host",
     "allow_hosts",
     metavar="NAME",
     multiple=True,
-    help="A name that it goes by too, such as a proxy's; may be given several times.",
+    help="Additional host name to accept, such as a proxy's; repeatable.",
 )
 def command(target: Path | None, host: str, port: int, workers: int | None, allow_hosts: tuple[str, ...]) -> None:
     """Serve a web page and a JSON endpoint.
 
-    Drop, paste or take a picture, and every artifact of the bundle answers with labels, probabilities
-    and its time. TARGET is a run, a bundle or a model file; left out, the newest run under ./runs.
-    Only this machine can reach it unless --host says otherwise. Requests that call it by a name other
-    than this machine's are refused, and so are those of other servers' pages, unless --allow-host
-    admits them. What programs can ask stands at /openapi.json.
+    Drop, paste or take a picture, and every artifact of the bundle shows its labels, probabilities and
+    latency. TARGET is a run, a bundle or a model file; the default is the newest run under ./runs. The
+    server is reachable from this machine only, unless --host says otherwise. Requests for other host
+    names, and from pages of other sites, are refused unless --allow-host lists the name. The API is
+    described at /openapi.json.
 
     \b
     Examples:

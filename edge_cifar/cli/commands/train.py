@@ -16,56 +16,68 @@ from edge_cifar.progress import Progress
 @click.command()
 @click.argument("backbone", shell_complete=completing("edge_cifar.backbones"))
 @data_set("Data set: cifar10, cifar100, synthetic, or a folder of images by class.")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Where the data lie; used, or an error.")
-@click.option("--out", type=click.Path(path_type=Path), help="Run folder.  [default: runs/BACKBONE]")
-@click.option("--recipe", default="default", show_default=True, help="default (ours) or report (the source's own).")
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Data directory (must exist).")
+@click.option("--out", type=click.Path(path_type=Path), help="Run directory.  [default: runs/BACKBONE]")
 @click.option(
-    "--weights", metavar="imagenet|none|FILE", help="What to start from.  [default: imagenet where it exists]"
+    "--recipe", default="default", show_default=True, help="default, or report: the settings of the source report."
+)
+@click.option(
+    "--weights", metavar="imagenet|none|FILE", help="Initial weights.  [default: imagenet if available, else none]"
 )
 @click.option("--alpha", type=float, default=1.0, show_default=True, help="Width multiplier.")
 @click.option(
-    "--epochs", callback=partial(numbers, least=0), metavar="N[,N…]", help="For every phase, or one number each."
+    "--epochs",
+    callback=partial(numbers, least=0),
+    metavar="N[,N…]",
+    help="Epochs of every phase, or one number per phase.",
 )
-@click.option("--batch-size", type=int, help="Images per step.")
-@click.option("--learning-rate", type=float, help="Peak rate of the last phase; earlier ones keep their ratio to it.")
-@click.option("--image-size", type=int, help="Side in pixels that the network sees.")
+@click.option("--batch-size", type=int, help="Images per training step.")
+@click.option(
+    "--learning-rate", type=float, help="Peak learning rate of the last phase; earlier phases are scaled with it."
+)
+@click.option("--image-size", type=int, help="Side of the network's input, in pixels.")
 @click.option(
     "--unfreeze",
     callback=number_or_name,
     metavar="N|NAME|all",
-    help="What the last phase trains: the backbone's last N layers, or those from NAME (such as block5) on.",
+    help="What the last phase trains: the backbone's last N layers, or all from layer NAME (such as block5) on.",
 )
-@click.option("--validation-split", type=float, help="Share of the training images held out.")
+@click.option("--validation-split", type=float, help="Share of the training images held out for validation.")
 @click.option(
     "--mixed-precision",
     type=click.Choice(["auto", "off", "bfloat16", "float16"]),
     default="auto",
     show_default=True,
-    help="Arithmetic of training; what is saved is float32.",
+    help="Compute type during training; weights are saved as float32.",
 )
-@click.option("--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True)
-@click.option("--deterministic", is_flag=True, help="The same weights every time, at some cost in speed.")
-@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Train and test on at most N images each.")
-@click.option("--strict", is_flag=True, help="Refuse a folder with unreadable files instead of leaving those out.")
-@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True)
+@click.option(
+    "--device", type=click.Choice(["auto", "cpu", "gpu"]), default="auto", show_default=True, help="Where to train."
+)
+@click.option("--deterministic", is_flag=True, help="Reproducible weights, at some cost in speed.")
+@click.option("--limit", type=click.IntRange(min=1), metavar="N", help="Use at most N training and N test images.")
+@click.option("--strict", is_flag=True, help="Fail if a folder contains unreadable files, instead of skipping them.")
+@click.option("--seed", type=click.IntRange(0, 2**32 - 1), default=0, show_default=True, help="Random seed.")
 @click.option(
     "--feature-cache-gb",
     type=float,
     default=8.0,
     show_default=True,
-    help="Disk space for the output of frozen layers, computed once instead of in every epoch.",
+    help="Disk space for caching the output of frozen layers, which is then computed only once.",
 )
-@click.option("--no-feature-cache", "feature_cache_gb", flag_value=0.0, help="Compute frozen layers in every epoch.")
-@click.option("--resume", is_flag=True, help="Go on with an interrupted run.")
-@click.option("--overwrite", is_flag=True, help="Replace the run in the folder.")
-@click.option("--json", "as_json", is_flag=True, help="Print the run's record as JSON.")
+@click.option(
+    "--no-feature-cache", "feature_cache_gb", flag_value=0.0, help="Compute frozen layers again in every epoch."
+)
+@click.option("--resume", is_flag=True, help="Continue an interrupted run.")
+@click.option("--overwrite", is_flag=True, help="Replace an existing run.")
+@click.option("--json", "as_json", is_flag=True, help="Print the run record as JSON.")
 @click.pass_obj
 def command(watching: Progress | None, /, backbone: str, as_json: bool, **options: object) -> None:
     """Train BACKBONE in phases and evaluate it on the test set.
 
     \b
-    edge-cifar train mobilenetv2
-    edge-cifar train resnet8 --data synthetic --epochs 5 --out runs/try
+    Examples:
+      edge-cifar train mobilenetv2
+      edge-cifar train resnet8 --data synthetic --epochs 5 --out runs/try
     """
     from edge_cifar.steps.train import train
 

@@ -22,22 +22,32 @@ _GOOD = {"pass": True, "fail": False, "unverified": None}
 
 @click.command("verify")
 @click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE]")
-@click.option("--images", type=click.IntRange(min=1), metavar="N", help="Compare on N images.  [default: all it holds]")
-@click.option("--layers", is_flag=True, help="Also compare layer by layer, and show where an artifact parts.")
-@click.option("--plot", type=click.Path(path_type=Path), metavar="FILE", help="Draw that as a PNG; implies --layers.")
+@click.option(
+    "--images",
+    type=click.IntRange(min=1),
+    metavar="N",
+    help="Number of images to compare on.  [default: all in the bundle]",
+)
+@click.option("--layers", is_flag=True, help="Also compare layer by layer and show where the outputs diverge.")
+@click.option(
+    "--plot",
+    type=click.Path(path_type=Path),
+    metavar="FILE",
+    help="Write the layer comparison as a PNG; implies --layers.",
+)
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write a JUnit XML file, for CI.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(
     target: Path | None, images: int | None, layers: bool, plot: Path | None, junit: Path | None, as_json: bool
 ) -> None:
-    """Prove that every artifact answers as the Keras model does.
+    """Verify the artifacts' predictions against the Keras model's.
 
-    TARGET is a run, a bundle wherever it was copied to, or left out the newest run under ./runs. The
-    bundle brings the images and the Keras model's answers: neither TensorFlow nor the data set is
-    needed. The exit status is 1 when an artifact fails.
+    TARGET is a run, or a bundle wherever it was copied to; the default is the newest run under ./runs.
+    The bundle contains test images with the Keras model's predictions, so neither TensorFlow nor the
+    data set is needed. The exit status is 1 if an artifact fails.
 
     \b
-    Example:
+    Examples:
       edge-cifar verify
       edge-cifar verify --layers --plot drift.png
       edge-cifar verify export/ --images 500 --junit parity.xml
@@ -62,19 +72,19 @@ def command(
         )
     passed = sum(outcome.status == "pass" for outcome in outcomes)
     if not passed:
-        echo("nothing could be verified on this machine; edge-cifar doctor tells what is missing", err=True)
+        echo("nothing could be verified on this machine; edge-cifar doctor shows what is missing", err=True)
     elif not as_json:
         echo(f"next: {command_line('bench', *([target] if target else []))}")
 
 
 def _print(outcomes: Sequence[Verification]) -> None:
-    headers = ("variant", "method", "images", "max diff", "same class", "Keras", "accuracy", "status")
+    headers = ("variant", "method", "images", "max diff", "agreement", "Keras top-1", "top-1", "status")
     emit_table(headers, [_row(outcome) for outcome in outcomes])
     for outcome in outcomes:
         if outcome.reason:
             echo(f"{outcome.variant}: {outcome.reason}")
     if any(outcome.status == "pass" and outcome.method == "coreml-reference" for outcome in outcomes):
-        echo("coreml-reference computes the package's program itself; Apple's own kernels answer only on a Mac.")
+        echo("coreml-reference is this tool's own evaluator of Core ML programs; Apple's kernels run only on a Mac.")
 
 
 def _print_layers(drifts: Sequence[Drift]) -> None:
@@ -86,8 +96,8 @@ def _print_layers(drifts: Sequence[Drift]) -> None:
             for names in zip(*(drift.layers for drift in shown), strict=True)
         ]
         echo(
-            f"\nerror of each layer on {shown[0].images} images, as a share of its standard deviation "
-            "(-: merged into a later one; !: more than the precision explains)"
+            f"\nerror of each layer on {shown[0].images} images, relative to its standard deviation (-: fused "
+            "into a later layer; !: more than the precision explains)"
         )
         emit_table(("layer", *(str(drift.variant) for drift in shown)), rows)
     for drift in drifts:
