@@ -31,9 +31,9 @@ import _results
 import numpy as np
 from harness_truth import by_hand, tight_loop
 
-from edge_cifar import conversion_cache, packages
+from edge_cifar import conversion_cache, formats, packages
 from edge_cifar.bench.statistics import paired_ratio
-from edge_cifar.converters import Calibration, onnx, tflite
+from edge_cifar.converters import Calibration
 from edge_cifar.documents.run import Run
 from edge_cifar.export.options import Settings
 from edge_cifar.export.source import Source
@@ -49,12 +49,12 @@ def by_us(model: Any, source: Source, folder: Path) -> dict[str, Path]:
     """Our files."""
     written = {}
     with conversion_cache.unchanged(model):
-        for converter, precision in ((onnx, "fp32"), (tflite, "fp32"), (tflite, "int8")):
-            path = folder / f"ours-{precision}{converter.SUFFIX}"
-            converter.convert(
+        for format_, precision in (("onnx", "fp32"), ("tflite", "fp32"), ("tflite", "int8")):
+            path = folder / f"ours-{precision}{formats.get(format_).suffix}"
+            formats.get(format_).converter().convert(
                 model, precision, labels=source.labels, calibration=source.calibration, metadata={}, path=path
             )
-            written[f"{converter.SUFFIX[1:]}-{precision}"] = path
+            written[f"{format_}-{precision}"] = path
     return written
 
 

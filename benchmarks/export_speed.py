@@ -24,7 +24,7 @@ from typing import Any
 
 import _results
 
-from edge_cifar import packages
+from edge_cifar import formats, packages
 from edge_cifar.documents.bundle import Bundle
 
 HIGHEST = 0.75
@@ -55,10 +55,10 @@ def plain(run_path: Path, folder: Path) -> dict[str, float]:
     with Workers() as workers:
         acceptance = Acceptance.prepare(baseline.yardstick, reference, folder, workers)
         for variant in plan.choose(None, None, SILENT):
-            converter = plan.converter(variant.format)
-            path = folder / f"{variant}{converter.SUFFIX}"
+            format_ = formats.get(variant.format)
+            path = folder / f"{variant}{format_.suffix}"
             start = time.perf_counter()
-            converter.convert(
+            format_.converter().convert(
                 model,
                 variant.precision,
                 labels=source.labels,

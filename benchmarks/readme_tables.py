@@ -28,11 +28,11 @@ import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
+from edge_cifar import formats
 from edge_cifar.documents.accuracy import DataSource
 from edge_cifar.documents.fields import Fields
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import EdgeCifarError
-from edge_cifar.export import plan
 from edge_cifar.report import quantities, scatter, tables
 from edge_cifar.report.advice import Limits, advise
 from edge_cifar.report.machines import machine_label
@@ -149,15 +149,14 @@ def _trainings(folder: Path) -> str:
 
 
 def _matrix() -> str:
-    """Every cell that ``export`` can write, from the converters themselves."""
+    """Every cell that ``export`` can write, from the formats themselves."""
     lines = ["| format | precision | what it is | calibration |", "|---|---|---|---|"]
-    for name in plan.formats():
-        module = plan.converter(name)
-        for precision, told in module.PRECISIONS.items():
-            variant = f"**`{precision}`**" if precision in module.DEFAULT else f"`{precision}`"
-            methods = ", ".join(module.METHODS) if precision in module.CALIBRATED else ""
-            methods = "means" if precision in module.CORRECTED else methods
-            lines.append(f"| {name} | {variant} | {told} | {methods} |")
+    for name in formats.exported():
+        format_ = formats.get(name)
+        methods = {"ranges": ", ".join(format_.calibration_methods), "means": "means", None: ""}
+        for precision, one in format_.precisions.items():
+            variant = f"**`{precision}`**" if one.default else f"`{precision}`"
+            lines.append(f"| {name} | {variant} | {one.meaning} | {methods[one.calibration]} |")
     return "\n".join([*lines, "", "Bold: written when no precision is named."])
 
 

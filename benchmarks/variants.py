@@ -27,7 +27,7 @@ import _results
 from backbones import TERMINAL, run_of
 
 import edge_cifar as ec
-from edge_cifar import provenance
+from edge_cifar import model_files, provenance
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.documents.bundle import MANIFEST, Artifact, Bundle
 from edge_cifar.documents.reference import Reference
@@ -36,7 +36,6 @@ from edge_cifar.errors import CheckFailed
 from edge_cifar.parity.comparison import compare
 from edge_cifar.parity.verification import Verification
 from edge_cifar.report import quantities
-from edge_cifar.runtimes import loading
 from edge_cifar.storage import files
 
 # Accuracy is taken by verifying: bench needs a few images only to see that what it times answers.
@@ -109,7 +108,7 @@ def measure(run: Run, folder: Path, images: int | None, seconds: float) -> dict[
 
 def against_the_original(outcome: Verification, artifact: Artifact, reference: Reference) -> Verification:
     """The outcome of an artifact whose weights were trained again, its figures against the run's own model."""
-    answers = loading.load(artifact.path).predict(reference.images)
+    answers = model_files.load(artifact.path).predict(reference.images)
     return replace(outcome, comparison=compare(reference, answers, outcome.tolerance.margin))
 
 

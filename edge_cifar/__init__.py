@@ -23,7 +23,7 @@ TYPE_CHECKING = False
 if TYPE_CHECKING:
     from typing import Any
 
-    from edge_cifar.runtimes.loading import load
+    from edge_cifar.model_files import load
     from edge_cifar.steps.bench import bench
     from edge_cifar.steps.export import export
     from edge_cifar.steps.predict import predict
@@ -41,7 +41,7 @@ __all__ = ["__version__", "bench", "export", "load", "predict", "report", "train
 _HOMES = {
     "bench": "edge_cifar.steps.bench",
     "export": "edge_cifar.steps.export",
-    "load": "edge_cifar.runtimes.loading",
+    "load": "edge_cifar.model_files",
     "predict": "edge_cifar.steps.predict",
     "report": "edge_cifar.steps.report",
     "train": "edge_cifar.steps.train",

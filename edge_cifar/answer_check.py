@@ -11,12 +11,12 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import input_ranges
+from edge_cifar import input_ranges, model_files
 from edge_cifar.command_line import command_line
 from edge_cifar.evaluation import scores
 from edge_cifar.evaluation.variety import variety
 from edge_cifar.pixels import Setup
-from edge_cifar.runtimes import Runtime, loading
+from edge_cifar.runtimes import Runtime
 
 # So few answers may well be the same; so many pictures are kept to try other ranges on.
 _FEWEST_ALIKE = 3
@@ -98,6 +98,6 @@ class AnswerCheck:
         return f"{low:g} to {high:g}"
 
     def _variety_in(self, other: input_ranges.InputRange) -> float:
-        runtime = loading.load(self._path, threads=self._threads, setup=Setup(channel_ranges=other.channels))
+        runtime = model_files.load(self._path, threads=self._threads, setup=Setup(channel_ranges=other.channels))
         answers = np.concatenate([runtime.predict(pixels[None]) for pixels in self._pictures.values()])
         return variety(scores.as_probabilities(answers)[0]) if scores.are_numbers(answers) else 0.0

@@ -8,11 +8,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge_cifar import model_files
 from edge_cifar.answer_check import AnswerCheck
 from edge_cifar.data.pictures import Photograph
 from edge_cifar.errors import BundleError
 from edge_cifar.evaluation import scores
-from edge_cifar.runtimes import Runtime, loading
+from edge_cifar.runtimes import Runtime
 
 # A file that takes images of any size gets a picture whole up to this side; larger ones fill the memory.
 _LARGEST_SIDE = 1024
@@ -105,7 +106,7 @@ class Classifier:
         self.path = path
         self.variant = variant
         self.foreign = foreign
-        self.runtime: Runtime = loading.load(path, threads=threads)
+        self.runtime: Runtime = model_files.load(path, threads=threads)
         self.labels = _named(labels or self.runtime.labels, self.runtime.classes)
         if len(self.labels) != scores.classes(self.runtime.classes):
             raise BundleError(

@@ -1,12 +1,77 @@
-"""A model's size and checksum, be it one file, a folder, or a file with its weights beside it."""
+"""Model files: which runtime runs one, and its size and checksum, be it one file, a folder, or one with weights beside.
+
+All of it follows from the file's format, which is told by its suffix.
+"""
 
 from __future__ import annotations
 
 import hashlib
 from pathlib import Path
 
-from edge_cifar.runtimes import loading
+from edge_cifar import formats
+from edge_cifar.arguments import whole
+from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
+from edge_cifar.pixels import PLAIN, Setup
+from edge_cifar.runtimes import Runtime, RuntimeModule
 from edge_cifar.storage import files
+
+
+def suffixes() -> tuple[str, ...]:
+    """File suffixes that some runtime runs, sorted."""
+    return tuple(sorted(suffix for name in formats.names() for suffix in formats.get(name).suffixes))
+
+
+def is_model(path: Path) -> bool:
+    """Whether a path is that of a model file, by its suffix."""
+    return formats.of_file(path) is not None
+
+
+def runtimes_of(path: Path | str) -> tuple[RuntimeModule, ...]:
+    """The runtimes that run files of a path's suffix, those of devices first; none where nothing runs them."""
+    format_ = formats.of_file(path)
+    return tuple(runtime() for runtime in format_.runtimes.values()) if format_ else ()
+
+
+def runtime_for(path: Path) -> RuntimeModule:
+    """The module that runs a file on this machine.
+
+    Raises:
+        UsageError: no runtime runs files of this suffix.
+        RuntimeUnavailable: those that do cannot run here; the message says why.
+    """
+    candidates = runtimes_of(path)
+    if not candidates:
+        raise UsageError(f"{path} is no model: its name must end in {', '.join(suffixes())}")
+    reasons = []
+    for module in candidates:
+        reason = module.unavailable()
+        if reason is None:
+            return module
+        reasons.append(reason)
+    raise RuntimeUnavailable(f"{path.name} cannot run here: {'; '.join(reasons)}")
+
+
+def load(path: Path | str, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
+    """Load a model file with the runtime that runs it here.
+
+    Args:
+        path: a ``.tflite``, ``.onnx``, ``.keras`` or ``.h5`` file, or a ``.mlpackage`` folder.
+        threads: CPU threads that one inference may use, where the runtime lets one choose.
+        setup: how to run it.
+
+    Raises:
+        UsageError: no runtime runs files of this suffix, or ``threads`` is no positive number.
+        RuntimeUnavailable: those that do cannot run here.
+        BundleError: the file is missing or damaged, or is no image classifier.
+    """
+    path, threads = Path(path), whole("--threads", threads)
+    if threads < 1:
+        raise UsageError(f"--threads must be at least 1; got {threads}")
+    module = runtime_for(path)
+    if not path.exists():
+        raise BundleError(f"no model at {path}")
+    parts(path)
+    return module.load(path, threads=threads, setup=setup)
 
 
 def parts(path: Path) -> tuple[Path, ...]:
@@ -15,8 +80,8 @@ def parts(path: Path) -> tuple[Path, ...]:
     Raises:
         BundleError: one of those is missing or lies elsewhere.
     """
-    beside = next((module.beside for module in loading.takers(path) if hasattr(module, "beside")), None)
-    return (path, *(beside(path) if beside else ()))
+    format_ = formats.of_file(path)
+    return (path, *(format_.companions(path) if format_ else ()))
 
 
 def size_bytes(path: Path) -> int:

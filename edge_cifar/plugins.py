@@ -2,59 +2,54 @@
 
 from __future__ import annotations
 
-import ast
-import contextlib
 import importlib
 import pkgutil
-from pathlib import Path
-from types import ModuleType
-from typing import Any
+from dataclasses import dataclass
+from typing import Generic, TypeVar
 
 from edge_cifar.errors import unknown
 
+Plugin = TypeVar("Plugin")
 
-def names(package: ModuleType) -> tuple[str, ...]:
-    """Names of a package's plugins, sorted, with dashes for underscores.
 
-    A module that is private to the package, and a package in it, hold what the plugins share.
+@dataclass(frozen=True)
+class Registry(Generic[Plugin]):
+    """A package whose every module is a plugin: it defines one object, of one type, under one name.
+
+    What plugins share lies elsewhere, or in a package inside this one.
+
+    Attributes:
+        package: the package's dotted name.
+        kind: what a plugin is, for error messages: ``backbone``, ``format``, ...
+        attribute: the name under which each module defines its object.
+        type: what that object is.
     """
-    found = (module.name for module in pkgutil.iter_modules(package.__path__) if not module.ispkg)
-    return tuple(sorted(name.replace("_", "-") for name in found if not name.startswith("_")))
 
+    package: str
+    kind: str
+    attribute: str
+    type: type[Plugin]
 
-def load(package: ModuleType, name: str, kind: str) -> ModuleType:
-    """Import one plugin.
+    def names(self) -> tuple[str, ...]:
+        """Names of the plugins, sorted, with dashes for underscores; none of them is imported."""
+        modules = pkgutil.iter_modules(importlib.import_module(self.package).__path__)
+        return tuple(sorted(module.name.replace("_", "-") for module in modules if not module.ispkg))
 
-    The listing is checked before the import, so that an ImportError raised inside a plugin
-    surfaces as what it is and is not mistaken for an unknown name.
+    def get(self, name: str) -> Plugin:
+        """Import one plugin.
 
-    Args:
-        package: the package that holds the plugins.
-        name: the plugin's name, with dashes.
-        kind: what the plugin is, for the error message ("backbone", "format", ...).
+        The listing is checked before the import, so that an ImportError raised inside a plugin
+        surfaces as what it is and is not mistaken for an unknown name.
 
-    Raises:
-        UsageError: no plugin has that name; the message suggests the nearest.
-    """
-    known = names(package)
-    if name not in known:
-        raise unknown(kind, name, known)
-    return importlib.import_module(f"{package.__name__}.{name.replace('-', '_')}")
-
-
-def constants(package: ModuleType, name: str) -> dict[str, Any]:
-    """The constants that a plugin's source spells out, by name: what is said of it where importing it would take long.
-
-    Args:
-        package: the package that holds the plugins.
-        name: the name of one of them, with dashes.
-    """
-    (folder,) = package.__path__
-    source = Path(folder, f"{name.replace('-', '_')}.py").read_text(encoding="utf-8")
-    found: dict[str, Any] = {}
-    for statement in ast.parse(source).body:
-        target = statement.targets[0] if isinstance(statement, ast.Assign) else getattr(statement, "target", None)
-        if isinstance(target, ast.Name) and isinstance(statement, ast.Assign | ast.AnnAssign) and statement.value:
-            with contextlib.suppress(ValueError):  # computed when it is imported
-                found[target.id] = ast.literal_eval(statement.value)
-    return found
+        Raises:
+            UsageError: no plugin has that name; the message suggests the nearest.
+            TypeError: its module does not define what a plugin of this package has to.
+        """
+        known = self.names()
+        if name not in known:
+            raise unknown(self.kind, name, known)
+        module = importlib.import_module(f"{self.package}.{name.replace('-', '_')}")
+        plugin = getattr(module, self.attribute, None)
+        if not isinstance(plugin, self.type):
+            raise TypeError(f"{module.__name__} defines no {self.attribute} that is a {self.type.__name__}")
+        return plugin

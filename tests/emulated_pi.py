@@ -29,10 +29,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import machine, packages, provenance
+from edge_cifar import machine, model_files, packages, provenance
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.reference import Reference
-from edge_cifar.runtimes import loading
 from edge_cifar.steps.remote import wheel
 from edge_cifar.storage import files
 
@@ -48,13 +47,13 @@ from pathlib import Path
 import numpy as np
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.reference import Reference
-from edge_cifar.runtimes import loading
+from edge_cifar import model_files
 
 bundle = Bundle.open(Path(sys.argv[1]))
 images = Reference.read(bundle.reference_path).first(int(sys.argv[2])).images
 answers = {}
 for artifact in bundle.artifacts:
-    answers[str(artifact.variant)] = loading.load(artifact.path).predict(images)
+    answers[str(artifact.variant)] = model_files.load(artifact.path).predict(images)
 np.savez(sys.argv[3], **answers)
 """
 # What the emulation may be asked that is no time.
@@ -174,7 +173,7 @@ def examine(pi: Pi, folder: Path, source: Path, images: int) -> dict[str, Any]:
 
 def travelling(bundle: Bundle, folder: Path) -> Bundle:
     """A copy of a bundle without its Core ML packages, which a Pi could only evaluate slowly in NumPy."""
-    kept = [artifact for artifact in bundle.artifacts if loading.runtime_for(artifact.path).DEVICE]
+    kept = [artifact for artifact in bundle.artifacts if model_files.runtime_for(artifact.path).DEVICE]
     folder.mkdir()
     for path in (bundle.reference_path, *(artifact.path for artifact in kept)):
         shutil.copy(path, folder)
@@ -190,7 +189,7 @@ def compare(bundle: Bundle, answers: Path, images: int) -> list[dict[str, Any]]:
     with np.load(answers, allow_pickle=False) as there:
         for artifact in bundle.artifacts:
             variant = str(artifact.variant)
-            here = loading.load(artifact.path).predict(asked)
+            here = model_files.load(artifact.path).predict(asked)
             difference = float(np.abs(there[variant] - here).max())
             agreement = float((there[variant].argmax(axis=1) == here.argmax(axis=1)).mean())
             holds = {"fp32": difference <= FP32_WITHIN, "int8": agreement >= INT8_AGREEMENT}

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, Protocol
 
-from edge_cifar import plugins
 from edge_cifar.errors import unknown
+from edge_cifar.plugins import Registry
 from edge_cifar.recipe import Recipe
 
 # Keras carries no types: `keras` is the namespace of Keras 3 or of tf_keras, tensors and models are Any.
@@ -95,9 +94,12 @@ class Backbone:
         return self.recipes[name]
 
 
+_REGISTRY = Registry("edge_cifar.backbones", "backbone", "BACKBONE", Backbone)
+
+
 def names() -> tuple[str, ...]:
     """Names of all backbones, by file."""
-    return plugins.names(sys.modules[__name__])
+    return _REGISTRY.names()
 
 
 def get(name: str) -> Backbone:
@@ -106,5 +108,4 @@ def get(name: str) -> Backbone:
     Raises:
         UsageError: there is none; the message suggests the nearest.
     """
-    backbone: Backbone = plugins.load(sys.modules[__name__], name, "backbone").BACKBONE
-    return backbone
+    return _REGISTRY.get(name)

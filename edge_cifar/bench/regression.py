@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
+from edge_cifar import model_files
 from edge_cifar.bench.result import SCHEMA, correctness
 from edge_cifar.errors import BundleError
 from edge_cifar.evaluation.metrics import Z_95
 from edge_cifar.evaluation.paired import paired_drop
-from edge_cifar.runtimes import loading
 from edge_cifar.storage import files
 
 _ACCURACY_POINTS = 0.5
@@ -136,8 +136,8 @@ def _key(row: Row) -> tuple[Any, ...]:
 
 
 def _default_backend(path: str) -> str | None:
-    found = loading.takers(path)
-    return str(found[0].BACKENDS[0]) if found else None
+    found = model_files.runtimes_of(path)
+    return found[0].BACKENDS[0] if found else None
 
 
 def _name(row: Row) -> str:

@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from types import ModuleType
 
-from edge_cifar import model_files
+from edge_cifar import formats, model_files
 from edge_cifar.bench.evaluation_set import EvaluationSet
 from edge_cifar.documents.bundle import Artifact
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
 from edge_cifar.pixels import Layout, Range
-from edge_cifar.runtimes import loading
+from edge_cifar.runtimes import RuntimeModule
 from edge_cifar.variant import Variant
 
 # In place of a backend's name: every one that this machine has.
@@ -112,16 +111,16 @@ def contradiction(subject: Subject, input_shape: tuple[int, ...], classes: int) 
     return None
 
 
-def timed_runtime(path: Path) -> ModuleType:
+def timed_runtime(path: Path) -> RuntimeModule:
     """The runtime module whose latency on this machine says something.
 
     Raises:
         UsageError: no runtime runs files of this suffix.
         RuntimeUnavailable: none can here; a reference evaluator does not count, its speed says nothing.
     """
-    candidates = [module for module in loading.takers(path) if _timed(module)]
+    candidates = [module for module in model_files.runtimes_of(path) if module.TIMED]
     if not candidates:
-        raise UsageError(f"{path} is no model: its name must end in {', '.join(loading.suffixes())}")
+        raise UsageError(f"{path} is no model: its name must end in {', '.join(model_files.suffixes())}")
     reasons = [module.unavailable() for module in candidates]
     for module, reason in zip(candidates, reasons, strict=True):
         if reason is None:
@@ -129,7 +128,7 @@ def timed_runtime(path: Path) -> ModuleType:
     raise RuntimeUnavailable("; ".join(reason for reason in reasons if reason))
 
 
-def backends(module: ModuleType, asked: Sequence[str]) -> tuple[str, ...]:
+def backends(module: RuntimeModule, asked: Sequence[str]) -> tuple[str, ...]:
     """Those of a runtime's backends that a user asks for; the default one where none of them is its own.
 
     Args:
@@ -138,21 +137,12 @@ def backends(module: ModuleType, asked: Sequence[str]) -> tuple[str, ...]:
     """
     if list(asked) == [ALL]:
         return tuple(name for name in module.BACKENDS if module.unavailable(name) is None)
-    return tuple(name for name in module.BACKENDS if name in asked) or tuple(module.BACKENDS[:1])
+    return tuple(name for name in module.BACKENDS if name in asked) or module.BACKENDS[:1]
 
 
 def known_backends() -> tuple[str, ...]:
     """Names of every timed runtime's backends, each once."""
-    return tuple(dict.fromkeys(name for module in loading.modules() if _timed(module) for name in module.BACKENDS))
-
-
-def runtime_name(module: ModuleType) -> str:
-    """How the command line calls a runtime module."""
-    return module.__name__.rpartition(".")[2].replace("_", "-")
-
-
-def _timed(module: ModuleType) -> bool:
-    return hasattr(module, "LIBRARY")
+    return tuple(dict.fromkeys(name for _, module in formats.runtimes() if module.TIMED for name in module.BACKENDS))
 
 
 def stored(path: Path) -> tuple[int | None, str | None]:
@@ -166,4 +156,4 @@ def stored(path: Path) -> tuple[int | None, str | None]:
 
 def is_keras(path: Path) -> bool:
     """Whether a path is that of a Keras model, by its suffix."""
-    return any(runtime_name(module) == KERAS for module in loading.takers(path))
+    return (format_ := formats.of_file(path)) is not None and KERAS in format_.runtimes

@@ -27,18 +27,16 @@ import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from types import ModuleType
 from typing import Any, TextIO
 
 import numpy as np
 
-import edge_cifar.runtimes
-from edge_cifar import packages, plugins
+from edge_cifar import formats, packages
 from edge_cifar.bench import timing
 from edge_cifar.errors import EdgeCifarError, RuntimeUnavailable
 from edge_cifar.pixels import PLAIN, Images, Setup
 from edge_cifar.processes import memory
-from edge_cifar.runtimes import Runtime
+from edge_cifar.runtimes import Runtime, RuntimeModule
 from edge_cifar.storage import archives, strict_json
 
 Answer = dict[str, Any]
@@ -47,7 +45,7 @@ Answer = dict[str, Any]
 class Worker:
     """One artifact in one runtime, from import to predictions."""
 
-    _module: ModuleType
+    _module: RuntimeModule
     _path: Path
     _threads: int
     _setup: Setup = PLAIN
@@ -73,7 +71,7 @@ class Worker:
     def _start(self, runtime: str) -> Answer:
         own_cost_ns = timing.own_cost()
         start = time.perf_counter()
-        self._module = plugins.load(edge_cifar.runtimes, runtime, "runtime")
+        self._module = formats.runtime(runtime)
         # Imported here, so that neither load time nor the artifact's memory counts it.
         packages.require(self._module.LIBRARY, "device" if self._module.DEVICE else "train")
         import_ms = _milliseconds_since(start)
@@ -135,8 +133,7 @@ class Worker:
         return {"images": len(probabilities)}
 
     def _loaded(self) -> Runtime:
-        runtime: Runtime = self._module.load(self._path, threads=self._threads, setup=self._setup)
-        return runtime
+        return self._module.load(self._path, threads=self._threads, setup=self._setup)
 
     def _image(self, images: str | None) -> Images:
         """The first image of the data where it fits the artifact, otherwise a fixed one of noise."""

@@ -7,28 +7,25 @@ import traceback
 
 import click
 
-import edge_cifar.cli.commands
-from edge_cifar import plugins
 from edge_cifar.cli.output import echo
 from edge_cifar.errors import EdgeCifarError, UsageError, unknown
+from edge_cifar.plugins import Registry
 from edge_cifar.processes import allocator
 
 # They train or convert in the command's own process.
 _HEAVY = ("demo", "export", "train")
+
+COMMANDS = Registry("edge_cifar.cli.commands", "command", "command", click.Command)
 
 
 class LazyGroup(click.Group):
     """A group whose commands are the modules of :mod:`edge_cifar.cli.commands`, imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(plugins.names(edge_cifar.cli.commands))
+        return list(COMMANDS.names())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        if cmd_name not in plugins.names(edge_cifar.cli.commands):
-            return None
-        command = plugins.load(edge_cifar.cli.commands, cmd_name, "command").command
-        assert isinstance(command, click.Command)
-        return command
+        return COMMANDS.get(cmd_name) if cmd_name in COMMANDS.names() else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]

@@ -2,28 +2,30 @@
 
 from __future__ import annotations
 
-import importlib
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from typing import Any, Literal, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
 
-from edge_cifar import plugins
-
 Command = TypeVar("Command", bound=Callable[..., Any])
 
 
-def completing(package: str, *, folders: bool = False) -> Callable[..., list[CompletionItem]]:
-    """Shell completion by the names of what a package holds, and by those of folders."""
+def completing(names: Callable[[], Iterable[str]], *, folders: bool = False) -> Callable[..., list[CompletionItem]]:
+    """Shell completion by names, and by those of folders."""
 
     def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        names = plugins.names(importlib.import_module(package))
-        found = [CompletionItem(name) for name in names if name.startswith(incomplete)]
+        found = [CompletionItem(name) for name in names() if name.startswith(incomplete)]
         # The shell takes the folders where no name fits.
         return [CompletionItem(incomplete, type="dir"), *found] if folders else found
 
     return complete
+
+
+def _data_sets() -> tuple[str, ...]:
+    from edge_cifar.data import sets
+
+    return sets.names()
 
 
 def data_set(help: str, default: str | None = "cifar10") -> Callable[[Command], Command]:
@@ -33,7 +35,7 @@ def data_set(help: str, default: str | None = "cifar10") -> Callable[[Command], 
         default=default,
         show_default=True,
         metavar="NAME|FOLDER",
-        shell_complete=completing("edge_cifar.data.sets", folders=True),
+        shell_complete=completing(_data_sets, folders=True),
         help=help,
     )
 

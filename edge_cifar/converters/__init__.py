@@ -1,45 +1,21 @@
-"""Formats: one module each, all writing a trained Keras model as a file that runs without Keras.
+"""Converters: one module a format, all writing a trained Keras model as a file that runs without Keras.
 
-A converter module defines
-
-    PRECISIONS     precision -> one line of description
-    DEFAULT        precisions written when none is named
-    SUFFIX         of the files it writes, as the format's runtime has it
-    PACKAGES       top-level modules it needs beside TensorFlow and Keras
-    USE            how its files are run on the platforms they are for, for the model card
-    CALIBRATED     precisions that read the ranges of activations from calibration images
-    CORRECTED      precisions that take only means from them, to correct what coarse weights shift
-    METHODS        ways of setting those ranges that it knows
-    SELECTIVE      precisions in which chosen layers can be left in floats
-    convert(model, precision, *, labels, calibration, metadata, path, options) -> dict
-                   writes one variant and returns facts for the manifest: input, output, ...
-
-and, where it calibrates,
-
-    observed(model, precision, *, labels, calibration, path, options) -> dict or None
-                   writes the network in floats that the calibration images were shown to, and returns what they
-                   gave: by the name of a value, ``image`` for the pixels, its least and its largest number. None
-                   where ranges follow from more than these
-
-``model`` takes float32 ``[N, H, W, 3]`` raw pixels in 0..255 and gives softmax probabilities;
-rescaling and resizing are layers of it, so that they travel with the artifact.
+See :class:`Converter`.
 """
 
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, Protocol
 
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-# How a range follows from the values seen: all of them; all but the outermost few; the range that
-# loses the least information (relative entropy between the values and their quantized form).
-METHODS = ("min-max", "percentile", "entropy")
+    from edge_cifar.pixels import Range
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -70,7 +46,9 @@ class Calibration:
         images: uint8 ``[N, H, W, 3]``, raw RGB in 0..255.
         indices: int64 ``[N]``, their places in the training split.
         seed: that drew them.
-        method: how ranges follow from them, one of :data:`METHODS`.
+        method: how a range follows from the values seen: ``min-max`` takes all of them, ``percentile`` all but the
+            outermost few, ``entropy`` the range that loses the least information (relative entropy between the values
+            and their quantized form).
     """
 
     images: NDArray[np.uint8]
@@ -97,3 +75,65 @@ class Calibration:
             "method": self.method,
             "bias_correction": True,
         }
+
+
+class Converter(Protocol):
+    """A module that writes the files of a format.
+
+    ``model`` takes float32 ``[N, H, W, 3]`` raw pixels in 0..255 and gives softmax probabilities; rescaling and
+    resizing are layers of it, so that they travel with the artifact.
+    """
+
+    def convert(
+        self,
+        model: Any,
+        precision: str,
+        *,
+        labels: Sequence[str],
+        calibration: Calibration,
+        metadata: Mapping[str, str],
+        path: Path,
+        options: Options = AS_THEY_COME,
+    ) -> dict[str, Any]:
+        """Write one variant.
+
+        Args:
+            model: a Keras model in float32.
+            precision: one of the format's.
+            labels: class names, kept in the file.
+            calibration: training images, for a precision that looks at some.
+            metadata: kept in the file beside the labels.
+            path: where to write.
+            options: what else may be asked.
+
+        Returns:
+            Facts for the manifest: input, output, calibration, ...
+
+        Raises:
+            UsageError: the options do not fit the precision.
+            ConversionError: the format cannot hold the model.
+            MissingPackage: a package is not installed.
+        """
+        ...
+
+    def observed(
+        self,
+        model: Any,
+        precision: str,
+        *,
+        labels: Sequence[str],
+        calibration: Calibration,
+        path: Path,
+        options: Options = AS_THEY_COME,
+    ) -> dict[str, Range] | None:
+        """Write the network in floats that the calibration images were shown to.
+
+        Args:
+            model, precision, labels, calibration, options: as for :meth:`convert`.
+            path: where to write.
+
+        Returns:
+            By the name of a value, ``image`` for the pixels, its least and its largest number on the images; None where
+            the precision's ranges follow from more than these, or from nothing.
+        """
+        ...

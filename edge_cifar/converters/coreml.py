@@ -21,27 +21,10 @@ from edge_cifar.converters.shared import tf_graph
 from edge_cifar.errors import UsageError, unknown
 from edge_cifar.pixels import Range
 from edge_cifar.processes import output_capture
-from edge_cifar.runtimes import coreml as runtime
 from edge_cifar.storage import files, strict_json
 
-SUFFIX = runtime.SUFFIX
-PACKAGES = ("coremltools",)
-USE = """Drag the package into an Xcode project. It takes an image and answers with labels, so that Vision's
-`VNCoreMLRequest` can crop and scale a camera's frames for it; `manifest.json` tells the system it needs, under
-`deployment_target`."""
-PRECISIONS: Mapping[str, str] = {
-    "fp32": "weights and activations in 32-bit floats; keeps off the Neural Engine",
-    "fp16": "weights and activations in 16-bit floats, what Apple's processors compute in",
-    "int8": "weights in 8 bits per channel, activations in 8 bits, calibrated; from iOS 17",
-    "w8": "weights in 8 bits per channel, activations in 16-bit floats",
-    "w6": "weights from palettes of 64 values, biases corrected, activations in 16-bit floats",
-    "w4": "weights in blocks of 4-bit integers from iOS 18, from palettes of 16 values before, biases corrected",
-}
-DEFAULT = ("fp32", "fp16", "w8")
-CALIBRATED = ("int8",)
-CORRECTED = ("w6", "w4")
-SELECTIVE: tuple[str, ...] = ()
-METHODS = ("min-max",)
+_CALIBRATED = ("int8",)
+_CORRECTED = ("w6", "w4")
 
 _EXTRA = "convert"
 # Systems that a package can be made for, by name, and which of Core ML's generations each is.
@@ -77,7 +60,7 @@ def convert(
 
     Args:
         model: a Keras model in float32.
-        precision: one of :data:`PRECISIONS`.
+        precision: one of the format's.
         labels: class names, which the program answers with.
         calibration: training images for ``int8``, ``w6`` and ``w4``; the others need none.
         metadata: kept in the package beside the labels.
@@ -100,10 +83,10 @@ def convert(
     try:
         with output_capture.captured() as chatter:
             start = program = _in_floats(coremltools, model, precision, system, labels)
-            if precision in CALIBRATED:
+            if precision in _CALIBRATED:
                 program = _coreml_activations.quantized(coremltools, program, _seen(model, start, system, calibration))
             program = _compressed(coremltools, program, precision, TARGETS[system])
-            if precision in CORRECTED:
+            if precision in _CORRECTED:
                 program = _coreml_bias.corrected(program, start, _seen(model, start, system, calibration))
     except Exception as error:
         # coremltools raises whatever its passes raise, down to bare Exception.
@@ -138,13 +121,13 @@ def observed(
 
     Args:
         model: the Keras model.
-        precision: one of :data:`CALIBRATED`.
+        precision: one of the format's, calibrated.
         labels: class names.
         calibration: the images.
         path: where to write the program.
         options: the deployment target.
     """
-    if precision not in CALIBRATED:
+    if precision not in _CALIBRATED:
         return None
     system = target(precision, options.deployment_target)
     with output_capture.captured():
@@ -171,11 +154,11 @@ def _seen(model: Any, program: Any, system: str, calibration: Calibration) -> _c
 
 def _calibration(calibration: Calibration, precision: str) -> dict[str, Any] | None:
     """What the manifest says of the images that a precision looked at."""
-    if precision in CALIBRATED:
+    if precision in _CALIBRATED:
         # Weights of 8 bits with a scale a channel are so near that their biases have nothing to correct.
         return {**calibration.facts(), "bias_correction": False}
     # Means need no method by which ranges follow.
-    return {**calibration.facts(), "method": None} if precision in CORRECTED else None
+    return {**calibration.facts(), "method": None} if precision in _CORRECTED else None
 
 
 def _program(coremltools: Any, model: Any, floats: str, system: str, labels: Sequence[str]) -> Any:
@@ -207,7 +190,7 @@ def target(precision: str, named: str | None) -> str:
     """The system that a package is made for.
 
     Args:
-        precision: one of :data:`PRECISIONS`.
+        precision: one of the format's.
         named: one of :data:`TARGETS`; None for iOS 16, or the first that has the precision.
 
     Raises:

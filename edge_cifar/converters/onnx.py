@@ -14,25 +14,9 @@ from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _onnx_quan
 from edge_cifar.converters.shared import tf_graph
 from edge_cifar.pixels import Range
 from edge_cifar.processes import output_capture
-from edge_cifar.runtimes import onnxruntime as runtime
 from edge_cifar.storage import files, scratch
 
-SUFFIX = runtime.SUFFIX
-PACKAGES = ("tf2onnx", "onnx", "onnxruntime")
-USE = """With ONNX Runtime, from Python (`onnxruntime`), C++, Java or C#, and in a browser (`onnxruntime-web`). The
-input is the picture's RGB values in 0..255, as float32, any number of pictures at once."""
-PRECISIONS: Mapping[str, str] = {
-    "fp32": "weights and activations in 32-bit floats",
-    "fp16": "weights and activations in 16-bit floats, half the size; slower on CPUs",
-    "dynamic": "weights in 8 bits, activations quantized as they come; slow on CPUs",
-    "int8": "weights in 8 bits per channel, activations in 8 bits, calibrated (QDQ)",
-    "int8-qat": "as int8, the weights trained for it first",
-}
-DEFAULT = ("fp32", "fp16", "int8")
-CALIBRATED = ("int8", "int8-qat")
-CORRECTED: tuple[str, ...] = ()
-SELECTIVE = ("int8",)
-METHODS = ("min-max", "percentile", "entropy")
+_CALIBRATED = ("int8", "int8-qat")
 
 # With 18 tf2onnx leaves a transpose more than with 17; nothing newer is used by a classifier.
 OPSET = 17
@@ -56,7 +40,7 @@ def convert(
 
     Args:
         model: a Keras model in float32.
-        precision: one of :data:`PRECISIONS`.
+        precision: one of the format's.
         labels: class names, kept in the file's metadata.
         calibration: training images for ``int8``; the others need none.
         metadata: kept in the file beside the labels.
@@ -75,7 +59,7 @@ def convert(
     try:
         with output_capture.captured() as chatter:
             fp32 = _fp32(onnx, model)
-            if precision in CALIBRATED:
+            if precision in _CALIBRATED:
                 graph = _onnx_quantization.quantized(model, fp32, calibration, options)
             else:
                 graph = _PASSES[precision](onnx, fp32)
@@ -94,7 +78,7 @@ def convert(
             "type": "float32",
         },
         "output": {"name": tf_graph.OUTPUT, "shape": [_BATCH_DIMENSION, len(labels)], "type": "float32"},
-        "calibration": calibration.facts() if precision in CALIBRATED else None,
+        "calibration": calibration.facts() if precision in _CALIBRATED else None,
         **({"kept_float": list(options.keep_float)} if options.keep_float else {}),
         "opset": OPSET,
     }
@@ -113,13 +97,13 @@ def observed(
 
     Args:
         model: the Keras model.
-        precision: one of :data:`CALIBRATED`.
+        precision: one of the format's, calibrated.
         labels: not needed.
         calibration: the images, and how ranges follow from them: these are the ranges that follow.
         path: where to write the graph.
         options: not needed.
     """
-    if precision not in CALIBRATED:
+    if precision not in _CALIBRATED:
         return None
     with output_capture.captured():
         fp32 = _fp32(packages.require("onnx", _EXTRA), model)

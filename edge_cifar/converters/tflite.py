@@ -12,27 +12,9 @@ from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _tflite_qu
 from edge_cifar.converters.shared import tf_graph
 from edge_cifar.pixels import Range
 from edge_cifar.processes import output_capture
-from edge_cifar.runtimes import litert
 from edge_cifar.storage import files
 
-SUFFIX = litert.SUFFIX
-PACKAGES = ()
-USE = """On Android with LiteRT; on a Raspberry Pi or a PC with the Python package `ai-edge-litert`. The input is
-the picture's RGB values in 0..255, as float32; for `int8` and `int8-qat` the bytes themselves, whose answers are bytes
-too: divide them by 256."""
-PRECISIONS: Mapping[str, str] = {
-    "fp32": "weights and activations in 32-bit floats",
-    "fp16": "weights in 16-bit floats, half the size; computed in 32 bits on CPUs",
-    "dynamic": "weights in 8 bits, activations quantized as they come; slow on depthwise networks",
-    "int8": "weights in 8 bits per channel, activations in 8 bits, calibrated; takes and gives bytes",
-    "int8-qat": "as int8, the weights and the ranges trained for it first",
-    "int16x8": "weights in 8 bits, activations in 16 bits, calibrated; for DSPs, slow on CPUs",
-}
-DEFAULT = ("fp32", "fp16", "int8")
-CALIBRATED = ("int8", "int16x8")
-CORRECTED: tuple[str, ...] = ()
-SELECTIVE = ("int8",)
-METHODS = ("min-max",)
+_CALIBRATED = ("int8", "int16x8")
 
 _TRAINED = "int8-qat"
 _BYTES = ("int8", _TRAINED)
@@ -52,7 +34,7 @@ def convert(
 
     Args:
         model: a Keras model in float32.
-        precision: one of :data:`PRECISIONS`.
+        precision: one of the format's.
         labels: class names, kept in the file's metadata.
         calibration: training images for ``int8`` and ``int16x8``; the others need none.
         metadata: kept in the file beside the labels.
@@ -100,13 +82,13 @@ def observed(
 
     Args:
         model: the Keras model.
-        precision: one of :data:`CALIBRATED`.
+        precision: one of the format's, calibrated.
         labels: not needed.
         calibration: the images.
         path: where to write the flatbuffer.
         options: as for :func:`convert`.
     """
-    if precision not in CALIBRATED:
+    if precision not in _CALIBRATED:
         return None
     tensorflow = packages.require_tensorflow()
     with output_capture.captured():
@@ -122,14 +104,14 @@ def _calibration_facts(precision: str, calibration: Calibration) -> dict[str, An
     if precision == _TRAINED:
         # Ranges start there and then follow the training; the biases were trained with the rounding.
         return {**calibration.facts(), "method": "moving average", "bias_correction": False}
-    return calibration.facts() if precision in CALIBRATED else None
+    return calibration.facts() if precision in _CALIBRATED else None
 
 
 def _flatbuffer(tensorflow: Any, model: Any, precision: str, calibration: Calibration, options: Options) -> bytes:
     if precision == _TRAINED:
         assert options.trained is not None
         return options.trained.read_bytes()
-    if precision in CALIBRATED:
+    if precision in _CALIBRATED:
         return _tflite_quantization.quantized(
             tensorflow, model, precision, calibration, options, lambda start: _fp32(tensorflow, start)
         )

@@ -5,11 +5,8 @@ from __future__ import annotations
 import dataclasses
 import os
 from pathlib import Path
-from types import ModuleType
 
-import edge_cifar.data.sets
-from edge_cifar import plugins
-from edge_cifar.data import Dataset, Split, checksum, image_folder, places
+from edge_cifar.data import Dataset, Split, checksum, image_folder, places, sets
 from edge_cifar.data.splits import balanced_indices
 from edge_cifar.errors import UsageError
 from edge_cifar.progress import SILENT, Progress
@@ -62,7 +59,7 @@ def load(
 
 def is_folder(name: str) -> bool:
     """Whether a data set's name is the path of a folder, rather than that of a registered set."""
-    if name in plugins.names(edge_cifar.data.sets):
+    if name in sets.names():
         return False
     return _is_path(name) or Path(name).is_dir()
 
@@ -74,17 +71,8 @@ def _is_path(name: str) -> bool:
 
 def at_hand(name: str) -> bool:
     """Whether a data set can be loaded without a download. A folder of images is never downloaded."""
-    published = None if is_folder(name) else getattr(module_of(name), "PUBLISHED", None)
+    published = None if is_folder(name) else sets.get(name).published
     return published is None or places.find(published) is not None
-
-
-def module_of(name: str) -> ModuleType:
-    """The module of a registered set.
-
-    Raises:
-        UsageError: there is none of that name.
-    """
-    return plugins.load(edge_cifar.data.sets, name, "data set")
 
 
 def _load(
@@ -101,8 +89,7 @@ def _load(
         )
     if image_size is not None:
         raise UsageError(f"the images of {name} have a size of their own; --image-size is for a folder of pictures")
-    dataset: Dataset = module_of(name).load(data_dir=data_dir, seed=seed, progress=progress)
-    return dataset
+    return sets.get(name).load(data_dir=data_dir, seed=seed, progress=progress)
 
 
 def _limited(dataset: Dataset, limit: int, seed: int) -> Dataset:

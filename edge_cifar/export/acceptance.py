@@ -15,6 +15,7 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_cifar import model_files
 from edge_cifar.data import Split
 from edge_cifar.documents.bundle import Artifact, Bundle
 from edge_cifar.documents.reference import Reference
@@ -25,7 +26,6 @@ from edge_cifar.parity.processes import Answers, Question, Refusal, Workers
 from edge_cifar.parity.tolerances import Tolerance, tolerance_for
 from edge_cifar.parity.verification import Verification
 from edge_cifar.parity.verify import verdicts
-from edge_cifar.runtimes import loading
 from edge_cifar.variant import Variant
 
 # Below this the interval of the loss is wider than any loss worth rejecting.
@@ -214,7 +214,7 @@ class Acceptance:
 def _on_device(path: Path) -> bool:
     """Whether a file runs here as it does on a device, and not on a reference evaluator or not at all."""
     try:
-        return bool(loading.runtime_for(path).DEVICE)
+        return bool(model_files.runtime_for(path).DEVICE)
     except (RuntimeUnavailable, UsageError):
         return False
 

@@ -49,8 +49,7 @@ def advice(rejected: Sequence[Mapping[str, Any]], about: Sequence[Mapping[str, A
 
 def calibrated(variant: Variant) -> bool:
     """Whether images of the training set say how a variant is quantized."""
-    converter = plan.converter(variant.format)
-    return plan.converted_as(variant) in (*converter.CALIBRATED, *converter.CORRECTED)
+    return plan.precision_of(variant).calibration is not None
 
 
 def _for_losses(losses: Sequence[tuple[Variant, set[str]]]) -> Iterator[str]:

@@ -9,10 +9,9 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import packages
+from edge_cifar import formats, packages
 from edge_cifar.compression.exchange import QAT
 from edge_cifar.documents.bundle import Artifact, Bundle
-from edge_cifar.export import plan
 from edge_cifar.export.acceptance import Acceptance, Check, Outcome
 from edge_cifar.export.mixed_precision import Mender
 from edge_cifar.export.options import mendable
@@ -85,7 +84,7 @@ def collect(
             unwritten[variant] = str(conversion.reason)
             progress.say(f"[{next(count)}/{len(variants)}] {variant}: not converted")
             continue
-        path = bundle.path / f"{variant}{plan.converter(variant.format).SUFFIX}"
+        path = bundle.path / f"{variant}{formats.get(variant.format).suffix}"
         running[acceptance.workers.submit(acceptance.check, variant, path)] = conversion, path
         for done in [future for future in running if future.done()]:
             settle(*running.pop(done), done.result())
@@ -147,7 +146,7 @@ def _artifact(variant: Variant, checked: _Checked, source: Source, compressed: b
     if compressed:
         # Zeros and repeated values show in no other figure.
         facts["gzip_bytes"] = files.gzip_bytes(path)
-    versions = packages.versions("keras", "tensorflow", *plan.converter(variant.format).PACKAGES)
+    versions = packages.versions("keras", "tensorflow", *formats.get(variant.format).packages)
     written = Artifact(
         path=path,
         variant=variant,

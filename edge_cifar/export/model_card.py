@@ -5,11 +5,10 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from typing import Any
 
-import edge_cifar.data.sets
-from edge_cifar import backbones, plugins
+from edge_cifar import backbones, formats
+from edge_cifar.data import sets
 from edge_cifar.data.loading import is_folder
 from edge_cifar.documents.bundle import Artifact
-from edge_cifar.export import plan
 
 
 def card(
@@ -83,15 +82,14 @@ def _start(record: Mapping[str, Any]) -> str:
 
 
 def _uses(artifacts: Sequence[Artifact]) -> str:
-    formats = dict.fromkeys(artifact.variant.format for artifact in artifacts)
-    return "\n\n".join(f"**{name}.** {plan.converter(name).USE}" for name in formats)
+    names = dict.fromkeys(artifact.variant.format for artifact in artifacts)
+    return "\n\n".join(f"**{name}.** {formats.get(name).usage}" for name in names)
 
 
 def _licence_of(data: str) -> str:
     if is_folder(data):
         return "a folder of your own; what its pictures allow, only you can know."
-    licence: str = plugins.load(edge_cifar.data.sets, data, "data set").LICENCE
-    return licence.replace("\n", "\n  ")
+    return sets.get(data).licence.replace("\n", "\n  ")
 
 
 def _licence_of_weights(record: Mapping[str, Any]) -> str:

@@ -6,8 +6,8 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from edge_cifar import formats
 from edge_cifar.compression.exchange import CLUSTERED, PRUNED
-from edge_cifar.converters import METHODS, coreml
 from edge_cifar.errors import UsageError, unknown
 from edge_cifar.export import plan
 from edge_cifar.variant import Variant
@@ -68,8 +68,10 @@ class Settings:
         """
         if self.calibration_images < 1:
             raise UsageError(f"calibration needs at least one image, not {self.calibration_images}")
-        if self.calibration_method not in METHODS:
-            raise unknown("calibration method", self.calibration_method, METHODS)
+        every = [formats.get(name) for name in formats.exported()]
+        methods = tuple(dict.fromkeys(method for format_ in every for method in format_.calibration_methods))
+        if self.calibration_method not in methods:
+            raise unknown("calibration method", self.calibration_method, methods)
         if not (math.isfinite(self.max_drop) and self.max_drop >= 0):
             raise UsageError(f"--max-drop is a number of percentage points, 0 or more, not {self.max_drop:g}")
         if self.reference_images is not None and self.reference_images < 1:
@@ -94,24 +96,27 @@ class Settings:
                 leave layers in floats.
         """
         for variant in variants:
-            module = plan.converter(variant.format)
-            if plan.converted_as(variant) in module.CALIBRATED and self.calibration_method not in module.METHODS:
+            methods = formats.get(variant.format).calibration_methods
+            if plan.precision_of(variant).calibration == "ranges" and self.calibration_method not in methods:
                 raise UsageError(
-                    f"{variant.format} has no {self.calibration_method} calibration; it has {', '.join(module.METHODS)}"
+                    f"{variant.format} has no {self.calibration_method} calibration; it has {', '.join(methods)}"
                 )
-        packages = [variant for variant in variants if variant.format == "coreml"]
-        for variant in packages:
-            coreml.target(plan.converted_as(variant), self.deployment_target)
-        if self.deployment_target and not packages:
-            raise UsageError("--deployment-target is for coreml, which is not among the variants")
+        targeted = False
+        for variant in variants:
+            if deployment_target := formats.get(variant.format).deployment_target:
+                deployment_target(plan.converted_as(variant), self.deployment_target)
+                targeted = True
+        if self.deployment_target and not targeted:
+            able = [name for name in formats.exported() if formats.get(name).deployment_target]
+            raise UsageError(f"--deployment-target is for {', '.join(able)}, which is not among the variants")
         if self.keep_float and not any(selective(variant) for variant in variants):
-            fitting = [str(Variant(name, precision)) for name in plan.formats() for precision in _selective(name)]
+            fitting = [str(Variant(name, precision)) for name in formats.exported() for precision in _selective(name)]
             raise UsageError(f"--keep-float needs one of {', '.join(fitting)} among the variants")
 
 
 def selective(variant: Variant) -> bool:
     """Whether layers of a variant can be left in floats."""
-    return plan.converted_as(variant) in _selective(variant.format)
+    return plan.precision_of(variant).selective
 
 
 def mendable(variant: Variant) -> bool:
@@ -120,4 +125,4 @@ def mendable(variant: Variant) -> bool:
 
 
 def _selective(format_: str) -> tuple[str, ...]:
-    return tuple(plan.converter(format_).SELECTIVE)
+    return tuple(name for name, precision in formats.get(format_).precisions.items() if precision.selective)

@@ -3,31 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from types import ModuleType
 
-import edge_cifar.converters
-from edge_cifar import packages, plugins
+from edge_cifar import formats, packages
 from edge_cifar.compression import retraining
 from edge_cifar.compression.exchange import QAT
 from edge_cifar.errors import MissingPackage, UsageError, unknown
+from edge_cifar.formats import Format, Precision
 from edge_cifar.progress import Progress
 from edge_cifar.variant import Variant
 
 ALL = "all"
-
-
-def formats() -> tuple[str, ...]:
-    """Every format there is a converter for."""
-    return plugins.names(edge_cifar.converters)
-
-
-def converter(format_: str) -> ModuleType:
-    """A format's converter; its heavy packages are not imported yet.
-
-    Raises:
-        UsageError: there is no such format; the nearest is suggested.
-    """
-    return plugins.load(edge_cifar.converters, format_, "format")
 
 
 def choose(
@@ -51,16 +36,16 @@ def choose(
         MissingPackage: a named format or precision lacks a package, or none can be written.
     """
     named = formats_ is not None and ALL not in formats_
-    chosen = tuple(dict.fromkeys(formats_)) if formats_ is not None and named else formats()
-    converters = {name: converter(name) for name in chosen}
+    names = tuple(dict.fromkeys(formats_)) if formats_ is not None and named else formats.exported()
+    chosen = tuple(formats.to_export(name) for name in names)
     variants = tuple(
-        Variant(name, precision)
-        for name, module in converters.items()
-        for precision in _with_changes(_precisions(name, module, precisions, named), changes)
+        Variant(format_.name, precision)
+        for format_ in chosen
+        for precision in _with_changes(_precisions(format_, precisions, named), changes)
     )
-    _refuse_unheld(converters, precisions)
-    missing = {name: absent for name, module in converters.items() if (absent := _missing(module))}
-    if missing and (named or len(missing) == len(converters)):
+    _refuse_unheld(chosen, precisions)
+    missing = {format_.name: absent for format_ in chosen if (absent := _missing(format_))}
+    if missing and (named or len(missing) == len(chosen)):
         raise next(iter(missing.values()))
     for name, absent in missing.items():
         progress.say(f"{name} is left out: {absent}")
@@ -76,16 +61,21 @@ def choose(
 
 def converted_as(variant: Variant) -> str:
     """The precision by which a variant's converter knows it."""
-    return variant.precision if variant.precision in converter(variant.format).PRECISIONS else variant.base
+    return variant.precision if variant.precision in formats.get(variant.format).precisions else variant.base
 
 
-def _precisions(format_: str, module: ModuleType, named: Sequence[str] | None, format_named: bool) -> tuple[str, ...]:
+def precision_of(variant: Variant) -> Precision:
+    """What a variant's precision is to its format."""
+    return formats.get(variant.format).precisions[converted_as(variant)]
+
+
+def _precisions(format_: Format, named: Sequence[str] | None, format_named: bool) -> tuple[str, ...]:
     if named is None:
-        return tuple(module.DEFAULT)
-    found = tuple(precision for precision in module.PRECISIONS if ALL in named or precision in named)
-    found += tuple(precision for precision in dict.fromkeys(named) if _changed(format_, precision, module))
+        return format_.defaults
+    found = tuple(precision for precision in format_.precisions if ALL in named or precision in named)
+    found += tuple(precision for precision in dict.fromkeys(named) if _changed(format_, precision))
     if not found and format_named and not _unknown(named):
-        raise UsageError(f"{format_} has no {' or '.join(named)}; it has {', '.join(module.PRECISIONS)}")
+        raise UsageError(f"{format_.name} has no {' or '.join(named)}; it has {', '.join(format_.precisions)}")
     return found
 
 
@@ -96,41 +86,45 @@ def _with_changes(precisions: Sequence[str], changes: Sequence[str]) -> tuple[st
     return tuple(dict.fromkeys((*precisions, *changed)))
 
 
-def _changed(format_: str, precision: str, module: ModuleType) -> bool:
+def _changed(format_: Format, precision: str) -> bool:
     """Whether a precision is one of a format's with weights that are pruned or clustered first."""
-    variant = Variant(format_, precision)
+    variant = Variant(format_.name, precision)
     return (
         variant.compression not in (None, QAT)
-        and variant.base in module.PRECISIONS
-        and Variant(format_, variant.base).compression is None
+        and variant.base in format_.precisions
+        and Variant(format_.name, variant.base).compression is None
     )
 
 
-def _refuse_unheld(converters: dict[str, ModuleType], named: Sequence[str] | None) -> None:
+def _refuse_unheld(chosen: Sequence[Format], named: Sequence[str] | None) -> None:
     """Refuse a precision that no chosen format has."""
-    held = {precision for module in converters.values() for precision in module.PRECISIONS}
-    held |= {name for name in named or () for format_, module in converters.items() if _changed(format_, name, module)}
+    held = {precision for format_ in chosen for precision in format_.precisions}
+    held |= {name for name in named or () for format_ in chosen if _changed(format_, name)}
     for precision in _unknown(named or ()):
-        everywhere = {known for name in formats() for known in converter(name).PRECISIONS}
-        raise unknown("precision", precision, {*everywhere, ALL})
+        raise unknown("precision", precision, {*_everywhere(), ALL})
     for precision in named or ():
         if precision != ALL and precision not in held:
-            lacking = "; ".join(f"{name} has {', '.join(module.PRECISIONS)}" for name, module in converters.items())
+            lacking = "; ".join(f"{format_.name} has {', '.join(format_.precisions)}" for format_ in chosen)
             raise UsageError(f"no chosen format has {precision}: {lacking}")
 
 
 def _unknown(named: Sequence[str]) -> list[str]:
-    everywhere = {known for name in formats() for known in converter(name).PRECISIONS}
+    known = {ALL, *_everywhere()}
+    every = [formats.get(name) for name in formats.exported()]
     return [
         precision
         for precision in named
-        if precision not in (ALL, *everywhere)
-        and not any(_changed(name, precision, converter(name)) for name in formats())
+        if precision not in known and not any(_changed(format_, precision) for format_ in every)
     ]
 
 
-def _missing(module: ModuleType) -> MissingPackage | None:
-    for package in module.PACKAGES:
+def _everywhere() -> set[str]:
+    """The precisions of every format."""
+    return {precision for name in formats.exported() for precision in formats.get(name).precisions}
+
+
+def _missing(format_: Format) -> MissingPackage | None:
+    for package in format_.packages:
         if not packages.installed(package):
             return MissingPackage(package, "convert")
     return None

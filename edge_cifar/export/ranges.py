@@ -6,8 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-import edge_cifar.readers
-from edge_cifar import plugins
+from edge_cifar import formats
 from edge_cifar.converters import Calibration, Options
 from edge_cifar.errors import BundleError
 from edge_cifar.export import plan
@@ -29,14 +28,13 @@ def facts(
         path: the artifact.
         options: that it was converted with.
     """
-    converter = plan.converter(variant.format)
-    # Other packages may bring formats without either.
-    if not hasattr(converter, "observed") or variant.format not in plugins.names(edge_cifar.readers):
+    format_ = formats.get(variant.format)
+    if format_.reader is None:
         return {}
-    contents = plugins.load(edge_cifar.readers, variant.format, "format")
+    reader = format_.reader()
     with scratch.folder("ranges") as folder:
-        floats = folder / f"floats{converter.SUFFIX}"
-        observed = converter.observed(
+        floats = folder / f"floats{format_.suffix}"
+        observed = format_.converter().observed(
             model,
             plan.converted_as(variant),
             labels=labels,
@@ -47,7 +45,7 @@ def facts(
         if observed is None:
             return {}
         try:
-            seen = calibrated.seen(variant, contents.network(floats), contents.network(path), observed)
+            seen = calibrated.seen(variant, reader.network(floats), reader.network(path), observed)
         except BundleError:
             # Not the same operation by operation; verify holds the artifact to its fp32 sibling by other means.
             return {}

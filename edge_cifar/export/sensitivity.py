@@ -15,10 +15,9 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import conversion_cache, keras_graph
+from edge_cifar import conversion_cache, formats, keras_graph
 from edge_cifar.converters import Calibration, Options
 from edge_cifar.errors import RunError, RuntimeUnavailable, unknown
-from edge_cifar.export import plan
 from edge_cifar.parity.perturbations import PLAIN
 from edge_cifar.parity.processes import Answers, Question, Refusal, Workers
 from edge_cifar.pixels import Images
@@ -65,14 +64,18 @@ class Subject:
 
     def convert(self, path: Path, options: Options, metadata: dict[str, str]) -> dict[str, Any]:
         """Write an int8 artifact; returns its facts for the manifest."""
-        facts: dict[str, Any] = plan.converter(self.format).convert(
-            self.model,
-            _PRECISION,
-            labels=self.labels,
-            calibration=self.calibration,
-            metadata=metadata,
-            path=path,
-            options=options,
+        facts: dict[str, Any] = (
+            formats.get(self.format)
+            .converter()
+            .convert(
+                self.model,
+                _PRECISION,
+                labels=self.labels,
+                calibration=self.calibration,
+                metadata=metadata,
+                path=path,
+                options=options,
+            )
         )
         return facts
 
@@ -113,7 +116,7 @@ def rank(subject: Subject, images: Images, expected: Probabilities, progress: Pr
         conversion_cache.unchanged(subject.model),
         progress.bar(f"{subject.format}, layer by layer", len(layers)) as advance,
     ):
-        path = folder / f"one{plan.converter(subject.format).SUFFIX}"
+        path = folder / f"one{formats.get(subject.format).suffix}"
         question = Question(images=folder / "images.npy", stop=len(images))
         np.save(question.images, images)
         for layer in layers:

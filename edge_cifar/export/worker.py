@@ -18,7 +18,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import conversion_cache, packages
+from edge_cifar import conversion_cache, formats, packages
 from edge_cifar.converters import Calibration, Options
 from edge_cifar.errors import ConversionError, EdgeCifarError
 from edge_cifar.export import plan, ranges
@@ -106,7 +106,8 @@ def convert(task: Task) -> Iterator[dict[str, Any]]:
     """
     from edge_cifar.runtimes import keras as keras_runtime
 
-    converter = plan.converter(task.format)
+    format_ = formats.get(task.format)
+    converter = format_.converter()
     calibration = _read_calibration(task.calibration)
     model = keras_runtime.load_model(packages.require_keras(), Path(task.model))
     with conversion_cache.unchanged(model):
@@ -115,7 +116,7 @@ def convert(task: Task) -> Iterator[dict[str, Any]]:
             answer: dict[str, Any] = {"precision": precision}
             try:
                 variant = Variant(task.format, precision)
-                path = Path(task.folder) / f"{variant}{converter.SUFFIX}"
+                path = Path(task.folder) / f"{variant}{format_.suffix}"
                 options = Options(
                     keep_float=task.keep_float if selective(variant) else (),
                     deployment_target=task.deployment_target,

@@ -5,12 +5,12 @@ from __future__ import annotations
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_cifar import packages
+from edge_cifar import formats, packages
 from edge_cifar.parity.layers import Drift
 from edge_cifar.storage import files
 
-# One colour a format, one line style a precision; colours that people who see no red or green tell apart.
-_COLOURS = {"tflite": "#0072B2", "onnx": "#D55E00", "coreml": "#009E73"}
+# One colour a format, one line style a precision.
+_OTHER_COLOUR = "#6B7280"
 _STYLES = ("-", "--", "-.", ":", (0, (1, 1)), (0, (5, 1)), (0, (3, 1, 1, 1)), (0, (8, 3)))
 _SMALLEST = 1e-8
 _MOST_NAMES = 40
@@ -33,12 +33,13 @@ def draw(drifts: Sequence[Drift], path: Path) -> None:
     axes = figure.add_subplot()
     seen: dict[str, int] = {}
     for drift in drawn:
+        format_ = formats.find(drift.variant.format)
         number = seen.setdefault(drift.variant.precision, len(seen))
         points = [(x, layer.error) for x, layer in enumerate(drift.layers) if layer.error is not None]
         axes.plot(
             [x for x, _ in points],
             [max(error, _SMALLEST) for _, error in points],
-            color=_COLOURS.get(drift.variant.format, "#6B7280"),
+            color=format_.colour if format_ else _OTHER_COLOUR,
             linestyle=_STYLES[number % len(_STYLES)],
             marker=".",
             markersize=3,

@@ -11,20 +11,14 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Any
 
-import edge_cifar.readers
-from edge_cifar import plugins
+from edge_cifar import formats
 from edge_cifar.documents.bundle import Artifact
 from edge_cifar.errors import BundleError
+from edge_cifar.formats import Precision
 from edge_cifar.parity import calibration, pairing, ranges
 from edge_cifar.parity.weights import wrong_constant
 from edge_cifar.readers import Network
 from edge_cifar.variant import Variant
-
-# Those whose weights are the fp32 artifact's, rounded.
-_ROUNDED = ("fp16", "dynamic", "int8", "int16x8", "w8", "w6", "w4")
-
-# Those that store values between operations in integers; all others store none, and need no ranges.
-_STORED = ("int8", "int8-qat", "int16x8")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -73,24 +67,33 @@ def sibling_of(variant: Variant) -> Variant | None:
 
     Weights that were pruned or clustered have one that holds the same; training for quantization leaves none.
     """
-    if variant.base not in _ROUNDED:
+    precision = _precision(variant)
+    if precision is None or not precision.rounded:
         return None
     return Variant(variant.format, f"fp32-{variant.compression}" if variant.compression else "fp32")
 
 
+def _precision(variant: Variant) -> Precision | None:
+    """What a variant's precision is to its format, whatever was done to the weights; None where that is not known."""
+    format_ = formats.find(variant.format)
+    return format_.precisions.get(variant.base) if format_ else None
+
+
 def readable(artifact: Artifact) -> bool:
-    """Whether files of an artifact's format are read here; other packages may add formats."""
-    return artifact.variant.format in plugins.names(edge_cifar.readers)
+    """Whether files of an artifact's format are read here."""
+    format_ = formats.find(artifact.variant.format)
+    return format_ is not None and format_.reader is not None
 
 
 def network(artifact: Artifact) -> Network:
-    """An artifact's network.
+    """An artifact's network; it must be :func:`readable`.
 
     Raises:
         BundleError: its file is damaged.
     """
-    found: Network = plugins.load(edge_cifar.readers, artifact.variant.format, "format").network(artifact.path)
-    return found
+    load = formats.get(artifact.variant.format).reader
+    assert load is not None
+    return load().network(artifact.path)
 
 
 def stored_ranges(artifact: Artifact) -> list[list[float]]:
@@ -116,7 +119,9 @@ def inspect(artifact: Artifact, sibling: Artifact | None) -> Inspection:
     variant = sibling.variant if sibling else None
     try:
         given = network(artifact)
-        listed = ranges.listed(artifact.facts) if artifact.variant.base in _STORED else []
+        precision = _precision(artifact.variant)
+        # Precisions that store no value between operations in integers have no ranges to list.
+        listed = ranges.listed(artifact.facts) if precision and precision.quantized else []
         seen = calibration.listed(artifact.facts) or []
     except (BundleError, ValueError) as error:
         return Inspection(sibling=variant, wrong=str(error))

@@ -4,11 +4,10 @@ from __future__ import annotations
 
 from dataclasses import replace
 
+from edge_cifar import formats
 from edge_cifar.documents.bundle import Artifact
 from edge_cifar.errors import BundleError
 from edge_cifar.parity.verification import Verification
-from edge_cifar.readers import onnx
-from edge_cifar.runtimes.onnxruntime import SUFFIX
 
 
 def held(artifact: Artifact, outcome: Verification) -> Verification:
@@ -19,10 +18,11 @@ def held(artifact: Artifact, outcome: Verification) -> Verification:
         outcome: what was found by its answers, on whatever processor this is.
     """
     unread = outcome.status == "fail" and outcome.comparison is None
-    if artifact.path.suffix != SUFFIX or unread:
+    format_ = formats.of_file(artifact.path)
+    if format_ is None or format_.overflow is None or unread:
         return outcome
     try:
-        wrong = onnx.overflow(artifact.path)
+        wrong = format_.overflow(artifact.path)
     except BundleError as error:
         wrong = str(error)
     if wrong is None:

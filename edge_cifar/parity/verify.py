@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
+from edge_cifar import model_files
 from edge_cifar.documents.bundle import Artifact, Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.errors import BundleError
@@ -19,7 +20,6 @@ from edge_cifar.parity.processes import Answers, Question, Refusal
 from edge_cifar.parity.tolerances import Tolerance, tolerance_for
 from edge_cifar.parity.verification import Status, Verification
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.runtimes import loading
 from edge_cifar.storage import files
 from edge_cifar.variant import Variant
 
@@ -243,7 +243,6 @@ def _unread(outcome: Verification, sibling: Variant) -> Verification:
 
 def _method(path: Path) -> str:
     """The runtime that answers, or would answer, for a file: the first that can run it here."""
-    modules = loading.takers(path)
+    modules = model_files.runtimes_of(path)
     able = [module for module in modules if module.unavailable() is None]
-    names = [module.__name__.rpartition(".")[2].replace("_", "-") for module in able or modules]
-    return names[0] if names else "none"
+    return next((module.NAME for module in able or modules), "none")

@@ -18,8 +18,7 @@ from typing import Any
 
 import numpy as np
 
-import edge_cifar.readers
-from edge_cifar import plugins
+from edge_cifar import formats, model_files
 from edge_cifar.documents.activations import Activations
 from edge_cifar.documents.reference import Reference
 from edge_cifar.errors import EdgeCifarError, RuntimeUnavailable
@@ -27,7 +26,7 @@ from edge_cifar.parity.matching import match
 from edge_cifar.parity.perturbations import PLAIN, show
 from edge_cifar.pixels import Images, Setup
 from edge_cifar.processes.launch import end_with_the_caller
-from edge_cifar.runtimes import Runtime, loading
+from edge_cifar.runtimes import Runtime
 from edge_cifar.storage import archives, strict_json
 
 ANSWERS = "answers.npz"
@@ -61,7 +60,7 @@ def answer(artifact: Path, images: Path, start: int, stop: int, views: Sequence[
     if tuple(runtime.input_shape) == shown.shape[1:]:
         arrays |= {f"view:{view}": runtime.predict(show(shown, view)) for view in views}
         if runtime.name == "coreml" and list(views) == [PLAIN]:
-            module = loading.runtime_for(artifact)
+            module = model_files.runtime_for(artifact)
             for backend in module.BACKENDS[1:]:
                 arrays[f"backend:{backend}"] = module.load(artifact, setup=Setup(backend=backend)).predict(shown)
     np.savez(out / ANSWERS, **arrays)
@@ -77,10 +76,13 @@ def match_layers(format_: str, artifact: Path, reference: Path, activations: Pat
         activations: its ``activations.npz``.
         out: an existing folder; ``matches.json`` appears in it.
     """
-    module = plugins.load(edge_cifar.readers, format_, "format")
+    load = formats.get(format_).reader
+    if load is None:
+        raise RuntimeUnavailable(f"nothing here reads {format_} files")
+    reader = load()
     layers = Activations.read(activations)
     images = Reference.read(reference).first(layers.images).images
-    matches = match(layers, module.sources(artifact), lambda observer: module.observe(artifact, images, observer))
+    matches = match(layers, reader.sources(artifact), lambda observer: reader.observe(artifact, images, observer))
     text = json.dumps([dataclasses.asdict(found) for found in matches])
     (out / MATCHES).write_text(text, encoding="utf-8")
 
@@ -128,9 +130,9 @@ def main() -> int:
 
 
 def _load(artifact: Path) -> Runtime:
-    if artifact.suffix not in loading.suffixes():
+    if artifact.suffix not in model_files.suffixes():
         raise RuntimeUnavailable(f"no runtime here runs {artifact.suffix or 'such'} files")
-    return loading.load(artifact)
+    return model_files.load(artifact)
 
 
 def _read(images: Path) -> Images:

@@ -1,16 +1,7 @@
-"""What model files hold: one module a format, named as the format is.
+"""What model files hold: one module a format, see :class:`Reader`.
 
-A module defines
-
-    network(path)       the operations in a file, with their settings, their constants and how values are quantized
-                        between them, free of names and of the order in which a file lists them
-    sources(path)       the values on the way from an image to its probabilities, in the order in which they are
-                        computed: the name of each, and the names of those that it is computed from
-    observe(path, images, observer)   computes images, one operation after the other as the file says, nothing
-                        fused or left out, and tells of those values on the way that are real numbers
-
-Files are read by readers of our own; only ``observe`` needs the format's runtime. None of them needs the package
-that wrote the file.
+Files are read by readers of our own; only :meth:`Reader.observe` needs the format's runtime. None of them needs the
+package that wrote the file.
 """
 
 from __future__ import annotations
@@ -18,13 +9,13 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.errors import BundleError
-from edge_cifar.pixels import Quantization, Range
+from edge_cifar.pixels import Images, Quantization, Range
 
 Numbers = NDArray[np.floating[Any]]
 
@@ -134,3 +125,41 @@ class Network:
 
     operations: tuple[Operation, ...]
     answer: Link
+
+
+class Reader(Protocol):
+    """A module that reads the files of a format."""
+
+    def network(self, path: Path) -> Network:
+        """The operations in a file, with their settings, their constants and how values are quantized between them,
+        free of names and of the order in which the file lists them.
+
+        Raises:
+            BundleError: the file is damaged.
+        """
+        ...
+
+    def sources(self, path: Path) -> Sources:
+        """The values on the way from an image to its probabilities, in the order in which they are computed.
+
+        Returns:
+            The name of each, with the names of those that it is computed from.
+
+        Raises:
+            BundleError: the file is damaged.
+        """
+        ...
+
+    def observe(self, path: Path, images: Images, observer: Observer) -> None:
+        """Compute images, one operation after the other as the file says, nothing fused or left out.
+
+        Args:
+            path: the file or folder.
+            images: uint8 ``[N, H, W, 3]``.
+            observer: told of those values on the way that are real numbers.
+
+        Raises:
+            RuntimeUnavailable: what computes them cannot run on this machine.
+            BundleError: the file is damaged.
+        """
+        ...

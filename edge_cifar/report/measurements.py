@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import PurePath
 from typing import Any
 
+from edge_cifar import formats
 from edge_cifar.documents.accuracy import DataSource
 from edge_cifar.documents.fields import Fields
 from edge_cifar.errors import EdgeCifarError
@@ -18,8 +19,6 @@ from edge_cifar.report.operators import TypeCost, read_operators
 from edge_cifar.report.parity import NOT_ASKED, Parity, read_parity
 
 SCHEMA = 1
-
-_FORMATS = {".tflite": "tflite", ".onnx": "onnx", ".mlpackage": "coreml", ".keras": "keras"}
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -211,7 +210,7 @@ def _measurement(row: Fields, machine: str, data: DataSource | None) -> Measurem
     return Measurement(
         model=model,
         variant=variant,
-        format=format_ or _FORMATS.get(PurePath(path).suffix.lower(), "other"),
+        format=format_ or _format_of(path),
         precision=precision or "as given",
         machine=machine,
         data=data,
@@ -253,6 +252,11 @@ def _measurement(row: Fields, machine: str, data: DataSource | None) -> Measurem
         notes=tuple(str(note) for note in row.items("notes")),
         parity=read_parity(row.child("parity")),
     )
+
+
+def _format_of(path: str) -> str:
+    found = formats.of_file(path)
+    return found.name if found else "other"
 
 
 def _bits(accuracy: Fields) -> bytes:

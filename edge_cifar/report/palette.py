@@ -8,6 +8,8 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 
+from edge_cifar import formats
+
 BLUE = "#0072B2"
 ORANGE = "#D55E00"
 GREY = "#6B7280"
@@ -17,9 +19,10 @@ _TEN = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8
 # The same, dark: there are more backbones than ten.
 _CYCLE = (*_TEN, *("#" + "".join(f"{int(colour[at : at + 2], 16) // 2:02X}" for at in (1, 3, 5)) for colour in _TEN))
 
-# format -> symbol, as (Plotly, Matplotlib) call it. A bare file's format is its suffix, which is one of these.
-_SYMBOLS = {"tflite": ("circle", "o"), "onnx": ("square", "s"), "coreml": ("diamond", "D"), "keras": ("x", "X")}
-_OTHER_SYMBOL = ("triangle-up", "^")
+# A format's marker is named in Plotly's terms; this is how Matplotlib calls it.
+_MATPLOTLIB = {"circle": "o", "square": "s", "diamond": "D", "x": "X", "star": "*", "hexagon": "h", "triangle-up": "^"}
+# Of a format that nothing is known of here.
+_OTHER = "triangle-up"
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:
@@ -30,9 +33,10 @@ def colours(names: Iterable[str]) -> dict[str, str]:
 
 def plotly_symbol(format_: str) -> str:
     """The symbol of a format in Plotly's terms."""
-    return _SYMBOLS.get(format_, _OTHER_SYMBOL)[0]
+    found = formats.find(format_)
+    return found.marker if found else _OTHER
 
 
 def matplotlib_marker(format_: str) -> str:
     """The symbol of a format in Matplotlib's terms."""
-    return _SYMBOLS.get(format_, _OTHER_SYMBOL)[1]
+    return _MATPLOTLIB[plotly_symbol(format_)]

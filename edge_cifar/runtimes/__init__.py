@@ -1,37 +1,16 @@
-"""Runtimes: one module each, all answering the same question the same way.
-
-A runtime module defines
-
-    SUFFIX              file suffix it runs: ".tflite", ".onnx", ".mlpackage", ".keras"
-    DEVICE              True when its latency is that of a device, False for a reference
-    BACKENDS            names of what may compute a file there, the default first: ("xnnpack", "builtin")
-    unavailable(backend=None)   why it cannot run on this machine, or None; imports nothing heavy unless a
-                        backend is named
-    load(path, *, threads=1, setup=PLAIN)   the file as a :class:`Runtime`
-
-and, where there is more to tell,
-
-    ALSO                further suffixes that it runs: (".h5",)
-    beside(path)        the files beside it that hold a part of it, such as weights; raises BundleError where one
-                        is missing or lies elsewhere
-
-and, where its latency may be measured, which a reference's may not,
-
-    LIBRARY             the module that load() imports, so that a benchmark can import it beforehand
-    profile(path, image, *, threads, setup, seconds)   what each operator costs, as :class:`Operator`; raises
-                        RuntimeUnavailable where the runtime does not tell
-"""
+"""Runtimes: one module each, all answering the same question the same way; see :class:`RuntimeModule`."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar.pixels import Ground, Images, Layout, Range
+from edge_cifar.pixels import PLAIN, Ground, Images, Layout, Range, Setup
 
 Probabilities = NDArray[np.float32]
 
@@ -107,5 +86,56 @@ class Runtime(Protocol):
         Returns:
             A function that sets the input, runs the network and reads its output, and does nothing
             else: the conversion of the image to the input's type was done here.
+        """
+        ...
+
+
+class RuntimeModule(Protocol):
+    """A module that runs the files of a format.
+
+    Attributes:
+        NAME: the runtime's own, as :attr:`Runtime.name`.
+        DEVICE: whether its latency is that of a device; False for a reference.
+        TIMED: whether its latency may be measured at all.
+        LIBRARY: the module that :meth:`load` imports, so that a benchmark can import it beforehand.
+        BACKENDS: names of what may compute a file there, the default first: ``("xnnpack", "builtin")``.
+    """
+
+    NAME: str
+    DEVICE: bool
+    TIMED: bool
+    LIBRARY: str
+    BACKENDS: tuple[str, ...]
+
+    def unavailable(self, backend: str | None = None) -> str | None:
+        """Why it cannot run on this machine, or None; imports nothing heavy unless a backend is named."""
+        ...
+
+    def load(self, path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
+        """Load a file.
+
+        Args:
+            path: the file or folder.
+            threads: CPU threads that one inference may use, where the runtime lets one choose.
+            setup: how to run it.
+
+        Raises:
+            RuntimeUnavailable: a package is missing, or the file cannot be run so on this machine.
+            BundleError: the file is damaged, or is no image classifier.
+        """
+        ...
+
+    def profile(self, path: Path, image: Images, *, threads: int, setup: Setup, seconds: float) -> tuple[Operator, ...]:
+        """What each operator costs.
+
+        Args:
+            path: the file or folder.
+            image: uint8 ``[H, W, 3]``.
+            threads: CPU threads that one inference may use.
+            setup: how to run it.
+            seconds: time to spend.
+
+        Raises:
+            RuntimeUnavailable: the runtime does not tell.
         """
         ...

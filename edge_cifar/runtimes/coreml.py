@@ -16,8 +16,9 @@ from edge_cifar.pixels import PLAIN, Ground, Images, Layout, Setup
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import Operator, Probabilities, Runtime, _coreml_plan, _labels, _outputs
 
-SUFFIX = ".mlpackage"
+NAME = "coreml"
 DEVICE = True
+TIMED = True
 LIBRARY = "coremltools"
 
 # Which processors Core ML may use, in coremltools' terms.
@@ -27,7 +28,7 @@ _COMPUTE_UNITS = {
     "cpu-gpu": "CPU_AND_GPU",
     "cpu-neural-engine": "CPU_AND_NE",
 }
-BACKENDS = tuple(_COMPUTE_UNITS)
+BACKENDS: tuple[str, ...] = tuple(_COMPUTE_UNITS)
 
 _EXTRA = "convert"
 _BATCH = 64
@@ -97,7 +98,7 @@ def _model(path: Path, setup: Setup) -> Any:
 class CoreML:
     """A compiled model."""
 
-    name = "coreml"
+    name = NAME
     batch = 1
     any_size = False
 

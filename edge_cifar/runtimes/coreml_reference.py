@@ -12,17 +12,20 @@ from typing import Any
 
 from numpy.typing import NDArray
 
-from edge_cifar.errors import BundleError
+from edge_cifar.errors import BundleError, RuntimeUnavailable
 from edge_cifar.mil import package, planner
 from edge_cifar.mil.constants import CONST, CONSTEXPR
 from edge_cifar.mil.constants import read as read_constants
 from edge_cifar.mil.evaluate import Evaluator, Observer
 from edge_cifar.pixels import PLAIN, Ground, Images, Layout, Range, Setup
-from edge_cifar.runtimes import Probabilities
+from edge_cifar.runtimes import Operator, Probabilities
 
+NAME = "coreml-reference"
 SUFFIX = ".mlpackage"
 DEVICE = False
-BACKENDS = ("numpy",)
+TIMED = False
+LIBRARY = "numpy"
+BACKENDS: tuple[str, ...] = ("numpy",)
 
 # The metadata in which a package whose biases were corrected for the rounding of its weights tells the least and the
 # largest mean of an input channel that went into them, as JSON.
@@ -46,6 +49,15 @@ def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> ReferenceRunt
         BundleError: the package is missing, broken, hostile, or holds what cannot be evaluated.
     """
     return ReferenceRuntime(path, threads)
+
+
+def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: float) -> tuple[Operator, ...]:
+    """Refused: what an operation costs here says nothing about a device.
+
+    Raises:
+        RuntimeUnavailable: always.
+    """
+    raise RuntimeUnavailable("the reference evaluator is never timed")
 
 
 def constants(path: Path) -> dict[str, NDArray[Any]]:
@@ -83,7 +95,7 @@ class ReferenceRuntime:
             the user's own.
     """
 
-    name = "coreml-reference"
+    name = NAME
     batch = 1
     input_range: Range = (0.0, 255.0)
     layout: Layout = "nhwc"

@@ -19,12 +19,13 @@ from edge_cifar.runtimes import Operator, Probabilities, Runtime, _keras_layers,
 from edge_cifar.runtimes._remedies import refusal
 from edge_cifar.storage import archives, files, scratch
 
+NAME = "keras"
 SUFFIX = ".keras"
-ALSO = (".h5", ".hdf5")
 DEVICE = False
+TIMED = True
 LIBRARY = "keras"
 # What Keras computes with is chosen by KERAS_BACKEND before it is imported.
-BACKENDS = (packages.keras_backend(),)
+BACKENDS: tuple[str, ...] = (packages.keras_backend(),)
 
 _EXTRA = "train"
 _BATCH = 256
@@ -148,7 +149,7 @@ def activations(model: Any, images: Images) -> Activations:
 class KerasRuntime:
     """A Keras model behind the compiled function of its backend."""
 
-    name = "keras"
+    name = NAME
     labels = None
 
     def __init__(self, model: Any, setup: Setup = PLAIN, source: str = "the Keras model") -> None:

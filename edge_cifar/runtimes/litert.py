@@ -16,11 +16,12 @@ from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import Operator, Probabilities, Runtime, _labels, _outputs
 from edge_cifar.runtimes._remedies import refusal
 
-SUFFIX = ".tflite"
+NAME = "litert"
 DEVICE = True
+TIMED = True
 LIBRARY = "ai_edge_litert.interpreter"
 # What XNNPACK lacks is computed by the built-in kernels in either case.
-BACKENDS = ("xnnpack", "builtin")
+BACKENDS: tuple[str, ...] = ("xnnpack", "builtin")
 
 _EXTRA = "device"
 _REMEDIES = (
@@ -89,7 +90,7 @@ class LiteRT:
     time an image (ResNet8 int8: 0.038 ms against 0.041), and a file with a fixed batch could not do it.
     """
 
-    name = "litert"
+    name = NAME
 
     def __init__(self, interpreter: Any, path: Path, setup: Setup) -> None:
         source = path.name

@@ -17,8 +17,9 @@ from edge_cifar.runtimes import Operator, Probabilities, Runtime, _external_data
 from edge_cifar.runtimes._remedies import refusal
 from edge_cifar.storage import scratch
 
-SUFFIX = ".onnx"
+NAME = "onnxruntime"
 DEVICE = True
+TIMED = True
 LIBRARY = "onnxruntime"
 _PROVIDERS = {
     "cpu": "CPUExecutionProvider",
@@ -26,7 +27,7 @@ _PROVIDERS = {
     "coreml": "CoreMLExecutionProvider",
     "cuda": "CUDAExecutionProvider",
 }
-BACKENDS = tuple(_PROVIDERS)
+BACKENDS: tuple[str, ...] = tuple(_PROVIDERS)
 
 _EXTRA = "device"
 _BATCH = 64
@@ -143,7 +144,7 @@ def _faults(source: str) -> Iterator[None]:
 class OnnxRuntime:
     """One session."""
 
-    name = "onnxruntime"
+    name = NAME
 
     def __init__(self, session: Any, source: str, setup: Setup) -> None:
         with _faults(source):

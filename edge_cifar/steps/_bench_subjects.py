@@ -9,6 +9,7 @@ from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
+from edge_cifar import model_files
 from edge_cifar.arguments import flattened, whole_or_all
 from edge_cifar.bench.evaluation_set import EvaluationSet
 from edge_cifar.bench.subject import Subject
@@ -20,7 +21,6 @@ from edge_cifar.errors import BundleError, DataError, UsageError
 from edge_cifar.parity.verify import read_reference
 from edge_cifar.pixels import Layout, Range
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.runtimes import loading
 from edge_cifar.steps._bundles import open_bundle, run_of
 
 Target = Bundle | Run | Path | str
@@ -120,7 +120,7 @@ def _open(target: Target) -> Bundle | Path:
     if isinstance(target, Bundle | Run):
         return open_bundle(target)
     path = Path(target)
-    return path if loading.is_model(path) or path.is_file() else open_bundle(path)
+    return path if model_files.is_model(path) or path.is_file() else open_bundle(path)
 
 
 def _of_file(path: Path, given: EvaluationSet | None, pixels: Pixels) -> Subject:

@@ -5,10 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+from edge_cifar import model_files
 from edge_cifar.documents.bundle import MANIFEST, Artifact, Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, RunError, RuntimeUnavailable
-from edge_cifar.runtimes import loading
 from edge_cifar.steps._bundles import exported, open_bundle
 
 Model = Bundle | Run | Path | str
@@ -63,7 +63,7 @@ def choose_all(model: Model) -> Selection:
     choices, left_out = [], []
     for artifact in found.artifacts:
         try:
-            if not loading.runtime_for(artifact.path).DEVICE:
+            if not model_files.runtime_for(artifact.path).DEVICE:
                 raise RuntimeUnavailable("only a reference evaluator runs it on this machine")
             choices.append(_of_artifact(artifact, chosen=True))
         except (RuntimeUnavailable, BundleError) as error:
@@ -89,7 +89,7 @@ def choose(model: Model) -> Choice:
 
 def _resolve(model: Model) -> Choice | Bundle:
     """The file that was named, or a run's Keras model where nothing was exported yet; otherwise the bundle."""
-    if isinstance(model, Path | str) and (loading.is_model(Path(model)) or Path(model).is_file()):
+    if isinstance(model, Path | str) and (model_files.is_model(Path(model)) or Path(model).is_file()):
         return _of_file(Path(model))
     if not isinstance(model, Bundle):
         run = model if isinstance(model, Run) else Run(Path(model))
@@ -112,7 +112,7 @@ def _of_bundle(bundle: Bundle) -> Choice:
 def _rank(artifact: Artifact) -> tuple[bool, int] | None:
     """Smaller is better: a device's runtime before a reference, then by precision; None where nothing runs it."""
     try:
-        runtime = loading.runtime_for(artifact.path)
+        runtime = model_files.runtime_for(artifact.path)
     except RuntimeUnavailable:
         return None
     precision = artifact.variant.precision

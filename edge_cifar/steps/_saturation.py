@@ -4,10 +4,8 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from edge_cifar import machine
+from edge_cifar import formats, machine
 from edge_cifar.errors import BundleError
-from edge_cifar.readers import onnx
-from edge_cifar.runtimes.onnxruntime import SUFFIX
 
 
 def doubt(path: Path) -> str | None:
@@ -16,10 +14,11 @@ def doubt(path: Path) -> str | None:
     Args:
         path: any model file, whoever made it.
     """
-    if path.suffix.lower() != SUFFIX or machine.vnni() is not False:
+    format_ = formats.of_file(path)
+    if format_ is None or format_.overflow is None or machine.vnni() is not False:
         return None
     try:
-        overflow = onnx.overflow(path)
+        overflow = format_.overflow(path)
     except (BundleError, OSError):
         # Whoever loads it says so.
         return None

@@ -16,7 +16,7 @@ from edge_cifar.bench.case import Lane
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.result import BenchmarkResult, BenchReport
 from edge_cifar.bench.session import Session
-from edge_cifar.bench.subject import KERAS, Subject, backends, runtime_name, stored, timed_runtime
+from edge_cifar.bench.subject import KERAS, Subject, backends, stored, timed_runtime
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, MeasurementError, RuntimeUnavailable
@@ -237,7 +237,7 @@ def _plan_one(subject: Subject, protocol: Protocol) -> Iterator[tuple[Lane | Non
     except RuntimeUnavailable as error:
         yield None, rows.not_measured(row, "skipped", error)
         return
-    name = runtime_name(runtime)
+    name = runtime.NAME
     for backend, threads, batch in product(
         backends(runtime, protocol.backends), protocol.threads, protocol.batch_sizes
     ):

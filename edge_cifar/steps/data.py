@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar.data import Dataset, csv_files, loading, places
+from edge_cifar.data import Dataset, csv_files, loading, places, sets
 from edge_cifar.data.published import PublishedSet
 from edge_cifar.errors import DataError, EdgeCifarError, UsageError
 from edge_cifar.progress import SILENT, Progress
@@ -70,7 +70,7 @@ def fetch(
         UsageError: the set is unknown, or none that is published.
         DataError: the download failed, or what is there is damaged.
     """
-    published = None if loading.is_folder(data) else getattr(loading.module_of(data), "PUBLISHED", None)
+    published = None if loading.is_folder(data) else sets.get(data).published
     if not isinstance(published, PublishedSet):
         raise UsageError(f"there is nothing to fetch for {data!r}; only published sets such as cifar10 are downloaded")
     return places.fetch(published, data_dir=data_dir, overwrite=overwrite, progress=progress)

@@ -16,6 +16,7 @@ from edge_cifar.export.baseline import Baseline
 from edge_cifar.export.options import Settings
 from edge_cifar.export.sensitivity import LayerNoise, Subject, rank
 from edge_cifar.export.source import Source
+from edge_cifar.formats import exported, get
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.report import layer_noise
 from edge_cifar.run_data import load_run_data
@@ -134,7 +135,7 @@ def _diagnose(
 
 
 def _formats(formats: Sequence[str] | None, precisions: Sequence[str] | None, progress: Progress) -> tuple[str, ...]:
-    able = [name for name in plan.formats() if _PRECISION in plan.converter(name).SELECTIVE]
+    able = [name for name in exported() if (one := get(name).precisions.get(_PRECISION)) and one.selective]
     if precisions is not None and tuple(precisions) != (_PRECISION,):
         raise UsageError(f"--diagnose takes {_PRECISION} apart; leave --precision out")
     if formats is None or plan.ALL in formats:

@@ -14,11 +14,9 @@ from collections.abc import Iterator
 from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
-import edge_cifar.converters
-from edge_cifar import machine, packages, plugins
+from edge_cifar import formats, machine, packages
 from edge_cifar.packages import installed
 from edge_cifar.processes import allocator, programs
-from edge_cifar.runtimes import loading, onnxruntime
 
 Area = Literal["train", "convert", "run", "measure"]
 AREAS: tuple[Area, ...] = ("train", "convert", "run", "measure")
@@ -102,8 +100,8 @@ def _training() -> Iterator[Finding]:
 
 
 def _converting() -> Iterator[Finding]:
-    for name in plugins.names(edge_cifar.converters):
-        needed = ("tensorflow", "keras", *plugins.load(edge_cifar.converters, name, "format").PACKAGES)
+    for name in formats.exported():
+        needed = ("tensorflow", "keras", *formats.get(name).packages)
         if "coremltools" in needed and sys.platform == "linux" and platform.machine() != "x86_64":
             detail = f"coremltools has no packages for Linux on {platform.machine()}; convert on a Mac or a PC"
             yield Finding(area="convert", name=name, ready=False, detail=detail)
@@ -112,11 +110,11 @@ def _converting() -> Iterator[Finding]:
 
 
 def _running(facts: dict[str, Any]) -> Iterator[Finding]:
-    for module in loading.modules():
+    for format_, module in formats.runtimes():
         reason = module.unavailable()
-        name = f"{module.SUFFIX} with {module.__name__.rpartition('.')[2].replace('_', '-')}"
+        name = f"{format_.suffix} with {module.NAME}"
         kind = "" if module.DEVICE else "as a reference, not as a device"
-        if module is onnxruntime and facts.get("vnni") is False:
+        if format_.overflow and facts.get("vnni") is False:
             kind = "this processor lacks VNNI: 8-bit files of others may be wrong; bench and predict name them"
         _, _, remedy = (reason or "").partition("type: ")
         yield Finding(area="run", name=name, ready=reason is None, detail=reason or kind, remedy=remedy or None)

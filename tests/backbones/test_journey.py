@@ -11,10 +11,10 @@ import pytest
 from support import backbones as backbones_support
 from support.export import answering_here, converting_here
 
-from edge_cifar import backbones
+from edge_cifar import backbones, formats
 from edge_cifar.backbones import resnet18, resnet20
 from edge_cifar.backbones.shared import residual
-from edge_cifar.export import plan, pool
+from edge_cifar.export import pool
 from edge_cifar.report import figures
 from edge_cifar.steps.export import export
 from edge_cifar.steps.verify import verify
@@ -95,7 +95,7 @@ def default_variants() -> set[str]:
     return {
         str(Variant(name, precision))
         for name in ("tflite", "onnx", "coreml")
-        for precision in plan.converter(name).DEFAULT
+        for precision in formats.get(name).defaults
     }
 
 

@@ -17,8 +17,8 @@ from support.bench import fake_file
 from support.pace import PATIENCE_SECONDS
 from support.small_onnx import convolution
 
+from edge_cifar import model_files
 from edge_cifar.bench.process import WorkerProcess
-from edge_cifar.runtimes import loading
 
 
 def samples_ms(path: Path, runtime: str) -> np.ndarray[Any, np.dtype[np.float64]]:
@@ -36,7 +36,7 @@ def test_an_inference_of_known_length_is_measured_as_that(monkeypatch: pytest.Mo
     bench_support.install(monkeypatch)
     path = fake_file(tmp_path / "a.fake", milliseconds=1.0)
     samples = samples_ms(path, "fake")
-    infer = loading.load(path).single(np.zeros((4, 4, 3), np.uint8))
+    infer = model_files.load(path).single(np.zeros((4, 4, 3), np.uint8))
     by_hand = min(timeit.repeat(infer, number=1, repeat=100)) * 1e3
     # The least disturbed inference: other processes lengthen the rest.
     assert 1.0 <= samples.min() < 1.05 * by_hand

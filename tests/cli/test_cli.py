@@ -11,12 +11,11 @@ from pathlib import Path
 import pytest
 from support.pace import program, times_longer
 
-import edge_cifar.cli.commands
-import edge_cifar.converters
-from edge_cifar import plugins
+from edge_cifar import formats
+from edge_cifar.cli import group
 from edge_cifar.cli.main import main
 
-COMMANDS = plugins.names(edge_cifar.cli.commands)
+COMMANDS = group.COMMANDS.names()
 # None of these may be imported to print a help text.
 HEAVY = (
     "ai_edge_litert",
@@ -54,13 +53,13 @@ def test_help_answers_at_once_and_imports_nothing_heavy(command: tuple[str, ...]
     assert not set(HEAVY) & set(modules)
 
 
-@pytest.mark.parametrize("name", plugins.names(edge_cifar.converters))
+@pytest.mark.parametrize("name", formats.exported())
 def test_help_of_export_shows_every_precision(name: str, capsys: pytest.CaptureFixture[str]) -> None:
-    module = plugins.load(edge_cifar.converters, name, "format")
+    format_ = formats.get(name)
     assert main(["export", "--help"]) == 0
     shown = " ".join(capsys.readouterr().out.split())
-    assert f"{name} (default: {', '.join(module.DEFAULT)})" in shown
-    assert all(f"{precision} {words}" in shown for precision, words in module.PRECISIONS.items())
+    assert f"{name} (default: {', '.join(format_.defaults)})" in shown
+    assert all(f"{precision} {one.meaning}" in shown for precision, one in format_.precisions.items())
 
 
 @pytest.mark.parametrize("command", COMMANDS)

@@ -10,9 +10,9 @@ import numpy as np
 import pytest
 from support.export import LABELS, calibration, network, pictures
 
+from edge_cifar import formats, model_files
 from edge_cifar.errors import ConversionError
-from edge_cifar.export import plan
-from edge_cifar.runtimes import Probabilities, loading
+from edge_cifar.runtimes import Probabilities
 from edge_cifar.runtimes import keras as keras_runtime
 from edge_cifar.storage import files
 from edge_cifar.variant import Variant
@@ -21,8 +21,8 @@ pytest.importorskip("tensorflow", reason="conversion needs TensorFlow")
 
 MATRIX = [
     variant
-    for name in plan.formats()
-    for precision in plan.converter(name).PRECISIONS
+    for name in formats.exported()
+    for precision in formats.get(name).precisions
     # Not converted from a model: its file comes out of a training (see test_retraining.py).
     if (variant := Variant(name, precision)) != Variant("tflite", "int8-qat")
 ]
@@ -50,10 +50,10 @@ def written(model: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[Varian
 
     class Cells(dict[Variant, tuple[Path, dict[str, Any]]]):
         def __missing__(self, variant: Variant) -> tuple[Path, dict[str, Any]]:
-            converter = plan.converter(variant.format)
-            for package in converter.PACKAGES:
+            format_ = formats.get(variant.format)
+            for package in format_.packages:
                 pytest.importorskip(package, reason=f"{variant.format} needs {package}")
-            path = folder / f"{variant}{converter.SUFFIX}"
+            path = folder / f"{variant}{format_.suffix}"
             self[variant] = path, convert(model, variant, path)
             return self[variant]
 
@@ -61,8 +61,10 @@ def written(model: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[Varian
 
 
 def convert(model: Any, variant: Variant, path: Path) -> dict[str, Any]:
-    facts: dict[str, Any] = plan.converter(variant.format).convert(
-        model, variant.precision, labels=LABELS, calibration=calibration(), metadata=METADATA, path=path
+    facts: dict[str, Any] = (
+        formats.get(variant.format)
+        .converter()
+        .convert(model, variant.precision, labels=LABELS, calibration=calibration(), metadata=METADATA, path=path)
     )
     return facts
 
@@ -72,7 +74,7 @@ def test_agrees_with_keras_on_raw_pixels(
     variant: Variant, written: dict[Variant, tuple[Path, dict[str, Any]]], expected: Probabilities
 ) -> None:
     path, facts = written[variant]
-    runtime = loading.load(path)
+    runtime = model_files.load(path)
     assert runtime.input_shape == (32, 32, 3)
     answers = runtime.predict(pictures(40))
     assert np.abs(answers - expected).max() <= TOLERANCE.get(variant.precision, LOOSE)
@@ -89,13 +91,13 @@ def test_is_smaller_than_fp32(variant: Variant, written: dict[Variant, tuple[Pat
     assert files.size_bytes(written[variant][0]) < 2.5 * full
 
 
-@pytest.mark.parametrize("name", plan.formats())
+@pytest.mark.parametrize("name", formats.exported())
 def test_the_same_model_gives_the_same_bytes(
     name: str, model: Any, written: dict[Variant, tuple[Path, dict[str, Any]]], tmp_path: Path
 ) -> None:
-    converter = plan.converter(name)
-    variant = Variant(name, converter.DEFAULT[-1])
-    again = tmp_path / f"again{converter.SUFFIX}"
+    format_ = formats.get(name)
+    variant = Variant(name, format_.defaults[-1])
+    again = tmp_path / f"again{format_.suffix}"
     first, _ = written[variant]
     convert(model, variant, again)
     assert files.sha256(again) == files.sha256(first)
@@ -125,7 +127,7 @@ def test_tflite_holds_its_labels(written: dict[Variant, tuple[Path, dict[str, An
     assert held["model"] == b"stand-in"
 
 
-@pytest.mark.parametrize("precision", plan.converter("onnx").PRECISIONS)
+@pytest.mark.parametrize("precision", formats.get("onnx").precisions)
 def test_onnx_is_clean(precision: str, written: dict[Variant, tuple[Path, dict[str, Any]]]) -> None:
     onnx = pytest.importorskip("onnx", reason="ONNX files are looked into with onnx")
     path, facts = written[Variant("onnx", precision)]
@@ -199,8 +201,8 @@ def test_coreml_is_an_image_classifier_with_its_labels(written: dict[Variant, tu
 
 
 def test_nothing_reaches_the_terminal(model: Any, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
-    for name in plan.formats():
-        convert(model, Variant(name, "fp32"), tmp_path / f"x{plan.converter(name).SUFFIX}")
+    for name in formats.exported():
+        convert(model, Variant(name, "fp32"), tmp_path / f"x{formats.get(name).suffix}")
     said = capfd.readouterr()
     assert (said.out, said.err) == ("", "")
 

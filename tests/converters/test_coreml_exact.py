@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from support.export import calibration
 
+from edge_cifar import formats
 from edge_cifar.runtimes import coreml_reference
 
 pytest.importorskip("tensorflow", reason="the models are Keras models")
@@ -53,7 +54,7 @@ def test_a_folded_batch_norm_is_folded_to_the_last_bits(model, tmp_path: Path) -
     np.testing.assert_allclose(kernels[0], (kernel * scale).transpose(3, 2, 0, 1), rtol=1e-6)
 
 
-@pytest.mark.parametrize("precision", coreml.PRECISIONS)
+@pytest.mark.parametrize("precision", formats.get("coreml").precisions)
 def test_a_batch_norm_behind_an_activation_converts_at_every_precision(
     model,  # type: ignore[no-untyped-def]
     precision: str,

@@ -9,9 +9,9 @@ import numpy as np
 import pytest
 from support.export import LABELS, calibration, network, pictures
 
+from edge_cifar import model_files
 from edge_cifar.converters import _for_integers, tflite
 from edge_cifar.runtimes import keras as keras_runtime
-from edge_cifar.runtimes import loading
 
 pytest.importorskip("tensorflow", reason="conversion needs TensorFlow")
 
@@ -100,7 +100,7 @@ def test_int8_keeps_small_factors_beside_large_ones(
     def error(name: str) -> float:
         path = tmp_path / f"{name}.tflite"
         tflite.convert(model, "int8", labels=LABELS, calibration=calibration(), metadata={}, path=path)
-        return float(np.abs(loading.load(path).predict(images) - expected).mean())
+        return float(np.abs(model_files.load(path).predict(images) - expected).mean())
 
     as_convolutions = error("convolutions")
     monkeypatch.setattr(_for_integers, "_norms_alone", lambda model, graph: iter(()))

@@ -11,7 +11,8 @@ import pytest
 from support import cifar_files
 
 from edge_cifar.data import cifar, loading, pickled, places
-from edge_cifar.data.sets import cifar10, cifar100
+from edge_cifar.data.cifar import CifarSet
+from edge_cifar.data.sets import DataSet, cifar10, cifar100
 from edge_cifar.errors import DataError
 
 FILES = cifar_files.contents()
@@ -117,9 +118,10 @@ def test_a_file_that_is_no_batch_is_one_sentence(tmp_path: Path, content: bytes)
         pickled.read(tmp_path / "batch", cifar_files.md5(content), "")
 
 
-@pytest.mark.parametrize("module", [cifar10, cifar100])
-def test_a_published_set_names_a_checksum_for_each_file_it_reads(module: object) -> None:
-    published = module.PUBLISHED  # type: ignore[attr-defined]
+@pytest.mark.parametrize("data_set", [cifar10.DATA_SET, cifar100.DATA_SET])
+def test_a_published_set_names_a_checksum_for_each_file_it_reads(data_set: DataSet) -> None:
+    published = data_set.published
+    assert isinstance(published, CifarSet)
     assert set(published.md5) == {*published.train_files, *published.test_files, published.meta_file}
     assert all(len(md5) == 32 for md5 in (published.archive_md5, *published.md5.values()))
 

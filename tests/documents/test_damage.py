@@ -15,6 +15,7 @@ import numpy as np
 import pytest
 from support.mean_colour import onnx_file
 
+from edge_cifar import model_files
 from edge_cifar.documents.activations import Activations
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.predictions import Predictions
@@ -25,7 +26,6 @@ from edge_cifar.parity.verify import _doubted, verify_bundle
 from edge_cifar.processes.launch import worker_command, worker_environment
 from edge_cifar.readers._onnx_network import _along
 from edge_cifar.runtimes import keras as keras_runtime
-from edge_cifar.runtimes import loading
 
 
 def flipped(path: Path, target: Path, seed: int) -> Path:
@@ -128,7 +128,7 @@ def test_a_graph_that_fails_only_when_it_is_computed_is_one_sentence(tmp_path: P
     model.graph.initializer.append(onnx.numpy_helper.from_array(np.array([2, 10]), "two"))
     onnx.save(model, path)
     with pytest.raises(BundleError, match="not a model that ONNX Runtime can run"):
-        loading.load(path)
+        model_files.load(path)
 
 
 def test_workers_take_no_module_from_the_folder_they_are_started_in(

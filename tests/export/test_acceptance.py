@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
+from edge_cifar import model_files
 from edge_cifar.data import Split
 from edge_cifar.documents.reference import Reference
 from edge_cifar.export.acceptance import GATE_MINIMUM, Acceptance, Outcome, Yardstick
 from edge_cifar.parity.perturbations import PLAIN
 from edge_cifar.parity.processes import Answers, Question, Refusal
-from edge_cifar.runtimes import loading
 from edge_cifar.variant import Variant
 
 CLASSES = 10
@@ -74,7 +74,7 @@ def outcome(
     device: bool = True,
     variant: Variant = INT8,
 ) -> Outcome:
-    monkeypatch.setattr(loading, "runtime_for", lambda path: SimpleNamespace(DEVICE=device))
+    monkeypatch.setattr(model_files, "runtime_for", lambda path: SimpleNamespace(DEVICE=device))
     workers = Asked(known().probabilities if to_known is None else to_known, given)
     return acceptance(against, workers).check(variant, Path("x.tflite"))
 
@@ -166,7 +166,7 @@ def test_bits_too_few_to_see_the_input_by_are_a_loss_and_no_broken_file(monkeypa
 )
 def test_answers_of_another_shape_reject(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], said: str) -> None:
     against = yardstick(20)
-    monkeypatch.setattr(loading, "runtime_for", lambda path: SimpleNamespace(DEVICE=True))
+    monkeypatch.setattr(model_files, "runtime_for", lambda path: SimpleNamespace(DEVICE=True))
     workers = Asked(known().probabilities, against.probabilities)
     whole = workers.answers(Path("x"), Question(images=Path("images.npy"), stop=KNOWN + 20))
     workers.answers = lambda *_: Answers(  # type: ignore[method-assign]
@@ -207,7 +207,7 @@ def test_a_reference_evaluator_is_not_asked_more_where_the_first_answers_decide(
 
 
 def test_a_reference_evaluator_that_dies_at_the_second_asking_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "runtime_for", lambda path: SimpleNamespace(DEVICE=False))
+    monkeypatch.setattr(model_files, "runtime_for", lambda path: SimpleNamespace(DEVICE=False))
     against = yardstick(2000)
     workers = Asked(known().probabilities, answers(against.split.labels, wrong=9))
     first = workers.answers
@@ -222,7 +222,7 @@ def test_what_cannot_run_here_stays_unverified_and_what_dies_is_rejected(
 ) -> None:
     refusal = Refusal(reason="for a reason", unavailable=unavailable, seconds=0.0)
     workers = SimpleNamespace(answers=lambda path, question: refusal, latency_ms=lambda *_: refusal)
-    monkeypatch.setattr(loading, "runtime_for", lambda path: SimpleNamespace(DEVICE=True))
+    monkeypatch.setattr(model_files, "runtime_for", lambda path: SimpleNamespace(DEVICE=True))
     held = acceptance(yardstick(20), workers)
     result = held.check(INT8, Path("x.tflite"))
     assert result.failed == failed
@@ -232,7 +232,7 @@ def test_what_cannot_run_here_stays_unverified_and_what_dies_is_rejected(
 
 @pytest.mark.parametrize("device", [True, False])
 def test_only_what_runs_as_on_a_device_is_timed(device: bool, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(loading, "runtime_for", lambda path: SimpleNamespace(DEVICE=device))
+    monkeypatch.setattr(model_files, "runtime_for", lambda path: SimpleNamespace(DEVICE=device))
     workers = SimpleNamespace(latency_ms=lambda path, images, runs: 1.5)
     expected = 1.5 if device else None
     assert acceptance(yardstick(20), workers).latency_ms(Path("x.tflite")) == expected

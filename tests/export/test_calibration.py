@@ -10,12 +10,12 @@ import numpy as np
 import pytest
 from support.export import LABELS, calibration, converting_here, network, pictures, stand_in_run
 
+from edge_cifar import formats, model_files
 from edge_cifar.converters import Calibration, onnx
 from edge_cifar.data.calibration import doubts
 from edge_cifar.export import pool
 from edge_cifar.progress import SILENT, Advance
 from edge_cifar.runtimes import keras as keras_runtime
-from edge_cifar.runtimes import loading
 from edge_cifar.steps.export import export
 
 
@@ -73,9 +73,9 @@ def test_export_warns_of_them_where_they_matter(tmp_path: Path, monkeypatch: pyt
     assert "5 calibration images are few" in warned["int8"][0]
 
 
-@pytest.mark.parametrize("method", onnx.METHODS)
+@pytest.mark.parametrize("method", formats.get("onnx").calibration_methods)
 def test_onnx_has_every_method_and_stays_close(method: str, tmp_path: Path) -> None:
-    for package in ("tensorflow", *onnx.PACKAGES):
+    for package in ("tensorflow", *formats.get("onnx").packages):
         pytest.importorskip(package, reason="ONNX conversion needs it")
     sample = calibration(60)
     sample = Calibration(images=sample.images, indices=sample.indices, seed=1, method=method)
@@ -84,7 +84,7 @@ def test_onnx_has_every_method_and_stays_close(method: str, tmp_path: Path) -> N
     facts = onnx.convert(model, "int8", labels=LABELS, calibration=sample, metadata={}, path=path)
     assert facts["calibration"]["method"] == method
     images = pictures(60, seed=4)
-    answers = loading.load(path).predict(images)
+    answers = model_files.load(path).predict(images)
     expected = keras_runtime.of_model(model).predict(images)
     assert (answers.argmax(axis=1) == expected.argmax(axis=1)).mean() > 0.85
     scales[method] = path.read_bytes()

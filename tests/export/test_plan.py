@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from support import ROOT
 
-from edge_cifar import packages
+from edge_cifar import formats, packages
 from edge_cifar.errors import MissingPackage, UsageError
 from edge_cifar.export import plan
 from edge_cifar.progress import SILENT
@@ -42,7 +42,7 @@ def test_nine_variants_by_default() -> None:
 
 def test_all_is_every_precision_that_a_converter_lists() -> None:
     everything = chosen(["all"], ["all"])
-    assert len(everything) == sum(len(plan.converter(name).PRECISIONS) for name in plan.formats())
+    assert len(everything) == sum(len(formats.get(name).precisions) for name in formats.exported())
     assert len(set(everything)) == len(everything)
 
 
@@ -90,12 +90,12 @@ def test_a_format_that_was_not_named_is_left_out_with_a_word(monkeypatch: pytest
     assert listener.said[0].startswith("coreml is left out: coremltools is not installed")
 
 
-def test_the_documented_matrix_is_the_converters_own() -> None:
+def test_the_documented_matrix_is_the_formats_own() -> None:
     told = (ROOT / "docs" / "conversion.md").read_text(encoding="utf-8")
     table = told.partition("<!-- generated: converters matrix -->")[2].partition("<!-- end -->")[0]
     cells = [tuple(cell.strip(" *`") for cell in line.split("|")[1:4]) for line in table.strip().splitlines()[2:-2]]
     assert cells == [
-        (name, precision, what)
-        for name in plan.formats()
-        for precision, what in plan.converter(name).PRECISIONS.items()
+        (name, precision, one.meaning)
+        for name in formats.exported()
+        for precision, one in formats.get(name).precisions.items()
     ]

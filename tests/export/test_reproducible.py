@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 from support.export import LABELS, calibration, network
 
-from edge_cifar.export import plan
+from edge_cifar import formats
 from edge_cifar.export.worker import Task, write_calibration
 from edge_cifar.storage import files
 from edge_cifar.variant import Variant
@@ -21,21 +21,21 @@ WORKER = (sys.executable, "-m", "edge_cifar.export.worker")
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("format_", plan.formats())
-def test_two_processes_write_the_same_bytes(format_: str, tmp_path: Path) -> None:
-    converter = plan.converter(format_)
-    for package in converter.PACKAGES:
-        pytest.importorskip(package, reason=f"{format_} needs {package}")
+@pytest.mark.parametrize("name", formats.exported())
+def test_two_processes_write_the_same_bytes(name: str, tmp_path: Path) -> None:
+    format_ = formats.get(name)
+    for package in format_.packages:
+        pytest.importorskip(package, reason=f"{name} needs {package}")
     network().save(tmp_path / "model.keras")
     write_calibration(calibration(), tmp_path / "calibration.npz")
-    precisions = tuple(precision for precision in converter.PRECISIONS if "-" not in precision)
+    precisions = tuple(precision for precision in format_.precisions if "-" not in precision)
     digests = []
     # The seed of Python's hashes decides the order of its sets, and is another in every process.
     for seed in ("1", "2"):
         folder = tmp_path / seed
         folder.mkdir()
         task = Task(
-            format=format_,
+            format=name,
             precisions=precisions if seed == "1" else tuple(reversed(precisions)),
             model=str(tmp_path / "model.keras"),
             folder=str(folder),
@@ -54,7 +54,7 @@ def test_two_processes_write_the_same_bytes(format_: str, tmp_path: Path) -> Non
             assert len(process.stdout.readlines()) == len(precisions)
         digests.append(
             {
-                precision: files.sha256(folder / f"{Variant(format_, precision)}{converter.SUFFIX}")
+                precision: files.sha256(folder / f"{Variant(name, precision)}{format_.suffix}")
                 for precision in precisions
             }
         )

@@ -14,13 +14,13 @@ import numpy as np
 import pytest
 from support.export import quick_converter_for, stand_in_run
 
+from edge_cifar import formats
 from edge_cifar.cli.main import main
 from edge_cifar.data.loading import load
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, CheckFailed, EdgeCifarError, RunError, UsageError
-from edge_cifar.export import plan
 from edge_cifar.steps.export import export
 from edge_cifar.storage import files
 
@@ -256,7 +256,7 @@ def test_help_lists_every_cell_and_stays_light() -> None:
     )
     answer = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=False)
     assert answer.returncode == 0, answer.stderr
-    for name in plan.formats():
+    for name in formats.exported():
         assert f"{name} (default:" in answer.stdout
-        for precision in plan.converter(name).PRECISIONS:
+        for precision in formats.get(name).precisions:
             assert f"\n  {precision} " in answer.stdout

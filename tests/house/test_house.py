@@ -17,16 +17,13 @@ from support import ROOT
 
 import edge_cifar
 import edge_cifar.backbones
-import edge_cifar.cli.commands
-import edge_cifar.converters
-from edge_cifar import plugins
-from edge_cifar.cli.group import cli
+from edge_cifar.cli.group import COMMANDS, cli
 
 PACKAGE = ROOT / "edge_cifar"
 MODULES = sorted(PACKAGE.rglob("*.py"))
 DOCUMENTS = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), *(ROOT / "benchmarks").glob("*.md")])
 # The packages whose modules are plugins: found by file name, ignorant of one another.
-PLUGIN_PACKAGES = ("backbones", "cli/commands", "data/sets", "runtimes")
+PLUGIN_PACKAGES = ("backbones", "cli/commands", "data/sets", "formats")
 
 
 def relative(path: Path) -> str:
@@ -55,9 +52,7 @@ def test_imports_keep_their_direction() -> None:
 def test_plugins_do_not_know_each_other(package: str) -> None:
     folder = PACKAGE / package
     dotted = f"edge_cifar.{package.replace('/', '.')}"
-    siblings = {path.stem for path in folder.glob("*.py") if not path.name.startswith("_")}
-    # What loads the plugins is no plugin.
-    siblings -= {"loading"}
+    siblings = {path.stem for path in folder.glob("*.py")} - {"__init__"}
     for name in sorted(siblings):
         imported = set(_imports(folder / f"{name}.py"))
         assert not {f"{dotted}.{other}" for other in siblings - {name}} & imported, name
@@ -237,7 +232,7 @@ def _exists(call: str) -> bool:
 
 def test_every_command_is_in_the_readme() -> None:
     readme = (ROOT / "README.md").read_text(encoding="utf-8")
-    for name in plugins.names(edge_cifar.cli.commands):
+    for name in COMMANDS.names():
         assert f"`{name}" in readme, name
 
 

@@ -6,7 +6,6 @@ the other. No checksum gives the mutants away: their manifest lists them as they
 
 from __future__ import annotations
 
-import importlib
 import shutil
 from collections.abc import Mapping
 from dataclasses import replace
@@ -17,7 +16,7 @@ import numpy as np
 import pytest
 from support import mutations_coreml, mutations_onnx, mutations_tflite, study
 
-from edge_cifar import conversion_cache, packages
+from edge_cifar import conversion_cache, formats, packages
 from edge_cifar.converters import AS_THEY_COME, Calibration
 from edge_cifar.documents.bundle import Artifact, Bundle
 from edge_cifar.documents.reference import Reference
@@ -114,10 +113,10 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     artifacts = []
     with conversion_cache.unchanged(model):
         for variant in map(Variant.parse, SUITES):
-            converter = importlib.import_module(f"edge_cifar.converters.{variant.format}")
-            path = folder / f"{variant}{converter.SUFFIX}"
+            format_ = formats.get(variant.format)
+            path = folder / f"{variant}{format_.suffix}"
             asked: dict[str, Any] = {"labels": NAMES, "calibration": calibration, "path": path}
-            converter.convert(model, variant.precision, metadata={"description": "x"}, **asked)
+            format_.converter().convert(model, variant.precision, metadata={"description": "x"}, **asked)
             facts = ranges.facts(variant, model, options=AS_THEY_COME, **asked)
             artifacts.append(replace(_signed(path, variant), facts=facts))
     return Bundle(path=folder, model="small", artifacts=tuple(artifacts), facts={"labels": NAMES})

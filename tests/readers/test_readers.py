@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import importlib
 import re
 import warnings
 from pathlib import Path
@@ -165,14 +164,3 @@ def test_a_mutated_file_is_read_or_refused_in_one_sentence(tiny_bundle: Bundle, 
     assert len(refusals) > 50
     assert not any("\n" in refusal for refusal in refusals)
     assert all(re.fullmatch(rf"{re.escape(str(path))} is damaged \(.+\); export it again", one) for one in refusals)
-
-
-def test_every_format_that_is_exported_can_be_looked_into():
-    import edge_cifar.converters
-    import edge_cifar.readers
-    from edge_cifar import plugins
-
-    assert plugins.names(edge_cifar.readers) == plugins.names(edge_cifar.converters)
-    for name in plugins.names(edge_cifar.readers):
-        module = importlib.import_module(f"edge_cifar.readers.{name}")
-        assert all(callable(getattr(module, what)) for what in ("network", "sources", "observe"))

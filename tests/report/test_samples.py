@@ -26,9 +26,9 @@ from support import ROOT
 from support.browser import needs_chromium
 from support.devtools import Browser
 
+from edge_cifar import model_files
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.reference import Reference
-from edge_cifar.runtimes import loading
 
 SAMPLES = ROOT / "docs" / "samples"
 RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
@@ -37,7 +37,7 @@ RUNTIME = ("ort.wasm.bundle.min.mjs", "ort-wasm-simd-threaded.wasm")
 def answers(bundle: Bundle, variant: str, image: np.ndarray[Any, Any]) -> dict[str, float]:
     """Ours: the probability of each label."""
     (artifact,) = [one for one in bundle.artifacts if str(one.variant) == variant]
-    probabilities = loading.load(artifact.path).predict(image[None])[0]
+    probabilities = model_files.load(artifact.path).predict(image[None])[0]
     return dict(zip(artifact.labels, probabilities.tolist(), strict=True))
 
 

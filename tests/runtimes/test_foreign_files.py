@@ -19,7 +19,7 @@ from edge_cifar import model_files
 from edge_cifar.cli.main import main
 from edge_cifar.errors import BundleError
 from edge_cifar.evaluation import scores
-from edge_cifar.runtimes import _labels, _remedies, litert, loading
+from edge_cifar.runtimes import _labels, _remedies, litert
 from edge_cifar.steps.bench import bench
 from edge_cifar.steps.predict import predict
 from edge_cifar.storage import files
@@ -166,7 +166,7 @@ def test_weights_outside_the_folder_are_not_read(tmp_path: Path) -> None:
 def test_a_file_of_a_newer_onnx_wants_a_newer_runtime(tmp_path: Path) -> None:
     path = colour_onnx(tmp_path / "net.onnx", opset=99)
     with pytest.raises(BundleError, match="pip install --upgrade onnxruntime") as refused:
-        loading.load(path)
+        model_files.load(path)
     assert "export it again" not in str(refused.value)
 
 

@@ -11,9 +11,9 @@ import pytest
 from PIL import Image
 from support.foreign_models import SIDE, colour_pictures
 
+from edge_cifar import model_files
 from edge_cifar.errors import BundleError
 from edge_cifar.runtimes import keras as keras_runtime
-from edge_cifar.runtimes import loading
 from edge_cifar.steps.predict import predict
 
 keras = pytest.importorskip("keras", reason="the model files are made with Keras")
@@ -78,7 +78,7 @@ def test_one_output_in_a_dict_is_taken_and_several_are_named(tmp_path: Path) -> 
     assert likeliest(tmp_path / "one.keras", colour_pictures(tmp_path)) == COLOURS
     colour_model(last=lambda answer: {"a": answer, "b": keras.layers.ReLU()(answer)}).save(tmp_path / "two.keras")
     with pytest.raises(BundleError, match=r"two\.keras has 2 outputs \(a, b\)"):
-        loading.load(tmp_path / "two.keras")
+        model_files.load(tmp_path / "two.keras")
 
 
 @pytest.mark.parametrize("suffix", [".keras", ".h5"])
@@ -86,13 +86,13 @@ def test_code_in_a_file_is_not_run(suffix: str, tmp_path: Path) -> None:
     path = tmp_path / f"net{suffix}"
     colour_model(last=keras.layers.Lambda(lambda answer: answer * 2)).save(path)
     with pytest.raises(BundleError, match="holds code, which is not run from a file"):
-        loading.load(path)
+        model_files.load(path)
 
 
 def test_weights_alone_are_told_from_a_model(tmp_path: Path) -> None:
     colour_model().save_weights(tmp_path / "net.weights.h5")
     with pytest.raises(BundleError, match=r"save the whole model with model\.save"):
-        loading.load(tmp_path / "net.weights.h5")
+        model_files.load(tmp_path / "net.weights.h5")
 
 
 def test_hdf5_that_claims_more_than_it_holds_is_refused(tmp_path: Path) -> None:
@@ -102,7 +102,7 @@ def test_hdf5_that_claims_more_than_it_holds_is_refused(tmp_path: Path) -> None:
         archive.create_dataset("weights", shape=(10**9,), dtype="f4", chunks=True, compression="gzip")
     assert (tmp_path / "bomb.h5").stat().st_size < 100_000
     with pytest.raises(BundleError, match="claims 4,000,000,000 bytes of weights"):
-        loading.load(tmp_path / "bomb.h5")
+        model_files.load(tmp_path / "bomb.h5")
 
 
 def test_a_model_that_scales_its_pixels_says_so(tmp_path: Path) -> None:

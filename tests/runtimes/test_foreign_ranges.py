@@ -17,10 +17,10 @@ from support.foreign_models import (
 )
 from support.listener import Listener
 
+from edge_cifar import model_files
 from edge_cifar.evaluation.variety import variety
 from edge_cifar.input_ranges import COMMON
 from edge_cifar.pixels import Setup
-from edge_cifar.runtimes import loading
 from edge_cifar.serve.worker_pool import Crew, Member, Question
 from edge_cifar.steps.bench import bench
 from edge_cifar.steps.predict import predict
@@ -78,12 +78,14 @@ def test_a_file_that_says_what_it_takes_is_believed(tmp_path: Path) -> None:
 
 
 def test_channels_may_have_ranges_of_their_own(tmp_path: Path) -> None:
-    runtime = loading.load(
+    runtime = model_files.load(
         brightness_onnx(tmp_path / "net.onnx", **IMAGENET), setup=Setup(channel_ranges=COMMON[3].channels)
     )
     images = np.stack([np.full((8, 8, 3), value, np.uint8) for value in (20, 128, 235)])
     assert runtime.predict(images).argmax(axis=1).tolist() == [0, 1, 2]
-    planes = loading.load(colour_onnx(tmp_path / "planes.onnx"), setup=Setup(channel_ranges=((0, 0), (0, 1), (0, 0))))
+    planes = model_files.load(
+        colour_onnx(tmp_path / "planes.onnx"), setup=Setup(channel_ranges=((0, 0), (0, 1), (0, 0)))
+    )
     # Of a white picture only green is left.
     assert planes.predict(np.full((1, 8, 8, 3), 255, np.uint8)).argmax() == 1
 

@@ -11,9 +11,9 @@ from hypothesis import given
 from hypothesis import strategies as st
 from support.mean_colour import CLASSES, WEIGHTS, expected, images, onnx_file
 
+from edge_cifar import formats, model_files
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
 from edge_cifar.pixels import ImageInput, Quantization, Setup
-from edge_cifar.runtimes import loading
 
 
 @pytest.mark.parametrize(
@@ -85,7 +85,7 @@ def test_what_takes_no_images_of_a_size_is_refused(shape: tuple[int | None, ...]
 )
 def test_onnx_runtime_answers_for_raw_pixels(form: dict[str, Any], count: int, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="ONNX Runtime runs it")
-    runtime = loading.load(onnx_file(tmp_path / "net.onnx", **form))
+    runtime = model_files.load(onnx_file(tmp_path / "net.onnx", **form))
     assert (runtime.name, runtime.input_shape, runtime.classes) == ("onnxruntime", (6, 5, 3), CLASSES)
     answers = runtime.predict(images(count))
     assert answers.shape == (count, CLASSES)
@@ -97,7 +97,7 @@ def test_onnx_runtime_answers_for_raw_pixels(form: dict[str, Any], count: int, t
 @pytest.mark.parametrize("kind", ["float32", "int8", "uint8"])
 def test_litert_answers_for_raw_pixels(kind: str, count: int, tflite_files: dict[str, Path]) -> None:
     pytest.importorskip("ai_edge_litert", reason="LiteRT runs it")
-    runtime = loading.load(tflite_files[kind])
+    runtime = model_files.load(tflite_files[kind])
     assert (runtime.name, runtime.input_shape, runtime.classes) == ("litert", (6, 5, 3), CLASSES)
     answers = runtime.predict(images(count))
     assert answers.shape == (count, CLASSES)
@@ -107,14 +107,14 @@ def test_litert_answers_for_raw_pixels(kind: str, count: int, tflite_files: dict
 
 def test_a_single_inference_is_the_same_one(tflite_files: dict[str, Path], tmp_path: Path) -> None:
     (image,) = images(1)
-    litert = loading.load(tflite_files["float32"])
+    litert = model_files.load(tflite_files["float32"])
     np.testing.assert_allclose(litert.single(image)(), expected(image[np.newaxis]), atol=1e-5)
-    onnxruntime = loading.load(onnx_file(tmp_path / "net.onnx"))
+    onnxruntime = model_files.load(onnx_file(tmp_path / "net.onnx"))
     np.testing.assert_allclose(onnxruntime.single(image)()[0], expected(image[np.newaxis]), atol=1e-5)
 
 
 def test_images_of_another_size_are_refused(tflite_files: dict[str, Path]) -> None:
-    runtime = loading.load(tflite_files["uint8"])
+    runtime = model_files.load(tflite_files["uint8"])
     with pytest.raises(BundleError, match=r"takes images of shape \[6, 5, 3\], got \[32, 32, 3\]"):
         runtime.predict(np.zeros((2, 32, 32, 3), np.uint8))
 
@@ -128,7 +128,7 @@ def test_keras_is_the_baseline(tmp_path: Path) -> None:
     model = keras.Model(image, dense(keras.layers.GlobalAveragePooling2D()(image)))
     dense.set_weights([WEIGHTS / 64])
     model.save(tmp_path / "net.keras")
-    runtime = loading.load(tmp_path / "net.keras")
+    runtime = model_files.load(tmp_path / "net.keras")
     assert (runtime.name, runtime.input_shape, runtime.classes) == ("keras", (6, 5, 3), CLASSES)
     for count in (0, 1, 300):
         np.testing.assert_allclose(runtime.predict(images(count)), expected(images(count)), atol=1e-5)
@@ -150,7 +150,7 @@ def test_a_damaged_file_is_one_sentence(
     }
     path.write_bytes(contents[damage])
     with pytest.raises(BundleError) as caught:
-        loading.load(path)
+        model_files.load(path)
     assert path.name in str(caught.value)
     assert "\n" not in str(caught.value)
 
@@ -161,14 +161,14 @@ def test_a_model_with_two_outputs_is_refused(tmp_path: Path) -> None:
     model.graph.output.append(onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", CLASSES]))
     onnx.save(model, tmp_path / "two.onnx")
     with pytest.raises(BundleError, match=r"has 2 outputs \(answer, logits\); keep only the one"):
-        loading.load(tmp_path / "two.onnx")
+        model_files.load(tmp_path / "two.onnx")
 
 
 def test_a_missing_file_and_a_strange_one_are_told_apart(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match="no model at"):
-        loading.load(tmp_path / "absent.onnx")
+        model_files.load(tmp_path / "absent.onnx")
     with pytest.raises(UsageError, match=r"its name must end in \.h5, \.hdf5, \.keras, \.mlpackage, \.onnx, \.tflite"):
-        loading.load(tmp_path / "letter.txt")
+        model_files.load(tmp_path / "letter.txt")
 
 
 def test_a_runtime_that_is_not_installed_says_what_to_type(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
@@ -176,9 +176,9 @@ def test_a_runtime_that_is_not_installed_says_what_to_type(monkeypatch: pytest.M
 
     monkeypatch.setattr(packages, "installed", lambda module: False)
     with pytest.raises(RuntimeUnavailable, match=r'pip install "edge-cifar\[device\]"'):
-        loading.runtime_for(tmp_path / "x.tflite")
+        model_files.runtime_for(tmp_path / "x.tflite")
 
 
 def test_devices_come_before_references() -> None:
-    kinds = [module.DEVICE for module in loading.modules()]
+    kinds = [module.DEVICE for _, module in formats.runtimes()]
     assert kinds == sorted(kinds, reverse=True)

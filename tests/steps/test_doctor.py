@@ -11,8 +11,7 @@ from pathlib import Path
 import pytest
 from support.pace import program, times_longer
 
-import edge_cifar.converters
-from edge_cifar import plugins
+from edge_cifar import formats
 from edge_cifar.cli.main import main
 from edge_cifar.packages import absent_backend, keras_backend
 from edge_cifar.steps import doctor as step
@@ -47,7 +46,7 @@ def test_json_has_every_area_and_the_machine(capsys: pytest.CaptureFixture[str])
 
 
 def test_every_format_is_told_of() -> None:
-    assert tuple(one.name for one in doctor().of("convert")) == plugins.names(edge_cifar.converters)
+    assert tuple(one.name for one in doctor().of("convert")) == formats.exported()
 
 
 def test_people_read_the_same(capsys: pytest.CaptureFixture[str]) -> None:

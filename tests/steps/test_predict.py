@@ -175,9 +175,9 @@ def test_changed_artifact_is_refused(tiny_bundle: Bundle, picture: Path, tmp_pat
 def test_bundle_that_cannot_run_here_says_so(
     tiny_bundle: Bundle, picture: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from edge_cifar.runtimes import loading
+    from edge_cifar import formats
 
-    for module in loading.modules():
+    for _, module in formats.runtimes():
         monkeypatch.setattr(module, "unavailable", lambda: "not here")
     with pytest.raises(RuntimeUnavailable, match=r"nothing in .* can run here"):
         predict(tiny_bundle, [picture])

@@ -9,11 +9,10 @@ import numpy as np
 import pytest
 from support.mean_colour import onnx_file
 
-from edge_cifar import flatbuffer
+from edge_cifar import flatbuffer, model_files
 from edge_cifar.errors import BundleError
 from edge_cifar.flatbuffer import Flatbuffer
 from edge_cifar.pixels import ImageInput, Quantization, Setup
-from edge_cifar.runtimes import loading
 
 FLOAT = Quantization(dtype=np.dtype(np.float32))
 
@@ -42,7 +41,7 @@ def test_an_onnx_file_is_refused_before_an_image_is_made(tmp_path: Path) -> None
     onnx.save(model, tmp_path / "wide.onnx")
     # 120 GB as bytes alone.
     with pytest.raises(BundleError, match=r"\[batch, 200000, 200000, 3\]"):
-        loading.load(tmp_path / "wide.onnx")
+        model_files.load(tmp_path / "wide.onnx")
 
 
 def test_a_tflite_file_is_refused_before_its_tensors_are_made(tflite_files: dict[str, Path], tmp_path: Path) -> None:
@@ -51,8 +50,8 @@ def test_a_tflite_file_is_refused_before_its_tensors_are_made(tflite_files: dict
     assert shape in content
     (tmp_path / "wide.tflite").write_bytes(content.replace(shape, struct.pack("<4i", 1, 60_000, 60_000, 3)))
     with pytest.raises(BundleError, match=r"wide.tflite takes images of a size that is not run here"):
-        loading.load(tmp_path / "wide.tflite")
-    assert loading.load(tflite_files["float32"]).input_shape == (6, 5, 3)
+        model_files.load(tmp_path / "wide.tflite")
+    assert model_files.load(tflite_files["float32"]).input_shape == (6, 5, 3)
     assert Setup().batch == 1
 
 

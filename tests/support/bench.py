@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-import edge_cifar.runtimes
+import edge_cifar.formats
 from edge_cifar.bench import process
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.result import BenchmarkResult
@@ -27,7 +27,7 @@ from edge_cifar.variant import Variant
 from support import SUPPORT
 from support.pace import PATIENCE_SECONDS
 
-FAKE_RUNTIME = SUPPORT / "fake_runtime"
+FORMATS = SUPPORT / "formats"
 
 QUICK = Protocol(
     seconds=0.12,
@@ -46,21 +46,22 @@ LABELS = (np.arange(20) % 3).astype(np.int64)
 LABELS[:2] = 2
 
 
-# A worker with the fake runtime among its own.
+# A worker with the made-up format among its own.
 _WORKER = """
 import sys
-import edge_cifar.runtimes
-edge_cifar.runtimes.__path__.append(sys.argv[2])
+sys.path.append(sys.argv[2])
+import edge_cifar.formats
+edge_cifar.formats.__path__.append(sys.argv[3])
 import importlib
 sys.exit(importlib.import_module(sys.argv[1]).main())
 """
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the fake runtime one of the runtimes, here and in the workers that measure and that verify."""
-    monkeypatch.setattr(edge_cifar.runtimes, "__path__", [*edge_cifar.runtimes.__path__, str(FAKE_RUNTIME)])
+    """Make the made-up format one of the formats, here and in the workers that measure and that verify."""
+    monkeypatch.setattr(edge_cifar.formats, "__path__", [*edge_cifar.formats.__path__, str(FORMATS)])
     for module, name in ((process, "edge_cifar.bench.worker"), (processes, "edge_cifar.parity.worker")):
-        monkeypatch.setattr(module, "WORKER", (sys.executable, "-c", _WORKER, name, str(FAKE_RUNTIME)))
+        monkeypatch.setattr(module, "WORKER", (sys.executable, "-c", _WORKER, name, str(SUPPORT.parent), str(FORMATS)))
 
 
 def fake_file(path: Path, **settings: Any) -> Path:

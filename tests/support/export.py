@@ -6,6 +6,7 @@ import contextlib
 import tempfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Future
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -19,12 +20,13 @@ from edge_cifar.converters import Calibration
 from edge_cifar.data.loading import load
 from edge_cifar.documents.run import SCHEMA, Run
 from edge_cifar.errors import ConversionError
-from edge_cifar.export import plan, pool
+from edge_cifar.export import pool
 from edge_cifar.export import worker as conversion_worker
 from edge_cifar.export.acceptance import Acceptance, Outcome
 from edge_cifar.export.pool import Conversion
 from edge_cifar.export.worker import Task
-from edge_cifar.parity import inspection, processes, worker
+from edge_cifar.formats import tflite
+from edge_cifar.parity import processes, worker
 from edge_cifar.parity.processes import Answers, Question, Refusal, Workers
 from edge_cifar.storage import files
 from edge_cifar.variant import Variant
@@ -201,14 +203,11 @@ def quick_converter_for(monkeypatch: pytest.MonkeyPatch) -> Any:
             return Outcome(parity=facts, failed=("accuracy",), reason="it loses 9 points", answers=silent)
         return Outcome(parity=facts, answers=silent)
 
-    real = plan.converter("tflite")
-    names = ("PRECISIONS", "DEFAULT", "CALIBRATED", "CORRECTED", "METHODS", "SELECTIVE")
-    told = {name: getattr(real, name) for name in names}
-    stub = SimpleNamespace(convert=convert, SUFFIX=".tflite", PACKAGES=(), USE="", **told)
-    monkeypatch.setattr(plan, "converter", lambda name: stub)
-    monkeypatch.setattr(Acceptance, "check", check)
+    stub = SimpleNamespace(convert=convert)
     # A word is no model file that could be looked into.
-    monkeypatch.setattr(inspection, "readable", lambda artifact: False)
+    quick = replace(tflite.FORMAT, converter=lambda: stub, reader=None)
+    monkeypatch.setattr(tflite, "FORMAT", quick)
+    monkeypatch.setattr(Acceptance, "check", check)
     monkeypatch.setattr(Acceptance, "latency_ms", lambda acceptance, path: None)
     monkeypatch.setattr(pool, "converting", converting_here)
     return stub

@@ -15,13 +15,13 @@ from typing import Any
 
 import numpy as np
 
+from edge_cifar import model_files
 from edge_cifar.documents.bundle import Artifact, Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.parity import inspection
 from edge_cifar.parity.comparison import judge
 from edge_cifar.parity.tolerances import tolerance_for
 from edge_cifar.processes import output_capture
-from edge_cifar.runtimes import loading
 from edge_cifar.storage import files
 from support import mutations_coreml, mutations_onnx, mutations_tflite, study_coreml, study_onnx, study_tflite
 
@@ -90,7 +90,7 @@ def answers(artifact: Artifact, reference: Reference) -> np.ndarray | None:
     """An artifact's probabilities; None where its runtime refuses it."""
     try:
         with output_capture.captured(), np.errstate(all="ignore"):
-            return np.asarray(loading.load(artifact.path).predict(reference.images))
+            return np.asarray(model_files.load(artifact.path).predict(reference.images))
     except Exception:  # a runtime's bindings raise what they like at a broken file
         return None
 

@@ -1,4 +1,4 @@
-"""A third, made-up format, registered as any format is: a converter and a runtime, and no reader of its files."""
+"""The made-up format of :mod:`support.formats.fake`, registered as any format is: by a file in a folder of formats."""
 
 from __future__ import annotations
 
@@ -6,13 +6,9 @@ from typing import Any
 
 import pytest
 
-import edge_cifar.converters
 from edge_cifar import packages
 from edge_cifar.export import pool
-from support import SUPPORT
 from support import bench as bench_support
-
-FAKE_CONVERTER = SUPPORT / "fake_converter"
 
 
 def install(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -20,7 +16,6 @@ def install(monkeypatch: pytest.MonkeyPatch) -> None:
     from support.export import converting_here
 
     bench_support.install(monkeypatch)
-    monkeypatch.setattr(edge_cifar.converters, "__path__", [*edge_cifar.converters.__path__, str(FAKE_CONVERTER)])
     monkeypatch.setattr(pool, "converting", converting_here)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_cifar import formats as available
 from edge_cifar.cli.options import completing, number_or_all
 from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table
 from edge_cifar.command_line import command_line
@@ -20,16 +21,13 @@ _WORST = 10
 
 
 class MatrixCommand(click.Command):
-    """A command whose help ends with the table of formats and precisions, taken from the converters."""
+    """A command whose help ends with the table of formats and precisions, taken from the formats."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
-        import edge_cifar.converters
-        from edge_cifar import plugins
-
-        for name in plugins.names(edge_cifar.converters):
-            told = plugins.constants(edge_cifar.converters, name)
-            with formatter.section(f"{name} (default: {', '.join(told['DEFAULT'])})"):
-                formatter.write_dl(list(told["PRECISIONS"].items()))
+        for name in available.exported():
+            format_ = available.get(name)
+            with formatter.section(f"{name} (default: {', '.join(format_.defaults)})"):
+                formatter.write_dl([(precision, one.meaning) for precision, one in format_.precisions.items()])
 
 
 @click.command(cls=MatrixCommand)
@@ -39,7 +37,7 @@ class MatrixCommand(click.Command):
     "formats",
     multiple=True,
     metavar="NAME|all",
-    shell_complete=completing("edge_cifar.converters"),
+    shell_complete=completing(available.exported),
     help="Format: tflite, onnx or coreml; repeatable.",
 )
 @click.option(

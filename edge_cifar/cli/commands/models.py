@@ -6,12 +6,13 @@ import re
 
 import click
 
+from edge_cifar import backbones
 from edge_cifar.cli.options import completing
 from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table
 
 
 @click.command("models")
-@click.argument("name", required=False, shell_complete=completing("edge_cifar.backbones"))
+@click.argument("name", required=False, shell_complete=completing(backbones.names))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(name: str | None, as_json: bool) -> None:
     """List the backbones, or the layers of one.

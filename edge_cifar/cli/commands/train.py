@@ -7,6 +7,7 @@ from pathlib import Path
 
 import click
 
+from edge_cifar import backbones
 from edge_cifar.cli.options import completing, data_set, number_or_name, numbers
 from edge_cifar.cli.output import Terminal, echo, emit_json
 from edge_cifar.command_line import command_line
@@ -14,7 +15,7 @@ from edge_cifar.progress import Progress
 
 
 @click.command()
-@click.argument("backbone", shell_complete=completing("edge_cifar.backbones"))
+@click.argument("backbone", shell_complete=completing(backbones.names))
 @data_set("Data set: cifar10, cifar100, synthetic, or a folder of images by class.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Data directory (must exist).")
 @click.option("--out", type=click.Path(path_type=Path), help="Run directory.  [default: runs/BACKBONE]")

@@ -9,11 +9,10 @@ from __future__ import annotations
 from pathlib import Path
 
 from edge_cifar.data import Dataset, cifar
+from edge_cifar.data.sets import DataSet
 from edge_cifar.progress import SILENT, Progress
 
-LICENCE = cifar.LICENCE
-
-PUBLISHED = cifar.CifarSet(
+_PUBLISHED = cifar.CifarSet(
     name="cifar10",
     folder="cifar-10-batches-py",
     url="https://www.cs.toronto.edu/~kriz/cifar-10-python.tar.gz",
@@ -38,4 +37,7 @@ PUBLISHED = cifar.CifarSet(
 
 def load(*, data_dir: Path | str | None = None, seed: int = 0, progress: Progress = SILENT) -> Dataset:
     """The 50,000 training and 10,000 test images; ``seed`` changes nothing, the split is published."""
-    return cifar.load(PUBLISHED, data_dir=data_dir, progress=progress)
+    return cifar.load(_PUBLISHED, data_dir=data_dir, progress=progress)
+
+
+DATA_SET = DataSet(name="cifar10", load=load, licence=cifar.LICENCE, published=_PUBLISHED)

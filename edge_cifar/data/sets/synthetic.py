@@ -17,11 +17,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.data import Dataset, Split, checksum
+from edge_cifar.data.sets import DataSet
 from edge_cifar.data.shapes import SHAPES, Field, Shape
 from edge_cifar.errors import UsageError
 from edge_cifar.progress import SILENT, Progress
-
-LICENCE = "The pictures are made by edge-cifar's code and are nobody's property."
 
 TRAIN_IMAGES = 8_000
 TEST_IMAGES = 2_000
@@ -141,3 +140,8 @@ def _bell(generator: np.random.Generator, shape: tuple[int, ...]) -> Field:
     # One byte has mean 127.5 and variance (256² - 1) / 12.
     noise: Field = (total.astype(np.float32) - np.float32(510.0)) / np.float32(147.8)
     return noise
+
+
+DATA_SET = DataSet(
+    name="synthetic", load=load, licence="The pictures are made by edge-cifar's code and are nobody's property."
+)

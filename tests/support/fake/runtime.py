@@ -27,12 +27,11 @@ from edge_cifar.evaluation.scores import softmax
 from edge_cifar.pixels import PLAIN, Ground, Images, Layout, Range, Setup
 from edge_cifar.runtimes import Operator, Probabilities, Runtime
 
-SUFFIX = ".fake"
+NAME = "fake"
 DEVICE = True
+TIMED = True
 LIBRARY = "json"
-
-
-BACKENDS = ("plain", "fast", "absent")
+BACKENDS: tuple[str, ...] = ("plain", "fast", "absent")
 
 
 def unavailable(backend: str | None = None) -> str | None:
@@ -58,7 +57,7 @@ def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: f
 
 
 class Fake:
-    name = "fake"
+    name = NAME
     any_size = False
 
     def __init__(self, settings: dict[str, Any], setup: Setup) -> None:

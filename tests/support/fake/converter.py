@@ -1,18 +1,20 @@
-"""A converter that writes ``.fake`` files: a format that nothing else in the project knows of.
+"""A converter that writes ``.fake`` files.
 
-It holds the one layer that :func:`third_format.network` ends with. Beside ``fp32`` and ``int8`` its precisions are
-faults, each of which the runtime (:mod:`fake_runtime.fake`) has as its file says.
+They hold the one layer that :func:`support.third_format.network` ends with. Beside ``fp32``, ``int8`` and ``coarse``
+the precisions are faults, each of which the runtime (:mod:`support.fake.runtime`) has as its file says.
 """
 
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge_cifar.converters import AS_THEY_COME, Calibration, Options
+from edge_cifar.pixels import Range
 from edge_cifar.storage import files
 
 FAULTS: dict[str, dict[str, Any]] = {
@@ -26,44 +28,44 @@ FAULTS: dict[str, dict[str, Any]] = {
 }
 # Steps of the kernel in its largest number.
 STEPS = {"int8": 127, "coarse": 2}
-PRECISIONS = {
-    "fp32": "as trained",
-    "int8": "in steps of a 127th",
-    "coarse": "in steps of a half",
-    **dict.fromkeys(FAULTS, "wrong"),
-}
-DEFAULT = ("fp32", "int8")
-SUFFIX = ".fake"
-PACKAGES = ()
-USE = "It cannot."
-CALIBRATED = ()
-CORRECTED = ()
-METHODS = ("min-max",)
-# What brings a file through that aborts its runtime is int8 with a layer in floats.
-SELECTIVE = ("int8", "aborting")
 
 
 def convert(
     model: Any,
     precision: str,
     *,
-    labels: tuple[str, ...],
+    labels: Sequence[str],
     calibration: Calibration,
-    metadata: dict[str, str],
+    metadata: Mapping[str, str],
     path: Path,
     options: Options = AS_THEY_COME,
 ) -> dict[str, Any]:
     kernel, bias = model.get_layer("last").get_weights()
+    step = None
     if precision in STEPS:
-        step = np.abs(kernel).max() / STEPS[precision]
+        step = float(np.abs(kernel).max()) / STEPS[precision]
         kernel = np.round(kernel / step) * step
     settings = {
         "shape": model.input_shape[1:],
         "classes": len(labels),
         "kernel": kernel.tolist(),
+        "step": step,
         "bias": bias.tolist(),
         # Quantizing one layer alone is what this runtime cannot do.
         **({"fails": {"predict": "crash"}} if options.only else FAULTS.get(precision, {})),
     }
     files.write_text(path, json.dumps(settings))
     return {"input": {"shape": [1, *model.input_shape[1:]]}, "output": {}, "calibration": None}
+
+
+def observed(
+    model: Any,
+    precision: str,
+    *,
+    labels: Sequence[str],
+    calibration: Calibration,
+    path: Path,
+    options: Options = AS_THEY_COME,
+) -> dict[str, Range] | None:
+    """Nothing: no precision looks at calibration images."""
+    return None

@@ -1,0 +1,76 @@
+"""ONNX: graphs for ONNX Runtime and whatever else reads the format."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from edge_cifar.formats import Format, Precision
+
+if TYPE_CHECKING:
+    from edge_cifar.converters import Converter
+    from edge_cifar.readers import Reader
+    from edge_cifar.runtimes import RuntimeModule
+
+
+def _converter() -> Converter:
+    from edge_cifar.converters import onnx
+
+    return onnx
+
+
+def _onnxruntime() -> RuntimeModule:
+    from edge_cifar.runtimes import onnxruntime
+
+    return onnxruntime
+
+
+def _reader() -> Reader:
+    from edge_cifar.readers import onnx
+
+    return onnx
+
+
+def _companions(path: Path) -> tuple[Path, ...]:
+    from edge_cifar.runtimes import onnxruntime
+
+    return onnxruntime.beside(path)
+
+
+def _overflow(path: Path) -> str | None:
+    from edge_cifar.readers import onnx
+
+    return onnx.overflow(path)
+
+
+FORMAT = Format(
+    name="onnx",
+    suffixes=(".onnx",),
+    marker="square",
+    colour="#D55E00",
+    precisions={
+        "fp32": Precision("weights and activations in 32-bit floats", default=True),
+        "fp16": Precision(
+            "weights and activations in 16-bit floats, half the size; slower on CPUs", default=True, rounded=True
+        ),
+        "dynamic": Precision("weights in 8 bits, activations quantized as they come; slow on CPUs", rounded=True),
+        "int8": Precision(
+            "weights in 8 bits per channel, activations in 8 bits, calibrated (QDQ)",
+            default=True,
+            calibration="ranges",
+            selective=True,
+            rounded=True,
+            quantized=True,
+        ),
+        "int8-qat": Precision("as int8, the weights trained for it first", calibration="ranges", quantized=True),
+    },
+    packages=("tf2onnx", "onnx", "onnxruntime"),
+    calibration_methods=("min-max", "percentile", "entropy"),
+    usage="""With ONNX Runtime, from Python (`onnxruntime`), C++, Java or C#, and in a browser (`onnxruntime-web`). The
+input is the picture's RGB values in 0..255, as float32, any number of pictures at once.""",
+    converter=_converter,
+    runtimes={"onnxruntime": _onnxruntime},
+    reader=_reader,
+    companions=_companions,
+    overflow=_overflow,
+)
