@@ -80,7 +80,7 @@ def test_agrees_with_keras_on_raw_pixels(
     assert np.abs(answers - expected).max() <= TOLERANCE.get(variant.precision, LOOSE)
     json.dumps(facts, allow_nan=False)
     assert facts["input"]["range"] == [0, 255]
-    looked_at_images = variant.precision in ("int8", "int8-qat", "int16x8", "w6", "w4")
+    looked_at_images = formats.get(variant.format).precisions[variant.precision].calibration is not None
     assert (facts["calibration"] is not None) == looked_at_images
 
 

@@ -2,23 +2,30 @@
 
 from __future__ import annotations
 
+import importlib
 import json
+import runpy
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import pytest
-from support import third_format
+from PIL import Image
+from support import ROOT, third_format
 from support.export import stand_in_run
 
+from edge_cifar import formats
 from edge_cifar.cli.main import main
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
-from edge_cifar.errors import CheckFailed
+from edge_cifar.errors import CheckFailed, UsageError
 from edge_cifar.parity.processes import Workers
+from edge_cifar.report import palette
 from edge_cifar.steps.bench import bench
 from edge_cifar.steps.diagnose import diagnose
 from edge_cifar.steps.export import export
+from edge_cifar.steps.predict import predict
 from edge_cifar.steps.verify import verify
 
 pytest.importorskip("tensorflow", reason="export needs TensorFlow")
@@ -115,15 +122,28 @@ def test_layers_to_leave_in_floats_are_sought_past_crashes(run: Run, tmp_path: P
     assert mended.artifacts[0].facts["parity"]["status"] == "checked"
 
 
-def test_verify_passes_what_it_can_and_says_what_it_cannot(bundle: Bundle) -> None:
+def test_verify_looks_into_its_files_and_finds_the_layers(bundle: Bundle) -> None:
     fp32, int8 = verify(bundle, layers=True)
-    assert (fp32.status, fp32.reason, fp32.method) == ("pass", None, "fake")
+    for found in (fp32, int8):
+        assert (found.status, found.reason, found.method) == ("pass", None, "fake")
+        assert found.layers is not None
+        assert found.layers.refusal is None
+        assert "last" in [layer.name for layer in found.layers.layers if layer.error is not None]
+    assert int8.inspection is not None
+    assert (str(int8.inspection.sibling), int8.inspection.operations) == ("fake-fp32", 3)
+
+
+def test_of_a_format_without_a_reader_verify_says_what_it_cannot_tell(
+    bundle: Bundle, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    module = importlib.import_module("edge_cifar.formats.fake")
+    monkeypatch.setattr(module, "FORMAT", replace(formats.get("fake"), reader=None))
+    fp32, int8 = verify(bundle)
+    assert fp32.status == "pass"
     assert int8.status == "unverified"
     assert int8.reason == (
         "its answers agree, but its weights are not compared with fake-fp32's: nothing here reads fake files"
     )
-    assert fp32.layers is not None
-    assert "unknown format 'fake'" in str(fp32.layers.refusal)
 
 
 def test_it_is_measured_and_reported(bundle: Bundle, run: Run, tmp_path: Path) -> None:
@@ -135,3 +155,35 @@ def test_it_is_measured_and_reported(bundle: Bundle, run: Run, tmp_path: Path) -
     text = page.read_text(encoding="utf-8")
     assert "fake-fp32" in text
     assert "fake-int8" in text
+    assert (palette.plotly_symbol("fake"), palette.matplotlib_marker("fake")) == ("star", "*")
+
+
+def test_it_names_what_a_picture_shows(bundle: Bundle, tmp_path: Path) -> None:
+    Image.new("RGB", (32, 32), (200, 30, 30)).save(tmp_path / "red.png")
+    (found,) = predict(bundle, [tmp_path / "red.png"])
+    assert (found.variant, found.runtime) == ("fake-fp32", "fake")
+    assert found.answers[0][0] in bundle.artifacts[0].labels
+
+
+def test_the_help_and_the_table_in_the_documents_list_it(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert main(["export", "--help"]) == 0
+    assert "fake (default: fp32, int8)" in capsys.readouterr().out
+    document = tmp_path / "docs" / "table.md"
+    document.parent.mkdir()
+    document.write_text("<!-- generated: converters matrix -->\n<!-- end -->\n", encoding="utf-8")
+    script = runpy.run_path(str(ROOT / "benchmarks" / "readme_tables.py"))
+    script["Tables"](tmp_path, check=False).update()
+    assert "| fake | **`int8`** | in steps of a 127th |  |" in document.read_text(encoding="utf-8").splitlines()
+
+
+def test_the_card_of_its_bundle_says_how_its_files_are_run(bundle: Bundle) -> None:
+    assert formats.get("fake").usage in (bundle.path / "README.md").read_text(encoding="utf-8")
+
+
+def test_without_its_file_nothing_of_it_is_left(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(formats, "__path__", formats.__path__[:1])
+    assert formats.names() == ("coreml", "keras", "onnx", "tflite")
+    with pytest.raises(UsageError, match="unknown format 'fake'"):
+        export(bundle.path.parent, formats="fake")
+    assert {outcome.status for outcome in verify(bundle)} == {"unverified"}
+    assert palette.plotly_symbol("fake") == "triangle-up"
