@@ -35,7 +35,7 @@ from edge_cifar import conversion_cache, formats, packages
 from edge_cifar.bench.statistics import paired_ratio
 from edge_cifar.converters import Calibration
 from edge_cifar.documents.run import Run
-from edge_cifar.export.options import Settings
+from edge_cifar.export.options import ExportOptions
 from edge_cifar.export.source import Source
 from edge_cifar.processes import output_capture
 from edge_cifar.run_data import load_run_data
@@ -192,7 +192,7 @@ def compare(name: str, fed: str, ours: Path, theirs: Path, rounds: int, seconds:
 def measure(run_path: Path, rounds: int, seconds: float) -> list[dict[str, Any]]:
     """The pairs of one run."""
     run = Run.open(run_path)
-    source = Source.of(run, load_run_data(run), Settings())
+    source = Source.from_run(run, load_run_data(run), ExportOptions())
     model = keras_runtime.load_model(packages.require_keras(), run.model_path)
     with tempfile.TemporaryDirectory() as scratch:
         folder = Path(scratch)

@@ -36,7 +36,8 @@ def plain(run_path: Path, folder: Path) -> dict[str, float]:
     from edge_cifar.export import plan, writer
     from edge_cifar.export.acceptance import Acceptance
     from edge_cifar.export.baseline import Baseline
-    from edge_cifar.export.options import Settings
+    from edge_cifar.export.compress import CompressedModels
+    from edge_cifar.export.options import ExportOptions
     from edge_cifar.export.source import Source
     from edge_cifar.parity.processes import Workers
     from edge_cifar.progress import SILENT
@@ -45,16 +46,16 @@ def plain(run_path: Path, folder: Path) -> dict[str, float]:
 
     run = Run.open(run_path)
     data = load_run_data(run)
-    settings = Settings()
-    source = Source.of(run, data, settings)
+    options = ExportOptions()
+    source = Source.from_run(run, data, options)
     model = keras_runtime.load_model(packages.require_keras(), run.model_path)
     start = time.perf_counter()
-    baseline = Baseline.load(run, data, source.calibration.seed, settings.max_drop)
-    reference, _ = writer.write_reference(source, baseline, data, folder, settings.reference_images)
+    baseline = Baseline.load(source, options)
+    reference = writer.write_reference(source, CompressedModels(), baseline, options, folder)
     took = {"converting": 0.0, "checking": time.perf_counter() - start}
     with Workers() as workers:
-        acceptance = Acceptance.prepare(baseline.yardstick, reference, folder, workers)
-        for variant in plan.choose(None, None, SILENT):
+        acceptance = Acceptance.prepare(baseline.gate, reference, folder, workers)
+        for variant in plan.choose(options, SILENT):
             format_ = formats.get(variant.format)
             path = folder / f"{variant}{format_.suffix}"
             start = time.perf_counter()

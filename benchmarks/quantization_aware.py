@@ -30,7 +30,7 @@ from edge_cifar.documents.run import Run
 from edge_cifar.evaluation.metrics import accuracy
 from edge_cifar.evaluation.paired import paired_drop
 from edge_cifar.export.compress import request_for
-from edge_cifar.export.options import Settings
+from edge_cifar.export.options import ExportOptions
 from edge_cifar.export.source import Source
 from edge_cifar.run_data import load_run_data
 from edge_cifar.runtimes import Probabilities, litert
@@ -55,7 +55,7 @@ def measure(path: Path, images: int | None, data_dir: Path | None) -> dict[str, 
     data = load_run_data(run, data_dir=data_dir)
     if images is not None:
         data = replace(data, train=data.train.take(sample(data.train, images, seed=0)))
-    source = Source.of(run, data, Settings())
+    source = Source.from_run(run, data, ExportOptions())
     model = keras_runtime.load_model(packages.require_keras(), run.model_path)
     expected = keras_runtime.of_model(model).predict(data.test.images)
     found: dict[str, Any] = {}
@@ -63,13 +63,13 @@ def measure(path: Path, images: int | None, data_dir: Path | None) -> dict[str, 
         file = Path(scratch) / "model.tflite"
         tflite.convert(model, "int8", labels=source.labels, calibration=source.calibration, metadata={}, path=file)
         found["export's int8"] = judged(file, data.test, expected)
-        request = request_for(source, data, "qat", model.input_shape[1:], model.get_weights())
+        request = request_for(source, "qat", model.input_shape[1:], model.get_weights())
         for kind, (by_channel, changes) in KINDS.items():
             recipe = replace(request.recipe, **changes)
             outcome = retraining.retrain(replace(request, by_channel=by_channel, recipe=recipe))
             assert outcome.flatbuffer is not None
             file.write_bytes(outcome.flatbuffer)
-            found[kind] = {**judged(file, data.test, expected), "retraining": outcome.facts}
+            found[kind] = {**judged(file, data.test, expected), "retraining": outcome.to_json()}
             print(f"{run.name}, {kind}: {found[kind]['points']:+.2f} points", flush=True)
     return {
         "model": run.name,

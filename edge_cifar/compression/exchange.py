@@ -124,34 +124,69 @@ class Request:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Measurement:
+    """The state of a training.
+
+    Attributes:
+        step: steps made so far.
+        val_accuracy: share of the validation images that are answered correctly.
+        loss: mean over the steps since the last measurement; None before the first.
+    """
+
+    step: int
+    val_accuracy: float
+    loss: float | None = None
+
+    def to_json(self) -> dict[str, float]:
+        """Before the first step there is no loss."""
+        loss = {} if self.loss is None else {"loss": self.loss}
+        return {"step": self.step, **loss, "val_accuracy": self.val_accuracy}
+
+
+@dataclass(frozen=True, kw_only=True)
 class Outcome:
     """What was trained.
 
     Attributes:
         weights: of the Keras 3 model, in its order.
-        facts: for the manifest: history, steps, seconds.
+        steps: of the training.
+        history: measured before the first step and after each stretch of the training.
+        seconds: that it took.
         flatbuffer: the TensorFlow Lite model that quantization-aware training left; None for other methods.
     """
 
     weights: Sequence[Weights]
-    facts: dict[str, Any]
+    steps: int
+    history: tuple[Measurement, ...]
+    seconds: float
     flatbuffer: bytes | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """How it went, as the manifest tells it."""
+        history = [measurement.to_json() for measurement in self.history]
+        return {"steps": self.steps, "history": history, "seconds": self.seconds}
 
     def write(self, folder: Path) -> None:
         """Write the outcome into an existing folder."""
         np.savez(folder / f"{OUTCOME}.npz", **_numbered(self.weights))
         if self.flatbuffer is not None:
             (folder / FLATBUFFER).write_bytes(self.flatbuffer)
-        (folder / f"{OUTCOME}.json").write_text(json.dumps(self.facts, allow_nan=False), encoding="utf-8")
+        (folder / f"{OUTCOME}.json").write_text(json.dumps(self.to_json(), allow_nan=False), encoding="utf-8")
 
     @classmethod
     def read(cls, folder: Path) -> Outcome:
         """Read what :meth:`write` wrote."""
         with archives.opened(folder / f"{OUTCOME}.npz") as archive:
             weights = _in_order(archive)
-        facts = strict_json.message((folder / f"{OUTCOME}.json").read_text(encoding="utf-8"))
+        told = strict_json.message((folder / f"{OUTCOME}.json").read_text(encoding="utf-8"))
         flatbuffer = folder / FLATBUFFER
-        return cls(weights=weights, facts=facts, flatbuffer=flatbuffer.read_bytes() if flatbuffer.exists() else None)
+        return cls(
+            weights=weights,
+            steps=told["steps"],
+            history=tuple(Measurement(**measurement) for measurement in told["history"]),
+            seconds=told["seconds"],
+            flatbuffer=flatbuffer.read_bytes() if flatbuffer.exists() else None,
+        )
 
 
 def _numbered(weights: Sequence[Weights]) -> dict[str, Any]:

@@ -23,7 +23,7 @@ from numpy.typing import NDArray
 from edge_cifar import backbones
 from edge_cifar.backbones import Model
 from edge_cifar.compression import folded_model
-from edge_cifar.compression.exchange import CLUSTERED, PRUNED, REFUSAL, Images, Outcome, Request
+from edge_cifar.compression.exchange import CLUSTERED, PRUNED, REFUSAL, Images, Measurement, Outcome, Request
 from edge_cifar.compression.folded_model import FoldedModel, Kernels
 from edge_cifar.compression.qat import QuantizationAware
 from edge_cifar.compression.sparsity import Clustering, Pruning
@@ -68,9 +68,10 @@ def retrain(request: Request) -> Outcome:
     method = _method(request, folded, steps)
     print(steps, flush=True)
     history = _train(request, teacher, method, steps)
-    facts = {"steps": steps, "history": history, "seconds": time.perf_counter() - start}
+    seconds = time.perf_counter() - start
     flatbuffer = _flatbuffer(method.deployable(), request.by_channel) if isinstance(method, QuantizationAware) else None
-    return Outcome(weights=folded.weights(method.kernels()), facts=facts, flatbuffer=flatbuffer)
+    weights = folded.weights(method.kernels())
+    return Outcome(weights=weights, steps=steps, history=tuple(history), seconds=seconds, flatbuffer=flatbuffer)
 
 
 def _folded(request: Request) -> FoldedModel:
@@ -97,7 +98,7 @@ def _method(request: Request, folded: FoldedModel, steps: int) -> Method:
     return QuantizationAware(folded.network, batches, by_channel=request.by_channel)
 
 
-def _train(request: Request, teacher: Model, method: Method, steps: int) -> list[dict[str, float]]:
+def _train(request: Request, teacher: Model, method: Method, steps: int) -> list[Measurement]:
     """Train, and return what was measured before the first step and after each stretch of the training."""
     student, images = method.model, request.images
     schedule = tf_keras.optimizers.schedules.CosineDecay(request.recipe.learning_rate, decay_steps=max(1, steps))
@@ -115,7 +116,7 @@ def _train(request: Request, teacher: Model, method: Method, steps: int) -> list
         optimizer.apply_gradients(zip(gradients, student.trainable_variables, strict=True))
         return loss
 
-    history = [{"step": 0, **_measured(student, images)}]
+    history = [Measurement(step=0, val_accuracy=_accuracy(student, images))]
     measured_at = {math.ceil(steps * number / _MEASUREMENTS) for number in range(1, _MEASUREMENTS + 1)}
     losses: list[float] = []
     for number, batch in enumerate(_batches(images, request.recipe.batch_size, steps, request.seed), start=1):
@@ -123,16 +124,17 @@ def _train(request: Request, teacher: Model, method: Method, steps: int) -> list
         if not math.isfinite(losses[-1]):
             raise ConversionError(f"its training diverged at step {number} of {steps}; its weights have no use")
         if number in measured_at:
-            history.append({"step": number, "loss": float(np.mean(losses)), **_measured(student, images)})
+            loss = float(np.mean(losses))
+            history.append(Measurement(step=number, val_accuracy=_accuracy(student, images), loss=loss))
             losses = []
         if number % _STEPS_A_LINE == 0 or number == steps:
             print(number, flush=True)
     return history
 
 
-def _measured(student: Model, images: Images) -> dict[str, float]:
+def _accuracy(student: Model, images: Images) -> float:
     answers = student.predict(images.validation.astype(np.float32), batch_size=_EVALUATION_BATCH, verbose=0)
-    return {"val_accuracy": float(np.mean(answers.argmax(axis=1) == images.validation_labels))}
+    return float(np.mean(answers.argmax(axis=1) == images.validation_labels))
 
 
 def _batches(images: Images, size: int, steps: int, seed: int) -> Iterator[NDArray[np.float32]]:

@@ -41,8 +41,8 @@ Check = Literal["conversion", "runtime", "answers", "accuracy", "parity", "conte
 
 
 @dataclass(frozen=True, kw_only=True)
-class Yardstick:
-    """What every artifact is compared with.
+class AcceptanceGate:
+    """How much accuracy every artifact may lose, and on which images.
 
     Attributes:
         split: validation images, class-balanced, at least one.
@@ -109,23 +109,23 @@ class Acceptance:
     """What an artifact has to meet, and the processes that ask it.
 
     Attributes:
-        yardstick: validation images with the Keras model's answers, and what may be lost.
+        gate: validation images with the Keras model's answers, and what may be lost.
         reference: the images that the bundle carries to be verified with, likewise.
         images: an ``.npy`` file of the images of both, those of the reference first.
         workers: where artifacts run.
     """
 
-    yardstick: Yardstick
+    gate: AcceptanceGate
     reference: Reference
     images: Path
     workers: Workers
 
     @classmethod
-    def prepare(cls, yardstick: Yardstick, reference: Reference, folder: Path, workers: Workers) -> Acceptance:
+    def prepare(cls, gate: AcceptanceGate, reference: Reference, folder: Path, workers: Workers) -> Acceptance:
         """Lay the images out for the worker processes, in a folder that outlives them."""
         images = folder / "images.npy"
-        np.save(images, np.concatenate([reference.images, yardstick.split.images]))
-        return cls(yardstick=yardstick, reference=reference, images=images, workers=workers)
+        np.save(images, np.concatenate([reference.images, gate.split.images]))
+        return cls(gate=gate, reference=reference, images=images, workers=workers)
 
     def check(self, variant: Variant, path: Path) -> Outcome:
         """Have an artifact answer, and judge its answers.
@@ -133,7 +133,7 @@ class Acceptance:
         An artifact that its own runtime refuses to load, or that ends it, fails; one whose runtime
         cannot run on this machine stays unverified.
         """
-        known, count = len(self.reference.labels), len(self.yardstick.split)
+        known, count = len(self.reference.labels), len(self.gate.split)
         if not _on_device(path):
             count = min(count, _IMAGES_ON_REFERENCE)
         given = self.workers.answers(path, Question(images=self.images, stop=known + count))
@@ -146,9 +146,9 @@ class Acceptance:
         answers, rest = given.part(0, known), given.views[PLAIN][known:]
         outcome = self._judge(variant, answers, rest)
         drop = outcome.parity.get("drop")
-        if drop and count < len(self.yardstick.split) and drop["low"] <= self.yardstick.max_drop < drop["points"]:
+        if drop and count < len(self.gate.split) and drop["low"] <= self.gate.max_drop < drop["points"]:
             # More is lost than may be, and chance could still have done it.
-            question = Question(images=self.images, start=known + count, stop=known + len(self.yardstick.split))
+            question = Question(images=self.images, start=known + count, stop=known + len(self.gate.split))
             more = self.workers.answers(path, question)
             if isinstance(more, Refusal):
                 return _unanswered(more)
@@ -158,7 +158,7 @@ class Acceptance:
     def _judge(self, variant: Variant, answers: Answers, rest: NDArray[np.float32]) -> Outcome:
         """What answers to the reference images and to the first of the validation images are worth."""
         reference = self.reference.of(variant)
-        gate = judge(self.yardstick.first(len(rest)), answers.input_shape, rest, self.yardstick.tolerance)
+        accuracy = judge(self.gate.first(len(rest)), answers.input_shape, rest, self.gate.tolerance)
         parity = judge(reference, answers.input_shape, answers.views[PLAIN], tolerance_for(variant))
         facts: dict[str, Any] = {
             "status": "checked",
@@ -166,20 +166,20 @@ class Acceptance:
             "split": "validation",
             "images": len(rest),
         }
-        if gate.comparison is None or parity.comparison is None:
-            reason = parity.reason if gate.comparison else gate.reason
+        if accuracy.comparison is None or parity.comparison is None:
+            reason = parity.reason if accuracy.comparison else accuracy.reason
             # Bits that are too few may leave the same answer to every image: no fault of the file.
             sound = np.isfinite(rest).all() and np.isfinite(answers.views[PLAIN]).all()
             return Outcome(parity=facts, failed=("parity" if sound else "answers",), reason=reason, answers=answers)
-        facts |= _figures(gate.comparison)
+        facts |= _figures(accuracy.comparison)
         failed: list[Check] = []
         reasons = []
-        if gate.reason:
-            drop = gate.comparison.drop
+        if accuracy.reason:
+            drop = accuracy.comparison.drop
             failed.append("accuracy")
             reasons.append(
                 f"it loses {drop.points:.2f} points of accuracy (95 % interval {drop.low:.2f} to "
-                f"{drop.high:.2f}) where {self.yardstick.max_drop:g} are let pass"
+                f"{drop.high:.2f}) where {self.gate.max_drop:g} are let pass"
             )
         if parity.reason:
             failed.append("parity")

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from edge_cifar.compression.exchange import CLUSTERED, PRUNED
+from edge_cifar.documents.bundle import Bundle
+from edge_cifar.errors import CheckFailed
 from edge_cifar.export import plan
-from edge_cifar.export.options import mendable
 from edge_cifar.variant import Variant
 
 # Those of fewer bits lose accuracy by what they are; these must reproduce the Keras model's probabilities.
@@ -47,17 +49,33 @@ def advice(rejected: Sequence[Mapping[str, Any]], about: Sequence[Mapping[str, A
     return ", or ".join(lists)
 
 
-def calibrated(variant: Variant) -> bool:
-    """Whether images of the training set say how a variant is quantized."""
-    return plan.precision_of(variant).calibration is not None
+def demand_all(bundle: Bundle, kept: Path | None = None) -> None:
+    """Refuse to be silent about variants that were asked for and are not in the bundle.
+
+    Args:
+        bundle: as it was written.
+        kept: where an earlier bundle stays in its stead.
+
+    Raises:
+        CheckFailed: some were rejected; names them, why, and what to try.
+    """
+    rejected = bundle.facts.get("rejected", [])
+    if not rejected:
+        return
+    reasons = "; ".join(f"{entry['variant']}: {entry['reason']}" for entry in rejected)
+    asked = len(rejected) + len(bundle.artifacts)
+    raise CheckFailed(
+        f"{len(rejected)} of {asked} variants {'was' if len(rejected) == 1 else 'were'} not kept ({reasons}); "
+        f"try {advice(rejected)}{f'; the bundle in {kept} is kept' if kept else ''}"
+    )
 
 
 def _for_losses(losses: Sequence[tuple[Variant, set[str]]]) -> Iterator[str]:
     """What may help these variants; what helps none of them is not suggested."""
     variants = [variant for variant, _ in losses]
-    if any(calibrated(variant) for variant in variants):
+    if any(plan.calibrated(variant) for variant in variants):
         yield "more --calibration-images"
-    if any(mendable(variant) for variant in variants):
+    if any(plan.searchable(variant) for variant in variants):
         yield "--keep-float auto"
     if any(variant.base not in _FLOATS for variant in variants):
         yield "a higher precision such as fp16"

@@ -1,4 +1,4 @@
-"""The Keras model that every artifact of a run is held against."""
+"""The Keras model that every artifact is held against."""
 
 from __future__ import annotations
 
@@ -6,35 +6,35 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
 
 from edge_cifar import packages
 from edge_cifar.data.calibration import sample
 from edge_cifar.documents.activations import Activations
-from edge_cifar.documents.run import Run
 from edge_cifar.errors import RunError
 from edge_cifar.export import acceptance
-from edge_cifar.export.acceptance import Yardstick
+from edge_cifar.export.acceptance import AcceptanceGate
+from edge_cifar.export.conversion import LoadedModel
+from edge_cifar.export.options import ExportOptions
+from edge_cifar.export.source import Source
 from edge_cifar.pixels import Images
-from edge_cifar.run_data import RunData
 from edge_cifar.runtimes import Probabilities
 
 
 @dataclass(frozen=True, kw_only=True)
 class Baseline:
-    """A run's model, loaded, and its answers.
+    """A source's model, loaded, and its answers.
 
     Attributes:
-        model: the Keras model.
-        predict: the Keras model's probabilities for images.
+        loaded: the Keras model.
+        predict: its probabilities for images.
         activations: what its layers answer to a few images.
-        yardstick: validation images with the Keras model's answers.
+        gate: validation images with its answers.
     """
 
-    model: Any
+    loaded: LoadedModel
     predict: Callable[[Images], Probabilities]
     activations: Callable[[Images], Activations]
-    yardstick: Yardstick
+    gate: AcceptanceGate
 
     def predict_with(self, path: Path, images: Images) -> Probabilities:
         """Probabilities of the same model with the weights of another Keras file."""
@@ -44,8 +44,8 @@ class Baseline:
         return keras_runtime.of_model(changed).predict(images)
 
     @classmethod
-    def load(cls, run: Run, data: RunData, seed: int, max_drop: float) -> Baseline:
-        """Load a run's model and let it answer for the yardstick's images.
+    def load(cls, source: Source, options: ExportOptions) -> Baseline:
+        """Load a source's model and let it answer for the gate's images.
 
         Raises:
             BundleError: the model's file is damaged.
@@ -54,15 +54,14 @@ class Baseline:
         """
         from edge_cifar.runtimes import keras as keras_runtime
 
-        model = keras_runtime.load_model(packages.require_keras(), run.model_path)
+        model = keras_runtime.load_model(packages.require_keras(), source.model)
         runtime = keras_runtime.of_model(model)
-        labels = data.dataset.labels
-        if runtime.classes != len(labels):
-            raise RunError(f"{run.model_path} tells {runtime.classes} classes apart, its data have {len(labels)}")
-        compared = data.validation.take(sample(data.validation, acceptance.MAXIMUM_IMAGES, seed))
+        if runtime.classes != len(source.labels):
+            raise RunError(f"{source.model} tells {runtime.classes} classes apart, its data have {len(source.labels)}")
+        images = source.validation.take(sample(source.validation, acceptance.MAXIMUM_IMAGES, source.seed))
         return cls(
-            model=model,
+            loaded=LoadedModel(model=model, labels=source.labels, calibration=source.calibration),
             predict=runtime.predict,
             activations=partial(keras_runtime.activations, model),
-            yardstick=Yardstick(split=compared, probabilities=runtime.predict(compared.images), max_drop=max_drop),
+            gate=AcceptanceGate(split=images, probabilities=runtime.predict(images.images), max_drop=options.max_drop),
         )

@@ -1,4 +1,4 @@
-"""Weights that are trained again for variants of their own, before any of them is converted."""
+"""The second stage: weights that are pruned, clustered or trained for 8 bits, before any variant is converted."""
 
 from __future__ import annotations
 
@@ -10,12 +10,11 @@ from typing import Any
 
 from edge_cifar import backbones, packages
 from edge_cifar.compression import retraining
-from edge_cifar.compression.exchange import FLATBUFFER, QAT, Images, Network, Outcome, Request
+from edge_cifar.compression.exchange import FLATBUFFER, QAT, Images, Network, Outcome, Request, Weights
 from edge_cifar.data.calibration import sample
 from edge_cifar.errors import ConversionError, UsageError
-from edge_cifar.export.source import Retrained, Source
+from edge_cifar.export.source import Source
 from edge_cifar.progress import Progress
-from edge_cifar.run_data import RunData
 from edge_cifar.variant import Variant
 
 # Enough to see the training's course by; the gate has its own.
@@ -23,76 +22,88 @@ _VALIDATION_IMAGES = 1000
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retrainings:
-    """What came of the changes that variants ask for.
+class CompressedModel:
+    """A source's model with compressed weights.
 
     Attributes:
-        done: by change, such as ``pruned50``.
-        failed: why others could not be trained, by change.
+        model: its Keras file.
+        trained: the flatbuffer that quantization-aware training left; None otherwise.
+        facts: for the manifest: recipe, seed, history, steps, seconds.
     """
 
-    done: Mapping[str, Retrained] = field(default_factory=dict)
+    model: Path
+    trained: Path | None
+    facts: Mapping[str, Any]
+
+
+@dataclass(frozen=True, kw_only=True)
+class CompressedModels:
+    """What came of the compressions that variants ask for.
+
+    Attributes:
+        done: by compression, such as ``pruned50``.
+        failed: why others could not be trained, by compression.
+    """
+
+    done: Mapping[str, CompressedModel] = field(default_factory=dict)
     failed: Mapping[str, str] = field(default_factory=dict)
 
 
-def retrain(
-    source: Source, data: RunData, variants: Sequence[Variant], folder: Path, progress: Progress
-) -> Retrainings:
-    """Train a run's weights again for each change that variants ask for.
+def compress(source: Source, variants: Sequence[Variant], folder: Path, progress: Progress) -> CompressedModels:
+    """Train a model's weights again for each compression that variants ask for.
 
     Args:
-        source: the run.
-        data: its images.
+        source: the model and its images.
         variants: all that are to be written.
-        folder: an existing one, where the changed models are left.
+        folder: an existing one, where the compressed models are left.
         progress: told how it goes.
 
     Raises:
         MissingPackage: a package is not installed.
     """
-    changes = list(dict.fromkeys(variant.compression for variant in variants if variant.compression))
-    done: dict[str, Retrained] = {}
+    compressions = list(dict.fromkeys(variant.compression for variant in variants if variant.compression))
+    done: dict[str, CompressedModel] = {}
     failed: dict[str, str] = {}
-    if not changes:
-        return Retrainings()
+    if not compressions:
+        return CompressedModels()
     from edge_cifar.runtimes import keras as keras_runtime
 
-    model = keras_runtime.load_model(packages.require_keras(), source.run.model_path)
+    model = keras_runtime.load_model(packages.require_keras(), source.model)
     weights = model.get_weights()
-    for change in changes:
+    for compression in compressions:
         try:
-            request = request_for(source, data, change, model.input_shape[1:], weights)
-            outcome = _followed(request, change, progress)
+            request = request_for(source, compression, model.input_shape[1:], weights)
+            outcome = _followed(request, compression, progress)
         except ConversionError as error:
-            failed[change] = str(error)
+            failed[compression] = str(error)
             continue
         model.set_weights(outcome.weights)
-        path = folder / f"{change}.keras"
+        path = folder / f"{compression}.keras"
         model.save(path)
         trained = None
         if outcome.flatbuffer is not None:
             trained = folder / FLATBUFFER
             trained.write_bytes(outcome.flatbuffer)
-        done[change] = Retrained(
-            model=path, trained=trained, facts={"recipe": asdict(request.recipe), "seed": request.seed, **outcome.facts}
-        )
-    return Retrainings(done=done, failed=failed)
+        facts = {"recipe": asdict(request.recipe), "seed": request.seed, **outcome.to_json()}
+        done[compression] = CompressedModel(model=path, trained=trained, facts=facts)
+    return CompressedModels(done=done, failed=failed)
 
 
-def request_for(source: Source, data: RunData, change: str, input_shape: Any, weights: Sequence[Any]) -> Request:
+def request_for(
+    source: Source, compression: str, input_shape: tuple[int, int, int], weights: Sequence[Weights]
+) -> Request:
     """What the process that trains again is asked for.
 
     Args:
-        source: the run.
-        data: its images.
-        change: such as ``pruned50``.
+        source: the model and its images.
+        compression: such as ``pruned50``.
         input_shape: (height, width, 3) of raw images.
-        weights: as ``get_weights()`` of the run's Keras model gives them.
+        weights: as ``get_weights()`` of the Keras model gives them.
 
     Raises:
         ConversionError: the run's record does not say which network its weights belong to.
     """
-    record = source.record
+    record = source.facts
     try:
         backbone = backbones.get(record["backbone"])
         network = Network(
@@ -108,17 +119,17 @@ def request_for(source: Source, data: RunData, change: str, input_shape: Any, we
         raise ConversionError(
             f"its weights cannot be trained again: the run's record does not fit ({error})"
         ) from error
-    kind = change.rstrip("0123456789")
-    validation = data.validation.take(sample(data.validation, _VALIDATION_IMAGES, source.calibration.seed))
+    kind = compression.rstrip("0123456789")
+    validation = source.validation.take(sample(source.validation, _VALIDATION_IMAGES, source.seed))
     return Request(
         kind=kind,
-        amount=int(change.removeprefix(kind) or 0),
+        amount=int(compression.removeprefix(kind) or 0),
         recipe=backbone.qat if kind == QAT else backbone.sparsity,
-        seed=source.calibration.seed,
+        seed=source.seed,
         network=network,
         weights=weights,
         images=Images(
-            train=data.train.images,
+            train=source.training.images,
             calibration=source.calibration.images,
             validation=validation.images,
             validation_labels=validation.labels,
@@ -128,18 +139,18 @@ def request_for(source: Source, data: RunData, change: str, input_shape: Any, we
     )
 
 
-def _followed(request: Request, change: str, progress: Progress) -> Outcome:
+def _followed(request: Request, compression: str, progress: Progress) -> Outcome:
     """Train while a bar follows, and say what came of it."""
     with ExitStack() as stack:
         bars: list[Any] = []
         outcome = retraining.retrain(
             request,
-            started=lambda steps: bars.append(stack.enter_context(progress.bar(f"training for {change}", steps))),
+            started=lambda steps: bars.append(stack.enter_context(progress.bar(f"training for {compression}", steps))),
             advanced=lambda steps: bars[0](steps),
         )
-    first, last = outcome.facts["history"][0], outcome.facts["history"][-1]
+    first, last = outcome.history[0], outcome.history[-1]
     progress.say(
-        f"{change}: {last['step']} steps in {outcome.facts['seconds']:.0f} s, validation accuracy "
-        f"{first['val_accuracy']:.2%} before and {last['val_accuracy']:.2%} after"
+        f"{compression}: {last.step} steps in {outcome.seconds:.0f} s, validation accuracy "
+        f"{first.val_accuracy:.2%} before and {last.val_accuracy:.2%} after"
     )
     return outcome

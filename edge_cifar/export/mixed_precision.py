@@ -9,10 +9,9 @@ from typing import Any
 
 from edge_cifar import conversion_cache
 from edge_cifar.converters import Options
-from edge_cifar.export import ranges
 from edge_cifar.export.acceptance import Acceptance, Outcome
-from edge_cifar.export.baseline import Baseline
-from edge_cifar.export.sensitivity import Subject, fewest, rank
+from edge_cifar.export.conversion import LoadedModel
+from edge_cifar.export.sensitivity import fewest, rank
 from edge_cifar.export.source import Source
 from edge_cifar.progress import Progress
 from edge_cifar.storage import files
@@ -23,22 +22,22 @@ _RANKED_IMAGES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
-class Mender:
+class MixedPrecisionSearch:
     """What it takes to convert a variant again.
 
     Attributes:
         source: that the variants are made from.
-        baseline: the Keras model.
+        loaded: its model.
         acceptance: what an artifact has to meet.
         progress: told how it goes.
     """
 
     source: Source
-    baseline: Baseline
+    loaded: LoadedModel
     acceptance: Acceptance
     progress: Progress
 
-    def mend(self, variant: Variant, path: Path) -> tuple[Mapping[str, Any], Outcome] | None:
+    def search(self, variant: Variant, path: Path) -> tuple[Mapping[str, Any], Outcome] | None:
         """Write an artifact anew with as few layers in floats as its check asks.
 
         Args:
@@ -48,37 +47,20 @@ class Mender:
         Returns:
             its facts and the outcome of its check; None when no layer helps, and nothing is written.
         """
-        yardstick = self.baseline.yardstick
-        subject = Subject(
-            model=self.baseline.model,
-            format=variant.format,
-            labels=self.source.labels,
-            calibration=self.source.calibration,
-        )
+        loaded, gate = self.loaded, self.acceptance.gate
         tried: dict[tuple[str, ...], tuple[Mapping[str, Any], Outcome]] = {}
 
         def suffices(layers: tuple[str, ...]) -> bool:
             options = Options(keep_float=layers)
-            facts = subject.convert(path, options, self.source.metadata(variant))
-            facts |= ranges.facts(
-                variant,
-                subject.model,
-                labels=subject.labels,
-                calibration=subject.calibration,
-                path=path,
-                options=options,
-            )
+            facts = loaded.convert(variant, path, options, self.source.metadata(variant))
+            facts |= loaded.ranges(variant, path, options)
             outcome = self.acceptance.check(variant, path)
             tried[layers] = facts, outcome
             return outcome.passed
 
-        with conversion_cache.unchanged(subject.model):
-            ranked = rank(
-                subject,
-                yardstick.split.images[:_RANKED_IMAGES],
-                yardstick.probabilities[:_RANKED_IMAGES],
-                self.progress,
-            )
+        with conversion_cache.unchanged(loaded.model):
+            images, expected = gate.split.images[:_RANKED_IMAGES], gate.probabilities[:_RANKED_IMAGES]
+            ranked = rank(loaded, variant.format, images, expected, self.progress)
             layers = fewest([noise.layer for noise in ranked], suffices)
             if layers is None:
                 files.remove(path)

@@ -1,25 +1,24 @@
-"""What is asked of an export beside the variants."""
+"""What is asked of an export: one object, which travels whole from the command line to the workers."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from edge_cifar import formats
 from edge_cifar.compression.exchange import CLUSTERED, PRUNED
 from edge_cifar.errors import UsageError, unknown
-from edge_cifar.export import plan
-from edge_cifar.variant import Variant
 
 AUTO = "auto"
 
 
 @dataclass(frozen=True, kw_only=True)
-class Settings:
-    """How variants are converted and checked.
+class ExportOptions:
+    """Which variants are written, and how they are converted and checked.
 
     Attributes:
+        formats: names, or ``all``; None for those whose packages are installed here.
+        precisions: names, or ``all``; None for each format's default ones.
         calibration_images: training images that set the ranges of quantized activations.
         calibration_method: how ranges follow from them.
         max_drop: percentage points of validation accuracy that an artifact may lose.
@@ -32,6 +31,8 @@ class Settings:
         cluster: numbers of values a layer's weights have in variants of their own.
     """
 
+    formats: tuple[str, ...] | None = None
+    precisions: tuple[str, ...] | None = None
     calibration_images: int = 500
     calibration_method: str = "min-max"
     max_drop: float = 1.0
@@ -43,8 +44,8 @@ class Settings:
     cluster: tuple[int, ...] = ()
 
     @property
-    def changes(self) -> tuple[str, ...]:
-        """What is to be done to weights in variants of their own, as :class:`edge_cifar.variant.Variant` names it."""
+    def compressions(self) -> tuple[str, ...]:
+        """What each variant is written with besides, as :class:`edge_cifar.variant.Variant` names it."""
         return (
             *(f"{PRUNED}{round(100 * share)}" for share in self.prune),
             *(f"{CLUSTERED}{values}" for values in self.cluster),
@@ -53,10 +54,10 @@ class Settings:
     @property
     def named_layers(self) -> tuple[str, ...]:
         """Layers that were named to be left in floats."""
-        return () if self.keeps_fewest else self.keep_float
+        return () if self.searches_layers else self.keep_float
 
     @property
-    def keeps_fewest(self) -> bool:
+    def searches_layers(self) -> bool:
         """Whether the layers to leave in floats are to be found."""
         return self.keep_float == (AUTO,)
 
@@ -87,42 +88,3 @@ class Settings:
                 raise UsageError(f"--cluster takes a number of values between 2 and 256, not {values}")
         if AUTO in self.keep_float and len(self.keep_float) > 1:
             raise UsageError("--keep-float is either names of layers or auto, not both")
-
-    def refuse_unfit(self, variants: Sequence[Variant]) -> None:
-        """Refuse settings that the chosen variants cannot follow.
-
-        Raises:
-            UsageError: a format lacks the calibration method, a precision the deployment target, or no variant can
-                leave layers in floats.
-        """
-        for variant in variants:
-            methods = formats.get(variant.format).calibration_methods
-            if plan.precision_of(variant).calibration == "ranges" and self.calibration_method not in methods:
-                raise UsageError(
-                    f"{variant.format} has no {self.calibration_method} calibration; it has {', '.join(methods)}"
-                )
-        targeted = False
-        for variant in variants:
-            if deployment_target := formats.get(variant.format).deployment_target:
-                deployment_target(plan.converted_as(variant), self.deployment_target)
-                targeted = True
-        if self.deployment_target and not targeted:
-            able = [name for name in formats.exported() if formats.get(name).deployment_target]
-            raise UsageError(f"--deployment-target is for {', '.join(able)}, which is not among the variants")
-        if self.keep_float and not any(selective(variant) for variant in variants):
-            fitting = [str(Variant(name, precision)) for name in formats.exported() for precision in _selective(name)]
-            raise UsageError(f"--keep-float needs one of {', '.join(fitting)} among the variants")
-
-
-def selective(variant: Variant) -> bool:
-    """Whether layers of a variant can be left in floats."""
-    return plan.precision_of(variant).selective
-
-
-def mendable(variant: Variant) -> bool:
-    """Whether the layers to leave in floats can be found: by converting the run's own weights again and again."""
-    return selective(variant) and variant.compression is None
-
-
-def _selective(format_: str) -> tuple[str, ...]:
-    return tuple(name for name, precision in formats.get(format_).precisions.items() if precision.selective)

@@ -1,4 +1,4 @@
-"""Which variants an export writes, from the formats and precisions that were asked for."""
+"""The first stage: which variants an export writes, and whether what was asked fits them."""
 
 from __future__ import annotations
 
@@ -8,6 +8,7 @@ from edge_cifar import formats, packages
 from edge_cifar.compression import retraining
 from edge_cifar.compression.exchange import QAT
 from edge_cifar.errors import MissingPackage, UsageError, unknown
+from edge_cifar.export.options import ExportOptions
 from edge_cifar.formats import Format, Precision
 from edge_cifar.progress import Progress
 from edge_cifar.variant import Variant
@@ -15,33 +16,46 @@ from edge_cifar.variant import Variant
 ALL = "all"
 
 
-def choose(
-    formats_: Sequence[str] | None,
-    precisions: Sequence[str] | None,
-    progress: Progress,
-    changes: Sequence[str] = (),
-) -> tuple[Variant, ...]:
-    """The variants to write, in the order of formats and of each format's own precisions.
+def plan(options: ExportOptions, progress: Progress) -> tuple[Variant, ...]:
+    """The variants to write; refuses, before anything is loaded, what cannot be done.
 
     Args:
-        formats_: names; None or ``all`` for those whose packages are installed here.
-        precisions: names; None for each format's default ones, ``all`` for all it has. With several
-            formats each writes those of the named precisions that it has.
+        options: what was asked.
         progress: told of what was not named and cannot be written here.
-        changes: what is to be done to the weights, such as ``pruned50``: each variant is written so too.
+
+    Raises:
+        UsageError: an option is out of range, a name unknown, or no variant can follow an option.
+        MissingPackage: a named format or precision lacks a package, or none can be written.
+    """
+    options.refuse_out_of_range()
+    variants = choose(options, progress)
+    _refuse_unfit(options, variants)
+    return variants
+
+
+def choose(options: ExportOptions, progress: Progress) -> tuple[Variant, ...]:
+    """The variants that were asked for, in the order of formats and of each format's own precisions.
+
+    With several formats each writes those of the named precisions that it has; each is written with each
+    compression, too.
+
+    Args:
+        options: what was asked.
+        progress: told of what was not named and cannot be written here.
 
     Raises:
         UsageError: a format or precision is unknown, a named precision is in none of the chosen
             formats, or a named format has none of the named precisions.
         MissingPackage: a named format or precision lacks a package, or none can be written.
     """
-    named = formats_ is not None and ALL not in formats_
-    names = tuple(dict.fromkeys(formats_)) if formats_ is not None and named else formats.exported()
+    named = options.formats is not None and ALL not in options.formats
+    names = tuple(dict.fromkeys(options.formats)) if options.formats is not None and named else formats.exported()
+    precisions, compressions = options.precisions, options.compressions
     chosen = tuple(formats.to_export(name) for name in names)
     variants = tuple(
         Variant(format_.name, precision)
         for format_ in chosen
-        for precision in _with_changes(_precisions(format_, precisions, named), changes)
+        for precision in _with_compressions(_precisions(format_, precisions, named), compressions)
     )
     _refuse_unheld(chosen, precisions)
     missing = {format_.name: absent for format_ in chosen if (absent := _missing(format_))}
@@ -53,7 +67,7 @@ def choose(
     absent = retraining.missing()
     if absent is None or not any(variant.compression for variant in left):
         return left
-    if changes or any(Variant("any", precision).compression for precision in precisions or ()):
+    if compressions or any(Variant("any", precision).compression for precision in precisions or ()):
         raise absent
     progress.say(f"{', '.join(str(variant) for variant in left if variant.compression)} are left out: {absent}")
     return tuple(variant for variant in left if variant.compression is None)
@@ -69,24 +83,74 @@ def precision_of(variant: Variant) -> Precision:
     return formats.get(variant.format).precisions[converted_as(variant)]
 
 
+def calibrated(variant: Variant) -> bool:
+    """Whether images of the training set say how a variant is quantized."""
+    return precision_of(variant).calibration is not None
+
+
+def selective(variant: Variant) -> bool:
+    """Whether layers of a variant can be left in floats."""
+    return precision_of(variant).selective
+
+
+def searchable(variant: Variant) -> bool:
+    """Whether the layers to leave in floats can be found: by converting the model's own weights again and again."""
+    return selective(variant) and variant.compression is None
+
+
+def with_selective(precision: str) -> tuple[str, ...]:
+    """Names of the formats that have a precision in which layers can be left in floats."""
+    return tuple(name for name in formats.exported() if precision in _selective(name))
+
+
+def _selective(format_: str) -> tuple[str, ...]:
+    return tuple(name for name, precision in formats.get(format_).precisions.items() if precision.selective)
+
+
+def _refuse_unfit(options: ExportOptions, variants: Sequence[Variant]) -> None:
+    """Refuse options that the chosen variants cannot follow.
+
+    Raises:
+        UsageError: a format lacks the calibration method, a precision the deployment target, or no variant can
+            leave layers in floats.
+    """
+    targeted = False
+    for variant in variants:
+        format_ = formats.get(variant.format)
+        methods = format_.calibration_methods
+        if precision_of(variant).calibration == "ranges" and options.calibration_method not in methods:
+            raise UsageError(
+                f"{format_.name} has no {options.calibration_method} calibration; it has {', '.join(methods)}"
+            )
+        if format_.deployment_target:
+            format_.deployment_target(converted_as(variant), options.deployment_target)
+            targeted = True
+    if options.deployment_target and not targeted:
+        able = [name for name in formats.exported() if formats.get(name).deployment_target]
+        raise UsageError(f"--deployment-target is for {', '.join(able)}, which is not among the variants")
+    if options.keep_float and not any(selective(variant) for variant in variants):
+        fitting = [str(Variant(name, precision)) for name in formats.exported() for precision in _selective(name)]
+        raise UsageError(f"--keep-float needs one of {', '.join(fitting)} among the variants")
+
+
 def _precisions(format_: Format, named: Sequence[str] | None, format_named: bool) -> tuple[str, ...]:
     if named is None:
         return format_.defaults
     found = tuple(precision for precision in format_.precisions if ALL in named or precision in named)
-    found += tuple(precision for precision in dict.fromkeys(named) if _changed(format_, precision))
+    found += tuple(precision for precision in dict.fromkeys(named) if _compressed(format_, precision))
     if not found and format_named and not _unknown(named):
         raise UsageError(f"{format_.name} has no {' or '.join(named)}; it has {', '.join(format_.precisions)}")
     return found
 
 
-def _with_changes(precisions: Sequence[str], changes: Sequence[str]) -> tuple[str, ...]:
-    """Precisions, and each with each change; weights that were changed already stay as they are."""
+def _with_compressions(precisions: Sequence[str], compressions: Sequence[str]) -> tuple[str, ...]:
+    """Precisions, and each with each compression; weights that are compressed already stay as they are."""
     plain = [precision for precision in precisions if Variant("any", precision).compression is None]
-    changed = (f"{precision}-{change}" for change in changes for precision in plain)
-    return tuple(dict.fromkeys((*precisions, *changed)))
+    compressed = (f"{precision}-{compression}" for compression in compressions for precision in plain)
+    return tuple(dict.fromkeys((*precisions, *compressed)))
 
 
-def _changed(format_: Format, precision: str) -> bool:
+def _compressed(format_: Format, precision: str) -> bool:
     """Whether a precision is one of a format's with weights that are pruned or clustered first."""
     variant = Variant(format_.name, precision)
     return (
@@ -99,7 +163,7 @@ def _changed(format_: Format, precision: str) -> bool:
 def _refuse_unheld(chosen: Sequence[Format], named: Sequence[str] | None) -> None:
     """Refuse a precision that no chosen format has."""
     held = {precision for format_ in chosen for precision in format_.precisions}
-    held |= {name for name in named or () for format_ in chosen if _changed(format_, name)}
+    held |= {name for name in named or () for format_ in chosen if _compressed(format_, name)}
     for precision in _unknown(named or ()):
         raise unknown("precision", precision, {*_everywhere(), ALL})
     for precision in named or ():
@@ -114,7 +178,7 @@ def _unknown(named: Sequence[str]) -> list[str]:
     return [
         precision
         for precision in named
-        if precision not in known and not any(_changed(format_, precision) for format_ in every)
+        if precision not in known and not any(_compressed(format_, precision) for format_ in every)
     ]
 
 

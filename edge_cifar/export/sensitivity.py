@@ -10,22 +10,24 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from edge_cifar import conversion_cache, formats, keras_graph
-from edge_cifar.converters import Calibration, Options
+from edge_cifar.converters import Options
 from edge_cifar.errors import RunError, RuntimeUnavailable, unknown
+from edge_cifar.export.conversion import LoadedModel
 from edge_cifar.parity.perturbations import PLAIN
 from edge_cifar.parity.processes import Answers, Question, Refusal, Workers
 from edge_cifar.pixels import Images
 from edge_cifar.progress import Progress
 from edge_cifar.runtimes import Probabilities
 from edge_cifar.storage import files, scratch
+from edge_cifar.variant import Variant
 
-_PRECISION = "int8"
+# What layers are ranked in.
+PRECISION = "int8"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -46,40 +48,6 @@ class LayerNoise:
     reason: str | None = None
 
 
-@dataclass(frozen=True, kw_only=True)
-class Subject:
-    """A model to be quantized in parts.
-
-    Attributes:
-        model: the Keras model.
-        format: the converter's name.
-        labels: class names.
-        calibration: training images.
-    """
-
-    model: Any
-    format: str
-    labels: tuple[str, ...]
-    calibration: Calibration
-
-    def convert(self, path: Path, options: Options, metadata: dict[str, str]) -> dict[str, Any]:
-        """Write an int8 artifact; returns its facts for the manifest."""
-        facts: dict[str, Any] = (
-            formats.get(self.format)
-            .converter()
-            .convert(
-                self.model,
-                _PRECISION,
-                labels=self.labels,
-                calibration=self.calibration,
-                metadata=metadata,
-                path=path,
-                options=options,
-            )
-        )
-        return facts
-
-
 def refuse_unknown(names: Sequence[str], model: Any) -> None:
     """Refuse names that no layer with weights bears.
 
@@ -92,11 +60,14 @@ def refuse_unknown(names: Sequence[str], model: Any) -> None:
             raise RunError(f"--keep-float: {unknown('layer', name, known)}")
 
 
-def rank(subject: Subject, images: Images, expected: Probabilities, progress: Progress) -> list[LayerNoise]:
+def rank(
+    loaded: LoadedModel, format_: str, images: Images, expected: Probabilities, progress: Progress
+) -> list[LayerNoise]:
     """Quantize each layer alone.
 
     Args:
-        subject: the model and its format.
+        loaded: the model.
+        format_: to quantize it in.
         images: uint8 ``[N, H, W, 3]``, none of them a calibration image.
         expected: float32 ``[N, classes]``, the Keras model's probabilities for them.
         progress: told of each layer.
@@ -108,19 +79,19 @@ def rank(subject: Subject, images: Images, expected: Probabilities, progress: Pr
     Raises:
         RuntimeUnavailable: no runtime for the format can run on this machine.
     """
-    layers = keras_graph.weighted(subject.model)
+    layers = keras_graph.weighted(loaded.model)
     found = []
     with (
         scratch.folder("layers") as folder,
         Workers() as workers,
-        conversion_cache.unchanged(subject.model),
-        progress.bar(f"{subject.format}, layer by layer", len(layers)) as advance,
+        conversion_cache.unchanged(loaded.model),
+        progress.bar(f"{format_}, layer by layer", len(layers)) as advance,
     ):
-        path = folder / f"one{formats.get(subject.format).suffix}"
+        path = folder / f"one{formats.get(format_).suffix}"
         question = Question(images=folder / "images.npy", stop=len(images))
         np.save(question.images, images)
         for layer in layers:
-            subject.convert(path, Options(only=(layer.name,)), {})
+            loaded.convert(Variant(format_, PRECISION), path, Options(only=(layer.name,)))
             decibels, reason = _noise(workers.answers(path, question), expected)
             found.append(
                 LayerNoise(layer=layer.name, kind=type(layer).__name__, signal_to_noise_db=decibels, reason=reason)

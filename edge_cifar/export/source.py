@@ -1,141 +1,103 @@
-"""What every conversion of a run starts from: its record, its model's file, its calibration images."""
+"""What an export starts from: a Keras model's file, its labels, images, and what is told of it."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from edge_cifar import backbones
 from edge_cifar.converters import Calibration
+from edge_cifar.data import Split
 from edge_cifar.data.calibration import sample
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import RunError
-from edge_cifar.export.options import Settings
-from edge_cifar.export.worker import Task
+from edge_cifar.export.options import ExportOptions
 from edge_cifar.run_data import RunData
+from edge_cifar.storage import files
 from edge_cifar.variant import Variant
 
 
 @dataclass(frozen=True, kw_only=True)
-class Retrained:
-    """A run's model with weights that were trained again.
-
-    Attributes:
-        model: its Keras file.
-        trained: the flatbuffer that training for 8 bits left; None otherwise.
-        facts: for the manifest: recipe, seed, history, steps, seconds.
-    """
-
-    model: Path
-    trained: Path | None
-    facts: Mapping[str, Any]
-
-
-@dataclass(frozen=True, kw_only=True)
 class Source:
-    """What a run's variants are converted from; its model is not loaded yet.
+    """A trained Keras model, not loaded yet, and the images that it is calibrated and judged with.
 
     Attributes:
-        run: where it comes from.
-        record: the run's record.
+        name: what tables call the model.
+        model: its Keras file.
         labels: class names, in the order of the probabilities.
-        calibration: training images for quantization.
-        keep_float: layers that int8 leaves in floats.
-        deployment_target: the oldest system that Core ML packages have to run on; None for the usual one.
-        retrained: models of variants with changed weights, by change.
-        checksums: of the run's files, taken before any of them was read.
+        training: images that it was trained on; those that compress its weights train on them again.
+        calibration: some of them, for quantization.
+        validation: images that the acceptance gate judges by.
+        test: images that the bundle's reference is drawn from.
+        facts: what the manifest and the model card tell of the model, as a run's record does.
+        checksums: SHA-256 by path of the files that all this was read from, taken before any was read; None for one
+            that is not there.
     """
 
-    run: Run
-    record: Mapping[str, Any]
+    name: str
+    model: Path
     labels: tuple[str, ...]
+    training: Split
     calibration: Calibration
-    keep_float: tuple[str, ...] = ()
-    deployment_target: str | None = None
-    retrained: Mapping[str, Retrained] = field(default_factory=dict)
-    checksums: Mapping[str, str | None] = field(default_factory=dict)
+    validation: Split
+    test: Split
+    facts: Mapping[str, Any]
+    checksums: Mapping[Path, str | None]
 
     @classmethod
-    def of(cls, run: Run, data: RunData, settings: Settings) -> Source:
-        """A run's source, its calibration images drawn.
+    def from_run(cls, run: Run, data: RunData, options: ExportOptions) -> Source:
+        """A finished run, its calibration images drawn by its own seed.
 
         Raises:
-            RunError: the run's record is broken.
+            RunError: the run's record is broken, or is another network's.
         """
-        checksums = run.checksums()
+        checksums = {run.path / name: checksum for name, checksum in run.checksums().items()}
         record = _complete(run)
-        _demand_match(run, record, checksums)
+        _demand_match(run, record, checksums[run.model_path])
         seed = int(record["seed"])
-        chosen = sample(data.train, settings.calibration_images, seed)
+        chosen = sample(data.train, options.calibration_images, seed)
         return cls(
-            run=run,
-            record=record,
+            name=run.name,
+            model=run.model_path,
             labels=tuple(data.dataset.labels),
+            training=data.train,
             calibration=Calibration(
-                images=data.train.images[chosen], indices=chosen, seed=seed, method=settings.calibration_method
+                images=data.train.images[chosen], indices=chosen, seed=seed, method=options.calibration_method
             ),
-            keep_float=settings.named_layers,
-            deployment_target=settings.deployment_target,
+            validation=data.validation,
+            test=data.test,
+            facts=record,
             checksums=checksums,
         )
 
+    @property
+    def seed(self) -> int:
+        """Of every draw among the images."""
+        return self.calibration.seed
+
     def demand_unchanged(self) -> None:
-        """Hold the run to what it was when the first of its files was read.
+        """Hold the files to what they were when the first of them was read.
 
         Raises:
-            RunError: it was trained again, or replaced, meanwhile: what was made is of two networks.
+            RunError: one was replaced meanwhile: what was made is of two networks.
         """
-        if self.run.checksums() != self.checksums:
-            raise RunError(f"the run {self.run.path} changed while it was exported; export again")
-
-    def model_path(self, variant: Variant) -> Path:
-        """The Keras file that a variant is converted from."""
-        return self.retrained[variant.compression].model if variant.compression else self.run.model_path
-
-    def _trained(self, variant: Variant) -> str | None:
-        trained = self.retrained[variant.compression].trained if variant.compression else None
-        return str(trained) if trained else None
-
-    def tasks(self, variants: Sequence[Variant], folder: Path, calibration: Path) -> list[Task]:
-        """Variants as tasks for worker processes: those of one format and one model together.
-
-        Args:
-            variants: to be written.
-            folder: where.
-            calibration: the file that holds the calibration images.
-        """
-        together: dict[tuple[str, Path], list[Variant]] = {}
-        for variant in variants:
-            together.setdefault((variant.format, self.model_path(variant)), []).append(variant)
-        return [
-            Task(
-                format=format_,
-                precisions=tuple(variant.precision for variant in group),
-                model=str(model),
-                folder=str(folder),
-                labels=self.labels,
-                calibration=str(calibration),
-                keep_float=self.keep_float,
-                deployment_target=self.deployment_target,
-                metadata={variant.precision: self.metadata(variant) for variant in group},
-                trained=self._trained(group[0]),
-            )
-            for (format_, model), group in together.items()
-        ]
+        for path, checksum in self.checksums.items():
+            if checksum != (files.sha256(path) if path.is_file() else None):
+                raise RunError(f"{path} changed while it was exported; export again")
 
     def metadata(self, variant: Variant) -> dict[str, str]:
         """What is written into an artifact itself, beside the labels."""
-        backbone, data = self.record["backbone"], self.record["data"]["name"]
+        backbone, data = self.facts["backbone"], self.facts["data"]["name"]
         return {
             "description": f"{backbone} trained on {data}: raw RGB pixels in, class probabilities out",
-            "model": self.run.name,
+            "model": self.name,
             "variant": str(variant),
         }
 
 
-def _demand_match(run: Run, record: Mapping[str, Any], checksums: Mapping[str, str | None]) -> None:
+def _demand_match(run: Run, record: Mapping[str, Any], found: str | None) -> None:
     """A record vouches for one network; those of older versions do not say which.
 
     Raises:
@@ -143,7 +105,7 @@ def _demand_match(run: Run, record: Mapping[str, Any], checksums: Mapping[str, s
     """
     told = record.get("model")
     checksum = told.get("sha256") if isinstance(told, dict) else None
-    if checksum is not None and checksum != checksums[run.model_path.name]:
+    if checksum is not None and checksum != found:
         raise RunError(
             f"{run.model_path} is not the network that {run.record_path} tells of (checksum differs); train again"
         )

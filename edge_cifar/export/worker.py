@@ -19,10 +19,10 @@ from typing import Any
 import numpy as np
 
 from edge_cifar import conversion_cache, formats, packages
-from edge_cifar.converters import Calibration, Options
+from edge_cifar.converters import Calibration
 from edge_cifar.errors import ConversionError, EdgeCifarError
-from edge_cifar.export import plan, ranges
-from edge_cifar.export.options import selective
+from edge_cifar.export.conversion import LoadedModel, converter_options
+from edge_cifar.export.options import ExportOptions
 from edge_cifar.processes.launch import end_with_the_caller
 from edge_cifar.processes.memory import peak_bytes
 from edge_cifar.storage import archives, files, strict_json
@@ -40,10 +40,9 @@ class Task:
         folder: where the artifacts are to appear, each named by its variant.
         labels: class names.
         calibration: a file that :func:`write_calibration` wrote.
-        keep_float: layers to leave in floats, in the precisions that can.
+        options: what was asked of the export.
         metadata: by precision, what the artifact itself is to hold beside the labels.
-        trained: a flatbuffer that training for 8 bits left; None for other models.
-        deployment_target: for Core ML; None for the usual one.
+        trained: a flatbuffer that quantization-aware training left; None for other models.
     """
 
     format: str
@@ -52,10 +51,9 @@ class Task:
     folder: str
     labels: tuple[str, ...]
     calibration: str
-    keep_float: tuple[str, ...]
+    options: ExportOptions
     metadata: Mapping[str, Mapping[str, str]]
     trained: str | None = None
-    deployment_target: str | None = None
 
     def request(self) -> str:
         """The task as one line of JSON."""
@@ -64,11 +62,13 @@ class Task:
     @classmethod
     def read(cls, request: str) -> Task:
         """The task of a line that :meth:`request` made."""
-        fields: dict[str, Any] = strict_json.message(request)
-        restored: dict[str, Any] = {
-            name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()
-        }
-        return cls(**restored)
+        fields = strict_json.message(request)
+        options = ExportOptions(**_with_tuples(fields.pop("options")))
+        return cls(**_with_tuples(fields), options=options)
+
+
+def _with_tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+    return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 
 def write_calibration(calibration: Calibration, path: Path) -> None:
@@ -106,35 +106,20 @@ def convert(task: Task) -> Iterator[dict[str, Any]]:
     """
     from edge_cifar.runtimes import keras as keras_runtime
 
-    format_ = formats.get(task.format)
-    converter = format_.converter()
-    calibration = _read_calibration(task.calibration)
+    suffix = formats.get(task.format).suffix
     model = keras_runtime.load_model(packages.require_keras(), Path(task.model))
+    loaded = LoadedModel(model=model, labels=task.labels, calibration=_read_calibration(task.calibration))
+    trained = Path(task.trained) if task.trained else None
     with conversion_cache.unchanged(model):
         for precision in task.precisions:
             start = time.perf_counter()
             answer: dict[str, Any] = {"precision": precision}
             try:
                 variant = Variant(task.format, precision)
-                path = Path(task.folder) / f"{variant}{format_.suffix}"
-                options = Options(
-                    keep_float=task.keep_float if selective(variant) else (),
-                    deployment_target=task.deployment_target,
-                    trained=Path(task.trained) if task.trained else None,
-                )
-                facts = converter.convert(
-                    model,
-                    plan.converted_as(variant),
-                    labels=task.labels,
-                    calibration=calibration,
-                    metadata=task.metadata[precision],
-                    path=path,
-                    options=options,
-                )
-                seen = ranges.facts(
-                    variant, model, labels=task.labels, calibration=calibration, path=path, options=options
-                )
-                answer["facts"] = {**facts, **seen}
+                path = Path(task.folder) / f"{variant}{suffix}"
+                options = converter_options(task.options, variant, trained)
+                facts = loaded.convert(variant, path, options, task.metadata[precision])
+                answer["facts"] = {**facts, **loaded.ranges(variant, path, options)}
             except ConversionError as error:
                 answer["error"] = str(error)
             yield {**answer, "seconds": time.perf_counter() - start, "peak_bytes": peak_bytes()}

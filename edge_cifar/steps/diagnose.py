@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,20 +13,17 @@ from edge_cifar.documents.run import Run
 from edge_cifar.errors import UsageError
 from edge_cifar.export import plan
 from edge_cifar.export.baseline import Baseline
-from edge_cifar.export.options import Settings
-from edge_cifar.export.sensitivity import LayerNoise, Subject, rank
+from edge_cifar.export.options import ExportOptions
+from edge_cifar.export.sensitivity import PRECISION, LayerNoise, rank
 from edge_cifar.export.source import Source
-from edge_cifar.formats import exported, get
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.report import layer_noise
 from edge_cifar.run_data import load_run_data
 from edge_cifar.storage import exclusion, files
-from edge_cifar.variant import Variant
 
 FOLDER = "diagnosis"
 DOCUMENT = "diagnosis.json"
 PICTURE = "diagnosis.png"
-_PRECISION = "int8"
 _IMAGES = 200
 
 
@@ -55,10 +52,8 @@ class Diagnosis:
 
 def diagnose(
     run: Run | Path | str | None = None,
+    options: ExportOptions | None = None,
     *,
-    formats: Sequence[str] | None = None,
-    precisions: Sequence[str] | None = None,
-    settings: Settings | None = None,
     out: Path | str | None = None,
     data_dir: Path | str | None = None,
     progress: Progress = SILENT,
@@ -67,9 +62,8 @@ def diagnose(
 
     Args:
         run: a run or its folder; the newest under ``./runs`` when left out.
-        formats: names; all whose layers can be left in floats when left out.
-        precisions: int8, or left out: nothing else is taken apart.
-        settings: of the calibration.
+        options: of the calibration; formats whose layers can be left in floats, all of them when left out, and
+            int8 or no precision: nothing else is taken apart.
         out: a folder; ``diagnosis`` in the run folder when left out.
         data_dir: where the run's data lie; used or an error.
         progress: told how it goes.
@@ -80,12 +74,10 @@ def diagnose(
         RunError: there is no such run.
         MissingPackage: a converter is not installed.
     """
-    settings = settings or Settings()
-    settings.refuse_out_of_range()
-    chosen = _formats(formats, precisions, progress)
-    settings.refuse_unfit([Variant(name, _PRECISION) for name in chosen])
-    if settings.changes or settings.keep_float:
+    options = options or ExportOptions()
+    if options.compressions or options.keep_float:
         raise UsageError("--diagnose takes plain int8 apart, without --prune, --cluster and --keep-float")
+    formats = _formats(options, progress)
     packages.require("matplotlib", "report")
     opened = runs.newest() if run is None else run if isinstance(run, Run) else Run.open(Path(run))
     opened.demand_weights()
@@ -93,31 +85,22 @@ def diagnose(
     for name in (DOCUMENT, PICTURE):
         files.demand_writable(folder / name)
     with exclusion.reading([opened.export_path], "export --diagnose"):
-        return _diagnose(opened, chosen, settings, folder, data_dir, progress)
+        return _diagnose(opened, formats, options, folder, data_dir, progress)
 
 
 def _diagnose(
     opened: Run,
-    chosen: Sequence[str],
-    settings: Settings,
+    formats: Sequence[str],
+    options: ExportOptions,
     folder: Path,
     data_dir: Path | str | None,
     progress: Progress,
 ) -> Diagnosis:
     data = load_run_data(opened, data_dir=data_dir, progress=progress)
-    source = Source.of(opened, data, settings)
-    baseline = Baseline.load(opened, data, source.calibration.seed, settings.max_drop)
-    images = baseline.yardstick.split.images[:_IMAGES]
-    expected = baseline.yardstick.probabilities[:_IMAGES]
-    layers = {
-        name: rank(
-            Subject(model=baseline.model, format=name, labels=source.labels, calibration=source.calibration),
-            images,
-            expected,
-            progress,
-        )
-        for name in chosen
-    }
+    source = Source.from_run(opened, data, options)
+    baseline = Baseline.load(source, options)
+    images, expected = baseline.gate.split.images[:_IMAGES], baseline.gate.probabilities[:_IMAGES]
+    layers = {name: rank(baseline.loaded, name, images, expected, progress) for name in formats}
     source.demand_unchanged()
     found = Diagnosis(
         model=opened.name,
@@ -134,13 +117,12 @@ def _diagnose(
     return found
 
 
-def _formats(formats: Sequence[str] | None, precisions: Sequence[str] | None, progress: Progress) -> tuple[str, ...]:
-    able = [name for name in exported() if (one := get(name).precisions.get(_PRECISION)) and one.selective]
-    if precisions is not None and tuple(precisions) != (_PRECISION,):
-        raise UsageError(f"--diagnose takes {_PRECISION} apart; leave --precision out")
-    if formats is None or plan.ALL in formats:
-        formats = able
-    variants = plan.choose(formats, [_PRECISION], progress)
+def _formats(options: ExportOptions, progress: Progress) -> tuple[str, ...]:
+    able = plan.with_selective(PRECISION)
+    if options.precisions not in (None, (PRECISION,)):
+        raise UsageError(f"--diagnose takes {PRECISION} apart; leave --precision out")
+    formats = able if options.formats is None or plan.ALL in options.formats else options.formats
+    variants = plan.plan(replace(options, formats=formats, precisions=(PRECISION,)), progress)
     for variant in variants:
         if variant.format not in able:
             raise UsageError(f"--diagnose takes {' and '.join(able)} apart, not {variant.format}")

@@ -19,7 +19,7 @@ from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import ConversionError, MissingPackage, UsageError
 from edge_cifar.export import plan, pool
-from edge_cifar.export.options import Settings
+from edge_cifar.export.options import ExportOptions
 from edge_cifar.parity.verify import verify_bundle
 from edge_cifar.progress import SILENT
 from edge_cifar.steps.export import export
@@ -104,12 +104,13 @@ def test_the_file_for_8_bits_holds_its_labels(bundle: Bundle) -> None:
 # ---- what does not depend on the training
 
 
-def chosen(formats: list[str] | None, precisions: list[str] | None, changes: tuple[str, ...] = ()) -> list[str]:
-    return [str(variant) for variant in plan.choose(formats, precisions, SILENT, changes)]
+def chosen(formats: list[str], precisions: list[str], **compressions: Any) -> list[str]:
+    options = ExportOptions(formats=tuple(formats), precisions=tuple(precisions), **compressions)
+    return [str(variant) for variant in plan.choose(options, SILENT)]
 
 
 def test_changes_are_added_to_what_is_chosen() -> None:
-    assert chosen(["tflite"], ["int8", "int8-qat"], ("pruned50", "cluster16")) == [
+    assert chosen(["tflite"], ["int8", "int8-qat"], prune=(0.5,), cluster=(16,)) == [
         *("tflite-int8", "tflite-int8-qat", "tflite-int8-pruned50", "tflite-int8-cluster16"),
     ]
     assert chosen(["coreml"], ["w8-pruned50"]) == ["coreml-w8-pruned50"]
@@ -148,7 +149,7 @@ def test_numbers_out_of_range_are_refused(
 
 
 def test_shares_are_named_by_their_percent() -> None:
-    assert Settings(prune=(0.5, 0.29), cluster=(16,)).changes == ("pruned50", "pruned29", "cluster16")
+    assert ExportOptions(prune=(0.5, 0.29), cluster=(16,)).compressions == ("pruned50", "pruned29", "cluster16")
 
 
 def test_what_cannot_be_trained_here_is_refused_when_named_and_else_left_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -156,7 +157,7 @@ def test_what_cannot_be_trained_here_is_refused_when_named_and_else_left_out(mon
     with pytest.raises(MissingPackage, match="tf_keras is not installed"):
         chosen(["tflite"], ["int8-qat"])
     with pytest.raises(MissingPackage, match="tf_keras is not installed"):
-        chosen(["tflite"], ["int8"], ("pruned50",))
+        chosen(["tflite"], ["int8"], prune=(0.5,))
     assert "tflite-int8-qat" not in chosen(["tflite"], ["all"])
 
 

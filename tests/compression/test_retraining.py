@@ -76,10 +76,11 @@ def test_training_moves_what_is_not_rounded_too(rounded: Outcome) -> None:
 
 
 def test_the_history_tells_of_the_state_before_the_first_step_and_of_the_training(rounded: Outcome) -> None:
-    steps = [entry["step"] for entry in rounded.facts["history"]]
-    assert (steps[0], steps[-1]) == (0, rounded.facts["steps"])
-    assert all(0 <= entry["val_accuracy"] <= 1 for entry in rounded.facts["history"])
-    assert all(np.isfinite(entry["loss"]) for entry in rounded.facts["history"][1:])
+    steps = [measured.step for measured in rounded.history]
+    assert (steps[0], steps[-1]) == (0, rounded.steps)
+    assert all(0 <= measured.val_accuracy <= 1 for measured in rounded.history)
+    assert rounded.history[0].loss is None
+    assert all(np.isfinite(measured.loss) for measured in rounded.history[1:])
 
 
 def test_half_of_the_weights_of_each_layer_are_zero(pruned: Outcome) -> None:

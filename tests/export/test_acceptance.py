@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 from edge_cifar import model_files
 from edge_cifar.data import Split
 from edge_cifar.documents.reference import Reference
-from edge_cifar.export.acceptance import GATE_MINIMUM, Acceptance, Outcome, Yardstick
+from edge_cifar.export.acceptance import GATE_MINIMUM, Acceptance, AcceptanceGate, Outcome
 from edge_cifar.parity.perturbations import PLAIN
 from edge_cifar.parity.processes import Answers, Question, Refusal
 from edge_cifar.variant import Variant
@@ -30,10 +30,10 @@ def answers(labels: NDArray[np.int64], wrong: int) -> NDArray[np.float32]:
     return np.eye(CLASSES, dtype=np.float32)[named] * 0.9 + 0.01
 
 
-def yardstick(images: int, max_drop: float = 1.0) -> Yardstick:
+def gate(images: int, max_drop: float = 1.0) -> AcceptanceGate:
     labels = np.arange(images, dtype=np.int64) % CLASSES
     split = Split(images=np.zeros((images, 2, 2, 3), np.uint8), labels=labels)
-    return Yardstick(split=split, probabilities=answers(labels, wrong=0), max_drop=max_drop)
+    return AcceptanceGate(split=split, probabilities=answers(labels, wrong=0), max_drop=max_drop)
 
 
 def known() -> Reference:
@@ -61,13 +61,13 @@ class Asked:
         )
 
 
-def acceptance(against: Yardstick, workers: Any) -> Acceptance:
-    return Acceptance(yardstick=against, reference=known(), images=Path("images.npy"), workers=workers)
+def acceptance(against: AcceptanceGate, workers: Any) -> Acceptance:
+    return Acceptance(gate=against, reference=known(), images=Path("images.npy"), workers=workers)
 
 
 def outcome(
     monkeypatch: pytest.MonkeyPatch,
-    against: Yardstick,
+    against: AcceptanceGate,
     given: NDArray[np.float32],
     *,
     to_known: NDArray[np.float32] | None = None,
@@ -80,7 +80,7 @@ def outcome(
 
 
 def test_an_equal_artifact_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    against = yardstick(600)
+    against = gate(600)
     result = outcome(monkeypatch, against, against.probabilities, variant=FP32)
     assert result.passed
     assert result.reason is None
@@ -91,7 +91,7 @@ def test_an_equal_artifact_passes(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 def test_a_loss_certainly_above_the_limit_rejects(monkeypatch: pytest.MonkeyPatch) -> None:
-    against = yardstick(600)
+    against = gate(600)
     result = outcome(monkeypatch, against, answers(against.split.labels, wrong=30))
     assert result.parity["drop"]["points"] == pytest.approx(5.0)
     assert result.parity["drop"]["low"] > 1.0
@@ -100,19 +100,19 @@ def test_a_loss_certainly_above_the_limit_rejects(monkeypatch: pytest.MonkeyPatc
 
 
 def test_a_loss_that_may_be_chance_passes(monkeypatch: pytest.MonkeyPatch) -> None:
-    against = yardstick(600)
+    against = gate(600)
     result = outcome(monkeypatch, against, answers(against.split.labels, wrong=9))
     assert result.parity["drop"]["points"] == pytest.approx(1.5)
     assert result.passed
 
 
 def test_the_limit_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
-    against = yardstick(600, max_drop=6.0)
+    against = gate(600, max_drop=6.0)
     assert outcome(monkeypatch, against, answers(against.split.labels, wrong=30)).passed
 
 
 def test_on_fewer_than_500_images_no_loss_rejects(monkeypatch: pytest.MonkeyPatch) -> None:
-    against = yardstick(499)
+    against = gate(499)
     assert not against.gated
     assert outcome(monkeypatch, against, answers(against.split.labels, wrong=400)).passed
 
@@ -123,7 +123,7 @@ def test_what_verify_would_fail_by_the_reference_images_is_rejected_whatever_it_
 ) -> None:
     """97 of 100 images that Keras is sure of must keep their class, with no validation image lost and none gated."""
     for images, max_drop in ((600, 1.0), (600, 100.0), (20, 100.0)):
-        against = yardstick(images, max_drop)
+        against = gate(images, max_drop)
         to_known = answers(known().labels, wrong=flips)
         result = outcome(monkeypatch, against, against.probabilities, to_known=to_known)
         assert result.failed == failed
@@ -132,7 +132,7 @@ def test_what_verify_would_fail_by_the_reference_images_is_rejected_whatever_it_
 
 
 def test_floats_must_reproduce_the_probabilities(monkeypatch: pytest.MonkeyPatch) -> None:
-    against = yardstick(600)
+    against = gate(600)
     to_known = known().probabilities.copy()
     to_known[5, 5:7] += (2e-3, -2e-3)
     assert outcome(monkeypatch, against, against.probabilities, to_known=to_known).passed
@@ -146,7 +146,7 @@ def test_floats_must_reproduce_the_probabilities(monkeypatch: pytest.MonkeyPatch
 def test_answers_that_are_no_numbers_reject_however_few_the_images(
     monkeypatch: pytest.MonkeyPatch, images: int, spoilt: str
 ) -> None:
-    against = yardstick(images)
+    against = gate(images)
     given = {"known": known().probabilities.copy(), "validation": against.probabilities.copy()}
     given[spoilt][3, 3] = np.nan
     result = outcome(monkeypatch, against, given["validation"], to_known=given["known"])
@@ -155,7 +155,7 @@ def test_answers_that_are_no_numbers_reject_however_few_the_images(
 
 
 def test_bits_too_few_to_see_the_input_by_are_a_loss_and_no_broken_file(monkeypatch: pytest.MonkeyPatch) -> None:
-    against = yardstick(600)
+    against = gate(600)
     result = outcome(monkeypatch, against, np.full((600, CLASSES), 0.1, np.float32))
     assert result.failed == ("parity",)
     assert "answers every image alike" in str(result.reason)
@@ -165,7 +165,7 @@ def test_bits_too_few_to_see_the_input_by_are_a_loss_and_no_broken_file(monkeypa
     ("shape", "said"), [((KNOWN + 20, 7), "120 by 7"), ((KNOWN + 13, CLASSES), "113 by 10"), ((), "shape  where")]
 )
 def test_answers_of_another_shape_reject(monkeypatch: pytest.MonkeyPatch, shape: tuple[int, ...], said: str) -> None:
-    against = yardstick(20)
+    against = gate(20)
     monkeypatch.setattr(model_files, "runtime_for", lambda path: SimpleNamespace(DEVICE=True))
     workers = Asked(known().probabilities, against.probabilities)
     whole = workers.answers(Path("x"), Question(images=Path("images.npy"), stop=KNOWN + 20))
@@ -179,7 +179,7 @@ def test_answers_of_another_shape_reject(monkeypatch: pytest.MonkeyPatch, shape:
 
 
 def test_a_reference_evaluator_is_asked_less(monkeypatch: pytest.MonkeyPatch) -> None:
-    against = yardstick(2000)
+    against = gate(2000)
     result = outcome(monkeypatch, against, against.probabilities, device=False)
     assert result.parity["images"] == GATE_MINIMUM
 
@@ -188,7 +188,7 @@ def test_a_reference_evaluator_is_asked_less(monkeypatch: pytest.MonkeyPatch) ->
 def test_a_reference_evaluator_is_asked_more_where_that_decides(
     monkeypatch: pytest.MonkeyPatch, wrong_later: int, rejected: bool
 ) -> None:
-    against = yardstick(2000)
+    against = gate(2000)
     given = answers(against.split.labels, wrong=9)
     given[500:] = answers(against.split.labels[500:], wrong=wrong_later)
     result = outcome(monkeypatch, against, given, device=False)
@@ -200,7 +200,7 @@ def test_a_reference_evaluator_is_asked_more_where_that_decides(
 def test_a_reference_evaluator_is_not_asked_more_where_the_first_answers_decide(
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    against = yardstick(2000)
+    against = gate(2000)
     result = outcome(monkeypatch, against, answers(against.split.labels, wrong=100), device=False)
     assert result.failed == ("accuracy",)
     assert result.parity["images"] == 500
@@ -208,7 +208,7 @@ def test_a_reference_evaluator_is_not_asked_more_where_the_first_answers_decide(
 
 def test_a_reference_evaluator_that_dies_at_the_second_asking_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(model_files, "runtime_for", lambda path: SimpleNamespace(DEVICE=False))
-    against = yardstick(2000)
+    against = gate(2000)
     workers = Asked(known().probabilities, answers(against.split.labels, wrong=9))
     first = workers.answers
     died = Refusal(reason="its process crashed with SIGABRT", unavailable=False, seconds=0.0)
@@ -223,7 +223,7 @@ def test_what_cannot_run_here_stays_unverified_and_what_dies_is_rejected(
     refusal = Refusal(reason="for a reason", unavailable=unavailable, seconds=0.0)
     workers = SimpleNamespace(answers=lambda path, question: refusal, latency_ms=lambda *_: refusal)
     monkeypatch.setattr(model_files, "runtime_for", lambda path: SimpleNamespace(DEVICE=True))
-    held = acceptance(yardstick(20), workers)
+    held = acceptance(gate(20), workers)
     result = held.check(INT8, Path("x.tflite"))
     assert result.failed == failed
     assert result.parity == {"status": "unverified" if unavailable else "checked", "reason": "for a reason"}
@@ -235,4 +235,4 @@ def test_only_what_runs_as_on_a_device_is_timed(device: bool, monkeypatch: pytes
     monkeypatch.setattr(model_files, "runtime_for", lambda path: SimpleNamespace(DEVICE=device))
     workers = SimpleNamespace(latency_ms=lambda path, images, runs: 1.5)
     expected = 1.5 if device else None
-    assert acceptance(yardstick(20), workers).latency_ms(Path("x.tflite")) == expected
+    assert acceptance(gate(20), workers).latency_ms(Path("x.tflite")) == expected

@@ -8,8 +8,7 @@ from typing import Any
 import pytest
 
 from edge_cifar.errors import CheckFailed
-from edge_cifar.export.advice import advice
-from edge_cifar.steps.export import demand_all
+from edge_cifar.export.advice import advice, demand_all
 
 LESS = "a higher precision such as fp16"
 MORE = "more --calibration-images"

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -13,7 +14,7 @@ from support.export import quick_converter_for, stand_in_run
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import EdgeCifarError, RunError
-from edge_cifar.export import candidates
+from edge_cifar.export import pipeline
 from edge_cifar.steps.export import export
 from edge_cifar.steps.train import train
 from edge_cifar.storage import exclusion, files
@@ -41,16 +42,16 @@ def test_a_run_that_changes_while_it_is_exported_leaves_the_bundle_as_it_was(
 ) -> None:
     export(run, **ONE)
     before = Bundle.open(run.export_path).contents()
-    real = candidates.collect
+    real = pipeline.accept
 
-    def collect(*arguments: Any) -> Any:
-        written = real(*arguments)
+    def accept(*arguments: Any) -> Any:
+        accepted = real(*arguments)
         path = run.path / name
         path.write_bytes(path.read_bytes() + b" ") if how == "changed" else path.unlink()
-        return written
+        return accepted
 
-    monkeypatch.setattr(candidates, "collect", collect)
-    with pytest.raises(RunError, match="changed while it was exported; export again"):
+    monkeypatch.setattr(pipeline, "accept", accept)
+    with pytest.raises(RunError, match=rf"{re.escape(name)} changed while it was exported; export again"):
         export(run, **ONE, overwrite=True)
     assert Bundle.open(run.export_path).contents() == before
     assert not list(run.path.glob(".*"))

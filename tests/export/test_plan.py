@@ -8,6 +8,7 @@ from support import ROOT
 from edge_cifar import formats, packages
 from edge_cifar.errors import MissingPackage, UsageError
 from edge_cifar.export import plan
+from edge_cifar.export.options import ExportOptions
 from edge_cifar.progress import SILENT
 
 
@@ -28,8 +29,15 @@ def everything_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "installed", lambda module: True)
 
 
+def _options(formats: list[str] | None, precisions: list[str] | None) -> ExportOptions:
+    return ExportOptions(
+        formats=None if formats is None else tuple(formats),
+        precisions=None if precisions is None else tuple(precisions),
+    )
+
+
 def chosen(formats: list[str] | None, precisions: list[str] | None) -> list[str]:
-    return [str(variant) for variant in plan.choose(formats, precisions, SILENT)]
+    return [str(variant) for variant in plan.choose(_options(formats, precisions), SILENT)]
 
 
 def test_nine_variants_by_default() -> None:
@@ -84,7 +92,7 @@ def test_a_format_that_was_not_named_is_left_out_with_a_word(monkeypatch: pytest
     # coremltools has no wheels for Linux on Arm: a plain `export` must still do the rest there.
     monkeypatch.setattr(packages, "installed", lambda module: module != "coremltools")
     listener = Listener()
-    variants = plan.choose(None, ["fp32"], listener)
+    variants = plan.choose(_options(None, ["fp32"]), listener)
     assert [str(variant) for variant in variants] == ["onnx-fp32", "tflite-fp32"]
     assert len(listener.said) == 1
     assert listener.said[0].startswith("coreml is left out: coremltools is not installed")

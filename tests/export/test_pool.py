@@ -14,6 +14,7 @@ from support.process import gone, wait_for
 
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.export import pool
+from edge_cifar.export.options import ExportOptions
 from edge_cifar.export.pool import Conversion, converting
 from edge_cifar.export.worker import Task
 
@@ -33,7 +34,7 @@ def task(folder: Path, precisions: Sequence[str], format_: str = "tflite") -> Ta
         folder=str(folder),
         labels=("a", "b"),
         calibration="calibration.npz",
-        keep_float=("wild",),
+        options=ExportOptions(keep_float=("wild",), prune=(0.5,)),
         metadata={},
     )
 

@@ -11,6 +11,7 @@ import pytest
 from support.export import LABELS, calibration, network
 
 from edge_cifar import formats
+from edge_cifar.export.options import ExportOptions
 from edge_cifar.export.worker import Task, write_calibration
 from edge_cifar.storage import files
 from edge_cifar.variant import Variant
@@ -41,7 +42,7 @@ def test_two_processes_write_the_same_bytes(name: str, tmp_path: Path) -> None:
             folder=str(folder),
             labels=LABELS,
             calibration=str(tmp_path / "calibration.npz"),
-            keep_float=(),
+            options=ExportOptions(),
             metadata={precision: {"model": "stand-in"} for precision in precisions},
         )
         with subprocess.Popen(

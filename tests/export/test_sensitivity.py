@@ -15,8 +15,9 @@ from edge_cifar.data.loading import load
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import CheckFailed, EdgeCifarError, RunError, UsageError
 from edge_cifar.export import pool
-from edge_cifar.export.options import mendable, selective
-from edge_cifar.export.sensitivity import Subject, fewest, rank
+from edge_cifar.export.conversion import LoadedModel
+from edge_cifar.export.plan import searchable, selective
+from edge_cifar.export.sensitivity import fewest, rank
 from edge_cifar.progress import SILENT
 from edge_cifar.runtimes import keras as keras_runtime
 from edge_cifar.steps.diagnose import diagnose
@@ -43,8 +44,8 @@ def test_the_layers_that_break_are_ranked_worst(format_: str, model: Any) -> Non
     pytest.importorskip("tf2onnx", reason="ONNX needs tf2onnx")
     images = load("synthetic", limit=1200, seed=0).test.images[:60]
     sample = Calibration(images=images, indices=calibration(60).indices, seed=0)
-    subject = Subject(model=model, format=format_, labels=LABELS, calibration=sample)
-    ranked = rank(subject, images, keras_runtime.of_model(model).predict(images), SILENT)
+    loaded = LoadedModel(model=model, labels=LABELS, calibration=sample)
+    ranked = rank(loaded, format_, images, keras_runtime.of_model(model).predict(images), SILENT)
     assert {noise.layer for noise in ranked} == {"first", "wild", "after", "last"}
     assert {noise.layer for noise in ranked[:2]} == {"wild", "after"}
     assert ranked[1].signal_to_noise_db + 6 < ranked[2].signal_to_noise_db
@@ -135,4 +136,4 @@ def test_a_diagnosis_that_cannot_be_written_is_refused_before_layers_are_ranked(
 def test_layers_of_pruned_weights_stay_in_floats_by_name_and_are_not_sought() -> None:
     pruned, trained, plain = (Variant("onnx", precision) for precision in ("int8-pruned50", "int8-qat", "int8"))
     assert [selective(variant) for variant in (pruned, trained, plain)] == [True, False, True]
-    assert [mendable(variant) for variant in (pruned, trained, plain)] == [False, False, True]
+    assert [searchable(variant) for variant in (pruned, trained, plain)] == [False, False, True]

@@ -133,12 +133,12 @@ def test_a_kill_leaves_no_bundle_and_does_not_hinder_the_next(run: Run, quick_co
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from edge_cifar.export import candidates\n"
+        "from edge_cifar.export import pipeline\n"
         "from edge_cifar.steps.export import export\n"
-        "def collect(*_):\n"
+        "def accept(*_):\n"
         "    print('writing', flush=True)\n"
         "    time.sleep(600)\n"
-        "candidates.collect = collect\n"
+        "pipeline.accept = accept\n"
         "export(Path(sys.argv[1]), formats=['tflite'], precisions=['fp32'], out=Path(sys.argv[2]))\n"
     )
     process = subprocess.Popen(

@@ -20,6 +20,7 @@ from edge_cifar.cli.main import main
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import CheckFailed, UsageError
+from edge_cifar.export.options import ExportOptions
 from edge_cifar.parity.processes import Workers
 from edge_cifar.report import palette
 from edge_cifar.steps.bench import bench
@@ -107,7 +108,7 @@ def test_a_bundle_of_nothing_but_crashes_stands_with_nothing(run: Run, tmp_path:
 
 
 def test_what_a_crash_with_each_layer_costs_is_told_by_the_diagnosis(run: Run, tmp_path: Path) -> None:
-    found = diagnose(run, formats=["fake"], out=tmp_path / "found")
+    found = diagnose(run, ExportOptions(formats=("fake",)), out=tmp_path / "found")
     (noise,) = found.layers["fake"]
     assert (noise.layer, noise.signal_to_noise_db) == ("last", None)
     assert noise.reason == "its process crashed with SIGABRT: the last words"

@@ -20,7 +20,7 @@ from edge_cifar import conversion_cache, formats, packages
 from edge_cifar.converters import AS_THEY_COME, Calibration
 from edge_cifar.documents.bundle import Artifact, Bundle
 from edge_cifar.documents.reference import Reference
-from edge_cifar.export import ranges
+from edge_cifar.export.conversion import LoadedModel
 from edge_cifar.parity import calibration as calibrated
 from edge_cifar.parity import inspection
 from edge_cifar.parity.verification import Verification
@@ -30,7 +30,7 @@ from edge_cifar.variant import Variant
 
 pytest.importorskip("tensorflow", reason="making artifacts to break needs TensorFlow")
 
-NAMES = [f"class {number}" for number in range(10)]
+NAMES = tuple(f"class {number}" for number in range(10))
 SUITES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
     "tflite-fp32": (mutations_tflite, mutations_tflite.FLOAT),
     "tflite-fp16": (mutations_tflite, mutations_tflite.HALF),
@@ -110,14 +110,12 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     assert (probabilities.argmax(axis=1) == labels).mean() > 0.9
     Reference(images=images, labels=labels, probabilities=probabilities).write(folder / "reference.npz")
     calibration = Calibration(images=_images(100, seed=1)[0], indices=np.arange(100), seed=0)
-    artifacts = []
+    loaded, artifacts = LoadedModel(model=model, labels=NAMES, calibration=calibration), []
     with conversion_cache.unchanged(model):
         for variant in map(Variant.parse, SUITES):
-            format_ = formats.get(variant.format)
-            path = folder / f"{variant}{format_.suffix}"
-            asked: dict[str, Any] = {"labels": NAMES, "calibration": calibration, "path": path}
-            format_.converter().convert(model, variant.precision, metadata={"description": "x"}, **asked)
-            facts = ranges.facts(variant, model, options=AS_THEY_COME, **asked)
+            path = folder / f"{variant}{formats.get(variant.format).suffix}"
+            loaded.convert(variant, path, AS_THEY_COME, {"description": "x"})
+            facts = loaded.ranges(variant, path, AS_THEY_COME)
             artifacts.append(replace(_signed(path, variant), facts=facts))
     return Bundle(path=folder, model="small", artifacts=tuple(artifacts), facts={"labels": NAMES})
 

@@ -14,6 +14,7 @@ from edge_cifar.cli import main
 from edge_cifar.compression import retraining
 from edge_cifar.errors import EdgeCifarError, UsageError
 from edge_cifar.export import pool
+from edge_cifar.export.options import ExportOptions
 from edge_cifar.export.worker import Task
 from edge_cifar.processes import allocator
 from edge_cifar.steps import doctor
@@ -26,7 +27,7 @@ TASK = Task(
     folder="",
     labels=(),
     calibration="",
-    keep_float=(),
+    options=ExportOptions(),
     metadata={},
 )
 on_glibc = pytest.mark.skipif(not allocator.supported(), reason="only glibc on 64-bit Linux can be tuned")

@@ -14,7 +14,7 @@ from edge_cifar.command_line import command_line
 
 if TYPE_CHECKING:
     from edge_cifar.documents.bundle import Artifact, Bundle
-    from edge_cifar.export.options import Settings
+    from edge_cifar.export.options import ExportOptions
 
 # Of a diagnosis's layers; the rest stands in its document.
 _WORST = 10
@@ -143,10 +143,13 @@ def command(
       edge-cifar export --precision int8 --prune 0.5 --cluster 16 --overwrite
       edge-cifar export --diagnose
     """
-    from edge_cifar.export.options import Settings
+    from edge_cifar.export.advice import demand_all
+    from edge_cifar.export.options import ExportOptions
     from edge_cifar.steps import export as step
 
-    settings = Settings(
+    options = ExportOptions(
+        formats=formats or None,
+        precisions=precisions or None,
         calibration_images=calibration_images,
         calibration_method=calibration_method,
         max_drop=max_drop,
@@ -158,47 +161,22 @@ def command(
         cluster=cluster,
     )
     if diagnose:
-        _diagnose(run, formats, precisions, settings, out, data_dir, as_json)
+        _diagnose(run, options, out, data_dir, as_json)
         return
-    bundle = step.write_bundle(
-        run,
-        formats=formats or None,
-        precisions=precisions or None,
-        settings=settings,
-        out=out,
-        overwrite=overwrite,
-        data_dir=data_dir,
-        progress=Terminal(),
-    )
+    bundle = step.write_bundle(run, options, out=out, overwrite=overwrite, data_dir=data_dir, progress=Terminal())
     if as_json:
         emit_json({"bundle": str(bundle.path), **bundle.document()})
     else:
         _print(bundle)
-    step.demand_all(bundle)
+    demand_all(bundle)
     if not as_json:
         echo(f"next: {command_line('verify', bundle.path)}")
 
 
-def _diagnose(
-    run: Path | None,
-    formats: tuple[str, ...],
-    precisions: tuple[str, ...],
-    settings: Settings,
-    out: Path | None,
-    data_dir: Path | None,
-    as_json: bool,
-) -> None:
+def _diagnose(run: Path | None, options: ExportOptions, out: Path | None, data_dir: Path | None, as_json: bool) -> None:
     from edge_cifar.steps import diagnose as step
 
-    found = step.diagnose(
-        run,
-        formats=formats or None,
-        precisions=precisions or None,
-        settings=settings,
-        out=out,
-        data_dir=data_dir,
-        progress=Terminal(),
-    )
+    found = step.diagnose(run, options, out=out, data_dir=data_dir, progress=Terminal())
     if as_json:
         emit_json(found.document())
         return

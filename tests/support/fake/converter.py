@@ -52,7 +52,9 @@ def convert(
         "step": step,
         "bias": bias.tolist(),
         # Quantizing one layer alone is what this runtime cannot do.
-        **({"fails": {"predict": "crash"}} if options.only else FAULTS.get(precision, {})),
+        **(
+            {"fails": {"predict": "crash"}} if options.only else {} if options.keep_float else FAULTS.get(precision, {})
+        ),
     }
     files.write_text(path, json.dumps(settings))
     return {"input": {"shape": [1, *model.input_shape[1:]]}, "output": {}, "calibration": None}

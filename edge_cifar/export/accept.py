@@ -1,4 +1,4 @@
-"""Conversions as they come: each checked against the Keras model, kept or rejected."""
+"""The fourth stage: conversions as they come, each checked against the Keras model, kept or rejected."""
 
 from __future__ import annotations
 
@@ -12,9 +12,10 @@ from typing import Any
 from edge_cifar import formats, packages
 from edge_cifar.compression.exchange import QAT
 from edge_cifar.documents.bundle import Artifact, Bundle
+from edge_cifar.export import plan
 from edge_cifar.export.acceptance import Acceptance, Check, Outcome
-from edge_cifar.export.mixed_precision import Mender
-from edge_cifar.export.options import mendable
+from edge_cifar.export.compress import CompressedModels
+from edge_cifar.export.mixed_precision import MixedPrecisionSearch
 from edge_cifar.export.pool import Conversion
 from edge_cifar.export.source import Source
 from edge_cifar.parity import inspection
@@ -28,7 +29,7 @@ _SLOWER = 1.2
 
 
 @dataclass(frozen=True, kw_only=True)
-class Written:
+class Accepted:
     """What came of the variants that were asked for.
 
     Attributes:
@@ -42,25 +43,27 @@ class Written:
     peak_bytes: Mapping[str, int]
 
 
-def collect(
-    variants: Sequence[Variant],
+def accept(
     conversions: Iterable[Conversion],
+    variants: Sequence[Variant],
     source: Source,
+    compressed: CompressedModels,
     acceptance: Acceptance,
     bundle: Bundle,
     progress: Progress,
-    mender: Mender | None = None,
-) -> Written:
+    search: MixedPrecisionSearch | None = None,
+) -> Accepted:
     """Check every conversion as it comes; say how each went.
 
     Args:
+        conversions: one for each variant, in any order.
         variants: all that were asked for, in the order they are to be listed in.
-        conversions: one for each, in any order.
         source: that they were made from.
+        compressed: its models with compressed weights.
         acceptance: what they have to meet.
         bundle: where they are to stand, without artifacts yet; those that are rejected are removed from its folder.
         progress: told of each.
-        mender: tries to bring rejected ones through; None to leave them rejected.
+        search: tries to bring rejected ones through; None to leave them rejected.
     """
     checked: dict[Variant, _Checked] = {}
     unwritten: dict[Variant, str] = {}
@@ -69,8 +72,8 @@ def collect(
 
     def settle(conversion: Conversion, path: Path, outcome: Outcome) -> None:
         variant, facts = conversion.variant, conversion.facts or {}
-        if not outcome.passed and mender and mendable(variant) and (mended := mender.mend(variant, path)):
-            facts, outcome = mended
+        if not outcome.passed and search and plan.searchable(variant) and (found := search.search(variant, path)):
+            facts, outcome = found
         checked[variant] = _Checked(path=path, facts=facts, outcome=outcome)
         fate = "passed its check" if outcome.passed else "rejected"
         progress.say(f"[{next(count)}/{len(variants)}] {variant}: converted in {conversion.seconds:.1f} s, {fate}")
@@ -91,9 +94,9 @@ def collect(
     for done in as_completed(running):
         settle(*running[done], done.result())
 
-    compressed = any(change not in (None, QAT) for change in {variant.compression for variant in variants})
+    sparse = any(variant.compression not in (None, QAT) for variant in variants)
     artifacts = [
-        _artifact(variant, checked[variant], source, compressed)
+        _artifact(variant, checked[variant], source, compressed, gzipped=sparse)
         for variant in variants
         if variant in checked and checked[variant].outcome.passed
     ]
@@ -109,7 +112,7 @@ def collect(
             rejected.append(_rejection(variant, outcome.failed, str(outcome.reason), outcome.parity))
     _name_slow(kept, acceptance, progress)
     peaks = {"export": peak_bytes(), **{format_: peaks[format_] for format_ in sorted(peaks)}}
-    return Written(artifacts=kept, rejected=tuple(rejected), peak_bytes=peaks)
+    return Accepted(artifacts=kept, rejected=tuple(rejected), peak_bytes=peaks)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,11 +142,13 @@ def _rejection(
     return {"variant": str(variant), "failed": list(failed), "reason": reason, "parity": parity}
 
 
-def _artifact(variant: Variant, checked: _Checked, source: Source, compressed: bool) -> Artifact:
+def _artifact(
+    variant: Variant, checked: _Checked, source: Source, compressed: CompressedModels, *, gzipped: bool
+) -> Artifact:
     facts, path = dict(checked.facts), checked.path
     if variant.compression:
-        facts["retraining"] = source.retrained[variant.compression].facts
-    if compressed:
+        facts["retraining"] = compressed.done[variant.compression].facts
+    if gzipped:
         # Zeros and repeated values show in no other figure.
         facts["gzip_bytes"] = files.gzip_bytes(path)
     versions = packages.versions("keras", "tensorflow", *formats.get(variant.format).packages)

@@ -1,0 +1,109 @@
+"""A loaded Keras model, converted to one variant after another: by workers, and by the search among its layers."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from edge_cifar import formats
+from edge_cifar.converters import Calibration, Options
+from edge_cifar.errors import BundleError
+from edge_cifar.export import plan
+from edge_cifar.export.options import ExportOptions
+from edge_cifar.parity import calibration as calibrated
+from edge_cifar.storage import scratch
+from edge_cifar.variant import Variant
+
+
+@dataclass(frozen=True, kw_only=True)
+class LoadedModel:
+    """A Keras model, and what its conversions have in common.
+
+    Attributes:
+        model: the Keras model.
+        labels: class names.
+        calibration: training images for quantization.
+    """
+
+    model: Any
+    labels: tuple[str, ...]
+    calibration: Calibration
+
+    def convert(
+        self, variant: Variant, path: Path, options: Options, metadata: Mapping[str, str] | None = None
+    ) -> dict[str, Any]:
+        """Write an artifact.
+
+        Args:
+            variant: which.
+            path: where.
+            options: of its converter.
+            metadata: what the artifact itself is to hold beside the labels; nothing when left out.
+
+        Returns:
+            facts for its manifest entry.
+
+        Raises:
+            ConversionError: the format cannot hold the model.
+        """
+        converter = formats.get(variant.format).converter()
+        return converter.convert(
+            self.model,
+            plan.converted_as(variant),
+            labels=self.labels,
+            calibration=self.calibration,
+            metadata=metadata or {},
+            path=path,
+            options=options,
+        )
+
+    def ranges(self, variant: Variant, path: Path, options: Options) -> dict[str, Any]:
+        """What calibration images showed of each value that an artifact quantizes, for its manifest entry.
+
+        Args:
+            variant: that was written.
+            path: the artifact.
+            options: that it was converted with.
+
+        Returns:
+            the ranges; nothing where none are known.
+        """
+        format_ = formats.get(variant.format)
+        if format_.reader is None:
+            return {}
+        reader = format_.reader()
+        with scratch.folder("ranges") as folder:
+            floats = folder / f"floats{format_.suffix}"
+            observed = format_.converter().observed(
+                self.model,
+                plan.converted_as(variant),
+                labels=self.labels,
+                calibration=self.calibration,
+                path=floats,
+                options=options,
+            )
+            if observed is None:
+                return {}
+            try:
+                seen = calibrated.seen(variant, reader.network(floats), reader.network(path), observed)
+            except BundleError:
+                # Not the same operation by operation; verify holds the artifact to its fp32 sibling by other means.
+                return {}
+        return {calibrated.MANIFEST: [None if one is None else list(one) for one in seen]}
+
+
+def converter_options(options: ExportOptions, variant: Variant, trained: Path | None = None) -> Options:
+    """What a variant's converter is told of what was asked.
+
+    Args:
+        options: what was asked.
+        variant: to be written.
+        trained: the flatbuffer that quantization-aware training left; None for other models.
+    """
+    return Options(
+        keep_float=options.named_layers if plan.selective(variant) else (),
+        deployment_target=options.deployment_target,
+        trained=trained,
+    )
