@@ -22,7 +22,7 @@ def write(
     rows: Sequence[Sequence[str]],
     data: dict[str, Any] | None = None,
 ) -> None:
-    """Write a comparison's JSON, whole.
+    """Write a comparison's JSON atomically.
 
     Args:
         output: the file.

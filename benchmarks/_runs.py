@@ -10,7 +10,7 @@ _ROOT = Path(__file__).resolve().parent.parent
 
 
 def trained(name: str) -> Run | None:
-    """The finished run of a backbone that holds its weights, under models/ or runs/; None where there is none."""
+    """The finished run of a backbone, with weights, under models/ or runs/; None if there is none."""
     for folder in (_ROOT / "models", _ROOT / "runs"):
         run = Run(folder / name)
         if run.finished and run.model_path.is_file():
@@ -19,7 +19,7 @@ def trained(name: str) -> Run | None:
 
 
 def recorded_accuracy(name: str) -> float | None:
-    """Test accuracy, 0..1, of the run of a backbone kept under models/, its weights or its record alone.
+    """Test accuracy, 0..1, of the run of a backbone under models/, with or without weights.
 
     None where there is none that was trained on all of the data.
     """

@@ -61,7 +61,7 @@ CASES = (
 
 
 def train(case: Case, name: str, kernels: dict[str, str]) -> dict[str, float]:
-    """Train once. Returns seconds of processor time, page faults, and the peak of memory in bytes."""
+    """Train once. Returns seconds of processor time, page faults, and peak memory in bytes."""
     with tempfile.TemporaryDirectory() as folder, tempfile.TemporaryFile() as said:
         process = subprocess.Popen(
             [
@@ -104,7 +104,7 @@ def compare(case: Case, names: tuple[str, ...], kernels: str, rounds: int) -> di
 
 
 def rows(result: dict[str, Any]) -> list[list[str]]:
-    """A comparison in the documents' table."""
+    """A comparison as rows of the documents' table."""
     return [
         [
             result["network"],
@@ -136,7 +136,7 @@ def broken(result: dict[str, Any]) -> list[str]:
 
 
 def main() -> int:
-    """Measure, print, write."""
+    """Run the comparison."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("backbones", nargs="*", help="measure only these (default: all)")
     parser.add_argument("--rounds", type=int, default=1)

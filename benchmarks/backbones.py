@@ -46,18 +46,18 @@ NAMES = (
 )
 MLPERF = ("pretrainedResnet_quant.tflite", "pretrainedResnet_large_int8.tflite")
 FORMATS = ("tflite", "onnx")
-# What the costs of the others are told beside, and for which variants.
+# The network that the others are compared with, and the variants compared.
 BESIDE = "mobilenetv2"
 COMPARED = ("tflite-fp32", "tflite-int8", "onnx-fp32", "onnx-int8")
 # Enough that every layer has seen data and int8 has ranges to be calibrated on.
 IMAGES = 500
-# Of what is scored before the softmax, in a network that saw no more than those.
+# Factor on the logits of a network that saw only those images.
 LOGIT_SCALE = 0.05
 TERMINAL = Terminal()
 
 
 def run_of(name: str, work: Path) -> Run:
-    """The trained run of a backbone, or one of small data made for its costs."""
+    """The trained run of a backbone, or a short one that shows its costs."""
     kept = _runs.trained(name)
     # A trial on part of the data may have had another image size.
     if kept and kept.record()["data"].get("limit") is None:
@@ -72,10 +72,10 @@ def run_of(name: str, work: Path) -> Run:
 
 
 def flatten_answers(run: Run) -> None:
-    """Bring a network's answers to every image close to one another.
+    """Scale the last layer down so that predictions for all images are nearly equal.
 
-    After 500 images it is confident and erratic, and quantization moves such answers so far that export rightly
-    rejects the files. What they cost is asked here, which no weight changes.
+    After 500 images a network is confident and erratic, and quantization changes its predictions so much that export
+    rightly rejects the files. Only costs are measured here, and they do not depend on the weights.
     """
     model = packages.require_keras().models.load_model(run.model_path, compile=False)
     last = model.layers[-1]
@@ -103,7 +103,7 @@ def bundle_of(name: str, work: Path) -> Bundle:
 
 
 def subjects(bundles: list[Bundle], others: list[Path]) -> Iterator[Subject]:
-    """Everything in one list: what counts on the whole test set, the rest on the images it brings."""
+    """All subjects: trained networks on the whole test set, the others on their bundles' images."""
     counts = [bundle for bundle in bundles if bundle.facts["data"].get("limit") is None]
     rest = [bundle for bundle in bundles if bundle not in counts]
     yield from found([*counts, *others], data="cifar10")
@@ -111,7 +111,7 @@ def subjects(bundles: list[Bundle], others: list[Path]) -> Iterator[Subject]:
 
 
 def found(targets: list[Target], data: str | None) -> list[Subject]:
-    """Subjects as ``bench`` finds them; none where there is no target."""
+    """Subjects as ``bench`` finds them; none without a target."""
     if not targets:
         return []
     chosen, _ = find_subjects(targets, data=data, progress=TERMINAL)
@@ -119,7 +119,7 @@ def found(targets: list[Target], data: str | None) -> list[Subject]:
 
 
 def comparison(results: Sequence[BenchmarkResult]) -> dict[str, Any]:
-    """What each network costs beside MobileNetV2, as the table that documents show: latency, size and memory."""
+    """The documents' table: latency, size and memory of each network compared with MobileNetV2."""
     recorded = {name: accuracy for name in NAMES if (accuracy := _runs.recorded_accuracy(name)) is not None}
     by_model: dict[str, dict[str, BenchmarkResult]] = {}
     for row in results:
@@ -143,12 +143,12 @@ def comparison(results: Sequence[BenchmarkResult]) -> dict[str, Any]:
 
 
 def _of(variants: Mapping[str, BenchmarkResult], name: str) -> list[BenchmarkResult]:
-    """Those of a format in the order that the table tells them in."""
+    """Values of a format in the table's order."""
     return [variants[one] for one in COMPARED if one.startswith(name) and one in variants]
 
 
 def _latency(row: BenchmarkResult | None, beside: BenchmarkResult | None) -> str:
-    """The median, and how often that of MobileNetV2 it is."""
+    """The median, and its multiple of MobileNetV2's."""
     if row is None or row.latency is None:
         return quantities.MISSING
     times = f" ({row.latency.median / beside.latency.median:.2f}×)" if beside and beside.latency else ""
@@ -164,7 +164,7 @@ def _accuracy(row: BenchmarkResult, recorded: float | None) -> str:
 
 
 def main() -> int:
-    """Make what is missing, measure everything in turn, and write one result."""
+    """Make missing bundles, measure everything in turn, and write one result."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--only", nargs="+", choices=NAMES, default=NAMES, metavar="NAME")
     parser.add_argument("--mlperf", type=Path, metavar="DIR", help="folder of MLPerf Tiny's trained image classifiers")

@@ -41,7 +41,7 @@ IMAGES = 1000
 
 
 def prove(name: str, folder: Path, data: str, limit: int, epochs: int) -> list[dict[str, Any]]:
-    """Export and verify one backbone; what was found of each variant."""
+    """Export and verify one backbone; the result of each variant."""
     run = _runs.trained(name) or trained_a_little(name, folder / name, data, limit, epochs)
     place = folder / "bundle"
     try:
@@ -69,7 +69,7 @@ def trained_a_little(name: str, folder: Path, data: str, limit: int, epochs: int
 
 
 def found(name: str, bundle: Bundle, outcome: Verification) -> dict[str, Any]:
-    """The figures of one variant, and whether it is proven."""
+    """The measurements of one variant, and whether it is proven."""
     path = next(artifact.path for artifact in bundle.artifacts if artifact.variant == outcome.variant)
     document = outcome.document()
     layers = document.pop("layers")
@@ -118,7 +118,7 @@ def equal_tensors(path: Path) -> dict[str, int]:
 
 
 def main() -> int:
-    """Prove the backbones named on the command line, all six otherwise."""
+    """Verify the backbones named on the command line, or all six."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("backbones", nargs="*", metavar="BACKBONE", help=f"default: {', '.join(BACKBONES)}")
     parser.add_argument("--output", type=Path, help="also write the results as JSON, keeping those in an existing file")
@@ -136,7 +136,7 @@ def main() -> int:
 
 
 def write(path: Path, proofs: list[dict[str, Any]]) -> None:
-    """Write the figures; those of other backbones that stand in the file stay."""
+    """Write the results, keeping those of other backbones in the file."""
     named = {proof["backbone"] for proof in proofs}
     before = files.read_json(path, "list of proofs")["results"] if path.exists() else []
     results = [*(proof for proof in before if proof["backbone"] not in named), *proofs]
@@ -144,7 +144,7 @@ def write(path: Path, proofs: list[dict[str, Any]]) -> None:
 
 
 def table(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """What the documents show: floats by their largest difference, the others by what they get right."""
+    """The documents' table: largest difference for floats, accuracy for the others."""
     precisions = list(dict.fromkeys(_precision(result) for result in results))
     rows = []
     for name in dict.fromkeys(result["backbone"] for result in results):

@@ -29,7 +29,7 @@ MOST_MILLISECONDS, MOST_SECONDS = 15.0, 300.0
 
 
 def timed(package: Path, images: Images, threads: int) -> tuple[Probabilities, float, float]:
-    """Probabilities, and the seconds that they took by the clock and by the processor."""
+    """Probabilities, and the seconds of wall-clock and processor time."""
     runtime = coreml_reference.load(package, threads=threads)
     runtime.predict(images[:64])
     clock, processor = time.perf_counter(), time.process_time()
@@ -38,7 +38,7 @@ def timed(package: Path, images: Images, threads: int) -> tuple[Probabilities, f
 
 
 def single_thread(package: Path, images: Images) -> dict[str, Any]:
-    """Milliseconds an image on one thread, of the quickest round."""
+    """Milliseconds per image on one thread, in the fastest round."""
     rounds = [timed(package, images, 1)[1:] for _ in range(ROUNDS)]
     clock, processor = (min(values) * 1e3 / len(images) for values in zip(*rounds, strict=True))
     print(f"one thread: {processor:.1f} ms of processor time per image, {clock:.1f} ms of wall-clock time")

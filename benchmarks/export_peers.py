@@ -59,7 +59,7 @@ def by_us(model: Any, source: Source, folder: Path) -> dict[str, Path]:
 
 
 def by_keras(model: Any, folder: Path) -> Path:
-    """Keras's own ONNX file."""
+    """Keras' own ONNX file."""
     path = folder / "keras-fp32.onnx"
     with output_capture.captured():
         model.export(path, format="onnx", verbose=False)
@@ -93,7 +93,7 @@ def _input_name(path: Path) -> str:
 
 
 def without_bytes(int8: Path, folder: Path) -> Path:
-    """Our int8 file with the integers of its network as input and output, as ai-edge-quantizer's has them."""
+    """Our int8 file with its network's integers as input and output, like ai-edge-quantizer's."""
     utils = packages.require("tensorflow.lite.tools.flatbuffer_utils", "train")
     model = utils.convert_bytearray_to_object(int8.read_bytes())
     graph, signature = model.subgraphs[0], model.signatureDefs[0]
@@ -108,7 +108,7 @@ def without_bytes(int8: Path, folder: Path) -> Path:
 
 
 def from_bytes(path: Path) -> Callable[[], object]:
-    """One classification of a picture's bytes by an int8 file on one thread, up to the probabilities."""
+    """Classify an image's bytes with an int8 file on one thread; returns probabilities."""
     from ai_edge_litert.interpreter import Interpreter
 
     interpreter = Interpreter(model_path=str(path), num_threads=1)
@@ -147,7 +147,7 @@ FED = {"bytes": from_bytes, "stored": by_hand}
 
 @contextlib.contextmanager
 def looping(path: Path, seconds: float, fed: str) -> Iterator[Any]:
-    """A process that times one file; it answers each call with the median milliseconds of a window."""
+    """A process that times one file; each call returns the median milliseconds of a window."""
     command = [sys.executable, __file__, str(path), "--seconds", str(seconds), "--serve", fed]
     with subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as process:
         assert process.stdin is not None
@@ -162,7 +162,7 @@ def looping(path: Path, seconds: float, fed: str) -> Iterator[Any]:
 
 
 def compare(name: str, fed: str, ours: Path, theirs: Path, rounds: int, seconds: float) -> dict[str, Any]:
-    """Time a pair in turns, both fed a picture's bytes or what each takes."""
+    """Time a pair in turn, both given an image's bytes or each its own input."""
     times: tuple[list[float], list[float]] = [], []
     with looping(ours, seconds, fed) as our_window, looping(theirs, seconds, fed) as their_window:
         for window in (our_window, their_window):

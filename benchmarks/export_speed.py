@@ -31,7 +31,7 @@ HIGHEST = 0.75
 
 
 def plain(run_path: Path, folder: Path) -> dict[str, float]:
-    """The plain script. Returns the seconds that its conversions and its checks took."""
+    """The plain script. Returns the seconds of its conversions and of its checks."""
     from edge_cifar.documents.run import Run
     from edge_cifar.export import plan, writer
     from edge_cifar.export.acceptance import Acceptance
@@ -76,7 +76,7 @@ def plain(run_path: Path, folder: Path) -> dict[str, float]:
 
 
 def measure(run: Path) -> dict[str, Any]:
-    """One round: both, from nothing."""
+    """One round: both, from scratch."""
     with tempfile.TemporaryDirectory() as scratch:
         start = time.perf_counter()
         answer = subprocess.run(
@@ -103,7 +103,7 @@ def measure(run: Path) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Measure, print, write."""
+    """Run the comparison."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("run", type=Path)
     parser.add_argument("--rounds", type=int, default=3)

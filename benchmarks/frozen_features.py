@@ -67,7 +67,7 @@ class Case:
 
     @property
     def name(self) -> str:
-        """What the table calls it."""
+        """Its name in the table."""
         parts = "frozen" if self.trainable == ("head",) else "frozen, then the last four layers"
         return f"{self.backbone}, {parts}" + (f", {self.views} views" if self.views > 1 else "")
 
@@ -86,7 +86,7 @@ CASES = (
 
 
 class Stopwatch:
-    """Seconds on the clock and of the processor, summed over several stretches."""
+    """Wall-clock and processor seconds, summed over several intervals."""
 
     def __init__(self) -> None:
         self.seconds = self.cpu_seconds = 0.0
@@ -100,7 +100,7 @@ class Stopwatch:
 
 
 class Plain:
-    """Keras' own ``fit`` of the whole model, phase by phase, on the views in turn."""
+    """Keras' own ``fit`` of the whole model, phase by phase, cycling through the views."""
 
     def __init__(self, case: Case, recipe: Recipe, train: Split, validation: Split) -> None:
         self._recipe = recipe
@@ -122,7 +122,7 @@ class Plain:
             ]
 
     def fit(self, phase: Phase, epochs: int) -> Stopwatch:
-        """Fit so many epochs of a phase; compiling is not timed."""
+        """Fit a number of epochs of a phase; compiling is not timed."""
         phases.set_trainable(self._model, phase.trainable)
         size = self._recipe.batch_size
         steps = -(-len(self._targets) // size)
@@ -169,7 +169,7 @@ def recipe_of(case: Case, epochs: int) -> Recipe:
 
 
 def cached(case: Case, recipe: Recipe, train: Split, validation: Split, folder: Path) -> tuple[Stopwatch, State]:
-    """The toolkit's training of the whole recipe, from the built model on."""
+    """The toolkit's training of the whole recipe, starting from the built model."""
     model, state, watch = build(case, train), State(settings={}), Stopwatch()
     with watch:
         Training(
@@ -187,7 +187,7 @@ def cached(case: Case, recipe: Recipe, train: Split, validation: Split, folder: 
 
 
 def compare(case: Case, dataset: Dataset, images: int, epochs: int, plain_epochs: int) -> dict[str, Any]:
-    """One case, as it is written down."""
+    """The result of one case."""
     train = dataset.train.take(np.arange(images))
     validation = dataset.train.take(np.arange(images, images + VALIDATION_IMAGES))
     recipe = recipe_of(case, epochs)
@@ -219,7 +219,7 @@ def compare(case: Case, dataset: Dataset, images: int, epochs: int, plain_epochs
 
 
 def row(result: dict[str, Any]) -> list[str]:
-    """A case in the documents' table."""
+    """A case as a row of the documents' table."""
     epochs, run = result["phases"][0]["epochs"], result["plain"]["epochs_run_per_phase"]
     plain = f"{result['plain']['seconds']:.0f} s" + ("" if run == epochs else f" ({run} of {epochs} epochs run)")
     size = sum(features["bytes"] for features in result["cached"]["features"]) / 1e6
@@ -235,7 +235,7 @@ def row(result: dict[str, Any]) -> list[str]:
 
 
 def main() -> int:
-    """Compare all cases, or those of the backbones named."""
+    """Compare all cases, or those of the named backbones."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("backbones", nargs="*", help="compare only these (default: all)")
     parser.add_argument("--images", type=int, default=10_000)

@@ -29,7 +29,7 @@ PATIENCE_SECONDS = 120.0
 
 
 def tight_loop(infer: Callable[[], object], seconds: float) -> None:
-    """Serve windows: for each line read, the median milliseconds of one inference is printed."""
+    """Serve windows: for each line read, print the median milliseconds of one inference."""
     gc.disable()
     infer()
     start = time.perf_counter()
@@ -79,7 +79,7 @@ def by_hand(path: Path) -> Callable[[], object]:
 
 
 def compare(path: Path, rounds: int, seconds: float) -> dict[str, Any]:
-    """The figures of one file, printed with their interval."""
+    """Measure one file and print the ratio with its interval."""
     from edge_cifar.bench.process import WorkerProcess
     from edge_cifar.bench.statistics import median_interval
     from edge_cifar.bench.subject import runtime_name, timed_runtime

@@ -37,7 +37,7 @@ print(json.dumps({name: size for name, size in sizes.items() if name not in ("pi
 
 
 def main() -> int:
-    """Install, measure, write."""
+    """Install each stage and measure it."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--output", type=Path, default=ROOT / "benchmarks" / "results" / "light-install.json")
     chosen = parser.parse_args()
@@ -58,7 +58,7 @@ def main() -> int:
 
 
 def table(stages: dict[str, dict[str, int]]) -> dict[str, Any]:
-    """What the documents show."""
+    """The documents' table."""
     rows = [
         [f"edge-cifar[{extras}]", megabytes(sum(sizes.values())), largest(sizes)] for extras, sizes in stages.items()
     ]
@@ -66,7 +66,7 @@ def table(stages: dict[str, dict[str, int]]) -> dict[str, Any]:
 
 
 def measured(folder: Path) -> dict[str, dict[str, int]]:
-    """For each stage the bytes of each distribution."""
+    """The bytes of each distribution, for each stage."""
     built = wheel()
     if built is None:
         raise SystemExit("run this from a source tree")
@@ -83,13 +83,13 @@ def measured(folder: Path) -> dict[str, dict[str, int]]:
 
 
 def largest(sizes: dict[str, int]) -> str:
-    """The three that take most."""
+    """The three largest."""
     first = sorted(sizes, key=lambda name: -sizes[name])[:3]
     return ", ".join(f"{name} {megabytes(sizes[name])}" for name in first)
 
 
 def megabytes(size: int) -> str:
-    """Such as 12 MB."""
+    """Megabytes, such as 12 MB."""
     return f"{size / 1e6:.0f} MB"
 
 

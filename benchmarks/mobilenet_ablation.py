@@ -101,7 +101,7 @@ CHANGES = (
 
 
 def wrong_mode(set_trainable: Callable[[Model, Trainable], None]) -> Callable[[Model, Trainable], None]:
-    """Freezing as it used to be done: weights stay, but batch normalizations keep looking at the batch."""
+    """Freezing as it used to be done: weights are fixed, but batch normalization uses batch statistics."""
 
     def freeze(model: Model, trainable: Trainable) -> None:
         set_trainable(model, trainable)
@@ -114,13 +114,13 @@ def wrong_mode(set_trainable: Callable[[Model, Trainable], None]) -> Callable[[M
 
 
 def measure(change: Change, images: int, out: Path) -> dict[str, Any]:
-    """One row's figures, from the record of its run, which is trained where it is not finished."""
+    """The measurements of one row, from its run's record; trains the run if it is not finished."""
     record = Run(out).record() if Run(out).finished else train_changed(change, images, out).record()
     return {"change": change.name, **{key: record[key] for key in ("recipe", "test", "seconds", "data")}}
 
 
 def train_changed(change: Change, images: int, out: Path) -> Run:
-    """Train with a changed backbone in place of the one that is registered."""
+    """Train with a changed backbone in place of the registered one."""
     packages.require_keras()
     from edge_cifar.training import phases
 
@@ -147,7 +147,7 @@ def train_changed(change: Change, images: int, out: Path) -> Run:
 
 
 def document(results: list[dict[str, Any]]) -> dict[str, Any]:
-    """What is written: the figures, where they come from, and the table that documents show."""
+    """The result: measurements, their origin, and the documents' table."""
     data = results[0]["data"]
     default = results[0]["test"]["accuracy"]
     rows = [

@@ -50,7 +50,7 @@ KINDS = {
 
 
 def measure(path: Path, images: int | None, data_dir: Path | None) -> dict[str, Any]:
-    """All figures of one run."""
+    """All measurements of one run."""
     run = Run.open(path)
     data = load_run_data(run, data_dir=data_dir)
     if images is not None:
@@ -81,7 +81,7 @@ def measure(path: Path, images: int | None, data_dir: Path | None) -> dict[str, 
 
 
 def judged(file: Path, test: Split, expected: Probabilities) -> dict[str, Any]:
-    """Accuracy of a file, and what it loses against the Keras model."""
+    """Accuracy of a file, and its loss against the Keras model."""
     answers = litert.load(file).predict(test.images)
     drop = paired_drop(test.labels, expected, answers)
     return {
@@ -93,7 +93,7 @@ def judged(file: Path, test: Split, expected: Probabilities) -> dict[str, Any]:
 
 
 def main() -> int:
-    """Measure, print, write; 1 when training loses more than half a point against what it started from."""
+    """Run the comparison; returns 1 if training loses more than half a point against its start."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", type=Path)
     parser.add_argument("--images", type=int, help="training images to draw from (default: all)")

@@ -46,7 +46,7 @@ _REGION = re.compile(r"(<!-- generated: (?P<name>\S+) (?P<kind>\w+) -->\n).*?(<!
 
 
 def main() -> int:
-    """Rewrite or check every marked region; the exit status."""
+    """Rewrite or check every marked region; returns the exit status."""
     parser = argparse.ArgumentParser(description="Write README's and docs' tables from benchmarks/results.")
     parser.add_argument("--check", action="store_true", help="only list what is out of date")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent, help=argparse.SUPPRESS)
@@ -70,7 +70,7 @@ class Tables:
         self._stale: list[Path] = []
 
     def update(self) -> list[Path]:
-        """Bring everything up to date, or only look.
+        """Bring everything up to date, or only check it.
 
         Returns:
             The documents and pictures that were, or would be, written.
@@ -112,7 +112,7 @@ class Tables:
             written = of_findings[kind](gather(results, Limits()))
         else:
             known = ", ".join((*of_findings, *of_files))
-            raise EdgeCifarError(f"{document.name} marks {name} {kind}; it is one of {known}")
+            raise EdgeCifarError(f"{document.name}: unknown kind in mark {name} {kind}; use one of {known}")
         return f"{region[1]}{written}\n{region[4]}"
 
     def _picture(self, document: Path, name: str, found: Document) -> str:
@@ -129,9 +129,9 @@ class Tables:
 
 
 def _trainings(folder: Path) -> str:
-    """The runs that are kept, by accuracy."""
+    """The trained runs in the repository, by accuracy."""
     runs = [read_run(Run(path.parent)) for path in sorted(folder.glob("*/record.json"))]
-    columns = ("run", "recipe", "from", "epochs", "test accuracy (95 % interval)")
+    columns = ("run", "recipe", "initial weights", "epochs", "test accuracy (95 % interval)")
     rows = [
         (
             run.name,
@@ -145,7 +145,7 @@ def _trainings(folder: Path) -> str:
         )
         for run in sorted(runs, key=lambda run: run.accuracy or 0, reverse=True)
     ]
-    return tables.plain((*columns, "parameters", "multiply-adds", "trained in"), rows)
+    return tables.plain((*columns, "parameters", "MACs", "training time"), rows)
 
 
 def _matrix() -> str:
@@ -157,11 +157,11 @@ def _matrix() -> str:
         for precision, one in format_.precisions.items():
             variant = f"**`{precision}`**" if one.default else f"`{precision}`"
             lines.append(f"| {name} | {variant} | {one.meaning} | {methods[one.calibration]} |")
-    return "\n".join([*lines, "", "Bold: written when no precision is named."])
+    return "\n".join([*lines, "", "Bold: exported by default."])
 
 
 def _comparison(path: Path) -> str:
-    """The table of a script's result, and a line that tells where its figures come from."""
+    """The table of a script's result, and a line with its origin."""
     fields = Fields(files.read_json(path, "result of a comparison"), str(path))
     table = fields.child("comparison")
     rows = [[str(cell) for cell in row] for row in table.items("rows")]
@@ -171,7 +171,7 @@ def _comparison(path: Path) -> str:
 
 
 def _proofs(paths: Sequence[Path]) -> str:
-    """A line for each result of ``verify --json``, a column for each variant, and where they come from."""
+    """A row per result of ``verify --json``, a column per variant, and their origin."""
     cells: dict[str, dict[str, str]] = {}
     commands: dict[tuple[str, str], list[str]] = {}
     for path in paths:
@@ -181,7 +181,7 @@ def _proofs(paths: Sequence[Path]) -> str:
             cells.setdefault(row.text("model") or path.stem, {})[row.text("variant") or "?"] = _proof(row)
         images = ", ".join(f"{count:,} images" for count in distinct(row.whole("images") for row in rows))
         data = next((one for row in rows if (one := DataSource.from_json(row.child("data")))), None)
-        where = f"{_data(data) if data else 'data not told'}; {images}"
+        where = f"{_data(data) if data else 'data unknown'}; {images}"
         commands.setdefault((_place(fields), where), []).append(f"`{fields.text('command')}`")
     variants = distinct(variant for row in cells.values() for variant in row)
     table = [(model, *(row.get(variant, quantities.MISSING) for variant in variants)) for model, row in cells.items()]
@@ -190,7 +190,7 @@ def _proofs(paths: Sequence[Path]) -> str:
 
 
 def _proof(row: Fields) -> str:
-    """Floats are held to their probabilities, quantized artifacts to the classes of which Keras is sure."""
+    """The largest difference for floats, the agreement on high-confidence images for quantized artifacts."""
     status = row.text("status")
     if status != "pass":
         return status or "?"
@@ -205,11 +205,11 @@ def _place(fields: Fields) -> str:
 
 
 def _measured(where: str, commit: object) -> str:
-    return f"Measured on {where}, commit {str(commit or 'not told')[:12]}"
+    return f"Measured on {where}, commit {str(commit or 'unknown')[:12]}"
 
 
 def _source(found: Document) -> str:
-    """One paragraph for each result: where its figures come from."""
+    """One paragraph per result with its origin."""
     paragraphs = []
     for benchmark in found.benchmarks:
         place = _measured(benchmark.label, benchmark.provenance.get("commit"))
@@ -220,7 +220,7 @@ def _source(found: Document) -> str:
 
 
 def _data(data: DataSource) -> str:
-    return f"{data.name}{' (synthetic)' if data.synthetic else ''}, sha256 {(data.checksum or 'not told')[:12]}"
+    return f"{data.name}{' (synthetic)' if data.synthetic else ''}, sha256 {(data.checksum or 'unknown')[:12]}"
 
 
 if __name__ == "__main__":

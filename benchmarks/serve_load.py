@@ -40,7 +40,7 @@ PATIENCE_SECONDS = 120.0
 
 @dataclass(frozen=True)
 class Answer:
-    """One picture's way through: seconds until it was answered, times it was sent away, what was answered."""
+    """One image: seconds until the response, number of 503s, and the response."""
 
     seconds: float
     sent_away: int
@@ -48,7 +48,7 @@ class Answer:
 
 
 def main() -> int:
-    """Start, ask, write; 1 when something went wrong."""
+    """Run the load test; returns 1 if something went wrong."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("target", help="the run, bundle or model file to serve")
     parser.add_argument("--requests", type=int, default=1000)
@@ -95,7 +95,7 @@ def main() -> int:
 
 
 def table(document: dict[str, Any]) -> dict[str, Any]:
-    """What the documents show."""
+    """The documents' table."""
     latency = document["latency_ms"]
     shown = {
         "artifacts that answer each picture": len(document["artifacts"]),
@@ -115,7 +115,7 @@ def table(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def address(server: subprocess.Popen[str]) -> str:
-    """Where the server says that it answers; what it writes later is read away."""
+    """The address that the server prints; later output is read and dropped."""
     assert server.stderr is not None
     for line in server.stderr:
         told = re.search(r" at (http://\S+)", line)
@@ -126,7 +126,7 @@ def address(server: subprocess.Popen[str]) -> str:
 
 
 def storm(url: str, requests: int, clients: int) -> tuple[list[Answer], list[str]]:
-    """All answers, and whatever was none."""
+    """All responses, and all errors."""
     pictures = [photograph(seed) for seed in range(PICTURES)]
     answers: list[Answer] = []
     errors: list[str] = []
@@ -147,7 +147,7 @@ def storm(url: str, requests: int, clients: int) -> tuple[list[Answer], list[str
 
 
 def ask(url: str, picture: bytes) -> Answer:
-    """Ask until there is an answer."""
+    """Send the image until there is a response."""
     start = time.perf_counter()
     sent_away = 0
     while True:
@@ -165,7 +165,7 @@ def ask(url: str, picture: bytes) -> Answer:
 
 
 def photograph(seed: int) -> bytes:
-    """A picture of soft colours, as large in bytes as a small photograph."""
+    """An image with soft colors, as large in bytes as a small photograph."""
     colours = np.random.default_rng(seed).integers(0, 256, (24, 32, 3), np.uint8)
     stream = io.BytesIO()
     Image.fromarray(colours).resize(SIZE, Image.Resampling.BICUBIC).save(stream, "jpeg", quality=92)
@@ -173,7 +173,7 @@ def photograph(seed: int) -> bytes:
 
 
 def percentiles(values: Sequence[float]) -> dict[str, float]:
-    """Median, p90, p99 and the largest."""
+    """p50, p90, p99 and the maximum."""
     named = {"median": 50, "p90": 90, "p99": 99, "max": 100}
     return {name: float(np.percentile(values, share)) for name, share in named.items()} if values else {}
 

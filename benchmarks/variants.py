@@ -45,7 +45,7 @@ COLUMNS += ("size", "latency", "times as fast as fp32", "verify")
 
 
 def exported(run: Run, folder: Path, images: int | None) -> Bundle:
-    """All variants of a run; those that an interrupted call left are taken as they are."""
+    """All variants of a run; bundles that an interrupted call left are reused."""
     if (folder / MANIFEST).is_file():
         left = Bundle.open(folder)
         whole = left.facts["data"]["test_images"]
@@ -68,7 +68,7 @@ def exported(run: Run, folder: Path, images: int | None) -> Bundle:
 
 
 def measure(run: Run, folder: Path, images: int | None, seconds: float) -> dict[str, Any]:
-    """Everything about one run's variants."""
+    """All measurements of one run's variants."""
     bundle = exported(run, folder, images)
     outcomes = ec.verify(bundle, images=images, progress=TERMINAL)
     report = ec.bench(bundle, images=TIMED_ON, seconds=seconds, progress=TERMINAL)
@@ -107,7 +107,7 @@ def measure(run: Run, folder: Path, images: int | None, seconds: float) -> dict[
 
 
 def against_the_original(outcome: Verification, artifact: Artifact, reference: Reference) -> Verification:
-    """The outcome of an artifact whose weights were trained again, its figures against the run's own model."""
+    """The result of a retrained artifact, compared with the run's own model."""
     answers = model_files.load(artifact.path).predict(reference.images)
     return replace(outcome, comparison=compare(reference, answers, outcome.tolerance.margin))
 
@@ -166,7 +166,7 @@ def _speed(variant: Mapping[str, Any]) -> str:
 
 
 def write(path: Path, measured: Sequence[Mapping[str, Any]]) -> None:
-    """Write what was measured; results of other runs that stand in the file stay."""
+    """Write the results, keeping those of other runs in the file."""
     named = {result["model"] for result in measured}
     before = files.read_json(path, "comparison of variants")["results"] if path.exists() else []
     results = [*(result for result in before if result["model"] not in named), *map(dict, measured)]
@@ -180,7 +180,7 @@ def write(path: Path, measured: Sequence[Mapping[str, Any]]) -> None:
 
 
 def main() -> int:
-    """Measure the runs named on the command line; 1 when a variant fails its verification."""
+    """Measure the runs named on the command line; returns 1 if a variant fails verification."""
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("runs", nargs="+", metavar="RUN", help="a run folder or a backbone")
     parser.add_argument("--images", type=int, help="test images to verify on (default: all)")

@@ -96,7 +96,7 @@ def test_a_script_s_comparison_is_a_table_with_its_source(tmp_path: Path) -> Non
         "| --- | ---: | ---: |",
         "| all \\| of it | 72.4 % | -1.5 |",
         "",
-        "Measured on AMD EPYC, commit 0123abcd0123, by `python some.py`; data: cifar10, sha256 not told.",
+        "Measured on AMD EPYC, commit 0123abcd0123, by `python some.py`; data: cifar10, sha256 unknown.",
     ]
 
 
@@ -136,7 +136,7 @@ def test_a_missing_result_or_unknown_kind_is_one_sentence(tmp_path: Path) -> Non
     write_bench(tmp_path / "benchmarks" / "results" / "two.json")
     for mark, said in (
         ("three table", "no bench or verify result at"),
-        ("two poem", "it is one of table"),
+        ("two poem", "use one of table"),
         ("../x table", "outside"),
     ):
         (tmp_path / "README.md").write_text(f"<!-- generated: {mark} -->\n<!-- end -->\n", encoding="utf-8")
