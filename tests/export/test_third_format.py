@@ -33,10 +33,9 @@ pytest.importorskip("tensorflow", reason="export needs TensorFlow")
 
 
 @pytest.fixture(scope="module", autouse=True)
-def _installed() -> Iterator[None]:
+def installed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     with pytest.MonkeyPatch.context() as monkeypatch:
-        third_format.install(monkeypatch)
-        yield
+        yield third_format.install(monkeypatch, tmp_path_factory.mktemp("formats"))
 
 
 @pytest.fixture(scope="module")
@@ -181,8 +180,15 @@ def test_the_card_of_its_bundle_says_how_its_files_are_run(bundle: Bundle) -> No
     assert formats.get("fake").usage in (bundle.path / "README.md").read_text(encoding="utf-8")
 
 
-def test_without_its_file_nothing_of_it_is_left(bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(formats, "__path__", formats.__path__[:1])
+@pytest.fixture
+def without_the_file(bundle: Bundle, installed: Path) -> Iterator[None]:
+    away = installed.rename(installed.with_suffix(".away"))
+    yield
+    away.rename(installed)
+
+
+@pytest.mark.usefixtures("without_the_file")
+def test_without_its_file_nothing_of_it_is_left(bundle: Bundle) -> None:
     assert formats.names() == ("coreml", "keras", "onnx", "tflite")
     with pytest.raises(UsageError, match="unknown format 'fake'"):
         export(bundle.path.parent, formats="fake")

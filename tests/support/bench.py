@@ -57,11 +57,11 @@ sys.exit(importlib.import_module(sys.argv[1]).main())
 """
 
 
-def install(monkeypatch: pytest.MonkeyPatch) -> None:
+def install(monkeypatch: pytest.MonkeyPatch, folder: Path = FORMATS) -> None:
     """Make the made-up format one of the formats, here and in the workers that measure and that verify."""
-    monkeypatch.setattr(edge_cifar.formats, "__path__", [*edge_cifar.formats.__path__, str(FORMATS)])
+    monkeypatch.setattr(edge_cifar.formats, "__path__", [*edge_cifar.formats.__path__, str(folder)])
     for module, name in ((process, "edge_cifar.bench.worker"), (processes, "edge_cifar.parity.worker")):
-        monkeypatch.setattr(module, "WORKER", (sys.executable, "-c", _WORKER, name, str(SUPPORT.parent), str(FORMATS)))
+        monkeypatch.setattr(module, "WORKER", (sys.executable, "-c", _WORKER, name, str(SUPPORT.parent), str(folder)))
 
 
 def fake_file(path: Path, **settings: Any) -> Path:

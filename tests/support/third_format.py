@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import shutil
+from pathlib import Path
 from typing import Any
 
 import pytest
@@ -11,12 +13,18 @@ from edge_cifar.export import pool
 from support import bench as bench_support
 
 
-def install(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Make the format known, and have it converted to in this process."""
+def install(monkeypatch: pytest.MonkeyPatch, folder: Path) -> Path:
+    """Make the format known by its one file, in a folder of its own, and have it converted to in this process.
+
+    Returns:
+        The file.
+    """
     from support.export import converting_here
 
-    bench_support.install(monkeypatch)
+    file = Path(shutil.copy(bench_support.FORMATS / "fake.py", folder))
+    bench_support.install(monkeypatch, folder)
     monkeypatch.setattr(pool, "converting", converting_here)
+    return file
 
 
 def network() -> Any:
