@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from edge_cifar.converters import Converter
     from edge_cifar.readers import Reader
     from edge_cifar.runtimes import RuntimeModule
+    from edge_cifar.variant import Variant
 
 Marker = Literal["circle", "square", "diamond", "x", "star", "hexagon"]
 """Shape of a point in a plot, in Plotly's terms."""
@@ -36,6 +37,10 @@ class Precision:
         selective: whether chosen layers can be left in floats.
         rounded: whether its constants are those of the fp32 file, rounded, so that they can be compared.
         quantized: whether values between operations are stored as integers.
+        symmetric: of which ranges of stored values zero is the middle: of ``all``; of those that reach below zero, the
+            ``signed`` ones; None where each is as it was seen.
+        shared_units: whether sums are stored in the unit of one of their terms, so that a range is one in true units
+            only after that is undone.
     """
 
     meaning: str
@@ -45,6 +50,8 @@ class Precision:
     selective: bool = False
     rounded: bool = False
     quantized: bool = False
+    symmetric: Literal["all", "signed"] | None = None
+    shared_units: bool = False
 
 
 def _not_exported() -> Converter:
@@ -125,6 +132,14 @@ def get(name: str) -> Format:
 def find(name: str) -> Format | None:
     """The format called ``name``; None where nothing is known of it here, as of one that somebody else added."""
     return get(name) if name in names() else None
+
+
+def precision_of(variant: Variant) -> Precision | None:
+    """What a variant's precision is to its format, whatever was done to the weights; None where that is not known."""
+    format_ = find(variant.format)
+    if format_ is None:
+        return None
+    return format_.precisions.get(variant.precision) or format_.precisions.get(variant.base)
 
 
 def of_file(path: Path | str) -> Format | None:

@@ -57,6 +57,8 @@ FORMAT = Format(
             calibration="ranges",
             rounded=True,
             quantized=True,
+            symmetric="signed",
+            shared_units=True,
         ),
         "w8": Precision("weights in 8 bits per channel, activations in 16-bit floats", default=True, rounded=True),
         "w6": Precision(

@@ -57,6 +57,7 @@ FORMAT = Format(
             calibration="ranges",
             rounded=True,
             quantized=True,
+            symmetric="all",
         ),
     },
     usage="""On Android with LiteRT; on a Raspberry Pi or a PC with the Python package `ai-edge-litert`. The input is

@@ -12,6 +12,7 @@ from itertools import pairwise
 
 import numpy as np
 
+from edge_cifar import formats
 from edge_cifar.parity import pairing, ranges
 from edge_cifar.parity.ranges import Stored, Value
 from edge_cifar.pixels import Range
@@ -139,8 +140,10 @@ def _ends(variant: Variant, network: Network, value: Stored, range_: Seen) -> It
 
 
 def _symmetric(variant: Variant, low: float) -> bool:
-    """Whether a converter puts zero into the middle of a range: TFLite's 16 bits, Core ML's where it is needed."""
-    return variant.base == "int16x8" or (variant.format == "coreml" and low < 0)
+    """Whether a converter puts zero into the middle of a range."""
+    precision = formats.precision_of(variant)
+    symmetric = precision.symmetric if precision else None
+    return symmetric == "all" or (symmetric == "signed" and low < 0)
 
 
 def _in_true_units(variant: Variant, network: Network) -> Sequence[Stored]:
@@ -150,7 +153,8 @@ def _in_true_units(variant: Variant, network: Network) -> Sequence[Stored]:
     another, through sums and activations, until a convolution is given them in their own again.
     """
     given = ranges.stored(network)
-    if variant.format != "coreml":
+    precision = formats.precision_of(variant)
+    if precision is None or not precision.shared_units:
         return given
     units: dict[int | None, float] = {None: 1.0}
     for number, operation in enumerate(network.operations):

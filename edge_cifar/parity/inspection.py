@@ -14,7 +14,6 @@ from typing import Any
 from edge_cifar import formats
 from edge_cifar.documents.bundle import Artifact
 from edge_cifar.errors import BundleError
-from edge_cifar.formats import Precision
 from edge_cifar.parity import calibration, pairing, ranges
 from edge_cifar.parity.weights import wrong_constant
 from edge_cifar.readers import Network
@@ -67,16 +66,10 @@ def sibling_of(variant: Variant) -> Variant | None:
 
     Weights that were pruned or clustered have one that holds the same; training for quantization leaves none.
     """
-    precision = _precision(variant)
+    precision = formats.precision_of(variant)
     if precision is None or not precision.rounded:
         return None
     return Variant(variant.format, f"fp32-{variant.compression}" if variant.compression else "fp32")
-
-
-def _precision(variant: Variant) -> Precision | None:
-    """What a variant's precision is to its format, whatever was done to the weights; None where that is not known."""
-    format_ = formats.find(variant.format)
-    return format_.precisions.get(variant.base) if format_ else None
 
 
 def readable(artifact: Artifact) -> bool:
@@ -119,7 +112,7 @@ def inspect(artifact: Artifact, sibling: Artifact | None) -> Inspection:
     variant = sibling.variant if sibling else None
     try:
         given = network(artifact)
-        precision = _precision(artifact.variant)
+        precision = formats.precision_of(artifact.variant)
         # Precisions that store no value between operations in integers have no ranges to list.
         listed = ranges.listed(artifact.facts) if precision and precision.quantized else []
         seen = calibration.listed(artifact.facts) or []

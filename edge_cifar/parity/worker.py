@@ -49,8 +49,8 @@ def answer(artifact: Path, images: Path, start: int, stop: int, views: Sequence[
         out: an existing folder; ``answers.npz`` appears in it, with the runtime's name, the
             artifact's input shape, the labels that it holds, and float32 ``[count, classes]`` under
             ``view:NAME``. Images of another shape than the artifact's are not fed, and no view is written.
-            Core ML's answers to the images as they are stand there for each choice of processors, too,
-            under ``backend:NAME``: half of them compute with kernels of their own.
+            Answers of a runtime's other backends that are verified too, to the images as they are, stand there
+            under ``backend:NAME``.
     """
     runtime = _load(artifact)
     shown = _read(images)[start:stop]
@@ -59,9 +59,9 @@ def answer(artifact: Path, images: Path, start: int, stop: int, views: Sequence[
         arrays["labels"] = np.array(runtime.labels, dtype=np.str_)
     if tuple(runtime.input_shape) == shown.shape[1:]:
         arrays |= {f"view:{view}": runtime.predict(show(shown, view)) for view in views}
-        if runtime.name == "coreml" and list(views) == [PLAIN]:
+        if list(views) == [PLAIN]:
             module = model_files.runtime_for(artifact)
-            for backend in module.BACKENDS[1:]:
+            for backend in module.VERIFIED_TOO:
                 arrays[f"backend:{backend}"] = module.load(artifact, setup=Setup(backend=backend)).predict(shown)
     np.savez(out / ANSWERS, **arrays)
 

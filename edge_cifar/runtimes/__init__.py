@@ -99,6 +99,8 @@ class RuntimeModule(Protocol):
         TIMED: whether its latency may be measured at all.
         LIBRARY: the module that :meth:`load` imports, so that a benchmark can import it beforehand.
         BACKENDS: names of what may compute a file there, the default first: ``("xnnpack", "builtin")``.
+        VERIFIED_TOO: those beside the default whose answers ``verify`` checks as well: a device may choose them, and
+            they compute with kernels of their own.
     """
 
     NAME: str
@@ -106,6 +108,7 @@ class RuntimeModule(Protocol):
     TIMED: bool
     LIBRARY: str
     BACKENDS: tuple[str, ...]
+    VERIFIED_TOO: tuple[str, ...]
 
     def unavailable(self, backend: str | None = None) -> str | None:
         """Why it cannot run on this machine, or None; imports nothing heavy unless a backend is named."""

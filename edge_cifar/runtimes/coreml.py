@@ -29,6 +29,7 @@ _COMPUTE_UNITS = {
     "cpu-neural-engine": "CPU_AND_NE",
 }
 BACKENDS: tuple[str, ...] = tuple(_COMPUTE_UNITS)
+VERIFIED_TOO: tuple[str, ...] = BACKENDS[1:]
 
 _EXTRA = "convert"
 _BATCH = 64

@@ -26,6 +26,7 @@ DEVICE = False
 TIMED = False
 LIBRARY = "numpy"
 BACKENDS: tuple[str, ...] = ("numpy",)
+VERIFIED_TOO: tuple[str, ...] = ()
 
 # The metadata in which a package whose biases were corrected for the rounding of its weights tells the least and the
 # largest mean of an input channel that went into them, as JSON.

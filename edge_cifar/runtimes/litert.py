@@ -22,6 +22,7 @@ TIMED = True
 LIBRARY = "ai_edge_litert.interpreter"
 # What XNNPACK lacks is computed by the built-in kernels in either case.
 BACKENDS: tuple[str, ...] = ("xnnpack", "builtin")
+VERIFIED_TOO: tuple[str, ...] = ()
 
 _EXTRA = "device"
 _REMEDIES = (

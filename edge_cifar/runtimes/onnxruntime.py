@@ -28,6 +28,7 @@ _PROVIDERS = {
     "cuda": "CUDAExecutionProvider",
 }
 BACKENDS: tuple[str, ...] = tuple(_PROVIDERS)
+VERIFIED_TOO: tuple[str, ...] = ()
 
 _EXTRA = "device"
 _BATCH = 64

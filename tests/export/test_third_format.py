@@ -126,6 +126,7 @@ def test_verify_looks_into_its_files_and_finds_the_layers(bundle: Bundle) -> Non
     fp32, int8 = verify(bundle, layers=True)
     for found in (fp32, int8):
         assert (found.status, found.reason, found.method) == ("pass", None, "fake")
+        assert found.backends == ("fast",)
         assert found.layers is not None
         assert found.layers.refusal is None
         assert "last" in [layer.name for layer in found.layers.layers if layer.error is not None]

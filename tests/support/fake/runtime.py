@@ -32,6 +32,7 @@ DEVICE = True
 TIMED = True
 LIBRARY = "json"
 BACKENDS: tuple[str, ...] = ("plain", "fast", "absent")
+VERIFIED_TOO: tuple[str, ...] = ("fast",)
 
 
 def unavailable(backend: str | None = None) -> str | None:
