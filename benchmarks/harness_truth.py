@@ -80,31 +80,35 @@ def by_hand(path: Path) -> Callable[[], object]:
 
 def compare(path: Path, rounds: int, seconds: float) -> dict[str, Any]:
     """Measure one file and print the ratio with its interval."""
-    from edge_cifar.bench.process import WorkerProcess
+    from edge_cifar.bench.session import WORKER
     from edge_cifar.bench.statistics import median_interval
     from edge_cifar.bench.subject import runtime_name, timed_runtime
+    from edge_cifar.processes.worker import Worker
 
     ratios, harness_ms, loop_ms = [], [], []
     command = [sys.executable, __file__, "--serve", str(path), "--seconds", str(seconds)]
     with (
-        WorkerProcess() as worker,
+        Worker(WORKER) as worker,
         subprocess.Popen(command, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True, bufsize=1) as loop,
     ):
         assert loop.stdin is not None
         assert loop.stdout is not None
 
+        def ask(action: str, **arguments: Any) -> Any:
+            return worker.ask({"do": action, **arguments}, seconds=PATIENCE_SECONDS)
+
         def by_harness() -> float:
-            answer = worker.ask("window", seconds=seconds, minimum=3, timeout=PATIENCE_SECONDS)
+            answer = ask("window", seconds=seconds, minimum=3)
             return statistics.median(answer["samples_ns"]) / 1e6
 
         def by_loop() -> float:
             loop.stdin.write("go\n")
             return float(loop.stdout.readline())
 
-        worker.ask("start", runtime=runtime_name(timed_runtime(path)), timeout=PATIENCE_SECONDS)
-        worker.ask("load", path=str(path), threads=1, timeout=PATIENCE_SECONDS)
-        worker.ask("first", images=None, timeout=PATIENCE_SECONDS)
-        worker.ask("warm_up", seconds=1.0, timeout=PATIENCE_SECONDS)
+        ask("start", runtime=runtime_name(timed_runtime(path)))
+        ask("load", path=str(path), threads=1)
+        ask("first", images=None)
+        ask("warm_up", seconds=1.0)
         by_loop()
         for number in range(rounds):
             if number % 2:

@@ -9,8 +9,8 @@ from typing import Any
 
 from edge_cifar import model_files
 from edge_cifar.bench.evaluation_set import Evaluation, EvaluationSet
-from edge_cifar.bench.process import WorkerProcess
 from edge_cifar.bench.subject import Subject
+from edge_cifar.processes.worker import Worker
 from edge_cifar.runtimes import Operator
 
 # What Python with a runtime takes before it loads anything; TensorFlow alone takes several times the rest.
@@ -75,7 +75,7 @@ class Lane:
     unprofiled: str | None = None
     remarks: list[str] = field(default_factory=list)
     evaluations: dict[EvaluationSet, Evaluation] = field(default_factory=dict)
-    worker: WorkerProcess | None = None
+    worker: Worker | None = None
     input_shape: tuple[int, ...] = ()
     classes: int = 0
     input: dict[str, Any] = field(default_factory=dict)

@@ -10,11 +10,13 @@ from __future__ import annotations
 import platform
 import re
 import shutil
-import subprocess
 import time
 from collections.abc import Callable
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Protocol
+
+from edge_cifar.processes import programs
 
 POWERCAP = Path("/sys/class/powercap")
 
@@ -96,15 +98,11 @@ class Powermetrics:
 
     def watts(self, work: Callable[[], object], seconds: float) -> float | None:
         milliseconds = str(max(1, round(1e3 * seconds)))
-        with subprocess.Popen(
-            [*_POWERMETRICS, milliseconds], stdout=subprocess.PIPE, stderr=subprocess.DEVNULL, text=True
-        ) as asked:
+        with ThreadPoolExecutor(1) as beside:
+            limit = seconds + _ANSWER_SECONDS
+            asked = beside.submit(programs.output, *_POWERMETRICS, milliseconds, seconds=limit, partial=True)
             work()
-            try:
-                told, _ = asked.communicate(timeout=_ANSWER_SECONDS)
-            except subprocess.TimeoutExpired:
-                asked.kill()
-                return None
+            told = asked.result()
         power = re.search(r"Combined Power \(CPU \+ GPU \+ ANE\): (\d+) mW", told)
         return int(power.group(1)) / _MILLIWATTS_PER_WATT if power else None
 

@@ -1,9 +1,7 @@
-"""How many multiply-adds a second this machine can do at best: ``python -m edge_cifar.bench.peak THREADS``."""
+"""How many multiply-adds a second this machine can do at best, measured in a worker: this very module."""
 
 from __future__ import annotations
 
-import subprocess
-import sys
 import time
 from collections.abc import Collection
 
@@ -11,8 +9,11 @@ import numpy as np
 import threadpoolctl
 
 from edge_cifar.errors import MeasurementError
-from edge_cifar.processes import exit_status
-from edge_cifar.processes.launch import worker_command, worker_environment
+from edge_cifar.processes import request_loop
+from edge_cifar.processes.launch import worker_command
+from edge_cifar.processes.worker import Worker, WorkerError
+
+WORKER = worker_command("edge_cifar.bench.peak")
 
 # Three matrices of a megabyte each: as much work as a cache holds, many times what starting it costs.
 _SIDE = 512
@@ -36,18 +37,11 @@ def multiply_adds_per_s(threads: int, features: Collection[str]) -> float:
         MeasurementError: the product failed.
     """
     kernels = {"OPENBLAS_CORETYPE": "SkylakeX"} if "avx512" in features else {}
-    done = subprocess.run(
-        [*worker_command("edge_cifar.bench.peak"), str(threads)],
-        env={**worker_environment(), **kernels},
-        capture_output=True,
-        text=True,
-        check=False,
-        timeout=_PATIENCE_SECONDS,
-    )
-    if done.returncode:
-        cause = exit_status.of(done.returncode, done.stderr).cause
-        raise MeasurementError(f"the machine's best speed cannot be measured: {cause}")
-    return float(done.stdout)
+    try:
+        with Worker(WORKER, kernels) as worker:
+            return float(worker.ask({"threads": threads}, seconds=_PATIENCE_SECONDS)["multiply_adds_per_s"])
+    except WorkerError as error:
+        raise MeasurementError(f"the machine's best speed cannot be measured: {error}") from error
 
 
 def _best(threads: int) -> float:
@@ -65,4 +59,4 @@ def _best(threads: int) -> float:
 
 
 if __name__ == "__main__":
-    print(_best(int(sys.argv[1])))
+    request_loop.serve(lambda request, answer: answer({"multiply_adds_per_s": _best(request["threads"])}))

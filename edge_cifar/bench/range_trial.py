@@ -40,7 +40,7 @@ class RangeTrial:
     answers: Probabilities
     folder: Path
 
-    def doubt(self, ask: Callable[..., dict[str, Any]]) -> str | None:
+    def doubt(self, ask: Callable[..., object]) -> str | None:
         """Ask the file some of the images in the other common ranges.
 
         Args:

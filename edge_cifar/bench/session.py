@@ -16,15 +16,19 @@ from edge_cifar.bench.case import Lane, groups
 from edge_cifar.bench.conditions import Bystanders
 from edge_cifar.bench.energy import Meter
 from edge_cifar.bench.evaluation_set import EvaluationSet, Probabilities
-from edge_cifar.bench.process import WorkerError, WorkerProcess
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.range_trial import RangeTrial
 from edge_cifar.bench.subject import Subject, contradiction
+from edge_cifar.errors import MeasurementError
 from edge_cifar.evaluation import scores
+from edge_cifar.processes.launch import worker_command
+from edge_cifar.processes.request_loop import Message
+from edge_cifar.processes.worker import Worker, WorkerError
 from edge_cifar.progress import Advance, Progress
 from edge_cifar.runtimes import Operator
 from edge_cifar.storage import archives, scratch
 
+WORKER = worker_command("edge_cifar.bench.worker")
 # Answers are asked for in requests of about this length, so that a bar moves and a hang is noticed.
 _REQUEST_MILLISECONDS = 2000.0
 _SMALLEST_REQUEST = 64
@@ -103,7 +107,7 @@ class Session:
         if lane.failure is not None:
             return
         with self._giving_up(lane, "while loading"):
-            lane.worker = WorkerProcess()
+            lane.worker = Worker(WORKER)
             started = self._ask(lane, "start", runtime=lane.runtime)
             loaded = self._ask(lane, "load", path=str(lane.subject.path), threads=lane.threads, setup=lane.setup())
             first = self._ask(lane, "first", images=self._images_path(lane.subject))
@@ -116,7 +120,7 @@ class Session:
             lane.batch, lane.input = loaded["batch"], loaded["input"]
             claim = contradiction(lane.subject, lane.input_shape, lane.classes)
             if claim is not None:
-                raise WorkerError(claim)
+                raise MeasurementError(claim)
             lane.first_ms.append(first["first_ms"])
             lane.stable.append(warm["stable"])
 
@@ -200,7 +204,7 @@ class Session:
                 advance(stop - start)
         answers = np.concatenate(parts)
         if not scores.are_numbers(answers):
-            raise WorkerError("it answers with what is no number (NaN or infinite)")
+            raise MeasurementError("it answers with what is no number (NaN or infinite)")
         if lane.subject.bare:
             answers, how = scores.as_probabilities(answers)
             lane.remarks += [HOW.get(how, how)] if how else []
@@ -210,23 +214,25 @@ class Session:
             lane.doubt = trial.doubt(partial(self._ask, lane))
             lane.remarks += [lane.doubt] if lane.doubt else []
 
-    def _ask(self, lane: Lane, action: str, **arguments: Any) -> dict[str, Any]:
+    def _ask(self, lane: Lane, action: str, **arguments: Any) -> Message:
+        """What a lane's worker answers; the actions and their arguments are in :mod:`edge_cifar.bench.worker`."""
         assert lane.worker is not None
-        timeout = self.protocol.answer_seconds + 2 * float(arguments.get("seconds", 0.0))
-        return lane.worker.ask(action, timeout=timeout, **arguments)
+        limit = self.protocol.answer_seconds + 2 * float(arguments.get("seconds", 0.0))
+        return lane.worker.ask({"do": action, **arguments}, seconds=limit)
 
     @contextmanager
     def _giving_up(self, lane: Lane, stage: str) -> Iterator[None]:
         """A worker's failure costs its own lane only."""
         try:
             yield
-        except WorkerError as failed:
+        except (WorkerError, MeasurementError) as failed:
             self._give_up(lane, stage, failed)
 
-    def _give_up(self, lane: Lane, stage: str, cause: WorkerError) -> None:
-        lane.unavailable = cause.unavailable
-        lane.failure = str(cause) if cause.unavailable else f"{stage}: {cause}"
-        self.progress.say(f"{lane.subject.name} {'skipped' if cause.unavailable else 'failed'} {lane.failure}")
+    def _give_up(self, lane: Lane, stage: str, cause: WorkerError | MeasurementError) -> None:
+        unavailable = isinstance(cause, WorkerError) and cause.unavailable
+        lane.unavailable = unavailable
+        lane.failure = str(cause) if unavailable else f"{stage}: {cause}"
+        self.progress.say(f"{lane.subject.name} {'skipped' if unavailable else 'failed'} {lane.failure}")
         lane.close()
 
     def _images_path(self, subject: Subject) -> str | None:

@@ -13,36 +13,29 @@ artifact's. Requests and answers are JSON objects, one a line, on standard input
     {"do": "profile", "images": NPY or null, "seconds": X}    -> operators (a list)
     {"do": "predict", "images": NPY, "start": A, "stop": B, "answers": NPY}   -> images
 
-A request that cannot be met is answered {"error": SENTENCE, "unavailable": true or false}, true where it is
-beyond this machine or this file and nothing is broken. The end of standard input ends the
-worker: none outlives its coordinator.
+How errors are answered, and that none outlives its coordinator: :mod:`edge_cifar.processes.request_loop`.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import time
 from collections.abc import Callable, Mapping
 from dataclasses import asdict
 from pathlib import Path
-from typing import Any, TextIO
+from typing import Any
 
 import numpy as np
 
 from edge_cifar import formats, packages
 from edge_cifar.bench import timing
-from edge_cifar.errors import EdgeCifarError, RuntimeUnavailable
 from edge_cifar.pixels import PLAIN, Images, Setup
-from edge_cifar.processes import memory
+from edge_cifar.processes import memory, request_loop
+from edge_cifar.processes.request_loop import Message
 from edge_cifar.runtimes import Runtime, RuntimeModule
-from edge_cifar.storage import archives, strict_json
-
-Answer = dict[str, Any]
+from edge_cifar.storage import archives
 
 
-class Worker:
+class Measurement:
     """One artifact in one runtime, from import to predictions."""
 
     _module: RuntimeModule
@@ -52,9 +45,9 @@ class Worker:
     _runtime: Runtime
     _infer: Callable[[], object]
 
-    def answer(self, request: Mapping[str, Any]) -> Answer:
+    def answer(self, request: Message) -> Message:
         """Do what one request says."""
-        actions: dict[str, Callable[..., Answer]] = {
+        actions: dict[str, Callable[..., Message]] = {
             "start": self._start,
             "load": self._load,
             "first": self._first,
@@ -68,7 +61,7 @@ class Worker:
         arguments = dict(request)
         return actions[arguments.pop("do")](**arguments)
 
-    def _start(self, runtime: str) -> Answer:
+    def _start(self, runtime: str) -> Message:
         own_cost_ns = timing.own_cost()
         start = time.perf_counter()
         self._module = formats.runtime(runtime)
@@ -77,7 +70,7 @@ class Worker:
         import_ms = _milliseconds_since(start)
         return {"import_ms": import_ms, "resident_bytes": memory.resident_bytes(), "own_cost_ns": own_cost_ns}
 
-    def _load(self, path: str, threads: int, setup: Mapping[str, Any] | None = None) -> Answer:
+    def _load(self, path: str, threads: int, setup: Mapping[str, Any] | None = None) -> Message:
         self._path, self._threads, self._setup = Path(path), threads, Setup(**(setup or {}))
         start = time.perf_counter()
         self._runtime = self._loaded()
@@ -96,23 +89,23 @@ class Worker:
             },
         }
 
-    def _first(self, images: str | None) -> Answer:
+    def _first(self, images: str | None) -> Message:
         self._infer = self._runtime.single(self._image(images))
         return {"first_ms": timing.once(self._infer) / 1e6}
 
-    def _warm_up(self, seconds: float) -> Answer:
+    def _warm_up(self, seconds: float) -> Message:
         done = timing.warm_up(self._infer, seconds)
         return {"inferences": done.inferences, "stable": done.stable}
 
-    def _window(self, seconds: float, minimum: int) -> Answer:
+    def _window(self, seconds: float, minimum: int) -> Message:
         cpu = time.process_time()
         samples = timing.window(self._infer, seconds, minimum)
         return {"samples_ns": samples, "cpu_seconds": time.process_time() - cpu}
 
-    def _memory(self) -> Answer:
+    def _memory(self) -> Message:
         return {"peak_bytes": memory.peak_bytes()}
 
-    def _reload(self, times: int) -> Answer:
+    def _reload(self, times: int) -> Message:
         durations = []
         for _ in range(times):
             start = time.perf_counter()
@@ -120,13 +113,13 @@ class Worker:
             durations.append(_milliseconds_since(start))
         return {"load_ms": durations}
 
-    def _profile(self, images: str | None, seconds: float) -> Answer:
+    def _profile(self, images: str | None, seconds: float) -> Message:
         found = self._module.profile(
             self._path, self._image(images), threads=self._threads, setup=self._setup, seconds=seconds
         )
         return {"operators": [asdict(operator) for operator in found]}
 
-    def _predict(self, images: str, start: int, stop: int, answers: str) -> Answer:
+    def _predict(self, images: str, start: int, stop: int, answers: str) -> Message:
         part: Images = archives.mapped(images)[start:stop]
         probabilities = self._runtime.predict(np.ascontiguousarray(part))
         np.save(answers, probabilities, allow_pickle=False)
@@ -145,37 +138,10 @@ class Worker:
         return np.random.default_rng(0).integers(0, 256, shape, dtype=np.uint8)
 
 
-def main() -> None:
-    """Answer requests until standard input ends."""
-    answers = _take_standard_output()
-    worker = Worker()
-    for line in sys.stdin:
-        try:
-            answer = worker.answer(strict_json.message(line))
-        except EdgeCifarError as error:
-            answer = _refusal(str(error), unavailable=isinstance(error, RuntimeUnavailable))
-        except MemoryError:
-            answer = _refusal("it ran out of memory")
-        except Exception as error:  # whatever a runtime raises becomes the reason of its row
-            answer = _refusal(f"{type(error).__name__}: {error}")
-        answers.write(json.dumps(answer) + "\n")
-        answers.flush()
-
-
-def _refusal(sentence: str, *, unavailable: bool = False) -> Answer:
-    return {"error": sentence, "unavailable": unavailable}
-
-
-def _take_standard_output() -> TextIO:
-    """Keep standard output for answers; what libraries print there goes to standard error."""
-    kept = os.fdopen(os.dup(1), "w", encoding="utf-8")
-    os.dup2(2, 1)
-    return kept
-
-
 def _milliseconds_since(start: float) -> float:
     return (time.perf_counter() - start) * 1e3
 
 
 if __name__ == "__main__":
-    main()
+    measurement = Measurement()
+    request_loop.serve(lambda request, answer: answer(measurement.answer(request)))

@@ -19,7 +19,6 @@ QAT, PRUNED, CLUSTERED = "qat", "pruned", "cluster"
 
 REQUEST = "request"
 OUTCOME = "outcome"
-REFUSAL = "refusal.json"
 FLATBUFFER = "network.tflite"
 
 Weights = NDArray[np.float32]

@@ -1,15 +1,16 @@
-"""The process that trains again: ``python -m edge_cifar.compression.worker FOLDER``.
+"""The process that trains again: ``python -m edge_cifar.compression.worker``.
 
 In a process of its own because importing tensorflow-model-optimization sets ``TF_USE_LEGACY_KERAS``,
-with which coremltools refuses Keras 3 models. It reads a request from the folder, prints on standard
-output how many steps there are and then a line after every few, and leaves an outcome or a refusal.
+with which coremltools refuses Keras 3 models. It is asked (:mod:`edge_cifar.processes.request_loop`)
+
+    {"folder": F}    -> steps, then the number of the step after every few, then finished
+
+and reads from the folder what to do, and writes into it what came of it.
 """
 
 from __future__ import annotations
 
-import json
 import math
-import sys
 import time
 from collections.abc import Iterator
 from pathlib import Path
@@ -23,18 +24,20 @@ from numpy.typing import NDArray
 from edge_cifar import backbones
 from edge_cifar.backbones import Model
 from edge_cifar.compression import folded_model
-from edge_cifar.compression.exchange import CLUSTERED, PRUNED, REFUSAL, Images, Measurement, Outcome, Request
+from edge_cifar.compression.exchange import CLUSTERED, PRUNED, Images, Measurement, Outcome, Request
 from edge_cifar.compression.folded_model import FoldedModel, Kernels
 from edge_cifar.compression.qat import QuantizationAware
 from edge_cifar.compression.sparsity import Clustering, Pruning
 from edge_cifar.converters.shared import tf_graph
-from edge_cifar.errors import ConversionError, EdgeCifarError
+from edge_cifar.errors import ConversionError
+from edge_cifar.processes import request_loop
+from edge_cifar.processes.request_loop import Answer, Message
 
 _EVALUATION_BATCH = 250
 _CALIBRATION_BATCH = 50
 # Of a training: how often its state is measured, and how often it says that it is alive.
 _MEASUREMENTS = 4
-_STEPS_A_LINE = 5
+_STEPS_AN_ANSWER = 5
 
 
 class Method(Protocol):
@@ -51,7 +54,7 @@ class Method(Protocol):
         ...
 
 
-def retrain(request: Request) -> Outcome:
+def retrain(request: Request, answer: Answer) -> Outcome:
     """Train a network under quantization, pruning or clustering until it answers as it did before.
 
     What is learnt are the answers of the network as it came (Hinton et al. 2015, "Distilling the
@@ -66,8 +69,8 @@ def retrain(request: Request) -> Outcome:
     teacher.trainable = False
     steps = math.ceil(request.recipe.epochs * len(request.images.train) / request.recipe.batch_size)
     method = _method(request, folded, steps)
-    print(steps, flush=True)
-    history = _train(request, teacher, method, steps)
+    answer({"steps": steps})
+    history = _train(request, teacher, method, steps, answer)
     seconds = time.perf_counter() - start
     flatbuffer = _flatbuffer(method.deployable(), request.by_channel) if isinstance(method, QuantizationAware) else None
     weights = folded.weights(method.kernels())
@@ -98,7 +101,7 @@ def _method(request: Request, folded: FoldedModel, steps: int) -> Method:
     return QuantizationAware(folded.network, batches, by_channel=request.by_channel)
 
 
-def _train(request: Request, teacher: Model, method: Method, steps: int) -> list[Measurement]:
+def _train(request: Request, teacher: Model, method: Method, steps: int, answer: Answer) -> list[Measurement]:
     """Train, and return what was measured before the first step and after each stretch of the training."""
     student, images = method.model, request.images
     schedule = tf_keras.optimizers.schedules.CosineDecay(request.recipe.learning_rate, decay_steps=max(1, steps))
@@ -127,8 +130,8 @@ def _train(request: Request, teacher: Model, method: Method, steps: int) -> list
             loss = float(np.mean(losses))
             history.append(Measurement(step=number, val_accuracy=_accuracy(student, images), loss=loss))
             losses = []
-        if number % _STEPS_A_LINE == 0 or number == steps:
-            print(number, flush=True)
+        if number % _STEPS_AN_ANSWER == 0 or number == steps:
+            answer({"step": number})
     return history
 
 
@@ -174,15 +177,12 @@ def _flatbuffer(model: Model, by_channel: bool) -> bytes:
     return bytes(converter.convert())
 
 
-def main() -> int:
-    """Serve the request in the folder that the command line names."""
-    folder = Path(sys.argv[1])
-    try:
-        retrain(Request.read(folder)).write(folder)
-    except EdgeCifarError as error:
-        (folder / REFUSAL).write_text(json.dumps(str(error)), encoding="utf-8")
-    return 0
+def handle(request: Message, answer: Answer) -> None:
+    """Serve the request in the folder that the message names."""
+    folder = Path(request["folder"])
+    retrain(Request.read(folder), answer).write(folder)
+    answer({"finished": True})
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    request_loop.serve(handle)

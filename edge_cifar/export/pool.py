@@ -4,11 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import queue
-import subprocess
-import tempfile
-import threading
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -17,14 +13,17 @@ import psutil
 from edge_cifar import machine
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.export.worker import Task
-from edge_cifar.processes import allocator, exit_status
-from edge_cifar.processes.launch import ONE_THREAD, worker_command, worker_environment
-from edge_cifar.storage import scratch, strict_json
+from edge_cifar.processes import allocator
+from edge_cifar.processes.launch import ONE_THREAD, worker_command
+from edge_cifar.processes.worker import RefusedError, WorkerError
+from edge_cifar.processes.worker_pool import WorkerPool
+from edge_cifar.storage import scratch
 from edge_cifar.variant import Variant
 
 WORKER = worker_command("edge_cifar.export.worker")
 # A little above what a worker was seen to hold at MobileNetV2's size (TensorFlow alone takes 0.6 GB).
 _BYTES_PER_WORKER = 2_000_000_000
+_ADVICE = "; try --jobs 1"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -61,15 +60,10 @@ def converting(tasks: Sequence[Task], jobs: int) -> Iterator[Iterator[Conversion
         nothing can be converted. Processes that still run when the block is left are killed.
     """
     results: queue.SimpleQueue[Conversion | Exception] = queue.SimpleQueue()
-    workers = _Workers()
-    with ThreadPoolExecutor(jobs) as pool:
-        try:
-            for task in tasks:
-                pool.submit(_attend, task, workers, results)
-            yield _taken(results, sum(len(task.precisions) for task in tasks))
-        finally:
-            pool.shutdown(wait=False, cancel_futures=True)
-            workers.end()
+    with WorkerPool(jobs) as pool:
+        for task in tasks:
+            pool.submit(_attend, task, pool, results)
+        yield _taken(results, sum(len(task.precisions) for task in tasks))
 
 
 def _taken(results: queue.SimpleQueue[Conversion | Exception], count: int) -> Iterator[Conversion]:
@@ -80,82 +74,38 @@ def _taken(results: queue.SimpleQueue[Conversion | Exception], count: int) -> It
         yield result
 
 
-class _Workers:
-    """The processes that run now; once they were ended no other is started."""
-
-    def __init__(self) -> None:
-        self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self.ended = False
-
-    @contextlib.contextmanager
-    def working_on(self, task: Task, complaints: Any) -> Iterator[subprocess.Popen[bytes]]:
-        # Converters leave packages and programs among temporary files, tens of megabytes an export.
-        with scratch.folder("convert") as temporary:
-            with self._lock:
-                process = subprocess.Popen(
-                    WORKER,
-                    stdin=subprocess.PIPE,
-                    stdout=subprocess.PIPE,
-                    stderr=complaints,
-                    env={**worker_environment(), **allocator.settings(), **ONE_THREAD, "TMPDIR": str(temporary)},
-                    # Ctrl-C reaches the command alone, which then ends its workers in good order.
-                    start_new_session=True,
-                )
-                self._running.add(process)
-                if self.ended:
-                    process.kill()
-            with process:
-                assert process.stdin is not None
-                try:
-                    with contextlib.suppress(BrokenPipeError):
-                        # Left open: its end tells the worker that nobody waits for it any more.
-                        process.stdin.write(task.request().encode() + b"\n")
-                        process.stdin.flush()
-                    yield process
-                finally:
-                    process.kill()
-                    with self._lock:
-                        self._running.discard(process)
-
-    def end(self) -> None:
-        """Kill them all."""
-        with self._lock:
-            self.ended = True
-            for process in self._running:
-                process.kill()
-
-
-def _attend(task: Task, workers: _Workers, results: queue.SimpleQueue[Conversion | Exception]) -> None:
+def _attend(task: Task, pool: WorkerPool, results: queue.SimpleQueue[Conversion | Exception]) -> None:
     """Have a task worked on until all its variants are written or given up."""
     try:
         left = list(task.precisions)
-        while left and not workers.ended:
-            for result in _one_process(replace(task, precisions=tuple(left)), workers):
+        while left and not pool.closed:
+            for result in _one_process(replace(task, precisions=tuple(left)), pool):
                 results.put(result)
                 left.remove(result.variant.precision)
     except Exception as error:  # handed to the thread that waits for the results
         results.put(error)
 
 
-def _one_process(task: Task, workers: _Workers) -> Iterator[Conversion]:
-    """What one process makes of a task; if it dies, that is the result of the variant it died of, and the last."""
-    waiting = [Variant(task.format, precision) for precision in task.precisions]
-    with tempfile.TemporaryFile() as complaints, workers.working_on(task, complaints) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            answer = strict_json.message(line)
-            if "refused" in answer:
-                raise EdgeCifarError(answer["refused"])
-            yield Conversion(
-                variant=waiting.pop(0),
-                facts=answer.get("facts"),
-                reason=answer.get("error"),
-                seconds=answer["seconds"],
-                peak_bytes=answer["peak_bytes"],
-            )
-        if waiting and not workers.ended:
-            complaints.seek(0)
-            death = exit_status.of(process.wait(), complaints.read().decode("utf-8", errors="replace"))
-            advice = "; try --jobs 1" if death.starved else ""
-            yield Conversion(variant=waiting[0], reason=death.cause + advice)
+def _one_process(task: Task, pool: WorkerPool) -> Iterator[Conversion]:
+    """What one process makes of a task; if it fails, that is the result of the variant it failed at, and the last."""
+    # Converters leave packages and programs among temporary files, tens of megabytes an export.
+    with scratch.folder("convert") as temporary:
+        environment = {**allocator.settings(), **ONE_THREAD, "TMPDIR": str(temporary)}
+        with pool.worker(WORKER, environment) as worker:
+            worker.send(task.request())
+            for precision in task.precisions:
+                variant = Variant(task.format, precision)
+                try:
+                    answer = worker.receive()
+                except RefusedError as refusal:
+                    raise EdgeCifarError(str(refusal)) from refusal
+                except WorkerError as error:
+                    yield Conversion(variant=variant, reason=f"{error}{_ADVICE if error.out_of_memory else ''}")
+                    return
+                yield Conversion(
+                    variant=variant,
+                    facts=answer.get("facts"),
+                    reason=answer.get("error"),
+                    seconds=answer["seconds"],
+                    peak_bytes=answer["peak_bytes"],
+                )

@@ -1,15 +1,12 @@
 """The process that converts: ``python -m edge_cifar.export.worker``.
 
-It reads one task from its standard input, converts one variant after another, and answers with a
-line of JSON each on its standard output. What the variants have in common is made once. Converters
-are native code that may crash or eat up the memory: that costs this process, not the export.
+It is given one task (:mod:`edge_cifar.processes.request_loop`), converts one variant after another, and answers
+once for each. What the variants have in common is made once. Converters are native code that may crash or eat up
+the memory: that costs this process, not the export.
 """
 
 from __future__ import annotations
 
-import json
-import os
-import sys
 import time
 from collections.abc import Iterator, Mapping
 from dataclasses import asdict, dataclass
@@ -20,12 +17,13 @@ import numpy as np
 
 from edge_cifar import conversion_cache, formats, packages
 from edge_cifar.converters import Calibration
-from edge_cifar.errors import ConversionError, EdgeCifarError
+from edge_cifar.errors import ConversionError
 from edge_cifar.export.conversion import LoadedModel, converter_options
 from edge_cifar.export.options import ExportOptions
-from edge_cifar.processes.launch import end_with_the_caller
+from edge_cifar.processes import request_loop
 from edge_cifar.processes.memory import peak_bytes
-from edge_cifar.storage import archives, files, strict_json
+from edge_cifar.processes.request_loop import Answer, Message
+from edge_cifar.storage import archives, files
 from edge_cifar.variant import Variant
 
 
@@ -55,14 +53,14 @@ class Task:
     metadata: Mapping[str, Mapping[str, str]]
     trained: str | None = None
 
-    def request(self) -> str:
-        """The task as one line of JSON."""
-        return json.dumps(asdict(self))
+    def request(self) -> Message:
+        """The task as a worker is sent it."""
+        return asdict(self)
 
     @classmethod
-    def read(cls, request: str) -> Task:
-        """The task of a line that :meth:`request` made."""
-        fields = strict_json.message(request)
+    def read(cls, request: Message) -> Task:
+        """The task of a request that :meth:`request` made, as JSON hands it on: with lists for tuples."""
+        fields = dict(request)
         options = ExportOptions(**_with_tuples(fields.pop("options")))
         return cls(**_with_tuples(fields), options=options)
 
@@ -125,22 +123,11 @@ def convert(task: Task) -> Iterator[dict[str, Any]]:
             yield {**answer, "seconds": time.perf_counter() - start, "peak_bytes": peak_bytes()}
 
 
-def main() -> int:
-    """Answer the task on standard input."""
-    # Whatever converters print must not get between the answers.
-    answers = os.fdopen(os.dup(sys.stdout.fileno()), "w", encoding="utf-8", buffering=1)
-    os.dup2(sys.stderr.fileno(), sys.stdout.fileno())
-    task = Task.read(sys.stdin.buffer.readline().decode())
-    end_with_the_caller()
-    try:
-        for answer in convert(task):
-            answers.write(json.dumps(answer) + "\n")
-    except EdgeCifarError as error:
-        answers.write(json.dumps({"refused": str(error)}) + "\n")
-    answers.flush()
-    # Past the packages' own clean-up: it takes seconds, and some of it crashes.
-    os._exit(0)
+def handle(request: Message, answer: Answer) -> None:
+    """Convert a task's variants and answer once for each."""
+    for result in convert(Task.read(request)):
+        answer(result)
 
 
 if __name__ == "__main__":
-    sys.exit(main())
+    request_loop.serve(handle)

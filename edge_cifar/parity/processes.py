@@ -2,17 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import os
-import subprocess
-import threading
 import time
 from collections.abc import Callable, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor, as_completed
-from contextlib import suppress
+from concurrent.futures import Future, as_completed
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, ParamSpec, TypeVar
+from typing import TypeVar
 
 import numpy as np
 from numpy.typing import NDArray
@@ -20,13 +16,14 @@ from numpy.typing import NDArray
 from edge_cifar.parity import worker
 from edge_cifar.parity.matching import Match
 from edge_cifar.parity.perturbations import PLAIN
-from edge_cifar.processes import exit_status
-from edge_cifar.processes.launch import ONE_THREAD, worker_command, worker_environment
-from edge_cifar.storage import archives, scratch, strict_json
+from edge_cifar.processes.launch import ONE_THREAD, worker_command
+from edge_cifar.processes.request_loop import Message
+from edge_cifar.processes.worker import WorkerError
+from edge_cifar.processes.worker_pool import WorkerPool
+from edge_cifar.storage import archives, scratch
 
 Outcome = TypeVar("Outcome")
 Result = TypeVar("Result")
-Parameters = ParamSpec("Parameters")
 
 WORKER = worker_command("edge_cifar.parity.worker")
 
@@ -96,45 +93,26 @@ class Refusal:
     seconds: float
 
 
-class Workers:
-    """Worker processes, which end with the block that they are started in, as threads that wait for them do."""
+class Workers(WorkerPool):
+    """Workers that run artifacts, one process an artifact and a request."""
 
     def __init__(self) -> None:
-        self._threads = ThreadPoolExecutor(min(os.cpu_count() or 1, _MOST_WORKERS))
-        self._lock = threading.Lock()
-        self._running: set[subprocess.Popen[bytes]] = set()
-        self._ended = False
-
-    def __enter__(self) -> Workers:
-        return self
-
-    def __exit__(self, *exception: object) -> None:
-        with self._lock:
-            self._ended = True
-            for process in self._running:
-                process.kill()
-        self._threads.shutdown(cancel_futures=True)
-
-    def submit(
-        self, work: Callable[Parameters, Result], *arguments: Parameters.args, **named: Parameters.kwargs
-    ) -> Future[Result]:
-        """Have work that waits for a process done beside this thread, as much at once as there are processors."""
-        return self._threads.submit(work, *arguments, **named)
+        super().__init__(min(os.cpu_count() or 1, _MOST_WORKERS))
 
     def answers(self, artifact: Path, question: Question) -> Answers | Refusal:
         """Run an artifact on images, in a process of its own; waits for it."""
-        return self._outcome(
-            {
+        with scratch.folder("verify") as out:
+            request = {
                 "do": "answer",
                 "artifact": str(artifact),
                 "images": str(question.images),
                 "start": question.start,
                 "stop": question.stop,
                 "views": question.views,
-            },
-            (question.stop - question.start) * len(question.views),
-            _read_answers,
-        )
+                "out": str(out),
+            }
+            images = (question.stop - question.start) * len(question.views)
+            return self._outcome(request, images, lambda answer, seconds: _read_answers(out, seconds))
 
     def layers(self, format_: str, artifact: Path, reference: Path, activations: Path, images: int) -> Matches:
         """Match the values on the way through an artifact with the Keras model's layers; waits for its process.
@@ -148,7 +126,9 @@ class Workers:
         """
         paths = {"artifact": artifact, "reference": reference, "activations": activations}
         request = {"do": "layers", "format": format_, **{name: str(path) for name, path in paths.items()}}
-        return self._outcome(request, images, _read_matches)
+        return self._outcome(
+            request, images, lambda answer, seconds: tuple(Match(**match) for match in answer["matches"])
+        )
 
     def latency_ms(self, artifact: Path, images: Path, runs: int) -> float | Refusal:
         """Median time of single inferences, in a process of its own; waits for it.
@@ -159,62 +139,18 @@ class Workers:
             runs: how many inferences are timed, after one that is not.
         """
         request = {"do": "latency", "artifact": str(artifact), "images": str(images), "runs": runs}
-        return self._outcome(request, runs, _read_latency)
+        return self._outcome(request, runs, lambda answer, seconds: float(answer["milliseconds"]))
 
-    def _outcome(
-        self, request: dict[str, Any], images: int, read: Callable[[Path, float], Outcome]
-    ) -> Outcome | Refusal:
-        """What a process of its own makes of a request."""
-        limit_seconds = _START_SECONDS + _SECONDS_PER_IMAGE * images
-        with scratch.folder("verify") as out:
-            start = time.perf_counter()
-            status = self._run({**request, "out": str(out)}, out / "stderr", limit_seconds)
+    def _outcome(self, request: Message, images: int, read: Callable[[Message, float], Outcome]) -> Outcome | Refusal:
+        """What a process of its own makes of a request; ``read`` is given its answer and the seconds it took."""
+        start = time.perf_counter()
+        try:
+            with self.worker(WORKER, ONE_THREAD) as process:
+                answer = process.ask(request, seconds=_START_SECONDS + _SECONDS_PER_IMAGE * images)
+        except WorkerError as error:
             seconds = time.perf_counter() - start
-            if status is None:
-                reason = f"it did not answer within {limit_seconds:.0f} s"
-                return Refusal(reason=reason, unavailable=False, seconds=seconds)
-            if status:
-                said = (out / "stderr").read_text(encoding="utf-8", errors="replace")
-                return Refusal(reason=exit_status.of(status, said).cause, unavailable=False, seconds=seconds)
-            if (out / worker.REFUSAL).exists():
-                refusal = strict_json.message((out / worker.REFUSAL).read_text(encoding="utf-8"))
-                return Refusal(reason=refusal["reason"], unavailable=refusal["unavailable"], seconds=seconds)
-            if not (out / worker.DONE).exists():
-                return Refusal(reason="its process ended before it had answered", unavailable=False, seconds=seconds)
-            return read(out, seconds)
-
-    def _run(self, request: dict[str, Any], complaints: Path, limit_seconds: float) -> int | None:
-        """The exit status of a process that is given a request; None when it took too long and was killed."""
-        with complaints.open("wb") as stderr:
-            with self._lock:
-                process = subprocess.Popen(
-                    WORKER,
-                    stdin=subprocess.PIPE,
-                    stdout=stderr,
-                    stderr=stderr,
-                    env={**worker_environment(), **ONE_THREAD},
-                    # Ctrl-C reaches the command alone, which then ends its workers in good order.
-                    start_new_session=True,
-                )
-                self._running.add(process)
-                if self._ended:
-                    process.kill()
-            assert process.stdin is not None
-            try:
-                with suppress(BrokenPipeError):
-                    # Left open: its end tells the worker that nobody waits for it any more.
-                    process.stdin.write(json.dumps(request).encode() + b"\n")
-                    process.stdin.flush()
-                with suppress(subprocess.TimeoutExpired):
-                    return process.wait(limit_seconds)
-                return None
-            finally:
-                process.kill()
-                process.wait()
-                with suppress(BrokenPipeError):
-                    process.stdin.close()
-                with self._lock:
-                    self._running.discard(process)
+            return Refusal(reason=str(error), unavailable=error.unavailable, seconds=seconds)
+        return read(answer, time.perf_counter() - start)
 
 
 Matches = tuple[Match, ...] | Refusal
@@ -287,11 +223,3 @@ def _read_answers(out: Path, seconds: float) -> Answers:
             backends=backends,
             seconds=seconds,
         )
-
-
-def _read_matches(out: Path, seconds: float) -> tuple[Match, ...]:
-    return tuple(Match(**match) for match in strict_json.message((out / worker.MATCHES).read_text(encoding="utf-8")))
-
-
-def _read_latency(out: Path, seconds: float) -> float:
-    return float(strict_json.message((out / worker.LATENCY).read_text(encoding="utf-8")))

@@ -1,15 +1,12 @@
 """The process that runs one artifact: ``python -m edge_cifar.parity.worker``.
 
-A damaged artifact may take its native runtime down with it. Each therefore answers in a process of
-its own, which leaves either its answers or a sentence behind, or is seen to have died. It reads one
-request, a line of JSON, from its standard input, and ends when that does: none outlives its caller.
+A damaged artifact may take its native runtime down with it. Each therefore answers in a process of its own
+(:mod:`edge_cifar.processes.request_loop`).
 """
 
 from __future__ import annotations
 
 import dataclasses
-import json
-import sys
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -21,23 +18,19 @@ import numpy as np
 from edge_cifar import formats, model_files
 from edge_cifar.documents.activations import Activations
 from edge_cifar.documents.reference import Reference
-from edge_cifar.errors import EdgeCifarError, RuntimeUnavailable
-from edge_cifar.parity.matching import match
+from edge_cifar.errors import RuntimeUnavailable, first_line
+from edge_cifar.parity.matching import Match, match
 from edge_cifar.parity.perturbations import PLAIN, show
 from edge_cifar.pixels import Images, Setup
-from edge_cifar.processes.launch import end_with_the_caller
+from edge_cifar.processes import request_loop
+from edge_cifar.processes.request_loop import Answer, Message
 from edge_cifar.runtimes import Runtime
-from edge_cifar.storage import archives, strict_json
+from edge_cifar.storage import archives
 
 ANSWERS = "answers.npz"
-MATCHES = "matches.json"
-LATENCY = "latency.json"
-REFUSAL = "refusal.json"
-# Written last: whatever stands beside it is whole.
-DONE = "done"
 
 
-def answer(artifact: Path, images: Path, start: int, stop: int, views: Sequence[str], out: Path) -> None:
+def answer_images(artifact: Path, images: Path, start: int, stop: int, views: Sequence[str], out: Path) -> None:
     """Run an artifact on images under each view and write its answers.
 
     Args:
@@ -66,15 +59,14 @@ def answer(artifact: Path, images: Path, start: int, stop: int, views: Sequence[
     np.savez(out / ANSWERS, **arrays)
 
 
-def match_layers(format_: str, artifact: Path, reference: Path, activations: Path, out: Path) -> None:
-    """Find the Keras model's layers among the values of an artifact and write the matches.
+def match_layers(format_: str, artifact: Path, reference: Path, activations: Path) -> Sequence[Match]:
+    """Find the Keras model's layers among the values of an artifact.
 
     Args:
         format_: the artifact's.
         artifact: the file or folder to compute.
         reference: the bundle's ``reference.npz``.
         activations: its ``activations.npz``.
-        out: an existing folder; ``matches.json`` appears in it.
     """
     load = formats.get(format_).reader
     if load is None:
@@ -82,19 +74,16 @@ def match_layers(format_: str, artifact: Path, reference: Path, activations: Pat
     reader = load()
     layers = Activations.read(activations)
     images = Reference.read(reference).first(layers.images).images
-    matches = match(layers, reader.sources(artifact), lambda observer: reader.observe(artifact, images, observer))
-    text = json.dumps([dataclasses.asdict(found) for found in matches])
-    (out / MATCHES).write_text(text, encoding="utf-8")
+    return match(layers, reader.sources(artifact), lambda observer: reader.observe(artifact, images, observer))
 
 
-def time_inferences(artifact: Path, images: Path, runs: int, out: Path) -> None:
-    """Time single inferences and write their median in milliseconds.
+def time_inferences(artifact: Path, images: Path, runs: int) -> float:
+    """Median time of single inferences, in milliseconds.
 
     Args:
         artifact: the file or folder to run.
         images: as :func:`answer` takes them; the first is shown.
         runs: how many inferences are timed, after one that is not.
-        out: an existing folder; ``latency.json`` appears in it.
     """
     infer = _load(artifact).single(_read(images)[0])
     infer()
@@ -103,30 +92,29 @@ def time_inferences(artifact: Path, images: Path, runs: int, out: Path) -> None:
         start = perf_counter()
         infer()
         times.append(perf_counter() - start)
-    (out / LATENCY).write_text(json.dumps(1000 * median(times)), encoding="utf-8")
+    return 1000 * median(times)
 
 
-def main() -> int:
-    """Do what the request says: ``answer``, ``layers`` or ``latency``, with its own arguments."""
-    request: dict[str, Any] = strict_json.message(sys.stdin.buffer.readline())
-    end_with_the_caller()
-    task, out = request["do"], Path(request["out"])
+def handle(request: Message, answer: Answer) -> None:
+    """Do what the request says: ``answer``, ``layers`` or ``latency``, with its own arguments.
+
+    Raises:
+        RuntimeUnavailable: no runtime of this machine runs the artifact; a broken installation counts as none.
+    """
     artifact = Path(request["artifact"])
     try:
-        if task == "answer":
-            answer(artifact, Path(request["images"]), request["start"], request["stop"], tuple(request["views"]), out)
-        elif task == "layers":
-            match_layers(request["format"], artifact, Path(request["reference"]), Path(request["activations"]), out)
+        if request["do"] == "answer":
+            views, out = tuple(request["views"]), Path(request["out"])
+            answer_images(artifact, Path(request["images"]), request["start"], request["stop"], views, out)
+            answer({"done": True})
+        elif request["do"] == "layers":
+            paths = Path(request["reference"]), Path(request["activations"])
+            matches = match_layers(request["format"], artifact, *paths)
+            answer({"matches": [dataclasses.asdict(match) for match in matches]})
         else:
-            time_inferences(artifact, Path(request["images"]), request["runs"], out)
-        (out / DONE).touch()
-    except (RuntimeUnavailable, ImportError) as error:
-        _refuse(out, _sentence(error), unavailable=True)
-    except EdgeCifarError as error:
-        _refuse(out, str(error), unavailable=False)
-    except Exception as error:  # a runtime's bindings raise what they like at a damaged artifact
-        _refuse(out, _sentence(error), unavailable=False)
-    return 0
+            answer({"milliseconds": time_inferences(artifact, Path(request["images"]), request["runs"])})
+    except ImportError as error:
+        raise RuntimeUnavailable(f"{type(error).__name__}: {first_line(error)}") from error
 
 
 def _load(artifact: Path) -> Runtime:
@@ -142,15 +130,5 @@ def _read(images: Path) -> Images:
     return Reference.read(images).images
 
 
-def _refuse(out: Path, reason: str, *, unavailable: bool) -> None:
-    (out / REFUSAL).write_text(json.dumps({"reason": reason, "unavailable": unavailable}), encoding="utf-8")
-
-
-def _sentence(error: Exception) -> str:
-    if isinstance(error, RuntimeUnavailable):
-        return str(error)
-    return f"{type(error).__name__}: {str(error).strip().partition(chr(10))[0]}"
-
-
 if __name__ == "__main__":
-    sys.exit(main())
+    request_loop.serve(handle)

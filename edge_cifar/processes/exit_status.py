@@ -1,4 +1,4 @@
-"""How a worker process died, in words: one classification and one wording for every kind of worker."""
+"""What a worker's exit status means, in words: one classification and one wording for every kind of worker."""
 
 from __future__ import annotations
 
@@ -10,35 +10,44 @@ _OUT_OF_MEMORY = ("bad_alloc", "MemoryError")
 
 
 @dataclass(frozen=True, kw_only=True)
-class Death:
-    """Why a worker process is no more.
+class ExitStatus:
+    """Why a worker process ended.
 
     Attributes:
-        cause: what became of it; begins with "its process", and holds the last line that it said.
-        starved: whether memory ran out, for certain or most likely.
+        cause: what happened; begins with "its process", and ends with the last line that it wrote.
+        out_of_memory: whether memory ran out, for certain or most likely.
     """
 
     cause: str
-    starved: bool
+    out_of_memory: bool
 
 
-def of(status: int, said: str) -> Death:
-    """The death of a process that should have lived on.
+def of(status: int, stderr: str) -> ExitStatus:
+    """The meaning of the exit status of a process that should still be running.
 
     Args:
         status: as :class:`subprocess.Popen` has it: -N where signal N ended the process.
-        said: its standard error, of any length.
+        stderr: what it wrote to standard error, of any length.
     """
-    lines = said.strip().splitlines()
+    lines = stderr.strip().splitlines()
     last = f": {lines[-1].strip()}" if lines else ""
-    if any(name in last for name in _OUT_OF_MEMORY):
-        return Death(cause=f"its process ran out of memory{last}", starved=True)
+    if status == 0:
+        return ExitStatus(cause="its process ended before it had answered", out_of_memory=False)
+    if names_lack_of_memory(last):
+        return ExitStatus(cause=f"its process ran out of memory{last}", out_of_memory=True)
     if status == -signal.SIGKILL:
-        # The last line of a process that was given no time to speak has nothing to do with its end.
-        return Death(cause="its process was killed from outside, most likely for want of memory", starved=True)
+        # Killed without warning: the last line it wrote has nothing to do with its end.
+        return ExitStatus(
+            cause="its process was killed from outside, most likely for want of memory", out_of_memory=True
+        )
     if status < 0:
-        return Death(cause=f"its process crashed with {_name(-status)}{last}", starved=False)
-    return Death(cause=f"its process ended with status {status}{last}", starved=False)
+        return ExitStatus(cause=f"its process crashed with {_name(-status)}{last}", out_of_memory=False)
+    return ExitStatus(cause=f"its process ended with status {status}{last}", out_of_memory=False)
+
+
+def names_lack_of_memory(message: str) -> bool:
+    """Whether an error message, or the last line of a dying process, says that memory ran out."""
+    return any(name in message for name in _OUT_OF_MEMORY)
 
 
 def _name(number: int) -> str:

@@ -1,13 +1,11 @@
-"""How worker processes are started: by this interpreter, and by nothing that lies about in the working directory."""
+"""Command lines and environments of workers: this interpreter, and no module from the working directory."""
 
 from __future__ import annotations
 
 import os
 import sys
-import threading
 from pathlib import Path
 
-_STANDARD_INPUT = 0
 # One thread each: as many workers as processors run side by side, and no sum depends on the number of threads.
 ONE_THREAD = dict.fromkeys(
     (
@@ -28,28 +26,13 @@ def worker_command(module: str) -> tuple[str, ...]:
 
 
 def worker_environment() -> dict[str, str]:
-    """The environment that such a program is started in: this one's, with places for modules by name alone.
+    """The environment of a worker: this process's, with a ``PYTHONPATH`` that leaves out the working directory.
 
     An empty entry of ``PYTHONPATH`` would stand for the working directory; and a checkout that is used without
     being installed has to be found by its workers.
     """
     places = [place for place in os.environ.get("PYTHONPATH", "").split(os.pathsep) if place]
-    home = Path(__file__).resolve().parent.parent
+    home = Path(__file__).resolve().parent.parent.parent
     if home.name not in ("site-packages", "dist-packages"):
         places.append(str(home))
     return {**os.environ, "PYTHONPATH": os.pathsep.join(places)}
-
-
-def end_with_the_caller() -> None:
-    """End this process, whatever it does, as soon as the one that started it is gone.
-
-    Its standard input, from which all that is asked of it was read, ends with the process at the other end.
-    """
-
-    def watch() -> None:
-        # Past Python's own buffer: its lock, held for ever, would crash the interpreter when it ends.
-        while os.read(_STANDARD_INPUT, 1 << 12):
-            pass
-        os._exit(1)
-
-    threading.Thread(target=watch, daemon=True).start()

@@ -10,17 +10,18 @@ import io
 import re
 import shlex
 import shutil
-import subprocess
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
 from importlib import metadata
 from pathlib import Path
 from typing import Any
 
+import edge_cifar
 from edge_cifar.bench import rows
 from edge_cifar.documents.bundle import MANIFEST, Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, MeasurementError, UsageError
+from edge_cifar.processes import programs
 from edge_cifar.processes.launch import worker_command
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps._bundles import open_bundle, run_of
@@ -106,7 +107,7 @@ def wheel() -> tuple[str, bytes] | None:
     Raises:
         MeasurementError: it cannot be built.
     """
-    source = Path(files.__file__).resolve().parent.parent
+    source = Path(edge_cifar.__file__).resolve().parent.parent
     if not (source / "setup.cfg").is_file():
         return None
     with scratch.folder("wheel") as folder:
@@ -116,9 +117,9 @@ def wheel() -> tuple[str, bytes] | None:
         for name in ("setup.cfg", "pyproject.toml", "README.md", "LICENSE"):
             shutil.copy(source / name, copy)
         pip = [*worker_command("pip"), "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(copy)]
-        done = subprocess.run(pip, capture_output=True, text=True, check=False)
-        if done.returncode:
-            raise MeasurementError(f"the wheel to install there cannot be built: {done.stderr.strip()[-300:]}")
+        done = programs.run(pip)
+        if done.status:
+            raise MeasurementError(f"the wheel to install there cannot be built: {done.errors.strip()[-300:]}")
         (built,) = folder.glob("*.whl")
         return built.name, built.read_bytes()
 
@@ -130,7 +131,7 @@ class _Machine:
         self._host = host
         self._command = command
 
-    def run(self, script: str, *, content: bytes | None = None, may_fail: bool = False) -> str:
+    def run(self, script: str, *, content: bytes = b"", may_fail: bool = False) -> str:
         """Run a shell script there; what it writes to standard error is shown here.
 
         Returns:
@@ -141,15 +142,12 @@ class _Machine:
         """
         # A login shell may be anything; this is for sh.
         command = [*self._command, self._host, f"exec sh -c {shlex.quote(script)}"]
-        source: dict[str, Any] = {"stdin": subprocess.DEVNULL} if content is None else {"input": content}
-        done: subprocess.CompletedProcess[bytes] = subprocess.run(
-            command, stdout=subprocess.PIPE, check=False, **source
-        )
-        if done.returncode == _SSH_FAILED:
+        done = programs.run(command, content=content, show_errors=True)
+        if done.status == _SSH_FAILED:
             raise MeasurementError(f"ssh cannot reach {self._host}; try: ssh {shlex.quote(self._host)} true")
-        if done.returncode and not may_fail:
-            raise MeasurementError(f"{self._host} answered with status {done.returncode} to: {script}")
-        return done.stdout.decode("utf-8", errors="replace")
+        if done.status and not may_fail:
+            raise MeasurementError(f"{self._host} answered with status {done.status} to: {script}")
+        return done.output
 
     @contextlib.contextmanager
     def scratch(self) -> Iterator[str]:
@@ -208,7 +206,7 @@ def _connected(host: str) -> Iterator[_Machine]:
         try:
             yield _Machine(host, [ssh, *control, "-o", "ControlMaster=auto", "-o", "ControlPersist=60", "--"])
         finally:
-            subprocess.run([ssh, *control, "-O", "exit", "--", host], capture_output=True, check=False)
+            programs.run([ssh, *control, "-O", "exit", "--", host])
 
 
 def _packed(bundle: Bundle) -> bytes:

@@ -116,23 +116,27 @@ def test_the_best_speed_is_that_of_the_quickest_product(monkeypatch: pytest.Monk
 
 
 @pytest.mark.parametrize(("features", "kernels"), [(["avx2", "avx512"], "SkylakeX"), (["avx2"], "absent")])
-def test_the_speed_is_what_its_process_prints_with_the_kernels_of_the_processor(
+def test_the_speed_is_what_its_worker_answers_with_the_kernels_of_the_processor(
     features: list[str], kernels: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     told = tmp_path / "told"
     script = (
         "import os, pathlib, sys\n"
-        "pathlib.Path(sys.argv[1]).write_text(os.environ.get('OPENBLAS_CORETYPE', 'absent') + ' ' + sys.argv[2])\n"
-        "print(2.5e9)"
+        "from edge_cifar.processes import request_loop\n"
+        "def handle(request, answer):\n"
+        "    found = os.environ.get('OPENBLAS_CORETYPE', 'absent') + ' ' + str(request['threads'])\n"
+        "    pathlib.Path(sys.argv[1]).write_text(found)\n"
+        "    answer({'multiply_adds_per_s': 2.5e9})\n"
+        "request_loop.serve(handle)"
     )
     monkeypatch.delenv("OPENBLAS_CORETYPE", raising=False)
-    monkeypatch.setattr(peak, "worker_command", lambda module: (sys.executable, "-c", script, str(told)))
+    monkeypatch.setattr(peak, "WORKER", (sys.executable, "-c", script, str(told)))
     assert peak.multiply_adds_per_s(3, features) == 2.5e9
     assert told.read_text() == f"{kernels} 3"
 
 
 def test_a_product_that_fails_is_one_sentence(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(peak.sys, "executable", "false")
+    monkeypatch.setattr(peak, "WORKER", ("false",))
     with pytest.raises(MeasurementError, match="best speed cannot be measured"):
         peak.multiply_adds_per_s(1, ())
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
@@ -15,10 +15,12 @@ import pytest
 from support import bench as bench_support
 from support.bench import QUICK, fake_bundle, fake_file
 
-from edge_cifar.bench import case, process, session
+from edge_cifar.bench import case, session
 from edge_cifar.bench.subject import Subject
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.errors import BundleError, MeasurementError, UsageError
+from edge_cifar.processes.request_loop import Message
+from edge_cifar.processes.worker import Worker
 from edge_cifar.progress import Advance, Silent
 from edge_cifar.steps.bench import BenchInterrupted, bench
 
@@ -103,12 +105,20 @@ def test_what_a_crashed_worker_last_said_is_part_of_the_reason(tmp_path: Path) -
     assert found["fp32"]["reason"].endswith("the last words")
 
 
-def test_a_subject_that_hangs_is_ended_in_time(tmp_path: Path) -> None:
-    # Waited for to the end; many times what a worker that works needs to start.
-    impatient = replace(QUICK, answer_seconds=30.0)
-    found = rows(fake_bundle(tmp_path, {"fp32": {"fails": {"predict": "hang"}}, "int8": {}}), protocol=impatient)
+def test_a_subject_that_hangs_is_ended_in_time(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    class Impatient(Worker):
+        """Waits no time for the answer that never comes, and as long as ever for the others: no clock decides."""
+
+        def ask(self, request: Message, *, seconds: float | None = None) -> Message:
+            self._hangs = (request.get("path") or "").endswith("fp32.fake") if request["do"] == "load" else self._hangs
+            return super().ask(request, seconds=0.01 if self._hangs and request["do"] == "predict" else seconds)
+
+        _hangs = False
+
+    monkeypatch.setattr(session, "Worker", Impatient)
+    found = rows(fake_bundle(tmp_path, {"fp32": {"fails": {"predict": "hang"}}, "int8": {}}))
     assert found["fp32"]["status"] == "failed"
-    assert "while answering images: it hung" in found["fp32"]["reason"]
+    assert "while answering images: it did not answer within 0 s" in found["fp32"]["reason"]
     assert found["int8"]["status"] == "ok"
     assert found["int8"]["ratio"] is None
 
@@ -259,15 +269,13 @@ def test_windows_of_different_groups_are_no_pairs(tmp_path: Path, monkeypatch: p
 
 def test_no_worker_outlives_the_benchmark(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     started: list[int] = []
-    start = process.subprocess.Popen
 
-    def remembering(*arguments: Any, **options: Any) -> Any:
-        child = start(*arguments, **options)
-        if arguments[0] == process.WORKER:
-            started.append(child.pid)
-        return child
+    class Remembered(Worker):
+        def __init__(self, command: Sequence[str]) -> None:
+            super().__init__(command)
+            started.append(self._process.pid)
 
-    monkeypatch.setattr(process.subprocess, "Popen", remembering)
+    monkeypatch.setattr(session, "Worker", Remembered)
     rows(fake_bundle(tmp_path, {"fp32": {}, "int8": {"fails": {"first": "error"}}}))
     assert len(started) == 3
     for pid in started:

@@ -14,21 +14,24 @@ import numpy as np
 import pytest
 from support import bench as bench_support
 from support.bench import fake_file
-from support.pace import PATIENCE_SECONDS
 from support.small_onnx import convolution
 
 from edge_cifar import model_files
-from edge_cifar.bench.process import WorkerProcess
+from edge_cifar.bench import session
+from edge_cifar.processes.worker import Worker
 
 
 def samples_ms(path: Path, runtime: str) -> np.ndarray[Any, np.dtype[np.float64]]:
     """What a worker says of single inferences."""
-    with WorkerProcess() as worker:
-        worker.ask("start", runtime=runtime, timeout=PATIENCE_SECONDS)
-        worker.ask("load", path=str(path), threads=1, timeout=PATIENCE_SECONDS)
-        worker.ask("first", images=None, timeout=PATIENCE_SECONDS)
-        worker.ask("warm_up", seconds=0.3, timeout=PATIENCE_SECONDS)
-        answer = worker.ask("window", seconds=0.3, minimum=50, timeout=PATIENCE_SECONDS)
+    with Worker(session.WORKER) as worker:
+        for request in (
+            {"do": "start", "runtime": runtime},
+            {"do": "load", "path": str(path), "threads": 1},
+            {"do": "first", "images": None},
+            {"do": "warm_up", "seconds": 0.3},
+        ):
+            worker.ask(request)
+        answer = worker.ask({"do": "window", "seconds": 0.3, "minimum": 50})
     return np.array(answer["samples_ns"]) / 1e6
 
 

@@ -145,7 +145,7 @@ def test_a_training_that_diverges_is_one_sentence() -> None:
             "raise RuntimeError('no such device')",
             "again: its process ended with status 1: RuntimeError: no such device",
         ),
-        ("import time; time.sleep(600)", "its training hung: not a word for 1 s"),
+        ("import time; time.sleep(600)", "its weights cannot be trained again: it did not answer within 1 s"),
     ],
 )
 def test_a_process_that_dies_or_hangs_is_one_sentence(
@@ -161,8 +161,8 @@ def test_an_interrupt_ends_the_process_too(stand_in: Callable[[str], None], tmp_
     stand_in(
         "import os, time, pathlib\n"
         f"pathlib.Path({str(alive)!r}).write_text(str(os.getpid()))\n"
-        "print(10, flush=True)\n"
-        "print(1, flush=True)\n"
+        "print('{\"steps\": 10}', flush=True)\n"
+        "print('{\"step\": 1}', flush=True)\n"
         "time.sleep(600)"
     )
 
@@ -186,7 +186,7 @@ def stand_in(monkeypatch: pytest.MonkeyPatch) -> Callable[[str], None]:
     """Runs a script in place of the worker, and waits for it no longer than a second."""
 
     def run(script: str) -> None:
-        monkeypatch.setattr(retraining, "_WORKER", (retraining._WORKER[0], "-c", script))
+        monkeypatch.setattr(retraining, "WORKER", (retraining.WORKER[0], "-c", script))
         monkeypatch.setattr(retraining, "_SILENCE_SECONDS", 1.0)
 
     return run

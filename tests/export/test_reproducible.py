@@ -2,23 +2,20 @@
 
 from __future__ import annotations
 
-import os
-import subprocess
-import sys
 from pathlib import Path
 
 import pytest
 from support.export import LABELS, calibration, network
 
 from edge_cifar import formats
+from edge_cifar.export import pool
 from edge_cifar.export.options import ExportOptions
 from edge_cifar.export.worker import Task, write_calibration
+from edge_cifar.processes.worker import Worker
 from edge_cifar.storage import files
 from edge_cifar.variant import Variant
 
 pytest.importorskip("tensorflow", reason="conversion needs TensorFlow")
-
-WORKER = (sys.executable, "-m", "edge_cifar.export.worker")
 
 
 @pytest.mark.slow
@@ -45,14 +42,9 @@ def test_two_processes_write_the_same_bytes(name: str, tmp_path: Path) -> None:
             options=ExportOptions(),
             metadata={precision: {"model": "stand-in"} for precision in precisions},
         )
-        with subprocess.Popen(
-            WORKER, stdin=subprocess.PIPE, stdout=subprocess.PIPE, env={**os.environ, "PYTHONHASHSEED": seed}
-        ) as process:
-            assert process.stdin is not None
-            assert process.stdout is not None
-            process.stdin.write(task.request().encode() + b"\n")
-            process.stdin.flush()
-            assert len(process.stdout.readlines()) == len(precisions)
+        with Worker(pool.WORKER, {"PYTHONHASHSEED": seed}) as worker:
+            worker.send(task.request())
+            assert [worker.receive()["precision"] for _ in precisions] == list(task.precisions)
         digests.append(
             {
                 precision: files.sha256(folder / f"{Variant(name, precision)}{format_.suffix}")

@@ -58,6 +58,16 @@ def test_plugins_do_not_know_each_other(package: str) -> None:
         assert not {f"{dotted}.{other}" for other in siblings - {name}} & imported, name
 
 
+def test_only_processes_starts_processes() -> None:
+    launchers = re.compile(r"\b(subprocess|multiprocessing|os\.(popen|system|fork\w*|spawn\w*|exec\w*))\b")
+    found = [
+        relative(path)
+        for path in MODULES
+        if launchers.search(path.read_text(encoding="utf-8")) and path.parent != PACKAGE / "processes"
+    ]
+    assert found == []
+
+
 def test_no_import_crosses_a_package_onto_a_private_name() -> None:
     found = [
         f"{relative(path)}: {name}"

@@ -19,6 +19,8 @@ from edge_cifar.documents.bundle import Artifact, Bundle
 from edge_cifar.parity import processes
 from edge_cifar.parity.processes import Question
 from edge_cifar.parity.verify import verify_bundle
+from edge_cifar.processes import worker_pool
+from edge_cifar.processes.worker import Worker
 from edge_cifar.storage import files
 from edge_cifar.variant import Variant
 
@@ -116,16 +118,16 @@ def test_an_interrupted_verification_leaves_no_worker_and_no_folder(stand_in, tm
     bundle = bundle_of(tmp_path / "export", fp32="load:time.sleep(60)", fp16="fine")
     before = {thread.name for thread in threading.enumerate()}
     started = []
-    popen = processes.subprocess.Popen
 
-    def remember(*arguments, **options):
-        started.append(popen(*arguments, **options))
-        return started[-1]
+    class Remembered(Worker):
+        def __init__(self, command, environment):
+            super().__init__(command, environment)
+            started.append(self._process)
 
     def interrupt():
         raise KeyboardInterrupt
 
-    monkeypatch.setattr(processes.subprocess, "Popen", remember)
+    monkeypatch.setattr(worker_pool, "Worker", Remembered)
     monkeypatch.setattr(processes.os, "cpu_count", lambda: 2)
     with pytest.raises(KeyboardInterrupt):
         processes.ask(

@@ -9,10 +9,11 @@ import sys
 from pathlib import Path
 
 import pytest
+from support.retraining import request
 
 from edge_cifar.cli import main
 from edge_cifar.compression import retraining
-from edge_cifar.errors import EdgeCifarError, UsageError
+from edge_cifar.errors import ConversionError, EdgeCifarError, UsageError
 from edge_cifar.export import pool
 from edge_cifar.export.options import ExportOptions
 from edge_cifar.export.worker import Task
@@ -22,7 +23,7 @@ from edge_cifar.steps import doctor
 SETTINGS = ("LD_PRELOAD", "GLIBC_TUNABLES")
 TASK = Task(
     format="tflite",
-    precisions=(),
+    precisions=("fp32",),
     model="",
     folder="",
     labels=(),
@@ -196,20 +197,18 @@ def test_a_caller_s_process_is_left_alone(monkeypatch: pytest.MonkeyPatch) -> No
 
 
 def test_processes_that_convert_and_train_again_find_it_in_their_environment(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    program = "import os, pathlib, sys; pathlib.Path(sys.argv[1], 'chosen').write_text(os.environ['CHOSEN'])"
+    pytest.importorskip("keras", reason="a network to train again is needed")
+    program = "import os, sys; sys.exit('allocator: ' + os.environ['CHOSEN'])"
     monkeypatch.setattr(allocator, "settings", lambda: {"CHOSEN": "this one"})
-    for name in ("converting", "training"):
-        (tmp_path / name).mkdir()
-    monkeypatch.setattr(pool, "WORKER", (sys.executable, "-c", program, str(tmp_path / "converting")))
-    monkeypatch.setattr(retraining, "_WORKER", (sys.executable, "-c", program))
-    with pool._Workers().working_on(TASK, subprocess.DEVNULL) as process:
-        process.wait()
-    with retraining._worker(tmp_path / "training") as process:
-        process.wait()
-    for name in ("converting", "training"):
-        assert (tmp_path / name / "chosen").read_text() == "this one"
+    monkeypatch.setattr(pool, "WORKER", (sys.executable, "-c", program))
+    monkeypatch.setattr(retraining, "WORKER", (sys.executable, "-c", program))
+    monkeypatch.setattr(retraining, "missing", lambda: None)
+    with pool.converting([TASK], 1) as conversions:
+        assert str(next(conversions).reason).endswith("allocator: this one")
+    with pytest.raises(ConversionError, match="allocator: this one"):
+        retraining.retrain(request("resnet8", "qat"))
 
 
 @on_glibc

@@ -1,4 +1,4 @@
-"""How a worker's end is worded."""
+"""What exit statuses mean, in words."""
 
 from __future__ import annotations
 
@@ -15,8 +15,9 @@ NAMELESS = signal.SIGRTMIN + 3
 
 
 @pytest.mark.parametrize(
-    ("status", "said", "cause", "starved"),
+    ("status", "said", "cause", "out_of_memory"),
     [
+        (0, "done", "its process ended before it had answered", False),
         (3, "", "its process ended with status 3", False),
         (1, "Traceback …\nValueError: Bessel\n", "its process ended with status 1: ValueError: Bessel", False),
         (-signal.SIGABRT, "", "its process crashed with SIGABRT", False),
@@ -39,11 +40,11 @@ NAMELESS = signal.SIGRTMIN + 3
         (1, "MemoryError\nmended\nKeyError: 'x'", "its process ended with status 1: KeyError: 'x'", False),
     ],
 )
-def test_a_death_has_a_cause_in_one_line(status: int, said: str, cause: str, starved: bool) -> None:
-    assert exit_status.of(status, said) == exit_status.Death(cause=cause, starved=starved)
+def test_an_exit_status_has_a_cause_in_one_line(status: int, said: str, cause: str, out_of_memory: bool) -> None:
+    assert exit_status.of(status, said) == exit_status.ExitStatus(cause=cause, out_of_memory=out_of_memory)
 
 
-def test_a_real_process_dies_as_worded() -> None:
+def test_a_real_process_ends_as_worded() -> None:
     script = "import os, signal, sys; print('last words', file=sys.stderr, flush=True); os.kill(os.getpid(), {})"
     for number, words in ((signal.SIGTERM, "SIGTERM"), (NAMELESS, f"signal {NAMELESS}")):
         done = subprocess.run([sys.executable, "-c", script.format(int(number))], capture_output=True, text=True)

@@ -12,7 +12,7 @@ import pytest
 from numpy.typing import NDArray
 
 import edge_cifar.formats
-from edge_cifar.bench import process
+from edge_cifar.bench import session
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.result import BenchmarkResult
 from edge_cifar.bench.subject import Subject
@@ -52,15 +52,15 @@ import sys
 sys.path.append(sys.argv[2])
 import edge_cifar.formats
 edge_cifar.formats.__path__.append(sys.argv[3])
-import importlib
-sys.exit(importlib.import_module(sys.argv[1]).main())
+import runpy
+runpy.run_module(sys.argv[1], run_name="__main__")
 """
 
 
 def install(monkeypatch: pytest.MonkeyPatch, folder: Path = FORMATS) -> None:
     """Make the made-up format one of the formats, here and in the workers that measure and that verify."""
     monkeypatch.setattr(edge_cifar.formats, "__path__", [*edge_cifar.formats.__path__, str(folder)])
-    for module, name in ((process, "edge_cifar.bench.worker"), (processes, "edge_cifar.parity.worker")):
+    for module, name in ((session, "edge_cifar.bench.worker"), (processes, "edge_cifar.parity.worker")):
         monkeypatch.setattr(module, "WORKER", (sys.executable, "-c", _WORKER, name, str(SUPPORT.parent), str(folder)))
 
 

@@ -179,7 +179,7 @@ def answering_here(monkeypatch: pytest.MonkeyPatch) -> None:
     def answers(workers: Workers, artifact: Path, question: Question) -> Answers | Refusal:
         with tempfile.TemporaryDirectory() as folder:
             out = Path(folder)
-            worker.answer(artifact, question.images, question.start, question.stop, question.views, out)
+            worker.answer_images(artifact, question.images, question.start, question.stop, question.views, out)
             return processes._read_answers(out, 0.0)
 
     monkeypatch.setattr(Workers, "submit", submit)

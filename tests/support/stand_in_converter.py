@@ -2,22 +2,21 @@
 
 from __future__ import annotations
 
-import json
 import os
 import signal
-import sys
 import tempfile
 import time
 from pathlib import Path
 from typing import Any
 
+from edge_cifar.errors import EdgeCifarError
 from edge_cifar.export import worker
-from edge_cifar.processes.launch import end_with_the_caller
+from edge_cifar.processes import request_loop
+from edge_cifar.processes.request_loop import Answer, Message
 
 
-def main() -> None:
-    task = worker.Task.read(sys.stdin.buffer.readline().decode())
-    end_with_the_caller()
+def handle(request: Message, answer: Answer) -> None:
+    task = worker.Task.read(request)
     for precision in task.precisions:
         path = Path(task.folder) / f"{task.format}-{precision}.tflite"
         path.write_text("half", encoding="utf-8")
@@ -33,13 +32,12 @@ def main() -> None:
             (Path(task.folder) / "pid").write_text(str(os.getpid()), encoding="utf-8")
             time.sleep(600)
         if precision == "refusing":
-            print(json.dumps({"refused": "no space left"}), flush=True)
-            return
+            raise EdgeCifarError("no space left")
         lacking: dict[str, Any] = (
             {"error": "tflite has no Bessel"} if precision == "lacking" else {"facts": {"input": {}}}
         )
-        print(json.dumps({"precision": precision, "seconds": 1.5, "peak_bytes": 7, **lacking}), flush=True)
+        answer({"precision": precision, "seconds": 1.5, "peak_bytes": 7, **lacking})
 
 
 if __name__ == "__main__":
-    main()
+    request_loop.serve(handle)

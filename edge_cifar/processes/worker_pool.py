@@ -1,0 +1,70 @@
+"""Workers side by side: threads that each wait for one, and an end that leaves neither thread nor worker behind."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
+from typing import ParamSpec, Self, TypeVar
+
+from edge_cifar.processes.worker import Worker, WorkerError
+
+Result = TypeVar("Result")
+Parameters = ParamSpec("Parameters")
+
+
+class WorkerPool:
+    """Threads that have workers do something; all of it ends with the block that the pool is opened in.
+
+    Args:
+        size: how many threads, and so workers, run at once.
+
+    Attributes:
+        closed: whether it has ended; no worker is started any more.
+    """
+
+    def __init__(self, size: int) -> None:
+        self.closed = False
+        self._threads = ThreadPoolExecutor(size)
+        self._lock = threading.Lock()
+        self._running: set[Worker] = set()
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *exception: object) -> None:
+        with self._lock:
+            self.closed = True
+            for worker in self._running:
+                worker.kill()
+        self._threads.shutdown(cancel_futures=True)
+
+    def submit(
+        self, work: Callable[Parameters, Result], *arguments: Parameters.args, **named: Parameters.kwargs
+    ) -> Future[Result]:
+        """Have work that waits for a worker done in one of the threads."""
+        return self._threads.submit(work, *arguments, **named)
+
+    @contextmanager
+    def worker(self, command: Sequence[str], environment: Mapping[str, str]) -> Iterator[Worker]:
+        """A worker of this pool, for the length of a block.
+
+        Args:
+            command: as :class:`edge_cifar.processes.worker.Worker` takes it.
+            environment: likewise.
+
+        Raises:
+            WorkerError: the pool has ended.
+        """
+        with self._lock:
+            if self.closed:
+                raise WorkerError("its process was not started any more")
+            worker = Worker(command, environment)
+            self._running.add(worker)
+        try:
+            yield worker
+        finally:
+            with self._lock:
+                self._running.discard(worker)
+            worker.close()
