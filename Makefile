@@ -1,21 +1,21 @@
-# make demo      the whole way on built-in data: train, export, verify, bench, report
-# make test      linters, types, import rules and every test that is quick (under 15 minutes on 2 cores)
+# make demo      run the full pipeline on built-in data: train, export, verify, bench, report
+# make test      linters, type checks, import rules and all quick tests (under 15 minutes on 2 cores)
 # make test-all  the full matrix of backbones, formats and precisions (may take hours)
-# make lint      linters, types and import rules alone
+# make lint      linters, type checks and import rules only
 #
-# Each makes .venv from nothing and installs what it needs, at the versions of constraints.txt, and
-# installs again only when setup.cfg, pyproject.toml or constraints.txt changed.
+# Each target creates .venv, installs what it needs at the versions in constraints.txt, and
+# reinstalls only if setup.cfg, pyproject.toml or constraints.txt changed.
 
 VENV := .venv
 BIN := $(VENV)/bin
 INSTALLED := $(VENV)/.installed
 
-# The first interpreter that fits. TensorFlow has no packages for Python 3.14 yet.
+# The first suitable interpreter. TensorFlow has no packages for Python 3.14 yet.
 PYTHON ?= $(shell for name in python3.11 python3.12 python3.13 python3; do \
 	if $$name -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 14))' 2>/dev/null; \
 	then echo $$name; break; fi; done)
 
-# Test files side by side; more than four processes, each with TensorFlow in it, want more memory than they save time.
+# Test files run in parallel; more than four processes, each with TensorFlow, cost more memory than they save time.
 PYTEST := $(BIN)/python -m pytest --numprocesses logical --maxprocesses 4 --dist loadfile
 
 .PHONY: help demo test test-all lint clean
@@ -40,7 +40,7 @@ lint: $(INSTALLED)
 	@echo "ruff, mypy and import-linter: clean"
 
 $(INSTALLED): setup.cfg pyproject.toml constraints.txt
-	@test -n "$(PYTHON)" || { echo "edge-cifar needs Python 3.11 to 3.13; name one: make PYTHON=/path/to/python3.11"; exit 1; }
+	@test -n "$(PYTHON)" || { echo "edge-cifar needs Python 3.11 to 3.13; specify one: make PYTHON=/path/to/python3.11"; exit 1; }
 	@echo "Installing into $(VENV) with $(PYTHON): about 3 GB, a few minutes"
 	@$(PYTHON) -m venv $(VENV)
 	@$(BIN)/python -m pip install --quiet --disable-pip-version-check --constraint constraints.txt --editable '.[all]'
