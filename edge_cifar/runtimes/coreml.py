@@ -14,7 +14,7 @@ from edge_cifar import packages
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
 from edge_cifar.pixels import PLAIN, Ground, Images, Layout, Setup
 from edge_cifar.processes import output_capture
-from edge_cifar.runtimes import Operator, Probabilities, Runtime, _coreml_plan, _labels, _outputs
+from edge_cifar.runtimes import Operator, Probabilities, Runtime, _coreml_plan, _outputs, embedded_labels
 
 NAME = "coreml"
 DEVICE = True
@@ -120,8 +120,8 @@ class CoreML:
         if self._takes_image and self.input_range != _RAW:
             raise BundleError(f"{source} takes images, whose pixels it scales itself; leave --input-range out")
         (self._output_name,) = _answers(description)
-        labels = model.user_defined_metadata.get(_labels.LABELS)
-        self.labels = _labels.parsed(labels, source) if labels else None
+        labels = model.user_defined_metadata.get(embedded_labels.LABELS)
+        self.labels = embedded_labels.parsed(labels, source) if labels else None
         self.classes = len(self._answer(np.zeros(self.input_shape, np.uint8)))
 
     def predict(self, images: Images) -> Probabilities:

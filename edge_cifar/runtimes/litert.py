@@ -13,7 +13,7 @@ from edge_cifar import packages
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
 from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup, filled, stored_type
 from edge_cifar.processes import output_capture
-from edge_cifar.runtimes import Operator, Probabilities, Runtime, _labels, _outputs
+from edge_cifar.runtimes import Operator, Probabilities, Runtime, _outputs, embedded_labels
 from edge_cifar.runtimes._remedies import refusal
 
 NAME = "litert"
@@ -115,11 +115,11 @@ class LiteRT:
     def range_ground(self) -> Ground:
         """Why; the file's texts are read only now, since nothing but this question needs them."""
         ground = self._input.range_ground
-        return "stated" if ground == "assumed" and _labels.tflite_takes_raw_pixels(self._path) else ground
+        return "stated" if ground == "assumed" and embedded_labels.tflite_takes_raw_pixels(self._path) else ground
 
     @property
     def labels(self) -> tuple[str, ...] | None:
-        return _labels.of_tflite(self._path)
+        return embedded_labels.of_tflite(self._path)
 
     def predict(self, images: Images) -> Probabilities:
         encoded = self._input.encode(images)

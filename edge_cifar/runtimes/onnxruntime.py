@@ -13,7 +13,15 @@ from edge_cifar import packages
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable
 from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup, filled
 from edge_cifar.processes import output_capture
-from edge_cifar.runtimes import Operator, Probabilities, Runtime, _external_data, _labels, _ort_profile, _outputs
+from edge_cifar.runtimes import (
+    Operator,
+    Probabilities,
+    Runtime,
+    _external_data,
+    _ort_profile,
+    _outputs,
+    embedded_labels,
+)
 from edge_cifar.runtimes._remedies import refusal
 from edge_cifar.storage import scratch
 
@@ -172,13 +180,13 @@ class OnnxRuntime:
 
     @property
     def labels(self) -> tuple[str, ...] | None:
-        return _labels.of_texts(self._texts(), self._source)
+        return embedded_labels.of_texts(self._texts(), self._source)
 
     @property
     def range_ground(self) -> Ground:
         """Why."""
         ground = self._input.range_ground
-        return "stated" if ground == "assumed" and _labels.take_raw_pixels(self._texts()) else ground
+        return "stated" if ground == "assumed" and embedded_labels.take_raw_pixels(self._texts()) else ground
 
     def _texts(self) -> Mapping[str, str]:
         with _faults(self._source):

@@ -22,8 +22,8 @@ from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, MeasurementError, RuntimeUnavailable
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps import _saturation
-from edge_cifar.steps._bench_subjects import Pixels, Target, find_subjects
-from edge_cifar.steps._bundles import kept_beside, run_of
+from edge_cifar.steps.bench_subjects import Pixels, Target, find_subjects
+from edge_cifar.steps.bundles import kept_beside, run_of
 from edge_cifar.storage import exclusion, files
 
 RESULT = "bench.json"

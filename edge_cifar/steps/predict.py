@@ -12,7 +12,7 @@ from edge_cifar.data import pictures
 from edge_cifar.errors import DataError, UsageError
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps import _saturation
-from edge_cifar.steps._choice import Model, choose
+from edge_cifar.steps.choice import Model, choose
 
 STANDARD_INPUT = Path("-")
 

@@ -24,7 +24,7 @@ from edge_cifar.errors import BundleError, MeasurementError, UsageError
 from edge_cifar.processes import programs
 from edge_cifar.processes.launch import worker_command
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.steps._bundles import open_bundle, run_of
+from edge_cifar.steps.bundles import open_bundle, run_of
 from edge_cifar.storage import exclusion, files, scratch, strict_json
 
 # Where --install puts it there; nothing else of that machine is touched.

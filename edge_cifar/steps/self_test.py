@@ -19,7 +19,7 @@ from PIL import Image
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.errors import CheckFailed, EdgeCifarError
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.steps._bundles import open_bundle
+from edge_cifar.steps.bundles import open_bundle
 from edge_cifar.steps.doctor import Diagnosis, doctor
 from edge_cifar.storage import scratch
 

@@ -17,7 +17,7 @@ from edge_cifar.serve.hosts import Hosts
 from edge_cifar.serve.server import Server
 from edge_cifar.serve.worker_pool import Crew, Member
 from edge_cifar.steps import _saturation
-from edge_cifar.steps._choice import Choice, Model, choose_all
+from edge_cifar.steps.choice import Choice, Model, choose_all
 from edge_cifar.visible import visible
 
 HOST = "127.0.0.1"

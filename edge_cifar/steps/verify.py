@@ -15,7 +15,7 @@ from edge_cifar.parity.verification import Verification
 from edge_cifar.parity.verify import verify_bundle
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps import _verify_record
-from edge_cifar.steps._bundles import Target, kept_beside, open_bundle, run_of
+from edge_cifar.steps.bundles import Target, kept_beside, open_bundle, run_of
 from edge_cifar.storage import exclusion, files
 
 RESULT = "verify.json"

@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 import json
-import shutil
 import zipfile
 from collections.abc import Callable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -22,8 +20,6 @@ from edge_cifar.documents.predictions import Predictions
 from edge_cifar.documents.reference import Reference
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, EdgeCifarError
-from edge_cifar.parity.verify import _doubted, verify_bundle
-from edge_cifar.readers._onnx_network import _along
 from edge_cifar.runtimes import keras as keras_runtime
 
 
@@ -111,11 +107,6 @@ def test_arrays_of_another_type_are_refused(change: dict[str, Any], tmp_path: Pa
         Reference.read(tmp_path / "bad.npz")
 
 
-def test_scales_that_fit_no_axis_are_refused_before_they_take_all_memory() -> None:
-    with pytest.raises(BundleError, match=r"shape \[1, 10\] has 9 scales"):
-        _along(1, np.zeros(9), np.zeros((1, 10)))
-
-
 def test_a_graph_that_fails_only_when_it_is_computed_is_one_sentence(tmp_path: Path) -> None:
     onnx = pytest.importorskip("onnx", reason="the model file is made with onnx")
     path = onnx_file(tmp_path / "fixed.onnx")
@@ -141,18 +132,3 @@ def test_workers_take_no_module_from_the_folder_they_are_started_in(
     monkeypatch.setenv("PYTHONPATH", ":/nowhere")
     monkeypatch.chdir(tmp_path)
     assert peak.multiply_adds_per_s(1, ()) > 0
-
-
-def test_a_quantized_artifact_that_stands_alone_is_not_proven_by_answers_of_which_nobody_is_sure(
-    tiny_bundle: Bundle, tmp_path: Path
-) -> None:
-    folder = Path(shutil.copytree(tiny_bundle.path, tmp_path / "export"))
-    bundle = Bundle.open(folder)
-    alone = tuple(artifact for artifact in bundle.artifacts if str(artifact.variant) == "onnx-int8")
-    (proven,) = verify_bundle(replace(bundle, artifacts=alone))
-    assert proven.status == "pass"
-    assert proven.comparison is not None
-    # The same answers, of a model that is hardly surer of one class than of the others.
-    doubted = _doubted(replace(proven, comparison=replace(proven.comparison, confident_images=0)))
-    assert doubted.status == "unverified"
-    assert "Keras is sure of none of the" in str(doubted.reason)

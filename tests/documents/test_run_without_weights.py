@@ -11,8 +11,8 @@ from support.report_samples import record_document, write
 from edge_cifar.cli.main import main
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import RunError
-from edge_cifar.steps._bundles import open_bundle
-from edge_cifar.steps._choice import choose
+from edge_cifar.steps.bundles import open_bundle
+from edge_cifar.steps.choice import choose
 from edge_cifar.steps.train import train
 
 _WAY_OUT = (

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import json
+import shutil
 import sys
 import xml.etree.ElementTree as ElementTree
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +20,7 @@ from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import RunError, UsageError
+from edge_cifar.parity.verify import _doubted, verify_bundle
 
 CRASH = "load:os.kill(os.getpid(), signal.SIGSEGV)"
 
@@ -269,3 +272,18 @@ def test_a_variant_in_the_manifest_that_is_none_is_the_manifests_fault(stand_in,
     manifest.write_text(manifest.read_text().replace('"tflite-fp32"', '"tflite"'))
     assert main(["verify", str(bundle.path)]) == 1
     assert "manifest.json is broken" in capsys.readouterr().err
+
+
+def test_a_quantized_artifact_that_stands_alone_is_not_proven_by_answers_of_which_nobody_is_sure(
+    tiny_bundle: Bundle, tmp_path: Path
+) -> None:
+    folder = Path(shutil.copytree(tiny_bundle.path, tmp_path / "export"))
+    bundle = Bundle.open(folder)
+    alone = tuple(artifact for artifact in bundle.artifacts if str(artifact.variant) == "onnx-int8")
+    (proven,) = verify_bundle(replace(bundle, artifacts=alone))
+    assert proven.status == "pass"
+    assert proven.comparison is not None
+    # The same answers, of a model that is hardly surer of one class than of the others.
+    doubted = _doubted(replace(proven, comparison=replace(proven.comparison, confident_images=0)))
+    assert doubted.status == "unverified"
+    assert "Keras is sure of none of the" in str(doubted.reason)

@@ -15,6 +15,7 @@ from edge_cifar.documents.reference import Reference
 from edge_cifar.errors import BundleError
 from edge_cifar.parity.pairing import pairs
 from edge_cifar.readers import Network, coreml, onnx, tflite, wired
+from edge_cifar.readers._onnx_network import _along
 from edge_cifar.variant import Variant
 
 MODULES: dict[str, Any] = {"tflite": tflite, "onnx": onnx, "coreml": coreml}
@@ -164,3 +165,8 @@ def test_a_mutated_file_is_read_or_refused_in_one_sentence(tiny_bundle: Bundle, 
     assert len(refusals) > 50
     assert not any("\n" in refusal for refusal in refusals)
     assert all(re.fullmatch(rf"{re.escape(str(path))} is damaged \(.+\); export it again", one) for one in refusals)
+
+
+def test_scales_that_fit_no_axis_are_refused_before_they_take_all_memory() -> None:
+    with pytest.raises(BundleError, match=r"shape \[1, 10\] has 9 scales"):
+        _along(1, np.zeros(9), np.zeros((1, 10)))

@@ -19,7 +19,7 @@ from edge_cifar import model_files
 from edge_cifar.cli.main import main
 from edge_cifar.errors import BundleError
 from edge_cifar.evaluation import scores
-from edge_cifar.runtimes import _labels, _remedies, litert
+from edge_cifar.runtimes import _remedies, embedded_labels, litert
 from edge_cifar.steps.bench import bench
 from edge_cifar.steps.predict import predict
 from edge_cifar.storage import files
@@ -103,7 +103,7 @@ def test_names_that_a_file_holds_are_used(metadata: dict[str, str], tmp_path: Pa
     ids=["empty", "no-list", "gap", "numbers", "none", "deep", "code", "signs"],
 )
 def test_what_is_no_list_of_names_is_left_alone(text: str) -> None:
-    assert _labels.of_texts({"names": text}, "net.onnx") is None
+    assert embedded_labels.of_texts({"names": text}, "net.onnx") is None
 
 
 # --- suffixes, sizes, parts

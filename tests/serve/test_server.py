@@ -21,7 +21,7 @@ from edge_cifar.cli.main import main
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.serve import app, worker_pool
 from edge_cifar.serve.worker_pool import Crew
-from edge_cifar.steps._choice import choose_all
+from edge_cifar.steps.choice import choose_all
 
 pytest.importorskip("flask", reason="serving needs Flask")
 pytest.importorskip("waitress", reason="serving needs waitress")

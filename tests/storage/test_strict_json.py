@@ -16,7 +16,7 @@ from edge_cifar.cli.main import main
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, EdgeCifarError
-from edge_cifar.runtimes import _labels
+from edge_cifar.runtimes import embedded_labels
 from edge_cifar.steps import remote
 from edge_cifar.storage import files, strict_json
 
@@ -83,7 +83,7 @@ def _record(folder: Path, text: str) -> None:
 READERS: dict[str, Callable[[Path, str], object]] = {
     "manifest": _manifest,
     "record": _record,
-    "labels in a model": lambda folder, text: _labels.parsed(text, "model.tflite"),
+    "labels in a model": lambda folder, text: embedded_labels.parsed(text, "model.tflite"),
     "another machine's answer": lambda folder, text: remote._parsed(text, "pi"),
 }
 

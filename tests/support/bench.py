@@ -20,8 +20,8 @@ from edge_cifar.documents.bundle import Artifact, Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.parity import processes
 from edge_cifar.progress import SILENT
-from edge_cifar.steps._bench_subjects import find_subjects
 from edge_cifar.steps.bench import measure
+from edge_cifar.steps.bench_subjects import find_subjects
 from edge_cifar.storage import files
 from edge_cifar.variant import Variant
 from support import SUPPORT

@@ -21,7 +21,7 @@ from edge_cifar.errors import BundleError, DataError, UsageError
 from edge_cifar.parity.verify import read_reference
 from edge_cifar.pixels import Layout, Range
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.steps._bundles import open_bundle, run_of
+from edge_cifar.steps.bundles import open_bundle, run_of
 
 Target = Bundle | Run | Path | str
 Count = int | Literal["all"] | None

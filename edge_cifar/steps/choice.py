@@ -9,7 +9,7 @@ from edge_cifar import model_files
 from edge_cifar.documents.bundle import MANIFEST, Artifact, Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, RunError, RuntimeUnavailable
-from edge_cifar.steps._bundles import exported, open_bundle
+from edge_cifar.steps.bundles import exported, open_bundle
 
 Model = Bundle | Run | Path | str
 
