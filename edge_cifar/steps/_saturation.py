@@ -24,4 +24,4 @@ def doubt(path: Path) -> str | None:
         return None
     if overflow is None:
         return None
-    return f"may be wrong on this machine: {overflow}; export it again, or quantize it with reduce_range=True"
+    return f"may give wrong results on this machine: {overflow}; export it again, or quantize it with reduce_range=True"

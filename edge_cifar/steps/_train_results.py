@@ -43,8 +43,8 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
     probabilities = predict(model, data.test.images)
     if not scores.are_numbers(probabilities):
         raise TrainingError(
-            f"the model trained in {run.path} answers with what is no number (NaN or infinite); "
-            "train anew with a lower --learning-rate, or --mixed-precision off, and --overwrite"
+            f"the model trained in {run.path} outputs NaN or infinity; train again with a lower --learning-rate "
+            "or --mixed-precision off, and --overwrite"
         )
     report = metrics.classification_report(data.test.labels, probabilities, labels)
     confusion = metrics.confusion_matrix(data.test.labels, probabilities.argmax(1), len(labels))

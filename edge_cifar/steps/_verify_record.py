@@ -42,8 +42,8 @@ def write(path: Path, document: Mapping[str, Any], progress: Progress) -> None:
             fuller.setdefault((kept["images"], row["images"]), []).append(row["variant"])
     for (images, fewer), variants in fuller.items():
         progress.say(
-            f"{path} keeps the verification of {', '.join(variants)} on {images:,} images, not this one on {fewer:,}; "
-            f"one on at least {images:,} replaces it"
+            f"{path} keeps the verification of {', '.join(variants)} on {images:,} images instead of this one on "
+            f"{fewer:,}; verify on at least {images:,} to replace it"
         )
 
 

@@ -34,7 +34,7 @@ _PACKAGES = ("edge-cifar", "numpy", "ai-edge-litert", "onnxruntime", "coremltool
 _MEMORY_SHARE = 0.5
 
 
-REPLACED = "it was replaced while it was measured; measure it again"
+REPLACED = "the file was replaced during measurement; measure it again"
 
 
 class BenchInterrupted(KeyboardInterrupt):
@@ -130,7 +130,7 @@ def bench(
     )
     if relative_to is not None and not any(subject.goes_by(relative_to) for subject in subjects):
         known = ", ".join(subject.name for subject in subjects)
-        raise MeasurementError(f"nothing to measure goes by {relative_to!r}; there are {known}")
+        raise MeasurementError(f"no artifact is named {relative_to!r}; choose from {known}")
     if output is not None:
         files.demand_writable(Path(output))
     with exclusion.reading([bundle.path for bundle in homes], "bench"):
@@ -271,7 +271,7 @@ def _write_beside(run: Run, bundle: Bundle, report: BenchReport, progress: Progr
     )
     path = run.path / RESULT
     files.write_json(path, own.document())
-    progress.say(f"written: {path}")
+    progress.say(f"wrote {path}")
     _draw_profile(own.results, run.path / PROFILE, progress)
 
 
@@ -293,4 +293,4 @@ def _draw_profile(results: Sequence[BenchmarkResult], path: Path, progress: Prog
         for row in profiled
     ]
     operators.draw(bars, path)
-    progress.say(f"written: {path}")
+    progress.say(f"wrote {path}")

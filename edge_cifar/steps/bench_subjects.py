@@ -42,9 +42,7 @@ class Pixels:
     def __post_init__(self) -> None:
         low, high = self.input_range or (0.0, 1.0)
         if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise UsageError(
-                f"--input-range takes two numbers, the lower one first, such as -1,1; got {low:g},{high:g}"
-            )
+            raise UsageError(f"--input-range takes two numbers, the lower first, such as -1,1; got {low:g},{high:g}")
 
     @property
     def told(self) -> bool:
@@ -85,7 +83,7 @@ def find_subjects(
         data = "cifar10"
     folder = data is not None and is_folder(data)
     if image_size is not None and not folder:
-        raise UsageError("--image-size is for a folder of pictures, named by --data; other images have their own size")
+        raise UsageError("--image-size only applies to a folder of images given by --data")
 
     @cache
     def given(side: int | None) -> EvaluationSet | None:
@@ -103,9 +101,9 @@ def find_subjects(
         else:
             subjects.append(_of_file(target, given(image_size), pixels))
     if not subjects:
-        raise BundleError("there is nothing to measure: no artifact in the bundle; export again")
+        raise BundleError("nothing to measure: the bundle contains no artifacts; export again")
     if pixels.told and not any(subject.bare for subject in subjects):
-        raise UsageError("--input-range and --layout tell about somebody else's model files; none is to be measured")
+        raise UsageError("--input-range and --layout only apply to model files made elsewhere; none was given")
     return subjects, [target for target in opened if isinstance(target, Bundle)]
 
 
@@ -172,15 +170,15 @@ def _whole_test_set(
     if brought is not None and facts.get("test_images") == len(brought.images):
         return None
     if "name" not in facts:
-        raise BundleError(f"{bundle.path} does not tell which data it was made from; name them with --data")
+        raise BundleError(f"{bundle.path} does not name its data set; name it with --data")
     seed = bundle.part("reference").get("seed", 0)
     name = str(facts["name"])
     side = _side(bundle) if is_folder(name) else None
     dataset = load(name, seed=seed, limit=facts.get("limit"), image_size=side, progress=progress)
     if dataset.checksum != facts.get("checksum"):
         raise DataError(
-            f"the {dataset.name} images found are not those that {bundle.model} was made from; "
-            "name others with --data, or leave --images out"
+            f"the {dataset.name} images found are not those {bundle.model} was made from; choose a data set with "
+            "--data, or omit --images"
         )
     return _of_dataset(dataset, images)
 

@@ -36,7 +36,7 @@ def open_bundle(target: Target = None) -> Bundle:
         if not exported(run):
             if run.finished:
                 run.demand_weights()
-            raise RunError(f"the run {run.path} is not exported yet; type: {command_line('export', run.path)}")
+            raise RunError(f"the run {run.path} has not been exported yet; type: {command_line('export', run.path)}")
         return _of_its_run(Bundle.open(run.export_path))
     folder = Path(target)
     files.recover(folder)
@@ -46,10 +46,10 @@ def open_bundle(target: Target = None) -> Bundle:
     if run.finished or exported(run):
         return open_bundle(run)
     if folder.is_dir():
-        raise BundleError(f"{folder} holds neither a bundle ({MANIFEST}) nor a finished run")
+        raise BundleError(f"{folder} contains neither a bundle ({MANIFEST}) nor a finished run")
     if folder.exists():
-        raise BundleError(f"{folder} is a file; give a run folder or a bundle's folder")
-    raise RunError(f"no run or bundle at {folder}; train one with: edge-cifar train mobilenetv2")
+        raise BundleError(f"{folder} is a file; give the folder of a run or bundle")
+    raise RunError(f"no run or bundle at {folder}; train one: edge-cifar train mobilenetv2")
 
 
 def exported(run: Run) -> bool:
@@ -64,8 +64,8 @@ def _of_its_run(bundle: Bundle) -> Bundle:
     if run is None or told is None or not run.model_path.is_file() or files.sha256(run.model_path) == told:
         return bundle
     raise BundleError(
-        f"{bundle.path} was made from another network than {run.model_path} holds now; "
-        f"type: {command_line('export', run.path, '--overwrite')}"
+        f"{bundle.path} was made from a different network than {run.model_path} now contains; type: "
+        f"{command_line('export', run.path, '--overwrite')}"
     )
 
 
@@ -82,4 +82,4 @@ def kept_beside(run: Run, progress: Progress) -> Iterator[None]:
     try:
         yield
     except EdgeCifarError as error:
-        progress.say(f"nothing is kept beside the run {run.path}: {error}")
+        progress.say(f"no results are saved in the run {run.path}: {error}")

@@ -105,7 +105,7 @@ def _of_bundle(bundle: Bundle) -> Choice:
         return _of_artifact(min(ranked, key=lambda pair: pair[0])[1], chosen=True)
     variants = ", ".join(str(artifact.variant) for artifact in bundle.artifacts) or "none"
     raise RuntimeUnavailable(
-        f'nothing in {bundle.path} can run here (it holds {variants}); type: pip install "edge-cifar[device]"'
+        f'no artifact in {bundle.path} can run here (it contains {variants}); type: pip install "edge-cifar[device]"'
     )
 
 
@@ -140,4 +140,4 @@ def _labels_of(run: Run) -> tuple[str, ...]:
     try:
         return tuple(str(label) for label in run.record()["data"]["labels"])
     except (KeyError, TypeError) as error:
-        raise RunError(f"{run.record_path} does not name the classes ({error!r}); train again") from error
+        raise RunError(f"{run.record_path} lists no class labels ({error!r}); train again") from error

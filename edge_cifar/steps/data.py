@@ -72,7 +72,7 @@ def fetch(
     """
     published = None if loading.is_folder(data) else sets.get(data).published
     if not isinstance(published, PublishedSet):
-        raise UsageError(f"there is nothing to fetch for {data!r}; only published sets such as cifar10 are downloaded")
+        raise UsageError(f"{data!r} cannot be downloaded; only published data sets such as cifar10 can")
     return places.fetch(published, data_dir=data_dir, overwrite=overwrite, progress=progress)
 
 
@@ -109,7 +109,7 @@ def show(
 
     picture = Path(output) if output is not None else Path(f"{_stem(data)}-samples.png")
     if picture.suffix.lower() not in (".png", ".svg"):
-        raise UsageError(f"a picture is written as PNG or SVG, its name must end in .png or .svg; got {picture.name}")
+        raise UsageError(f"the image file's name must end in .png or .svg; got {picture.name}")
     files.demand_writable(picture)
     dataset = loading.load(
         data,
@@ -162,7 +162,9 @@ def csv(
     """
     folder = output or Path(f"{_stem(data)}-csv")
     if folder.exists() and not overwrite:
-        raise EdgeCifarError(f"{folder} exists; replace it with --overwrite, or choose another place with --out")
+        raise EdgeCifarError(
+            f"{folder} already exists; replace it with --overwrite, or choose another directory with --out"
+        )
     if overwrite:
         _refuse_to_replace_strangers(folder)
     dataset = loading.load(
@@ -183,7 +185,7 @@ def _refuse_to_replace_strangers(folder: Path) -> None:
     """--overwrite replaces an export, not a folder that happens to have the name given."""
     ours = {"train.csv", "validation.csv", "test.csv", "labels.txt"}
     if folder.exists() and not (folder.is_dir() and {entry.name for entry in folder.iterdir()} <= ours):
-        raise DataError(f"{folder} holds other things than an export; choose another place with --out")
+        raise DataError(f"{folder} contains files other than exported CSV; choose another directory with --out")
 
 
 def _stem(data: str) -> str:

@@ -54,7 +54,7 @@ class Plan:
 
     def __str__(self) -> str:
         trained = " and ".join(f"{one.backbone} for {one.epochs} epochs" for one in self.trainings)
-        return f"it trains {trained}" + (f" and exports to {' and '.join(self.formats)}" if self.formats else "")
+        return f"it trains {trained}" + (f" and exports only {' and '.join(self.formats)}" if self.formats else "")
 
 
 # Two networks of like cost in time and unlike in size, trained from scratch: a minute or two each on two cores, where
@@ -99,8 +99,8 @@ class TooSlowError(Exception):
     """
 
     def __init__(self, step_seconds: float, plan: Plan) -> None:
-        slow = f"a step of training takes {step_seconds:.2f} s here"
-        super().__init__(f"The demo is shortened, to end in ten minutes: {slow}, so {plan}.")
+        slow = f"a training step takes {step_seconds:.2f} s here"
+        super().__init__(f"Shortening the demo to finish within ten minutes: {slow}, so {plan}.")
         self.plan = plan
 
 
@@ -153,8 +153,8 @@ def prepare(folder: Path) -> None:
         EdgeCifarError: the place cannot be written.
     """
     if folder.exists() and not (folder / MARKER).is_file() and (not folder.is_dir() or any(folder.iterdir())):
-        raise RunError(f"{folder} holds something else than a demo; choose another place with --out")
-    files.write_text(folder / MARKER, "Made by edge-cifar demo, which may overwrite what stands here.\n")
+        raise RunError(f"{folder} contains something other than a demo; choose another directory with --out")
+    files.write_text(folder / MARKER, "Created by edge-cifar demo, which may overwrite the contents of this folder.\n")
 
 
 def commands(folder: Path, plan: Plan = WHOLE) -> list[list[str]]:

@@ -125,5 +125,5 @@ def _formats(options: ExportOptions, progress: Progress) -> tuple[str, ...]:
     variants = plan.plan(replace(options, formats=formats, precisions=(PRECISION,)), progress)
     for variant in variants:
         if variant.format not in able:
-            raise UsageError(f"--diagnose takes {' and '.join(able)} apart, not {variant.format}")
+            raise UsageError(f"--diagnose supports {' and '.join(able)}, not {variant.format}")
     return tuple(variant.format for variant in variants)

@@ -27,7 +27,7 @@ _PYTHON_TOO_NEW_FOR_TENSORFLOW = (3, 14)
 _BUSY_LOAD_PER_CORE = 0.7
 _DRIVER_SECONDS = 5.0
 # benchmarks/results/allocators.json: resnet8 on processors where TensorFlow computes without oneDNN.
-_TCMALLOC_SAVES = "tcmalloc would save up to a tenth more of a training's processor time"
+_TCMALLOC_SAVES = "tcmalloc would save up to 10 % of training's CPU time"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -90,7 +90,7 @@ def doctor() -> Diagnosis:
 
 def _training() -> Iterator[Finding]:
     if sys.version_info >= _PYTHON_TOO_NEW_FOR_TENSORFLOW and not installed("tensorflow"):
-        detail = f"TensorFlow has no packages for Python {platform.python_version()}; use Python 3.11 to 3.13"
+        detail = f"TensorFlow does not support Python {platform.python_version()}; use Python 3.11 to 3.13"
         yield Finding(area="train", name="Keras", ready=False, detail=detail)
     else:
         yield _keras()
@@ -103,7 +103,7 @@ def _converting() -> Iterator[Finding]:
     for name in formats.exported():
         needed = ("tensorflow", "keras", *formats.get(name).packages)
         if "coremltools" in needed and sys.platform == "linux" and platform.machine() != "x86_64":
-            detail = f"coremltools has no packages for Linux on {platform.machine()}; convert on a Mac or a PC"
+            detail = f"coremltools does not support Linux on {platform.machine()}; convert on a Mac or a PC"
             yield Finding(area="convert", name=name, ready=False, detail=detail)
         else:
             yield _packages("convert", name, needed, "convert")
@@ -148,7 +148,7 @@ def _cuda() -> Finding:
     if not gpus:
         return Finding(area="train", name="GPU", ready=False, detail="none found; training runs on the CPU")
     if packages.keras_backend() == "tensorflow" and not _version("nvidia-cudnn-cu12"):
-        detail = f"{gpus[0]}, but the CUDA libraries that TensorFlow needs are not installed"
+        detail = f"{gpus[0]}, but TensorFlow's CUDA libraries are not installed"
         return Finding(area="train", name="GPU", ready=False, detail=detail, remedy=_pip("cuda"))
     return Finding(area="train", name="GPU", ready=True, detail=", ".join(gpus))
 
@@ -158,7 +158,7 @@ def _metal() -> Finding:
         return Finding(area="train", name="GPU", ready=ready, detail=detail, remedy=remedy)
 
     if platform.machine() != "arm64":
-        return finding(False, "training on a Mac's GPU needs Apple silicon; training runs on the CPU")
+        return finding(False, "the Mac's GPU needs Apple silicon; training runs on the CPU")
     if packages.keras_backend() == "torch":
         remedy = None if installed("torch") else "pip install torch"
         return finding(remedy is None, "Apple GPU through Keras on PyTorch (MPS)", remedy)
@@ -167,10 +167,12 @@ def _metal() -> Finding:
     other_way = "or train with KERAS_BACKEND=torch, which needs no plugin"
     install = f"{_pip('train,metal')} -c constraints-metal.txt"
     if tensorflow and _release(tensorflow) > _NEWEST_FOR_METAL:
-        detail = f"tensorflow-metal cannot load with TensorFlow {tensorflow}, only up to {limit}; {other_way}"
+        detail = f"tensorflow-metal works with TensorFlow up to {limit}, not {tensorflow}; install it, {other_way}"
         return finding(False, detail, install)
     if not metal:
-        return finding(False, f"tensorflow-metal is not installed (it needs TensorFlow {limit}), {other_way}", install)
+        return finding(
+            False, f"tensorflow-metal is not installed (it needs TensorFlow {limit}); install it, {other_way}", install
+        )
     return finding(True, f"Apple GPU, tensorflow-metal {metal}")
 
 
@@ -184,9 +186,9 @@ def _allocator() -> Finding:
     if chosen == "tcmalloc":
         return finding("tcmalloc")
     if chosen == "system":
-        return finding("the system's, as the environment says")
+        return finding("the system's, set by the environment")
     remedy = f"apt-get install {allocator.TCMALLOC_PACKAGE}" if shutil.which("apt-get") else None
-    return finding(f"glibc, tuned to keep its memory; {_TCMALLOC_SAVES}", remedy)
+    return finding(f"glibc, tuned to reuse memory; {_TCMALLOC_SAVES}", remedy)
 
 
 def _nvidia_gpus() -> list[str]:
@@ -201,14 +203,17 @@ def _quietness(facts: dict[str, Any]) -> dict[str, Any]:
     load = facts.get("load_average", [0.0])[0]
     warnings = {
         f"the machine is busy (load {load:.1f} on {cores} cores)": load > _BUSY_LOAD_PER_CORE * cores,
-        "it runs on battery": facts.get("power_source") == "battery",
-        f"it reports {', '.join(facts.get('throttling', []))}": bool(facts.get("throttling")),
-        f"its CPU governor is {facts.get('governor')}, not performance": facts.get("governor")
+        "it is on battery power": facts.get("power_source") == "battery",
+        f"it is throttled: {', '.join(facts.get('throttling', []))}": bool(facts.get("throttling")),
+        f"its CPU governor is {facts.get('governor')} instead of performance": facts.get("governor")
         in ("ondemand", "powersave", "conservative", "schedutil"),
-        "it is a virtual machine, whose neighbours may disturb": bool(facts.get("virtual")),
+        "it is a virtual machine, which others may slow down": bool(facts.get("virtual")),
     }
     doubts = [text for text, applies in warnings.items() if applies]
-    return {"ready": True, "detail": f"works, but {'; '.join(doubts)}" if doubts else "the machine is quiet"}
+    return {
+        "ready": True,
+        "detail": f"works, but timings may be unreliable: {'; '.join(doubts)}" if doubts else "the machine is idle",
+    }
 
 
 def _without_area(finding: Finding) -> dict[str, Any]:

@@ -70,7 +70,7 @@ def models(*names: str, progress: Progress = SILENT) -> list[Description]:
     chosen = [backbones.get(name) for name in names or backbones.names()]
     keras = require_keras()
     described = []
-    with progress.bar("Building the backbones", len(chosen)) as advance:
+    with progress.bar("Building backbones", len(chosen)) as advance:
         for backbone in chosen:
             described.append(_describe(keras, backbone))
             advance(1)

@@ -50,9 +50,9 @@ def predict(
         DataError: every picture is missing, damaged or too large, or a folder holds none.
     """
     if top < 1:
-        raise UsageError(f"top must be at least 1, not {top}")
+        raise UsageError(f"top must be at least 1; got {top}")
     if not 0 <= threshold <= 1:
-        raise UsageError(f"the threshold is a probability between 0 and 1, not {threshold:g}")
+        raise UsageError(f"the threshold must be between 0 and 1; got {threshold:g}")
     models: tuple[Model, ...] = several(model)
     classifiers = [_load(one, threads, progress) for one in models]
     predictions: list[Prediction] = []
@@ -95,7 +95,7 @@ def _photographs(
             continue
         try:
             if image == STANDARD_INPUT:
-                yield image, pictures.develop(sys.stdin.buffer.read(), name="the picture on standard input")
+                yield image, pictures.develop(sys.stdin.buffer.read(), name="the image on standard input")
             else:
                 yield image, pictures.develop(image)
         except DataError as error:
@@ -109,9 +109,9 @@ def _of_folder(folder: Path, progress: Progress) -> Iterator[tuple[Path, picture
         try:
             photograph = pictures.develop(path)
         except DataError as error:
-            progress.say(f"left out: {error}")
+            progress.say(f"skipped: {error}")
         else:
             found = True
             yield path, photograph
     if not found:
-        raise DataError(f"{folder} holds no picture that can be read")
+        raise DataError(f"{folder} contains no readable image")

@@ -63,7 +63,7 @@ def bench_on(
         MeasurementError: the other machine cannot be reached, has no edge-cifar, or cannot measure.
     """
     if not host or host.startswith("-") or any(character.isspace() for character in host):
-        raise UsageError(f"{host!r} is no host; give --on user@host")
+        raise UsageError(f"{host!r} is not a host name; use --on USER@HOST")
     bundle = open_bundle(target)
     before = bundle.contents()
     with exclusion.reading([bundle.path], "bench"):
@@ -97,7 +97,7 @@ def _bench_on(
         bundle.demand_unchanged(before)
     if home is not None:
         files.write_json(home, document)
-        progress.say(f"written: {home}")
+        progress.say(f"wrote {home}")
     return document
 
 
@@ -155,7 +155,7 @@ class _Machine:
         folder = self.run('mktemp -d "${TMPDIR:-/tmp}/edge-cifar.XXXXXXXX"').strip()
         # It is removed with all it holds, so it had better be what was asked for.
         if not _SCRATCH.fullmatch(folder):
-            raise MeasurementError(f"{self._host} gave no scratch folder, but {folder[:100]!r}")
+            raise MeasurementError(f"mktemp on {self._host} printed {folder[:100]!r}, which is not a temporary folder")
         try:
             yield folder
         finally:
@@ -174,7 +174,8 @@ class _Machine:
         found = self.run(_FIND, may_fail=True).strip()
         if not found:
             raise MeasurementError(
-                f'{self._host} has no edge-cifar; add --install, or install it there: pip install "edge-cifar[device]"'
+                f"edge-cifar is not installed on {self._host}; add --install, or type there: pip install "
+                '"edge-cifar[device]"'
             )
         return shlex.quote(found)
 
@@ -199,7 +200,7 @@ def _connected(host: str) -> Iterator[_Machine]:
     """One connection for all that follows, so that a password or a token is asked for once."""
     ssh = shutil.which("ssh")
     if ssh is None:
-        raise MeasurementError("ssh is not installed here; bench --on needs it to reach another machine")
+        raise MeasurementError("ssh is not installed here; bench --on needs it")
     # A socket's path may have about a hundred characters, and a user's folder for scratch may be deep.
     with scratch.folder("ssh", Path("/tmp") if Path("/tmp").is_dir() else None) as folder:
         control = ["-o", f"ControlPath={folder}/%C"]
@@ -236,9 +237,9 @@ def _parsed(text: str, host: str) -> dict[str, Any]:
     try:
         document = strict_json.parse(text)
     except ValueError as error:
-        raise MeasurementError(f"{host} could not measure; what it says stands above") from error
+        raise MeasurementError(f"measuring on {host} failed; see its output above") from error
     if not isinstance(document, dict) or not isinstance(document.get("results"), list):
-        raise BundleError(f"{host} answered with something that is no benchmark; is its edge-cifar as new as this one?")
+        raise BundleError(f"the output of {host} is not a benchmark result; is its edge-cifar as new as this one?")
     return document
 
 

@@ -116,10 +116,10 @@ def _make(folder: Path, diagnosis: Diagnosis) -> tuple[Bundle, str]:
     """A bundle of every format that this machine converts to, trained on its GPU where it has one that is ready."""
     ready = {finding.name: finding for finding in (*diagnosis.of("train"), *diagnosis.of("convert"))}
     if not ready["Keras"].ready:
-        raise Skipped(f"{ready['Keras'].detail}; give a bundle to test the rest with")
+        raise Skipped(f"{ready['Keras'].detail}; name a bundle to test the rest")
     formats = [finding.name for finding in diagnosis.of("convert") if finding.ready]
     if not formats:
-        raise Skipped("this machine converts to no format; give a bundle to test the rest with")
+        raise Skipped("this machine can convert to no format; name a bundle to test the rest")
     from edge_cifar.steps.export import export
     from edge_cifar.steps.train import train
 
@@ -127,7 +127,7 @@ def _make(folder: Path, diagnosis: Diagnosis) -> tuple[Bundle, str]:
     run = train(_BACKBONE, data="synthetic", limit=500, epochs=(2,), device=device, out=folder / _BACKBONE)
     with contextlib.suppress(CheckFailed):  # what it rejects is told with the checks; the others are tried
         export(run, formats=formats, calibration_images=_IMAGES, reference_images=_IMAGES, max_drop=100.0)
-    return open_bundle(run), f"{_BACKBONE} on the {device}, as {', '.join(formats)}"
+    return open_bundle(run), f"{_BACKBONE} on the {device}, exported to {', '.join(formats)}"
 
 
 def _use(trial: _Trial, bundle: Bundle, folder: Path) -> None:
@@ -140,7 +140,7 @@ def _use(trial: _Trial, bundle: Bundle, folder: Path) -> None:
         outcomes = verify(bundle, images=_IMAGES)
         for outcome in outcomes:
             backends = f", {len(outcome.backends)} more backends" if outcome.backends else ""
-            detail = outcome.reason or f"answers as the Keras model does, by {outcome.method}{backends}"
+            detail = outcome.reason or f"matches the Keras model ({outcome.method}{backends})"
             name = f"verify {outcome.variant}"
             trial.add(Check(name=name, status=statuses[outcome.status], detail=detail, seconds=outcome.seconds))
         if not any(outcome.status == "pass" for outcome in outcomes):
@@ -152,14 +152,14 @@ def _use(trial: _Trial, bundle: Bundle, folder: Path) -> None:
         measured = [row for row in rows if row.status == "ok"]
         broken = [f"{row.name} ({row.reason})" for row in rows if row.status == "failed"]
         if broken or not measured:
-            raise CheckFailed(f"not measured: {'; '.join(broken) or 'anything'}")
+            raise CheckFailed(f"not measured: {'; '.join(broken) or 'any artifact'}")
         return None, f"{len(measured)} of {len(rows)} artifacts measured"
 
     def prediction() -> tuple[None, str]:
         path = folder / "picture.png"
         Image.fromarray(np.random.default_rng(0).integers(0, 256, (40, 60, 3), np.uint8)).save(path)
         (answer,) = predict(bundle, [path])
-        return None, f"{answer.name} by {answer.runtime}: {answer.answers[0][0]}"
+        return None, f"{answer.name} on {answer.runtime}: {answer.answers[0][0]}"
 
     for name, action in {"verify": answers, "bench": costs, "predict": prediction}.items():
         trial.attempt(name, action)

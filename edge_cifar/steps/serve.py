@@ -58,9 +58,9 @@ def serve(
         KeyboardInterrupt: it was ended by SIGINT, or by SIGTERM in the command; everything was answered.
     """
     if not 0 <= port <= _MOST_PORTS:
-        raise UsageError(f"a port lies between 0 and {_MOST_PORTS}, not at {port}")
+        raise UsageError(f"the port must be between 0 and {_MOST_PORTS}; got {port}")
     if workers is not None and workers < 1:
-        raise UsageError(f"there must be at least 1 worker, not {workers}")
+        raise UsageError(f"workers must be at least 1; got {workers}")
     hosts = Hosts(host, allow_hosts)
     workers = workers or min(machine.usable_cores(), _MOST_WORKERS)
     selection = choose_all(runs.newest() if target is None else target)
@@ -75,7 +75,7 @@ def serve(
             max_body_bytes=app.MAX_BODY_BYTES,
         )
         for name, reason in selection.left_out:
-            progress.say(f"{name} is left out: {reason}")
+            progress.say(f"{name} is not served: {reason}")
         for _, classifier in crew.classifiers:
             if classifier.assumption:
                 progress.say(classifier.assumption)
@@ -84,8 +84,8 @@ def serve(
                 progress.say(f"{member.name} {doubt}")
         progress.say(f"serving {', '.join(member.name for member in members)} at {server.url}")
         if not _is_loopback(server.address):
-            progress.say("it asks no password: whoever reaches this machine can use it")
-        progress.say("Ctrl-C stops")
+            progress.say("no password is required: anyone who can reach this machine can use the server")
+        progress.say("press Ctrl-C to stop")
         with _stopped_by_signals(server):
             server.run()
     finally:

@@ -101,10 +101,10 @@ def train(
     if device not in DEVICES:
         raise unknown("device", device, DEVICES)
     if not 0 <= feature_cache_gb < math.inf:
-        raise UsageError(f"the feature cache takes a number of gigabytes, 0 or more; got {feature_cache_gb}")
+        raise UsageError(f"--feature-cache-gb must be at least 0; got {feature_cache_gb}")
     weights = weights or ("imagenet" if design.pretrained else "none")
     if alpha not in design.alphas:
-        raise UsageError(f"{backbone} is defined for --alpha {', '.join(map(str, design.alphas))}; got {alpha}")
+        raise UsageError(f"{backbone} supports --alpha {', '.join(map(str, design.alphas))}; got {alpha}")
     chosen = customized(
         design.recipe(recipe, from_scratch=weights == "none"),
         epochs=None if epochs is None else several(epochs),
@@ -115,7 +115,7 @@ def train(
         validation_split=validation_split,
     )
     if not 0 <= seed < 2**32:
-        raise UsageError(f"the seed must lie between 0 and {2**32 - 1}; got {seed}")
+        raise UsageError(f"the seed must be between 0 and {2**32 - 1}; got {seed}")
     run = Run(Path(out) if out else Path("runs") / backbone)
     _refuse_occupied(run, resume=resume, overwrite=overwrite)
     dataset = load(
@@ -129,7 +129,7 @@ def train(
         progress=progress,
     )
     if validation_split is not None and dataset.validation is not None:
-        raise DataError(f"{dataset.name} brings its own validation pictures; leave --validation-split out")
+        raise DataError(f"{dataset.name} has its own validation images; omit --validation-split")
     run_data = split_data(dataset, chosen.validation_split, seed)
     settings = files.json_normal(
         {
@@ -165,14 +165,19 @@ def train(
 def _refuse_occupied(run: Run, *, resume: bool, overwrite: bool) -> None:
     """An existing run is neither lost nor mixed with a new one unless the user says so."""
     if resume and overwrite:
-        raise UsageError("--resume goes on with a run, --overwrite replaces it; give one of them")
+        raise UsageError("--resume continues a run, --overwrite replaces it; use only one of them")
     if run.finished and resume and not run.checkpoint_path.exists():
-        raise RunError(f"the run in {run.path} is finished; there is nothing to resume")
+        raise RunError(f"the run in {run.path} is finished; nothing to resume")
     if not resume and not overwrite:
         if run.finished:
-            raise RunError(f"{run.path} holds a finished run; replace it with --overwrite, or choose another --out")
+            raise RunError(
+                f"{run.path} contains a finished run; replace it with --overwrite, or choose another directory with "
+                "--out"
+            )
         if run.checkpoint_path.exists():
-            raise RunError(f"{run.path} holds an unfinished run; go on with --resume, or replace it with --overwrite")
+            raise RunError(
+                f"{run.path} contains an unfinished run; continue it with --resume, or replace it with --overwrite"
+            )
 
 
 def _train(
@@ -198,7 +203,7 @@ def _train(
     place = backend.select_device(device)
     policy = backend.precision_policy(settings["mixed_precision"], place)
     facts = {"backend": keras.backend.backend(), "device": place.name, "policy": policy}
-    progress.say(f"training {design.name} with Keras on {facts['backend']}, {place.name}, {policy}")
+    progress.say(f"training {design.name} with Keras on {facts['backend']} ({place.name}, {policy})")
     keras.utils.set_random_seed(settings["seed"])
     if settings["deterministic"]:
         backend.make_deterministic(place)
@@ -247,6 +252,6 @@ def _refuse_other_settings(state: State, settings: dict[str, Any]) -> None:
     differing = [name for name, value in settings.items() if state.settings.get(name) != value]
     if differing:
         raise RunError(
-            f"the unfinished run was started with another {', '.join(differing)}; "
-            "resume it with the same options, or start anew with --overwrite"
+            f"the unfinished run was started with different options ({', '.join(differing)}); resume with the "
+            "same options, or start again with --overwrite"
         )

@@ -60,7 +60,7 @@ def verify(
     if images is not None and images < 1:
         raise UsageError(f"images must be at least 1; got {images}")
     if plot is not None and Path(plot).suffix.lower() != ".png":
-        raise UsageError(f"a plot is a PNG, its name must end in .png; got {Path(plot).name}")
+        raise UsageError(f"the plot's file name must end in .png; got {Path(plot).name}")
     bundle = open_bundle(target)
     with exclusion.reading([bundle.path], "verify"):
         return _verify(

@@ -269,6 +269,6 @@ def test_a_run_that_cannot_be_written_costs_the_copy_and_not_the_result(
     assert main(["bench", "toy", "--json", *QUICK]) == 0
     captured = capsys.readouterr()
     assert len(json.loads(captured.out)["results"]) == 2
-    assert "nothing is kept beside the run" in captured.err
+    assert "no results are saved in the run" in captured.err
     assert "bench.json: it is a folder" in captured.err
     assert Path("toy/bench.json/full").is_dir()

@@ -79,8 +79,8 @@ def test_offline_without_data_is_one_sentence_with_the_ways_out(
     ("arguments", "status", "message"),
     [
         (["fetc"], 2, "did you mean 'data fetch'?"),
-        (["fetch", "--data", "synthetic"], 2, "nothing to fetch"),
-        (["fetch", "--data", "."], 2, "nothing to fetch"),
+        (["fetch", "--data", "synthetic"], 2, "cannot be downloaded"),
+        (["fetch", "--data", "."], 2, "cannot be downloaded"),
         (["show", "--data", "cifar11"], 2, "did you mean 'cifar10'?"),
         (["show", "--data", "synthetic", "--limit", "0"], 2, "at least 1 image"),
         (["show", "--data", "synthetic", "--limit", "many"], 2, "--limit"),

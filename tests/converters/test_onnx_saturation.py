@@ -169,7 +169,7 @@ def test_foreign_files_are_warned_of_where_it_matters(
     said = Said()
     predict(plain, picture, progress=said)
     doubts = [line.partition(":")[0] for line in said.lines if "may be wrong" in line]
-    assert doubts == ["plain.onnx may be wrong on this machine"] * warned
+    assert doubts == ["plain.onnx may give wrong results on this machine"] * warned
 
 
 def test_bench_warns_of_foreign_files_and_of_no_sound_one(
@@ -180,7 +180,7 @@ def test_bench_warns_of_foreign_files_and_of_no_sound_one(
     subjects = [Subject(model="x", path=path) for path in (plain, sound)]
     report = measure(subjects, Protocol(seconds=0.05), None, SILENT)
     (warning,) = [warning for warning in report.warnings if "VNNI" in warning]
-    assert warning.startswith("plain.onnx may be wrong on this machine")
+    assert warning.startswith("plain.onnx may give wrong results on this machine")
     assert "reduce_range=True" in warning
 
 

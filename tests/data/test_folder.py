@@ -237,7 +237,7 @@ def test_the_validation_pictures_that_a_folder_brings_are_those_of_the_training(
 def test_a_split_of_its_own_and_a_share_of_the_training_pictures_contradict_each_other(tmp_path: Path) -> None:
     _flat(tmp_path / "train", "blue", "red", count=10)
     _flat(tmp_path / "val", "blue", "red", count=3)
-    with pytest.raises(DataError, match="brings its own validation pictures; leave --validation-split out"):
+    with pytest.raises(DataError, match="has its own validation images; omit --validation-split"):
         train("resnet8", data=str(tmp_path), validation_split=0.3, out=tmp_path / "run")
 
 

@@ -89,8 +89,8 @@ def test_rows_of_a_file_that_is_replaced_meanwhile_are_none(
     assert kept["status"] == "ok"
     assert kept["latency_ms"]["median"] > 0
     assert (lost["status"], lost["latency_ms"], lost["accuracy"]) == ("failed", None, None)
-    assert lost["reason"] == "it was replaced while it was measured; measure it again"
-    assert f"nothing is kept beside the run {run.path}" in shown.err
+    assert lost["reason"] == "the file was replaced during measurement; measure it again"
+    assert f"no results are saved in the run {run.path}" in shown.err
     assert not (run.path / "bench.json").exists()
 
 
@@ -114,7 +114,7 @@ def test_a_bundle_of_another_network_than_stands_in_its_run_is_refused(
     for target in (run.path, run.export_path):
         assert main([command, str(target)]) == 1
         said = capsys.readouterr().err
-        assert f"was made from another network than {run.model_path} holds now" in said
+        assert f"was made from a different network than {run.model_path} now contains" in said
         assert f"edge-cifar export {run.path} --overwrite" in said
     run.model_path.unlink()
     assert open_bundle(run).model == "toy"

@@ -52,7 +52,7 @@ def test_export_refuses_in_one_sentence_before_it_reads_any_data(
 
 
 def test_train_does_not_write_over_it_by_accident(kept: Path) -> None:
-    with pytest.raises(RunError, match="holds a finished run; replace it with --overwrite"):
+    with pytest.raises(RunError, match="contains a finished run; replace it with --overwrite"):
         train("resnet8", data="synthetic", out=kept)
 
 

@@ -36,7 +36,7 @@ def test_only_what_can_help_the_variant_is_suggested(variant: str, said: str) ->
     bundle = SimpleNamespace(facts={"rejected": [entry(variant, "accuracy")]}, artifacts=())
     with pytest.raises(CheckFailed) as caught:
         demand_all(bundle)  # type: ignore[arg-type]
-    assert str(caught.value) == f"1 of 1 variants was not kept ({variant}: it loses 9 points); try {said}"
+    assert str(caught.value) == f"1 of 1 variants was rejected ({variant}: it loses 9 points); try {said}"
 
 
 @pytest.mark.parametrize(

@@ -108,7 +108,7 @@ def test_the_command_names_the_worst_layers_and_draws_them(
     ("arguments", "message"),
     [
         (["--diagnose", "--format", "coreml"], "coreml"),
-        (["--diagnose", "--precision", "fp16"], "--diagnose takes int8 apart"),
+        (["--diagnose", "--precision", "fp16"], "--diagnose only works on int8"),
         (["--calibration-method", "entropie"], "did you mean 'entropy'"),
         (
             ["--calibration-method", "entropy", "--format", "tflite"],
@@ -116,8 +116,8 @@ def test_the_command_names_the_worst_layers_and_draws_them(
         ),
         (["--keep-float", "auto,wild"], "either names of layers or auto"),
         (["--diagnose", "--calibration-method", "entropy", "--format", "tflite"], "tflite has no entropy calibration"),
-        (["--diagnose", "--prune", "0.5"], "--diagnose takes plain int8 apart"),
-        (["--diagnose", "--keep-float", "wild"], "--diagnose takes plain int8 apart"),
+        (["--diagnose", "--prune", "0.5"], "--diagnose works on plain int8"),
+        (["--diagnose", "--keep-float", "wild"], "--diagnose works on plain int8"),
     ],
 )
 def test_what_cannot_be_is_refused_from_the_command_line_alone(

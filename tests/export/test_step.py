@@ -99,7 +99,7 @@ def test_rejected_variants_are_named_and_the_others_stay(run: Run, quick_convert
     out = tmp_path / "bundle"
     with pytest.raises(CheckFailed) as caught:
         export(run, formats=["tflite"], precisions=["fp32", "int8", "int16x8"], out=out)
-    assert "2 of 3 variants were not kept" in str(caught.value)
+    assert "2 of 3 variants were rejected" in str(caught.value)
     assert "tflite-int8: it loses 9 points" in str(caught.value)
     assert "Bessel" in str(caught.value)
     assert str(caught.value).endswith("or another --format or --precision for what could not be converted")
@@ -241,7 +241,7 @@ def test_the_command_prints_the_manifest_as_json_and_fails_for_the_rejected(
     assert [entry["variant"] for entry in document["artifacts"]] == ["tflite-fp32", "tflite-fp16"]
     assert document["rejected"][0]["variant"] == "tflite-int8"
     assert document["reference"]["images"] == 1200
-    assert "1 of 3 variants was not kept" in said.err
+    assert "1 of 3 variants was rejected" in said.err
     # All were converted: nothing is said of those that were not.
     assert said.err.rstrip().endswith("a higher --max-drop")
 

@@ -67,7 +67,7 @@ def test_a_file_that_takes_its_runtime_down_is_rejected_and_the_others_are_kept(
     out = tmp_path / "bundle"
     arguments = ["--format", "fake", "--precision", "all", "--reference-images", "60", "--out", str(out)]
     assert main(["export", str(run.path), *arguments]) == 1
-    assert "8 of 10 variants were not kept" in capsys.readouterr().err
+    assert "8 of 10 variants were rejected" in capsys.readouterr().err
     kept = Bundle.open(out)
     assert [str(artifact.variant) for artifact in kept.artifacts] == ["fake-fp32", "fake-int8"]
     assert {path.name for path in out.glob("*.fake")} == {"fake-fp32.fake", "fake-int8.fake"}
@@ -102,7 +102,7 @@ def test_what_verify_would_fail_is_not_kept_though_it_loses_no_accuracy(run: Run
 
 
 def test_a_bundle_of_nothing_but_crashes_stands_with_nothing(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(CheckFailed, match=r"1 of 1 variants was not kept .*SIGABRT.*what does not run here"):
+    with pytest.raises(CheckFailed, match=r"1 of 1 variants was rejected .*SIGABRT.*what does not run here"):
         export(run, formats="fake", precisions="aborting", reference_images=60, out=tmp_path / "bundle")
     assert not Bundle.open(tmp_path / "bundle").artifacts
 

@@ -251,7 +251,7 @@ def test_a_run_that_cannot_be_written_costs_the_copy_and_not_the_verdict(stand_i
     assert main(["verify", str(bundle.path), "--json"]) == 0
     captured = capsys.readouterr()
     assert json.loads(captured.out)["results"][0]["status"] == "pass"
-    assert "nothing is kept beside the run" in captured.err
+    assert "no results are saved in the run" in captured.err
     assert (tmp_path / "run" / "verify.json" / "full").is_dir()
 
 

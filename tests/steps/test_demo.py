@@ -34,7 +34,7 @@ def test_folder_with_something_else_is_left_alone(in_folder: Path, capsys: pytes
     precious = in_folder / "demo" / "precious.txt"
     precious.write_text("mine")
     assert main(["demo"]) == 1
-    assert "holds something else than a demo" in capsys.readouterr().err
+    assert "contains something other than a demo" in capsys.readouterr().err
     assert precious.read_text() == "mine"
 
 
@@ -85,13 +85,13 @@ def test_goes_on_without_the_variants_that_the_gate_rejected(
     from edge_cifar.steps import demo as step
 
     def rejected(**options: object) -> None:
-        raise CheckFailed("1 of 9 variants was not kept")
+        raise CheckFailed("1 of 9 variants was rejected")
 
     monkeypatch.setattr(export.command, "callback", rejected)
     monkeypatch.setattr(step, "commands", lambda folder: [["export", "run"], ["doctor"]])
     assert main(["demo"]) == 0
     shown = capsys.readouterr()
-    assert "1 of 9 variants was not kept" in shown.err
+    assert "1 of 9 variants was rejected" in shown.err
     assert "Train" in shown.out
 
 
@@ -181,7 +181,7 @@ def test_a_slow_machine_shortens_it_to_ten_minutes_and_says_so(
     assert all(epochs >= 4 for _, epochs in trained)
     assert seconds > 300
     said = capsys.readouterr().err
-    assert "The demo is shortened, to end in ten minutes: a step of training takes" in said
+    assert "Shortening the demo to finish within ten minutes: a training step takes" in said
     assert all(f"{backbone} for {epochs} epochs" in said for backbone, epochs in trained)
 
 

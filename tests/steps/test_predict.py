@@ -101,7 +101,7 @@ def test_folder_is_searched_and_what_is_no_picture_left_out(
     shown = capsys.readouterr()
     found = [result["image"] for result in json.loads(shown.out)["results"]]
     assert found == [str(folder / "day" / "cat.png"), str(folder / "zebra.png")]
-    assert "left out" in shown.err
+    assert "skipped" in shown.err
     assert "notes.txt" in shown.err
 
 
@@ -179,7 +179,7 @@ def test_bundle_that_cannot_run_here_says_so(
 
     for _, module in formats.runtimes():
         monkeypatch.setattr(module, "unavailable", lambda: "not here")
-    with pytest.raises(RuntimeUnavailable, match=r"nothing in .* can run here"):
+    with pytest.raises(RuntimeUnavailable, match=r"no artifact in .* can run here"):
         predict(tiny_bundle, [picture])
 
 

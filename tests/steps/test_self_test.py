@@ -60,7 +60,7 @@ def test_machine_that_cannot_train_asks_for_a_bundle(
     assert main(["doctor", "--self-test"]) == 1
     told = capsys.readouterr().err
     assert "skipped  train and export" in told
-    assert "give a bundle" in told
+    assert "name a bundle" in told
 
 
 def test_bundle_without_self_test_is_refused(capsys: pytest.CaptureFixture[str]) -> None:
@@ -85,7 +85,7 @@ def test_variants_that_export_did_not_keep_fail_and_the_others_are_tried(
     (small / "manifest.json").write_text(json.dumps(manifest))
 
     def rejecting(*arguments: object, **options: object) -> None:
-        raise CheckFailed("1 of 3 variants was not kept")
+        raise CheckFailed("1 of 3 variants was rejected")
 
     monkeypatch.setattr("edge_cifar.steps.train.train", lambda *arguments, **options: small)
     monkeypatch.setattr("edge_cifar.steps.export.export", rejecting)

@@ -38,7 +38,7 @@ def test_fewer_images_do_not_replace_more_of_the_same_artifact(bundle, capsys):
     assert [row["images"] for row in whole.values()] == [20, 20]
     assert main(["verify", str(bundle.path), "--images", "3"]) == 0
     shown = capsys.readouterr()
-    assert "keeps the verification of tflite-fp32, tflite-fp16 on 20 images, not this one on 3;" in shown.err
+    assert "keeps the verification of tflite-fp32, tflite-fp16 on 20 images instead of this one on 3;" in shown.err
     kept = record(bundle)
     for variant, row in kept.items():
         assert row.pop("from") == {name: value for name, value in first.items() if name != "results"}

@@ -70,12 +70,12 @@ def test_a_finished_run_is_not_trained_over_by_accident(tiny_run: Run) -> None:
         ({"backbone": "resnet9"}, "did you mean 'resnet8'"),
         ({"data": "synthetik"}, "did you mean 'synthetic'"),
         ({"recipe": "fast"}, "unknown recipe"),
-        ({"alpha": 3.0}, "defined for --alpha"),
+        ({"alpha": 3.0}, "supports --alpha"),
         ({"mixed_precision": "float8"}, "unknown mixed precision"),
         ({"device": "cuda"}, "unknown device"),
         ({"limit": 0}, "at least 1 image"),
-        ({"seed": 2**32}, "the seed must lie between 0 and 4294967295"),
-        ({"resume": True, "overwrite": True}, "give one of them"),
+        ({"seed": 2**32}, "the seed must be between 0 and 4294967295"),
+        ({"resume": True, "overwrite": True}, "use only one of them"),
     ],
 )
 def test_nonsense_is_refused_before_anything_is_done(options: dict[str, object], message: str, in_folder: Path) -> None:
