@@ -35,7 +35,7 @@ BACKBONE = Backbone(
     qat=FINE_QAT,
     sparsity=FINE_SPARSITY,
     minimum_size=_MINIMUM_SIZE,
-    source="Szegedy et al. 2016, https://arxiv.org/abs/1512.00567; source report: given up, 48 hours for 10 epochs",
+    source="Szegedy et al. 2016, https://arxiv.org/abs/1512.00567; source report: abandoned, 48 hours for 10 epochs",
     recipes={
         "default": fine_tuned(image_size=_MINIMUM_SIZE, epochs=6, learning_rate=3e-4, batch_norm_momentum=0.9),
         # As many epochs as the report had planned.

@@ -21,7 +21,7 @@ from edge_cifar.storage import files
 
 ENVIRONMENT = "EDGE_CIFAR_DATA"
 
-_WAYS_OUT = f"name a folder with --data-dir or {ENVIRONMENT}, or use --data synthetic"
+_WAYS_OUT = f"set --data-dir or {ENVIRONMENT} to a folder with the data, or use --data synthetic"
 _CHUNK_BYTES = 1 << 20
 
 
@@ -65,7 +65,9 @@ def _partial_archive(published: PublishedSet, place: Path) -> Iterator[BinaryIO]
         try:
             fcntl.flock(archive, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError as error:
-            raise DataError(f"another command is downloading {published.name} to {path}; wait for it") from error
+            raise DataError(
+                f"another command is downloading {published.name} to {path}; wait for it to finish"
+            ) from error
         # What a killed command was unpacking; nobody else can be at it while the lock is ours.
         for abandoned in place.glob(f".{published.folder}.*.partial"):
             shutil.rmtree(abandoned, ignore_errors=True)
@@ -82,17 +84,17 @@ def _complete(published: PublishedSet, archive: BinaryIO, progress: Progress) ->
     try:
         download(published.url, archive, size_bytes=published.archive_bytes, progress=progress)
     except DataError as error:
-        raise DataError(f"no {published.name} data at hand, and {error}; {_WAYS_OUT}") from error
+        raise DataError(f"no {published.name} data found, and {error}; {_WAYS_OUT}") from error
     found = _md5(archive)
     if found == published.archive_md5:
         return
     archive.truncate(0)
     if resumed:
-        progress.say(f"{published.archive}: the part that was there does not fit; fetching all of it")
+        progress.say(f"{published.archive}: the partial download does not match; downloading all of it")
         _complete(published, archive, progress)
         return
     raise DataError(
-        f"{published.url} gave something else than the published archive (its md5 is {found}, not "
+        f"the download of {published.url} is not the published archive (MD5 {found}, expected "
         f"{published.archive_md5}); {_WAYS_OUT}"
     )
 
@@ -111,10 +113,10 @@ def _unpack(published: PublishedSet, archive: BinaryIO, scratch: Path) -> None:
 
 def _cannot_store(published: PublishedSet, place: Path, error: OSError) -> DataError:
     if error.errno == errno.ENOSPC:
-        reason = f"no space is left on the disk that holds {place}"
+        reason = f"the disk of {place} is full"
     else:
         reason = f"{place} cannot be written ({error.strerror or error})"
-    return DataError(f"{published.name} cannot be stored: {reason}; {_WAYS_OUT}")
+    return DataError(f"{published.name} cannot be saved: {reason}; {_WAYS_OUT}")
 
 
 def _partial_path(published: PublishedSet, place: Path) -> Path:

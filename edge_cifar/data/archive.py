@@ -40,4 +40,4 @@ def extract(archive: BinaryIO, folder: str, names: Collection[str], destination:
     except (tarfile.TarError, EOFError, zlib.error) as error:
         raise DataError(f"the archive is damaged: {error}") from error
     if missing:
-        raise DataError(f"the archive lacks {', '.join(sorted(missing))}")
+        raise DataError(f"the archive does not contain {', '.join(sorted(missing))}")

@@ -30,7 +30,7 @@ def sample(split: Split, count: int, seed: int) -> NDArray[np.int64]:
         UsageError: the count is not positive.
     """
     if count < 1:
-        raise UsageError(f"calibration needs at least one image, not {count}")
+        raise UsageError(f"calibration needs at least 1 image; got {count}")
     return balanced_indices(split.labels, count, seed)
 
 
@@ -42,13 +42,13 @@ def doubts(images: NDArray[np.uint8]) -> list[str]:
     """
     found = []
     if len(images) < _FEW:
-        found.append(f"{len(images)} calibration images are few: ranges settle from about {_FEW} on")
+        found.append(f"only {len(images)} calibration images: use at least {_FEW} for stable ranges")
     if len(images) > 1 and (images == images[0]).all():
-        found.append("all calibration images are the same: the ranges are those of one picture")
+        found.append("all calibration images are identical: the ranges fit a single image")
     low, high = int(images.min()), int(images.max())
     if high - low < _NARROW:
         found.append(
-            f"the calibration images' values lie between {low} and {high}, of 0 to 255: brighter or darker pictures "
-            "will be cut off"
+            f"the calibration images' values only span {low} to {high} of 0 to 255: brighter or darker images "
+            "will be clipped"
         )
     return found

@@ -63,11 +63,13 @@ def read(path: Path) -> Split:
                 images.append(_pixels(rows, shape))
                 labels.append(rows[:, 0])
     except FileNotFoundError as error:
-        raise DataError(f"no file at {path}; write it with: edge-cifar data csv") from error
+        raise DataError(f"no file at {path}; create it with: edge-cifar data csv") from error
     except OSError as error:
         raise DataError(f"{path} cannot be read: {error.strerror}") from error
     except ValueError as error:
-        raise DataError(f"{path} is cut off or altered: {error}; write it anew with: edge-cifar data csv") from error
+        raise DataError(
+            f"{path} is truncated or altered: {error}; create it again with: edge-cifar data csv"
+        ) from error
     if not labels:
         return Split(images=np.empty((0, *shape, 3), dtype=np.uint8), labels=np.empty(0, dtype=np.int64))
     return Split(images=np.concatenate(images), labels=np.concatenate(labels))
@@ -83,7 +85,7 @@ def _header(shape: tuple[int, ...]) -> bytes:
 def _shape(path: Path, header: str) -> tuple[int, int]:
     last = _LAST_COLUMN.fullmatch(header.rpartition(",")[2])
     if last is None:
-        raise DataError(f"{path} has no header of label and pixel columns; write one with: edge-cifar data csv")
+        raise DataError(f"{path} has no header with label and pixel columns; create it with: edge-cifar data csv")
     return int(last[1]) + 1, int(last[2]) + 1
 
 
@@ -97,7 +99,7 @@ def _pixels(rows: NDArray[np.int64], shape: tuple[int, int]) -> NDArray[np.uint8
     pixels = rows[:, 1:]
     expected = shape[0] * shape[1] * 3
     if pixels.shape[1] != expected:
-        raise ValueError(f"a row has {pixels.shape[1]} pixel values where the header has {expected}")
+        raise ValueError(f"a row has {pixels.shape[1]} pixel values, the header {expected}")
     if rows.min() < 0 or pixels.max() > 255:
-        raise ValueError("a pixel lies outside 0..255, or a label under 0")
+        raise ValueError("a pixel is outside 0..255, or a label is negative")
     return pixels.astype(np.uint8).reshape(-1, *shape, 3)

@@ -56,7 +56,7 @@ def download(url: str, partial: BinaryIO, *, size_bytes: int, progress: Progress
             if have < size_bytes:
                 pause = next(pauses, None)
                 if pause is None:
-                    raise DataError(f"{url} cannot be fetched ({problem})")
+                    raise DataError(f"{url} cannot be downloaded ({problem})")
                 time.sleep(pause)
 
 
@@ -68,7 +68,7 @@ def _attempt(url: str, partial: BinaryIO, size_bytes: int, advance: Advance) -> 
         raise error.cause from error
     except _NETWORK_ERRORS as error:
         return _reason(error)
-    return "the connection was cut off"
+    return "the connection was interrupted"
 
 
 def _receive(url: str, partial: BinaryIO, size_bytes: int, advance: Advance) -> None:
@@ -114,7 +114,7 @@ def _open(url: str, first_byte: int) -> tuple[http.client.HTTPResponse, int]:
         return response, first_byte
     response.close()
     if not first_byte:
-        raise http.client.HTTPException("the server sent a part where the whole was asked for")
+        raise http.client.HTTPException("the server sent part of the file instead of all of it")
     return _open(url, 0)
 
 
@@ -129,7 +129,7 @@ def _reason(error: BaseException) -> str:
     if isinstance(error, urllib.error.URLError) and isinstance(error.reason, BaseException):
         return _reason(error.reason)
     if isinstance(error, TimeoutError):
-        return "no answer in time"
+        return "timed out"
     if isinstance(error, OSError) and error.strerror:
         return error.strerror
     return str(error) or type(error).__name__

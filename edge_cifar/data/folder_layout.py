@@ -48,7 +48,7 @@ class Omissions:
     def sentences(self) -> Iterator[str]:
         """One for each reason: how many, why, and the first few names."""
         for reason, names in self._found.items():
-            yield f"left out {len(names)} {reason}: {listed(names)}"
+            yield f"skipped {len(names)} {reason}: {listed(names)}"
 
 
 def listed(names: list[str]) -> str:
@@ -76,19 +76,19 @@ def find(folder: Path, omissions: Omissions) -> Layout:
     splits = _splits(folder, folders)
     if not splits:
         labels = _classes(folder)
-        omissions.add("files beside the class folders", _files(folder))
+        omissions.add("files next to the class folders", _files(folder))
         return Layout(splits={"train": folder}, labels=labels, ready_made=False)
     labels = _classes(splits["train"])
-    omissions.add("folders beside the splits", sorted(set(folders) - {path.name for path in splits.values()}))
-    omissions.add("files beside the splits", _files(folder))
+    omissions.add("folders next to the splits", sorted(set(folders) - {path.name for path in splits.values()}))
+    omissions.add("files next to the splits", _files(folder))
     for split in splits.values():
         strangers = sorted(set(_folders(split)) - set(labels))
         if strangers:
             raise DataError(
-                f"{split} has classes that {splits['train'].name}/ has not: {', '.join(strangers)}; "
-                "remove or rename them"
+                f"{split} has classes that {splits['train'].name}/ does not have: {', '.join(strangers)}; remove "
+                "or rename them"
             )
-        omissions.add("files beside the class folders", (f"{split.name}/{name}" for name in _files(split)))
+        omissions.add("files next to the class folders", (f"{split.name}/{name}" for name in _files(split)))
     return Layout(splits=splits, labels=labels, ready_made=True)
 
 
@@ -108,9 +108,7 @@ def pictures_of(folder: Path, omissions: Omissions) -> list[Path]:
         here = Path(place)
         folders[:] = [name for name in folders if not name.startswith(".")]
         links = (here / name for name in folders if (here / name).is_symlink())
-        omissions.add(
-            "linked folders, which are not followed", (f"{link.relative_to(folder.parent)}" for link in links)
-        )
+        omissions.add("symbolic links to folders", (f"{link.relative_to(folder.parent)}" for link in links))
         found += [here / name for name in names if not name.startswith(".")]
     return sorted(path for path in found if path.is_file())
 
@@ -120,11 +118,13 @@ def _splits(folder: Path, folders: list[str]) -> dict[str, Path]:
     found = Counter(split for name in folders if (split := _split_of(name)))
     if "train" not in found:
         if len(found) > 1 and found.total() == len(folders):
-            raise DataError(f"{folder} has {', '.join(folders)} and no train/; name the training pictures' folder so")
+            raise DataError(
+                f"{folder} has {', '.join(folders)} but no train/; rename the folder of the training images to train"
+            )
         return {}
     splits = {split: [name for name in folders if _split_of(name) == split] for split in found}
     if doubled := [names for names in splits.values() if len(names) > 1]:
-        raise DataError(f"{folder} has {' and '.join(doubled[0])}, which stand for the same split; remove one of them")
+        raise DataError(f"{folder} has {' and '.join(doubled[0])}, which mean the same split; remove one of them")
     train = folder / splits["train"][0]
     if len(splits) == 1 and (_files(train) or len(_folders(train)) < 2):
         return {}
@@ -138,11 +138,13 @@ def _split_of(name: str) -> str | None:
 def _classes(folder: Path) -> tuple[str, ...]:
     names = tuple(_folders(folder))
     if len(names) < 2:
-        found = f"one, {names[0]!r}" if names else "none"
-        raise DataError(f"a classifier needs two classes, and {folder} has {found}; make a subfolder for each class")
+        found = f"only {names[0]!r}" if names else "none"
+        raise DataError(
+            f"a classifier needs at least two classes; {folder} has {found}. Create one subfolder per class"
+        )
     # Names are written one a line into the exported models' labels.
     if odd := [name for name in names if not name.isprintable()]:
-        raise DataError(f"the class {odd[0]!r} in {folder} cannot be written on one line; rename the folder")
+        raise DataError(f"the class name {odd[0]!r} in {folder} is not printable; rename the folder")
     return names
 
 

@@ -50,9 +50,9 @@ def load(
             (``strict``) a file is no picture.
     """
     if not 1 <= image_size <= LARGEST_IMAGE_SIZE:
-        raise UsageError(f"the image size must lie between 1 and {LARGEST_IMAGE_SIZE} pixels, not {image_size}")
+        raise UsageError(f"the image size must be between 1 and {LARGEST_IMAGE_SIZE} pixels; got {image_size}")
     if not folder.is_dir():
-        raise DataError(f"no folder at {folder}; name one that holds a subfolder of pictures for each class")
+        raise DataError(f"no folder at {folder}; name one with a subfolder of images per class")
     omissions = folder_layout.Omissions()
     layout = folder_layout.find(folder, omissions)
     splits = {
@@ -66,7 +66,7 @@ def load(
         held_out = stratified_mask(train.labels, TEST_FRACTION, seed)
         train, test = train.take(np.flatnonzero(~held_out)), train.take(np.flatnonzero(held_out))
     if not len(test):
-        raise DataError(f"{folder} has too few pictures to hold any out for testing; add some")
+        raise DataError(f"{folder} has too few images to hold out a test set; add more")
     if layout.ready_made:
         progress.say(f"{folder}: {_division(layout, splits, len(train), len(test))}")
     validation = splits.get("validation")
@@ -84,13 +84,13 @@ def load(
 def _division(layout: folder_layout.Layout, splits: dict[str, Split], train: int, test: int) -> str:
     """Which pictures are for what, where the folder itself is divided."""
     names = {split: f"{path.name}/" for split, path in layout.splits.items()}
-    parts = [f"{train} pictures of {names['train']} to train on"]
+    parts = [f"{train} images of {names['train']} for training"]
     if "validation" in names:
-        parts.append(f"{len(splits['validation'])} of {names['validation']} to validate on")
+        parts.append(f"{len(splits['validation'])} of {names['validation']} for validation")
     if "test" in names:
-        parts.append(f"{test} of {names['test']} to test on")
+        parts.append(f"{test} of {names['test']} for testing")
     else:
-        parts.append(f"{test} more of {names['train']}, a fifth of each class, to test on, as there is no test folder")
+        parts.append(f"{test} more of {names['train']} (a fifth of each class) for testing, as there is no test folder")
     return ", ".join(parts)
 
 
@@ -121,15 +121,15 @@ def _read(
                 numbers.append(label)
             except DataError as error:
                 if strict:
-                    raise DataError(f"{error}; remove it, or do without --strict") from error
+                    raise DataError(f"{error}; remove it, or omit --strict") from error
                 unreadable.append(os.fspath(path.relative_to(folder)))
             else:
                 remarks.update(filter(None, [photograph.remark]))
             advance(1)
-    omissions.add(f"of {len(found)} files that are no readable pictures", unreadable)
+    omissions.add(f"of {len(found)} files that are not readable images", unreadable)
     for remark, count in remarks.items():
-        progress.say(f"{folder}: {count} pictures: {remark}")
+        progress.say(f"{folder}: {count} images: {remark}")
     empty = [name for label, name in enumerate(labels) if label not in set(numbers)]
     if empty:
-        raise DataError(f"{folder} has no readable picture of {', '.join(empty)}; add some or remove the class")
+        raise DataError(f"{folder} has no readable images of {', '.join(empty)}; add some or remove the class")
     return Split(images=images[: len(numbers)], labels=np.array(numbers, dtype=np.int64))

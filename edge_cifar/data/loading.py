@@ -47,9 +47,9 @@ def load(
         DataError: the data are missing or damaged.
     """
     if limit is not None and limit < 1:
-        raise UsageError(f"the limit must be at least 1 image, not {limit}")
+        raise UsageError(f"the limit must be at least 1 image; got {limit}")
     if seed < 0:
-        raise UsageError(f"the seed must not be negative, and is {seed}")
+        raise UsageError(f"the seed must be at least 0; got {seed}")
     if is_folder(name) and not _is_path(name):
         # From another working directory, too, this is to be known for a folder.
         name = os.path.join(".", name)

@@ -35,7 +35,7 @@ class _BatchUnpickler(pickle.Unpickler):
         try:
             return _ADMITTED[module, name]
         except KeyError:
-            raise pickle.UnpicklingError(f"it asks for {module}.{name}, which no batch needs") from None
+            raise pickle.UnpicklingError(f"it refers to {module}.{name}, which CIFAR batches do not use") from None
 
 
 def read(path: Path, md5: str, remedy: str) -> dict[bytes, Any]:
@@ -59,5 +59,5 @@ def read(path: Path, md5: str, remedy: str) -> dict[bytes, Any]:
         # Anything may surface from a pickle that is not one: the message names the file either way.
         raise DataError(f"{path} is not a CIFAR batch: {error}") from error
     if not isinstance(batch, dict):
-        raise DataError(f"{path} is not a CIFAR batch: it holds a {type(batch).__name__}, not a dictionary")
+        raise DataError(f"{path} is not a CIFAR batch: it contains a {type(batch).__name__} instead of a dictionary")
     return batch

@@ -111,9 +111,9 @@ def develop(
         PictureTooLarge: it would unpack to more than ``max_pixels``.
         DataError: there is no such file, or it is damaged.
     """
-    name = name or (str(source) if isinstance(source, Path) else "the picture")
+    name = name or (str(source) if isinstance(source, Path) else "the image")
     if isinstance(source, Path) and source.is_dir():
-        raise DataError(f"{name} is a folder; name the pictures in it")
+        raise DataError(f"{name} is a folder; name the images in it")
     if formats is not None:
         Image.init()
         formats = tuple(known for known in formats if known in Image.OPEN)
@@ -133,16 +133,16 @@ def develop(
     except DataError:
         raise
     except FileNotFoundError as error:
-        raise DataError(f"no picture at {name}") from error
+        raise DataError(f"no image at {name}") from error
     except Image.DecompressionBombError as error:
         raise _too_large(name, max_pixels) from error
     except UnidentifiedImageError as error:
-        known = f"of the formats {', '.join(formats)}" if formats else "in a format that Pillow reads"
-        raise NoPicture(f"{name} is not a picture {known}") from error
+        known = f"in a supported format ({', '.join(formats)})" if formats else "in a format supported by Pillow"
+        raise NoPicture(f"{name} is not an image {known}") from error
     except Exception as error:
         # On damaged files Pillow's decoders raise whatever their parsing trips over: OSError, SyntaxError,
         # struct.error, IndexError and others.
-        raise DataError(f"{name} cannot be read as a picture ({str(error) or type(error).__name__})") from error
+        raise DataError(f"{name} cannot be decoded as an image ({str(error) or type(error).__name__})") from error
 
 
 def below(folder: Path) -> list[Path]:
@@ -168,15 +168,15 @@ def _grey_of_8_bits(image: Image.Image, name: str) -> tuple[Image.Image, str]:
     grey = np.asarray(image)
     largest = int(grey.max())
     if grey.min() < 0 or largest > 65535:
-        raise DataError(f"{name} has more than 16 bits a channel; convert it to 8 first")
+        raise DataError(f"{name} has more than 16 bits per channel; convert it to 8 bits first")
     bits = next(bits for bits in _GREY_BITS if largest < 1 << bits)
     scaled = Image.fromarray((grey >> (bits - 8)).astype(np.uint8))
-    return scaled, f"16-bit grey whose values fill {bits} bits: 0 to {(1 << bits) - 1:,} scaled to 0 to 255"
+    return scaled, f"16-bit grayscale using {bits} bits: 0 to {(1 << bits) - 1:,} scaled to 0 to 255"
 
 
 def _rgb(image: Image.Image, name: str) -> Image.Image:
     if image.mode == "F":
-        raise DataError(f"{name} holds floating-point numbers whose range is unknown; convert it to 8 bits first")
+        raise DataError(f"{name} has floating-point pixels of unknown range; convert it to 8 bits first")
     if "A" in image.mode or "a" in image.mode or "transparency" in image.info:
         layered = image if image.mode == "RGBA" else image.convert("RGBA")
         paper = Image.new("RGB", layered.size, "white")
@@ -191,7 +191,7 @@ def _preparation(size: tuple[int, int], target: tuple[int, int]) -> str:
     scale = min(width / target[0], height / target[1])
     kept = (round(target[0] * scale), round(target[1] * scale))
     resized = f"resized from {kept[0]}×{kept[1]} to {target[0]}×{target[1]}"
-    return resized if kept == size else f"cropped from {width}×{height} about the centre, {resized}"
+    return resized if kept == size else f"center-cropped from {width}×{height}, {resized}"
 
 
 def _too_large(name: str, max_pixels: int) -> PictureTooLarge:

@@ -31,8 +31,8 @@ def locate(published: PublishedSet, *, data_dir: Path | str | None, progress: Pr
         if folder is None:
             fetch_it = command_line("data", "fetch", "--data", published.name, "--data-dir", data_dir)
             raise DataError(
-                f"{data_dir} holds no {published.name} (no folder {published.folder}); name the folder that does, "
-                f"or fill this one with: {fetch_it}"
+                f"{data_dir} does not contain {published.name} (no folder {published.folder}); name the folder "
+                f"that does, or download it here: {fetch_it}"
             )
         return folder
     return find(published) or obtain(published, _cache(), progress)
@@ -66,9 +66,7 @@ def fetch(published: PublishedSet, *, data_dir: Path | str | None, overwrite: bo
         published.verify(folder)
         return folder
     if folder.name != published.folder:
-        raise DataError(
-            f"{folder} is not called {published.folder}, so it is not ours to replace; choose another place"
-        )
+        raise DataError(f"{folder} is not named {published.folder}, so it will not be replaced; choose another folder")
     return obtain(published, folder.parent, progress)
 
 
@@ -81,7 +79,7 @@ def expanded(path: Path | str) -> Path:
     try:
         return Path(path).expanduser()
     except RuntimeError as error:
-        raise DataError(f"{path} begins with the name of a user who has no home folder here") from error
+        raise DataError(f"{path} begins with the name of a user without a home directory here") from error
 
 
 def _usual_places() -> tuple[Path, ...]:

@@ -39,7 +39,7 @@ class PublishedSet:
     def remedy(self, folder: Path) -> str:
         """What a user may do about a damaged copy in ``folder``."""
         options = ["--data", self.name, "--data-dir", str(folder.parent), "--overwrite"]
-        return f"get a whole copy with: {command_line('data', 'fetch', *options)}"
+        return f"download a complete copy with: {command_line('data', 'fetch', *options)}"
 
     def verify(self, folder: Path) -> None:
         """Hold every file in ``folder`` to its checksum.
@@ -71,7 +71,7 @@ def checked_content(path: Path, md5: str, remedy: str) -> bytes:
     found = hashlib.md5(content, usedforsecurity=False).hexdigest()
     if found != md5:
         raise DataError(
-            f"{path} is truncated or altered: its md5 is {found} ({len(content):,} bytes), the published one is {md5}; "
+            f"{path} is truncated or altered: its MD5 is {found} ({len(content):,} bytes), expected {md5}; "
             f"replace it, or {remedy}"
         )
     return content

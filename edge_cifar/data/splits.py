@@ -48,10 +48,10 @@ def validation_split(split: Split, fraction: float, seed: int) -> tuple[Split, S
         DataError: there are too few images to split.
     """
     if not 0.0 < fraction < 1.0:
-        raise UsageError(f"the validation split must lie between 0 and 1, not {fraction}")
+        raise UsageError(f"the validation split must be between 0 and 1; got {fraction}")
     chosen = stratified_mask(split.labels, fraction, seed)
     if not chosen.any() or chosen.all():
-        raise DataError(f"{len(split)} training images are too few to set some aside for validation; use more")
+        raise DataError(f"{len(split)} training images are too few to hold out a validation set; use more")
     return split.take(np.flatnonzero(~chosen)), split.take(np.flatnonzero(chosen))
 
 

@@ -36,9 +36,7 @@ def build_model(
         TrainingError: the weights cannot be had, or do not fit.
     """
     if image_size < backbone.minimum_size:
-        raise UsageError(
-            f"{backbone.name} needs images of at least {backbone.minimum_size} pixels; got --image-size {image_size}"
-        )
+        raise UsageError(f"{backbone.name} needs an --image-size of at least {backbone.minimum_size}; got {image_size}")
     inputs = keras.Input(input_shape, name="image")
     pixels = inputs
     if tuple(input_shape[:2]) != (image_size, image_size):

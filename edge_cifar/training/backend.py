@@ -61,7 +61,7 @@ def select_device(choice: str) -> Device:
     if choice == "gpu" and not gpus:
         installed = ", ".join(f"{name} {version}" for name, version in packages.versions(*_GPU_PACKAGES).items())
         raise TrainingError(
-            f"no GPU found by Keras on {backend} (installed: {installed}); edge-cifar doctor tells what is missing, "
+            f"Keras on {backend} found no GPU (installed: {installed}); edge-cifar doctor shows what is missing, "
             "or train with --device cpu"
         )
     if choice == "cpu" or not gpus:
@@ -93,7 +93,7 @@ def make_deterministic(device: Device) -> None:
         os.environ.setdefault("CUBLAS_WORKSPACE_CONFIG", ":4096:8")
         torch.use_deterministic_algorithms(True)
     elif device.name != "cpu":
-        raise TrainingError("--deterministic is not offered by JAX on a GPU; use --device cpu")
+        raise TrainingError("JAX does not support --deterministic on a GPU; use --device cpu")
 
 
 def precision_policy(choice: str, device: Device) -> str:
@@ -143,8 +143,8 @@ def _hide_from_tensorflow() -> None:
         tensorflow.config.set_visible_devices([], "GPU")
     except RuntimeError as error:
         raise TrainingError(
-            "TensorFlow has used the GPU in this process already and cannot leave it alone any more; "
-            "train with --device cpu in a process of its own"
+            "TensorFlow has already used the GPU in this process and can no longer disable it; train with "
+            "--device cpu in a new process"
         ) from error
 
 

@@ -66,5 +66,5 @@ def multiply_adds(model: Model) -> int:
 def _kernel_weights(layer: Model) -> int:
     kernels = [math.prod(weight.shape) for weight in layer.weights if len(weight.shape) >= 2]
     if kernels and type(layer).__name__ not in _ONCE_PER_POSITION:
-        raise TypeError(f"the multiply-adds of {type(layer).__name__} ({layer.name}) are not known")
+        raise TypeError(f"the MACs of layer {layer.name} ({type(layer).__name__}) are unknown")
     return sum(kernels)

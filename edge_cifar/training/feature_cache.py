@@ -47,12 +47,12 @@ def read(folder: Path, key: str, shapes: Shapes) -> FeatureCache | None:
     """
     if not folder.exists():
         return None
-    about = files.read_json(folder / _ABOUT, "description of the cached features")
+    about = files.read_json(folder / _ABOUT, "description of cached features")
     wanted = isinstance(about, dict) and (about.get("key"), about.get("arrays")) == (key, _told(shapes))
     for name in shapes:
         path = files.inside(folder, f"{name}.npy")
         if not wanted or not path.is_file():
-            raise BundleError(f"the cached features in {folder} are not those that are wanted")
+            raise BundleError(f"the cached features in {folder} are of another model or other data")
         if about.get(name) != files.sha256(path):
             raise BundleError(f"the cached features in {path} are damaged")
     try:

@@ -22,7 +22,7 @@ LEAST_SAVING = 0.2
 SPARE_BYTES = 10**9
 # A layer that learns multiplies three times: forward, and for the gradients by its weights and by its inputs.
 _LEARNING = 3
-NOTHING_FROZEN = "no frozen layers stand before those that learn"
+NOTHING_FROZEN = "no frozen layers precede the trainable ones"
 TARGET = np.dtype(np.float32)
 
 
@@ -56,9 +56,9 @@ class Decision:
         if self.reason == NOTHING_FROZEN:
             return ""
         if self.cut is None:
-            return f"trains on the images, without cached features: {self.reason}"
+            return f"trains on images, without a feature cache: {self.reason}"
         views = f"{self.views} views of each image" if self.views > 1 else "each image"
-        return f"trains on cached features, the output of {self.cut} for {views}: {gigabytes(self.size_bytes)}"
+        return f"trains on cached features (output of {self.cut} for {views}, {gigabytes(self.size_bytes)})"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -125,21 +125,21 @@ def _does_not_pay(model: Model, phase: Phase, cut: Cut | None, source: Cut | Non
     if cut is None or not cost(model, None, cut):
         return NOTHING_FROZEN
     if phase.epochs <= views:
-        return f"the frozen layers would compute {views} views of each image, and {phase.epochs} without a cache"
+        return f"the cache would need {views} views of each image, training alone only {phase.epochs}"
     frozen, learning = cost(model, source, cut), cost(model, cut, None)
     saving = (phase.epochs - views) / phase.epochs * frozen / (frozen + _LEARNING * learning)
     if saving < LEAST_SAVING:
-        return f"they would save {max(0, saving):.0%} of the arithmetic, less than {LEAST_SAVING:.0%}"
+        return f"it would save {max(0, saving):.0%} of the compute, less than {LEAST_SAVING:.0%}"
     return ""
 
 
 def _no_room(size: int, room: Room) -> str:
     if not room.limit_bytes:
-        return "they are turned off"
+        return "it is turned off"
     if size > room.limit_bytes:
-        return f"they would take {gigabytes(size)}, more than the limit of {gigabytes(room.limit_bytes)}"
+        return f"it would need {gigabytes(size)}, more than the limit of {gigabytes(room.limit_bytes)}"
     if size > room.free_bytes - SPARE_BYTES:
-        return f"they would take {gigabytes(size)}, and the disk has {gigabytes(room.free_bytes)} free"
+        return f"it would need {gigabytes(size)}, and the disk has {gigabytes(room.free_bytes)} free"
     return ""
 
 

@@ -102,7 +102,7 @@ class FrozenFeatures:
         try:
             found = feature_cache.read(folder, key, shapes)
         except BundleError as error:
-            self._progress.say(f"{error}; they are computed anew")
+            self._progress.say(f"{error}; computing them again")
             found = None
         return found or feature_cache.write(folder, key, shapes, lambda cache: self._fill(cache, decision, cut))
 

@@ -113,7 +113,7 @@ class Training:
         steps = math.ceil(len(self.train) / self.recipe.batch_size)
         phases.set_trainable(self.model, phase.trainable)
         learning, all_parameters = phases.trainable_parameters(self.model), self.model.count_params()
-        self.progress.say(f"phase {phase.name}: {learning:,} of {all_parameters:,} parameters learn")
+        self.progress.say(f"phase {phase.name}: {learning:,} of {all_parameters:,} parameters are trainable")
         stage = self._stage(index)
         stage.learner.compile(
             optimizer=phases.optimizer(self.recipe, phase, steps),
@@ -175,10 +175,10 @@ class Training:
         val_loss, val_accuracy = self._validate(stage)
         # In half precision the weights may overflow in the epoch's last steps, when its mean loss is still a number.
         if not (math.isfinite(loss) and math.isfinite(val_loss)):
-            kept = "the best weights so far stand in the checkpoint; " if state.best else ""
+            kept = "the checkpoint has the best weights so far; " if state.best else ""
             raise TrainingError(
-                f"the loss is no longer a number in epoch {epoch + 1} of phase {phase.name!r}; {kept}"
-                "try a lower --learning-rate, or --mixed-precision off"
+                f"the loss became NaN or infinite in epoch {epoch + 1} of phase {phase.name!r}; {kept}try a lower "
+                "--learning-rate, or --mixed-precision off"
             )
         state.history.append(
             {

@@ -51,8 +51,8 @@ def _strategy(names: tuple[str, ...]) -> Any:
 def _over_jax(names: Sequence[str], batch_size: int) -> Iterator[None]:
     if batch_size % len(names):
         raise TrainingError(
-            f"JAX shares each batch evenly among {len(names)} devices; give a --batch-size that is a multiple of "
-            f"{len(names)}, not {batch_size}"
+            f"JAX splits each batch evenly among {len(names)} devices; --batch-size must be a multiple of "
+            f"{len(names)}, got {batch_size}"
         )
     keras.distribution.set_distribution(keras.distribution.DataParallel(devices=list(names)))
     try:

@@ -41,10 +41,10 @@ def _frozen(backbone: str, trunk: Sequence[Model], trainable: Trainable) -> int:
             if layer.name.startswith(trainable):
                 return index
         near = difflib.get_close_matches(trainable, _beginnings(trunk), n=1, cutoff=0.5)
-        way_out = f"did you mean {near[0]!r}?" if near else f"{command_line('models', backbone)} lists them"
-        raise UsageError(f"{backbone} has no layer whose name begins with {trainable!r} before its head; {way_out}")
+        way_out = f"did you mean {near[0]!r}?" if near else f"list them with: {command_line('models', backbone)}"
+        raise UsageError(f"{backbone} has no layer before its head whose name starts with {trainable!r}; {way_out}")
     if abs(trainable) > len(trunk):
-        raise UsageError(f"{backbone} has {len(trunk)} layers before its head; got {abs(trainable)}")
+        raise UsageError(f"{backbone} has only {len(trunk)} layers before its head; got {abs(trainable)}")
     return -trainable if trainable < 0 else len(trunk) - trainable
 
 

@@ -104,6 +104,6 @@ def test_unknown_block_is_an_error_that_leaves_the_model_as_it_was() -> None:
     model = support.build(keras, "resnet20")
     phases.set_trainable(model, "head")
     trained = phases.trainable_parameters(model)
-    with pytest.raises(UsageError, match="resnet20 has no layer whose name begins with 'block9' before its head"):
+    with pytest.raises(UsageError, match="resnet20 has no layer before its head whose name starts with 'block9'"):
         phases.set_trainable(model, "block9")
     assert phases.trainable_parameters(model) == trained

@@ -143,7 +143,7 @@ def test_twin_in_tf_keras_has_the_same_weights_in_the_same_order(name: str) -> N
 def test_image_below_the_minimum_is_refused_with_the_minimum(name: str) -> None:
     backbone = backbones.get(name)
     size = backbone.minimum_size - 1
-    with pytest.raises(UsageError, match=f"at least {backbone.minimum_size} pixels; got --image-size {size}"):
+    with pytest.raises(UsageError, match=f"--image-size of at least {backbone.minimum_size}; got {size}"):
         build_model(keras, backbone, input_shape=(32, 32, 3), classes=10, image_size=size)
 
 

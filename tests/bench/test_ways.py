@@ -213,5 +213,5 @@ def test_a_folder_of_pictures_is_brought_to_the_size_that_is_told_for_a_bare_fil
     assert told["accuracy"]["images"] == 3
     (untold,) = rows(path, data=folder)
     assert untold["accuracy"] is None
-    with pytest.raises(UsageError, match="--image-size is for a folder of pictures"):
+    with pytest.raises(UsageError, match="--image-size only applies to a folder of images"):
         rows(path, image_size=4)

@@ -70,8 +70,8 @@ def test_offline_without_data_is_one_sentence_with_the_ways_out(
 ) -> None:
     assert main(["data", command]) == 1
     message = capsys.readouterr().err
-    assert message.startswith("edge-cifar: no cifar10 data at hand, and https://www.cs.toronto.edu/")
-    assert message.endswith("name a folder with --data-dir or EDGE_CIFAR_DATA, or use --data synthetic\n")
+    assert message.startswith("edge-cifar: no cifar10 data found, and https://www.cs.toronto.edu/")
+    assert message.endswith("set --data-dir or EDGE_CIFAR_DATA to a folder with the data, or use --data synthetic\n")
     assert message.count("\n") == 1
 
 
@@ -84,10 +84,10 @@ def test_offline_without_data_is_one_sentence_with_the_ways_out(
         (["show", "--data", "cifar11"], 2, "did you mean 'cifar10'?"),
         (["show", "--data", "synthetic", "--limit", "0"], 2, "at least 1 image"),
         (["show", "--data", "synthetic", "--limit", "many"], 2, "--limit"),
-        (["show", "--data", "synthetic", "--seed", "-1"], 2, "must not be negative"),
-        (["show", "--data", "synthetic", "--data-dir", "."], 2, "leave --data-dir out"),
+        (["show", "--data", "synthetic", "--seed", "-1"], 2, "must be at least 0"),
+        (["show", "--data", "synthetic", "--data-dir", "."], 2, "omit --data-dir"),
         (["show", "--data", "synthetic", "--image-size", "8"], 2, "size of their own"),
-        (["show", "--data-dir", "nowhere"], 1, "nowhere holds no cifar10"),
+        (["show", "--data-dir", "nowhere"], 1, "nowhere does not contain cifar10"),
         (["show", "--data", "./nowhere"], 1, "no folder at nowhere"),
         (["csv", "--data", "synthetic", "--limit", "10", "--out", "/dev/null/pixels"], 1, "cannot write"),
     ],
@@ -122,4 +122,4 @@ def test_the_home_of_nobody_is_one_sentence(
     arguments: list[str], in_folder: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     assert main(arguments) == 1
-    assert "begins with the name of a user who has no home folder here" in capsys.readouterr().err
+    assert "begins with the name of a user without a home directory here" in capsys.readouterr().err

@@ -60,7 +60,7 @@ def test_an_explicit_data_dir_without_the_set_is_an_error_even_if_the_cache_has_
     monkeypatch.setenv("EDGE_CIFAR_DATA", str(folder))
     (tmp_path / "empty").mkdir()
     for place in (tmp_path / "empty", tmp_path / "absent"):
-        with pytest.raises(DataError, match=rf"{place.name} holds no little .*--data-dir"):
+        with pytest.raises(DataError, match=rf"{place.name} does not contain little .*--data-dir"):
             cifar.load(LITTLE, data_dir=place)
 
 
@@ -83,7 +83,7 @@ def test_the_cache_is_used_where_the_environment_has_no_such_set(
 @pytest.mark.parametrize("name", FILES)
 def test_a_truncated_file_is_named(folder: Path, name: str) -> None:
     (folder / name).write_bytes(FILES[name][:-7])
-    with pytest.raises(DataError, match=rf"{name} is truncated or altered: its md5 is .* the published one is"):
+    with pytest.raises(DataError, match=rf"{name} is truncated or altered: its MD5 is .* expected"):
         cifar.read(LITTLE, folder)
 
 
@@ -106,7 +106,7 @@ def test_a_pickle_that_would_run_code_is_refused_although_its_checksum_fits(tmp_
     command = f"touch {tmp_path / 'ran'}"
     content = b"\x80\x02cos\nsystem\nX" + struct.pack("<i", len(command)) + command.encode() + b"\x85R."
     (tmp_path / "batch").write_bytes(content)
-    with pytest.raises(DataError, match=r"batch is not a CIFAR batch: it asks for os.system"):
+    with pytest.raises(DataError, match=r"batch is not a CIFAR batch: it refers to os.system"):
         pickled.read(tmp_path / "batch", cifar_files.md5(content), "")
     assert not (tmp_path / "ran").exists()
 

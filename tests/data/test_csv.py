@@ -48,10 +48,10 @@ def test_the_columns_are_a_label_and_the_pixels_by_name(dataset: Dataset, folder
 @pytest.mark.parametrize(
     ("old", "new", "complaint"),
     [
-        (b"label", b"", "cut off or altered"),
-        (b",b_3_4\n", b"\n", "no header of label and pixel columns"),
-        (b"\n", b"\n1,300", "cut off or altered"),
-        (b"\n", b"\n1,x", "cut off or altered"),
+        (b"label", b"", "truncated or altered"),
+        (b",b_3_4\n", b"\n", "no header with label and pixel columns"),
+        (b"\n", b"\n1,300", "truncated or altered"),
+        (b"\n", b"\n1,x", "truncated or altered"),
     ],
 )
 def test_an_altered_file_is_refused(folder: Path, old: bytes, new: bytes, complaint: str) -> None:

@@ -60,7 +60,7 @@ def test_a_connection_that_is_cut_off_is_taken_up_again(server: Server) -> None:
 
 def test_a_connection_that_brings_nothing_more_gives_up_and_keeps_what_came(server: Server, tmp_path: Path) -> None:
     server.cut_after = [700, 0, 0, 0]
-    with pytest.raises(DataError, match=r"cannot be fetched \(the connection was cut off\)"):
+    with pytest.raises(DataError, match=r"cannot be downloaded \(the connection was interrupted\)"):
         cifar.load(server.published())
     assert (tmp_path / "cache" / "little.tar.gz.part").read_bytes() == PACKED[:700]
     assert not (tmp_path / "cache" / "little-batches").exists()
@@ -103,7 +103,7 @@ def test_a_whole_part_needs_no_network(tmp_path: Path) -> None:
 
 def test_something_else_at_the_address_is_refused_and_not_kept(server: Server, tmp_path: Path) -> None:
     server.content = b"<html>Please log in to this network</html>".ljust(len(PACKED))
-    with pytest.raises(DataError, match=r"gave something else than the published archive .*--data synthetic"):
+    with pytest.raises(DataError, match=r"is not the published archive .*--data synthetic"):
         cifar.load(server.published())
     assert not list((tmp_path / "cache").iterdir())
 
@@ -119,8 +119,8 @@ def test_no_network_names_the_ways_out(tmp_path: Path) -> None:
         cifar.load(cifar_files.published(FILES, PACKED))
     message = str(caught.value)
     assert message == (
-        "no little data at hand, and http://127.0.0.1:9/little.tar.gz cannot be fetched (Connection refused); "
-        "name a folder with --data-dir or EDGE_CIFAR_DATA, or use --data synthetic"
+        "no little data found, and http://127.0.0.1:9/little.tar.gz cannot be downloaded (Connection refused); "
+        "set --data-dir or EDGE_CIFAR_DATA to a folder with the data, or use --data synthetic"
     )
     assert not list((tmp_path / "cache").iterdir())
 
@@ -137,7 +137,9 @@ def test_a_place_that_cannot_be_written_is_one_sentence(
 ) -> None:
     (tmp_path / "file").write_text("in the way")
     monkeypatch.setattr(places, "_cache", lambda: tmp_path / "file" / "cache")
-    with pytest.raises(DataError, match=r"little cannot be stored: .* cannot be written \(Not a directory\); name a"):
+    with pytest.raises(
+        DataError, match=r"little cannot be saved: .* cannot be written \(Not a directory\); set --data-dir"
+    ):
         cifar.load(server.published())
 
 
@@ -149,7 +151,7 @@ def test_a_disk_that_fills_up_while_unpacking_leaves_no_folder(
         raise OSError(errno.ENOSPC, "No space left on device")
 
     monkeypatch.setattr(acquisition, "extract", full)
-    with pytest.raises(DataError, match=r"no space is left on the disk that holds .*cache; name a folder with"):
+    with pytest.raises(DataError, match=r"the disk of .*cache is full; set --data-dir"):
         cifar.load(server.published())
     assert [path.name for path in (tmp_path / "cache").iterdir()] == ["little.tar.gz.part"]
 
@@ -241,5 +243,5 @@ def test_fetch_checks_what_is_there_and_replaces_it_only_when_told(server: Serve
 
 def test_fetch_does_not_replace_a_folder_under_another_name(server: Server, tmp_path: Path) -> None:
     folder = cifar_files.write(FILES, tmp_path / "my-copy")
-    with pytest.raises(DataError, match="not ours to replace"):
+    with pytest.raises(DataError, match="so it will not be replaced"):
         places.fetch(server.published(), data_dir=folder, overwrite=True, progress=SILENT)

@@ -60,7 +60,7 @@ def test_a_test_class_that_training_lacks_is_refused(tmp_path: Path) -> None:
     _fill(tmp_path / "train", count=1)
     _fill(tmp_path / "test", count=1)
     (tmp_path / "test" / "violet").mkdir()
-    with pytest.raises(DataError, match="classes that train/ has not: violet"):
+    with pytest.raises(DataError, match="classes that train/ does not have: violet"):
         image_folder.load(tmp_path, name="photos", image_size=8)
 
 
@@ -78,42 +78,42 @@ def test_a_wide_picture_is_cropped_about_its_centre(tmp_path: Path) -> None:
 
 def test_unreadable_files_are_named_counted_and_left_out(tmp_path: Path) -> None:
     _fill(tmp_path)
-    (tmp_path / "red" / "notes.txt").write_text("not a picture")
+    (tmp_path / "red" / "notes.txt").write_text("not an image")
     (tmp_path / "blue" / "cut.png").write_bytes((tmp_path / "blue" / "00.png").read_bytes()[:60])
     (tmp_path / "blue" / ".DS_Store").write_bytes(b"hidden files are no pictures and no trouble")
     listener = Listener()
     dataset = image_folder.load(tmp_path, name="photos", image_size=8, progress=listener)
     assert len(dataset.train) + len(dataset.test) == 30
     (said,) = listener.said
-    assert "left out 2 of 32 files that are no readable pictures: blue/cut.png, red/notes.txt" in said
+    assert "skipped 2 of 32 files that are not readable images: blue/cut.png, red/notes.txt" in said
 
 
 def test_strict_refuses_the_first_unreadable_file(tmp_path: Path) -> None:
     _fill(tmp_path)
-    (tmp_path / "red" / "notes.txt").write_text("not a picture")
-    with pytest.raises(DataError, match=r"notes\.txt is not a picture .*; remove it"):
+    (tmp_path / "red" / "notes.txt").write_text("not an image")
+    with pytest.raises(DataError, match=r"notes\.txt is not an image .*; remove it"):
         loading.load(str(tmp_path), image_size=8, strict=True)
 
 
-@pytest.mark.parametrize(("classes", "found"), [(["only"], "one, 'only'"), ([], "none")])
+@pytest.mark.parametrize(("classes", "found"), [(["only"], "only 'only'"), ([], "none")])
 def test_fewer_than_two_classes_are_refused(tmp_path: Path, classes: list[str], found: str) -> None:
     for name in classes:
         (tmp_path / name).mkdir()
-    with pytest.raises(DataError, match=rf"needs two classes, and .* has {found}"):
+    with pytest.raises(DataError, match=rf"needs at least two classes; .* has {found}"):
         loading.load(str(tmp_path))
 
 
 def test_a_class_without_pictures_is_named(tmp_path: Path) -> None:
     _fill(tmp_path)
     (tmp_path / "violet").mkdir()
-    with pytest.raises(DataError, match="no readable picture of violet"):
+    with pytest.raises(DataError, match="no readable images of violet"):
         loading.load(str(tmp_path))
 
 
 def test_a_class_name_that_would_break_the_list_of_labels_is_refused(tmp_path: Path) -> None:
     _fill(tmp_path)
     (tmp_path / "two\nlines").mkdir()
-    with pytest.raises(DataError, match="cannot be written on one line"):
+    with pytest.raises(DataError, match="is not printable"):
         loading.load(str(tmp_path))
 
 
@@ -126,7 +126,7 @@ def test_a_picture_is_prepared_as_it_is_for_a_prediction(tmp_path: Path) -> None
 
 
 def test_one_picture_a_class_is_too_few(tmp_path: Path) -> None:
-    with pytest.raises(DataError, match="too few pictures to hold any out"):
+    with pytest.raises(DataError, match="too few images to hold out a test set"):
         loading.load(str(_fill(tmp_path / "photos", count=1)))
 
 
@@ -200,7 +200,7 @@ def test_splits_are_known_by_the_names_people_give_them(
     assert (dataset.validation is None) == (validation is None)
     if dataset.validation is not None and validation is not None:
         assert len(dataset.validation) == 6
-        assert f"6 of {validation}/ to validate on" in listener.said[-1]
+        assert f"6 of {validation}/ for validation" in listener.said[-1]
     # Without a test folder a fifth of the training pictures is held out for it.
     assert (len(dataset.train), len(dataset.test)) == ((20, 8) if test else (16, 4))
     assert ("as there is no test folder" in listener.said[-1]) == (test is None)
@@ -213,7 +213,7 @@ def test_a_class_may_be_called_train(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("folders", "sentence"),
-    [(("train", "Training", "test"), "stand for the same split"), (("val", "test"), "no train/")],
+    [(("train", "Training", "test"), "mean the same split"), (("val", "test"), "no train/")],
 )
 def test_splits_that_make_no_sense_are_refused(tmp_path: Path, folders: tuple[str, ...], sentence: str) -> None:
     for folder in folders:
@@ -251,10 +251,10 @@ def test_what_belongs_to_no_class_is_counted_with_its_reason(tmp_path: Path) -> 
     listener = Listener()
     loading.load(str(tmp_path), image_size=8, progress=listener)
     said = "\n".join(listener.said)
-    assert "left out 1 folders beside the splits: extra" in said
-    assert "left out 1 files beside the splits: README.txt" in said
-    assert "left out 1 files beside the class folders: test/labels.csv" in said
-    assert "left out 1 linked folders, which are not followed: red/more" in said
+    assert "skipped 1 folders next to the splits: extra" in said
+    assert "skipped 1 files next to the splits: README.txt" in said
+    assert "skipped 1 files next to the class folders: test/labels.csv" in said
+    assert "skipped 1 symbolic links to folders: red/more" in said
 
 
 def test_16_bit_grey_in_a_folder_is_scaled_and_counted(tmp_path: Path) -> None:
@@ -265,4 +265,4 @@ def test_16_bit_grey_in_a_folder_is_scaled_and_counted(tmp_path: Path) -> None:
     listener = Listener()
     dataset = loading.load(str(tmp_path), image_size=8, progress=listener)
     assert dataset.train.images[dataset.train.labels == 1].min() == 255
-    assert "5 pictures: 16-bit grey whose values fill 12 bits: 0 to 4,095 scaled to 0 to 255" in listener.said[0]
+    assert "5 images: 16-bit grayscale using 12 bits: 0 to 4,095 scaled to 0 to 255" in listener.said[0]

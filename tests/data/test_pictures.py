@@ -58,7 +58,7 @@ def test_16_bit_grey_is_scaled_by_the_bits_in_use_and_that_is_said(tmp_path: Pat
     picture = pictures.read(tmp_path / "deep.png", height=4, width=4)
     assert picture.pixels[0, 0].tolist() == [expected] * 3
     assert picture.pixels[1:].max() == 0
-    assert picture.preparation.startswith("16-bit grey whose values fill ")
+    assert picture.preparation.startswith("16-bit grayscale using ")
 
 
 @pytest.mark.parametrize("mode", ["1", "L", "LA", "P", "RGB", "RGBA", "CMYK", "YCbCr"])
@@ -80,10 +80,10 @@ def _png() -> bytes:
 @pytest.mark.parametrize(
     ("content", "words"),
     [
-        (b"", "not a picture"),
-        (b"hello", "not a picture"),
-        (_png()[: len(_png()) // 2], "cannot be read"),
-        (_png()[:60] + bytes(40) + _png()[100:], "cannot be read"),
+        (b"", "not an image"),
+        (b"hello", "not an image"),
+        (_png()[: len(_png()) // 2], "cannot be decoded"),
+        (_png()[:60] + bytes(40) + _png()[100:], "cannot be decoded"),
     ],
     ids=["empty", "text", "truncated", "damaged"],
 )
@@ -112,7 +112,7 @@ def test_formats_that_are_not_asked_for_are_not_parsed() -> None:
     stream = io.BytesIO()
     colours().save(stream, "pcx")
     assert pictures.develop(stream.getvalue()).width == 64
-    with pytest.raises(NoPicture, match="of the formats PNG, JPEG"):
+    with pytest.raises(NoPicture, match=r"in a supported format \(PNG, JPEG\)"):
         pictures.develop(stream.getvalue(), formats=("PNG", "JPEG"))
 
 

@@ -100,7 +100,7 @@ def test_a_limit_takes_a_balanced_subset_of_both_splits() -> None:
 def test_what_cannot_be_is_refused_from_the_request_alone() -> None:
     with pytest.raises(UsageError, match="at least 1 image, not 0"):
         loading.load("synthetic", limit=0)
-    with pytest.raises(UsageError, match="must not be negative"):
+    with pytest.raises(UsageError, match="must be at least 0"):
         loading.load("synthetic", seed=-1)
     with pytest.raises(UsageError, match="did you mean 'cifar10'"):
         loading.load("cifra10")

@@ -40,7 +40,7 @@ def test_a_fair_sample_raises_no_doubt() -> None:
     ("images", "doubt"),
     [
         (pictures(20), "20 calibration images are few"),
-        (np.repeat(pictures(1), 100, axis=0), "all calibration images are the same"),
+        (np.repeat(pictures(1), 100, axis=0), "all calibration images are identical"),
         (pictures(100) // 255, "values lie between 0 and 1, of 0 to 255"),
         (200 + pictures(100) // 8, "values lie between 200 and 231, of 0 to 255"),
     ],

@@ -92,7 +92,7 @@ def test_single_values_and_texts_do_where_lists_and_paths_would(
 ) -> None:
     with pytest.raises(UsageError, match="got 0"):
         edge_cifar.train("resnet8", data="synthetic", epochs=0)
-    with pytest.raises(DataError, match="nowhere holds no cifar10"):
+    with pytest.raises(DataError, match="nowhere does not contain cifar10"):
         edge_cifar.train("resnet8", data_dir="nowhere")
     bundle = edge_cifar.export(tiny_run, formats="tflite", precisions="fp32", out="bundle", max_drop=100.0)
     assert [str(artifact.variant) for artifact in bundle.artifacts] == ["tflite-fp32"]

@@ -196,7 +196,7 @@ def test_one_unreadable_picture_costs_its_own_answer_alone(tmp_path: Path, capsy
     shown = capsys.readouterr()
     assert shown.out.count("100.0%") == 8
     assert "bad.png" in shown.out
-    assert f"1 of 9 images could not be classified: {tmp_path / 'bad.png'} is not a picture" in shown.err
+    assert f"1 of 9 images could not be classified: {tmp_path / 'bad.png'} is not an image" in shown.err
     assert main(["predict", model, *named, "--json"]) == 1
     results = json.loads(capsys.readouterr().out)["results"]
     assert [bool(result["error"]) for result in results] == [False] * 3 + [True] + [False] * 5

@@ -99,9 +99,9 @@ def test_no_path_of_the_server_is_told(client: Any, tiny_bundle: Bundle) -> None
     ("body", "kind", "query", "status", "words"),
     [
         (b"", "image/png", "", 400, "holds no picture"),
-        (b"hello", "image/png", "", 415, "not a picture of the formats"),
+        (b"hello", "image/png", "", 415, "not an image in a supported format"),
         (b"{}", "application/json", "", 415, "not application/json"),
-        (picture()[:90], "image/png", "", 422, "cannot be read"),
+        (picture()[:90], "image/png", "", 422, "cannot be decoded"),
         (picture(), "image/png", "?top=0", 400, "at least 1"),
         (picture(), "image/png", "?top=many", 400, "'many'"),
         (picture(), "image/png", "?threshold=2", 400, "between 0 and 1"),

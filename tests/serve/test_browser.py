@@ -71,7 +71,7 @@ def test_chosen_picture_is_answered_by_every_artifact(page: Browser, address: st
         assert f"{likeliest['label']}" in text
         assert f"{100 * likeliest['probability']:.1f} %" in text
     assert text.count(" ms") == 3
-    assert "cropped from 48×32" in text
+    assert "center-cropped from 48×32" in text
     values = page.evaluate("[...document.querySelectorAll('meter')].map((bar) => bar.value)")
     assert len(values) == 9
     assert all(0 <= value <= 1 for value in values)
@@ -106,7 +106,7 @@ def test_refusal_is_shown_and_the_next_picture_answered(page: Browser, path: Pat
     (tmp_path / "notes.png").write_text("sunny")
     page.choose_file("#file", tmp_path / "notes.png")
     page.wait_until("document.querySelector('#status.bad')")
-    assert "not a picture" in page.text()
+    assert "not an image" in page.text()
     page.choose_file("#file", path)
     page.wait_until(ANSWERED)
     assert not page.evaluate("document.querySelector('#status.bad')")

@@ -107,7 +107,7 @@ def test_folder_is_searched_and_what_is_no_picture_left_out(
 
 def test_folder_without_pictures_is_refused(tiny_bundle: Bundle, tmp_path: Path) -> None:
     (tmp_path / "notes.txt").write_text("sunny")
-    with pytest.raises(DataError, match="holds no picture"):
+    with pytest.raises(DataError, match="contains no readable image"):
         predict(tiny_bundle, [tmp_path])
 
 
@@ -209,7 +209,7 @@ def test_people_are_told_what_was_used_and_done(
     assert main(["predict", str(tiny_bundle.path), str(tmp_path / "wide.jpg")]) == 0
     shown = capsys.readouterr()
     assert "using " in shown.err
-    assert "cropped from 640×480 about the centre, resized from 480×480 to 32×32" in shown.err
+    assert "center-cropped from 640×480, resized from 480×480 to 32×32" in shown.err
     assert shown.out.count("%") == 3
 
 

@@ -43,7 +43,7 @@ def test_several_gpus_that_the_backend_cannot_use_together_are_one(monkeypatch: 
 
 def test_a_gpu_asked_for_and_absent_is_an_error_that_says_what_is_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     _gpus(monkeypatch, [])
-    with pytest.raises(TrainingError, match=rf"no GPU found .*installed: keras {keras.__version__}.*--device cpu"):
+    with pytest.raises(TrainingError, match=rf"found no GPU .*installed: keras {keras.__version__}.*--device cpu"):
         backend.select_device("gpu")
     assert backend.select_device("auto") == Device(name="cpu")
 

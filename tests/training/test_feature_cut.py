@@ -133,7 +133,7 @@ def test_phases_that_unfreeze_what_the_next_freezes_share_nothing() -> None:
     ("phase", "changes", "reason"),
     [
         (replace(HEAD, trainable="all"), {}, "no frozen layers"),
-        (replace(HEAD, epochs=1), {}, "compute 1 views of each image, and 1 without"),
+        (replace(HEAD, epochs=1), {}, "need 1 views of each image, training alone only 1"),
         (replace(HEAD, trainable=-1), {}, "less than 20%"),
         (HEAD, {"limit_bytes": 5000.0}, "more than the limit of 0.00 GB"),
         (HEAD, {"free_bytes": 1e9}, "the disk has 1.00 GB free"),

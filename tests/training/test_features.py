@@ -178,7 +178,7 @@ def test_a_cache_in_another_precision_or_shape_is_not_read(
     other: tuple[tuple[int, ...], np.dtype], tmp_path: Path
 ) -> None:
     _filled(tmp_path / "cache")
-    with pytest.raises(BundleError, match="not those that are wanted"):
+    with pytest.raises(BundleError, match="are of another model or other data"):
         feature_cache.read(tmp_path / "cache", "key", {**SHAPES, "train": other})
 
 

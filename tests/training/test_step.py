@@ -89,7 +89,7 @@ def test_a_gpu_that_is_not_there_is_an_error(tmp_path: Path) -> None:
 
     if backend._GPUS[keras.backend.backend()]():
         pytest.skip("this machine has a GPU")
-    with pytest.raises(TrainingError, match="no GPU found by Keras"):
+    with pytest.raises(TrainingError, match="found no GPU"):
         train("resnet8", data="synthetic", limit=100, out=tmp_path / "run", device="gpu")
 
 
@@ -105,8 +105,8 @@ def test_a_loss_that_is_no_number_stops_says_where_and_keeps_the_good_weights(
     with pytest.raises(TrainingError) as caught:
         train("resnet8", data="synthetic", limit=200, epochs=(3,), out=tmp_path / "run")
     assert str(caught.value) == (
-        "the loss is no longer a number in epoch 2 of phase 'scratch'; the best weights so far stand in the "
-        "checkpoint; try a lower --learning-rate, or --mixed-precision off"
+        "the loss became NaN or infinite in epoch 2 of phase 'scratch'; the checkpoint has the best weights so "
+        "far; try a lower --learning-rate, or --mixed-precision off"
     )
     assert not Run(tmp_path / "run").finished
     state = State.read(Run(tmp_path / "run").checkpoint_path)
@@ -122,7 +122,7 @@ def test_a_validation_loss_that_is_no_number_stops_before_its_weights_count_as_t
     from edge_cifar.training.checkpoint import State
 
     monkeypatch.setattr(loop, "predict", lambda model, images: np.full((len(images), 10), np.nan, np.float32))
-    with pytest.raises(TrainingError, match="the loss is no longer a number in epoch 1 of phase 'scratch'; try"):
+    with pytest.raises(TrainingError, match="the loss became NaN or infinite in epoch 1 of phase 'scratch'; try"):
         train("resnet8", data="synthetic", limit=100, epochs=1, out=tmp_path / "run")
     assert State.read(Run(tmp_path / "run").checkpoint_path).best == []
 

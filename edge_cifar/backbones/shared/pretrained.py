@@ -35,7 +35,7 @@ def pretrained_trunk(application: Callable[..., Model], weights: str) -> Model:
             return application(input_shape=shape, include_top=False, weights="imagenet")
     except Exception as error:  # Keras raises nothing narrower when a download fails.
         raise TrainingError(
-            f"the ImageNet weights cannot be had ({first_line(error)}); give a weights file or none to --weights"
+            f"the ImageNet weights are not available ({first_line(error)}); use --weights FILE or --weights none"
         ) from error
 
 
@@ -46,7 +46,7 @@ def read_weights(trunk: Model, file: str) -> Model:
         TrainingError: the file is missing, unreadable, or holds another architecture.
     """
     if not Path(file).is_file():
-        raise TrainingError(f"no weights file at {file}; give a file, imagenet or none to --weights")
+        raise TrainingError(f"no weights file at {file}; --weights takes a file, imagenet or none")
     try:
         with warnings.catch_warnings():
             # Keras only warns where a file lacks a layer's weights, and leaves them random.
@@ -76,7 +76,8 @@ def carry_over(donor: Model, model: Model) -> int:
         wanted = [tuple(weight.shape) for weight in taker.weights]
         if shapes != wanted:
             raise TrainingError(
-                f"the weights are of another architecture: layer {taker.name} wants {wanted}, the weights have {shapes}"
+                f"the weights are of a different architecture: layer {taker.name} expects {wanted}, the weights "
+                f"have {shapes}"
             )
         taker.set_weights(giver.get_weights())
     return len(givers)

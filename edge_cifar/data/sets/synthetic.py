@@ -54,7 +54,7 @@ def load(
         UsageError: a folder was given.
     """
     if data_dir is not None:
-        raise UsageError("synthetic data are made by code and lie in no folder; leave --data-dir out")
+        raise UsageError("synthetic data are generated, not read from a folder; omit --data-dir")
     train = _make(train_images, np.random.default_rng([seed, _SPLIT_TRAIN]))
     test = _make(test_images, np.random.default_rng([seed, _SPLIT_TEST]))
     return Dataset(
