@@ -50,7 +50,7 @@ class AnswerCheck:
         """What is taken for granted of the file's input, for people; empty where nothing is."""
         if not self._assumed:
             return ""
-        return f"{self._path.name}: pixels are given as {self._range}; this is assumed, since the file does not say"
+        return f"{self._path.name}: assuming an input range of {self._range}, as the file does not state it"
 
     def add(self, pixels: NDArray[np.uint8], probabilities: NDArray[np.float32]) -> None:
         """Take note of an answer; the same picture again says nothing new.
@@ -69,10 +69,10 @@ class AnswerCheck:
         if len(self._answers) < _FEWEST_ALIKE or variety(np.array(self._answers)) > _ALIKE:
             return ""
         likeliest = int(self._answers[0].argmax())
-        cause = f"its input's range is probably not {self._range}" if self._assumed else "the model is in doubt"
+        cause = f"the input range is probably not {self._range}" if self._assumed else "check the model"
         return (
-            f"{self._path.name}: {len(self._answers)} different pictures all got the same answer "
-            f"({labels[likeliest]}, {self._answers[0][likeliest]:.1%}); where that is wrong, {cause}"
+            f"{self._path.name}: the predictions for {len(self._answers)} different images are identical "
+            f"({labels[likeliest]}, {self._answers[0][likeliest]:.1%}); if that is wrong, {cause}"
         )
 
     def better_range(self) -> str:
@@ -88,8 +88,8 @@ class AnswerCheck:
             return ""
         compare = command_line("bench", self._path, f"--input-range={best.option}", "--data", "FOLDER")
         return (
-            f"{self._path.name}: given pixels as {best.name}, it tells these pictures apart far better than as "
-            f"{self._range}; compare both on labelled pictures: {compare}"
+            f"{self._path.name}: an input range of {best.name} separates these images far better than "
+            f"{self._range}; compare both on labeled images: {compare}"
         )
 
     @property

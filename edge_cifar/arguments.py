@@ -34,7 +34,7 @@ def whole(option: str, given: Any) -> int:
             return operator.index(given)
         except TypeError:
             pass
-    raise UsageError(f"{option} takes a whole number; got {given!r}")
+    raise UsageError(f"{option} takes an integer; got {given!r}")
 
 
 def whole_or_all(option: str, given: Any) -> int | None:
@@ -44,5 +44,5 @@ def whole_or_all(option: str, given: Any) -> int | None:
         UsageError: it is neither.
     """
     if isinstance(given, str) and given != "all":
-        raise UsageError(f"{option} takes a whole number, or all; got {given!r}")
+        raise UsageError(f"{option} takes an integer or all; got {given!r}")
     return None if given in (None, "all") else whole(option, given)

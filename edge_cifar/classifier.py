@@ -110,8 +110,7 @@ class Classifier:
         self.labels = _named(labels or self.runtime.labels, self.runtime.classes)
         if len(self.labels) != scores.classes(self.runtime.classes):
             raise BundleError(
-                f"{path} tells {scores.classes(self.runtime.classes)} classes, its labels name {len(self.labels)}; "
-                "export again"
+                f"{path} has {scores.classes(self.runtime.classes)} outputs but {len(self.labels)} labels; export again"
             )
         self._ground = self.runtime.range_ground
         self._check = AnswerCheck(path, self.runtime, threads) if foreign else None
@@ -148,7 +147,7 @@ class Classifier:
         answers = self.runtime.predict(picture.pixels[None])
         milliseconds = 1e3 * (time.perf_counter() - start)
         if not scores.are_numbers(answers):
-            raise BundleError(f"{self.path} answers with what is no number (NaN or infinite)")
+            raise BundleError(f"{self.path} outputs NaN or infinity")
         preparations = [picture.preparation] if picture.preparation else []
         if self.variant is None:
             answers, how = scores.as_probabilities(answers)

@@ -48,7 +48,7 @@ class Flatbuffer:
         start, count = self._elements(table, field)
         kind = np.dtype(dtype)
         if start + count * kind.itemsize > len(self._data):
-            raise struct.error("numbers outside of the file")
+            raise struct.error("numbers outside the file")
         self._spend(count * kind.itemsize)
         return np.frombuffer(self._data[start : start + count * kind.itemsize], kind)
 
@@ -61,7 +61,7 @@ class Flatbuffer:
         """The tables in a vector; none when it is left out."""
         start, count = self._elements(table, field)
         if start + 4 * count > len(self._data):
-            raise struct.error("tables outside of the file")
+            raise struct.error("tables outside the file")
         self._spend(4 * count)
         return [place + self._u32(place) for place in range(start, start + 4 * count, 4)]
 
@@ -69,7 +69,7 @@ class Flatbuffer:
         """Count what is copied: any number of tables may point to one vector."""
         self._left -= size
         if self._left < 0:
-            raise struct.error("its vectors are shared by more tables than a network has")
+            raise struct.error("its vectors are shared by more tables than any network has")
 
     def _elements(self, table: int, field: int) -> tuple[int, int]:
         place = self._field(table, field)
@@ -82,7 +82,7 @@ class Flatbuffer:
         """Place of a table's field, by way of its vtable; 0 when it is left out."""
         vtable = table - struct.unpack_from("<i", self._data, table)[0]
         if vtable < 0:
-            raise struct.error("vtable outside of the file")
+            raise struct.error("vtable outside the file")
         entry = 4 + 2 * field
         if entry >= self._u16(vtable):
             return 0

@@ -50,7 +50,7 @@ COMMON = (
     _alike("0 to 1", 0.0, 1.0),
     _alike("-1 to 1", -1.0, 1.0),
     InputRange(
-        name="ImageNet's mean and standard deviation",
+        name="ImageNet mean and standard deviation",
         channels=(_standardized(0), _standardized(1), _standardized(2)),
     ),
 )

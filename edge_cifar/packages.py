@@ -68,7 +68,7 @@ def absent_backend() -> str | None:
     """Why Keras' backend cannot be had, and the way out; None where it is installed."""
     backend = keras_backend()
     if backend not in _BACKENDS:
-        return f"Keras is told to use {backend!r} (KERAS_BACKEND); choose from {', '.join(_BACKENDS)}"
+        return f"KERAS_BACKEND is set to {backend!r}; choose from {', '.join(_BACKENDS)}"
     return None if installed(backend) else f"{backend} is not installed; type: {_BACKENDS[backend]}"
 
 

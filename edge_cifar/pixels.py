@@ -143,11 +143,11 @@ class ImageInput:
         elif len(shape) == 4 and shape[1] == 3 and setup.layout != "nhwc":
             channels_first, (height, width) = True, shape[2:4]
         else:
-            laid_out = f" laid out as {setup.layout}" if setup.layout else ""
+            laid_out = f" in {setup.layout} layout" if setup.layout else ""
             raise BundleError(f"{source} does not take RGB images{laid_out}: its input has shape {text(shape)}")
         height, width, any_size = height or setup.image_size[0], width or setup.image_size[1], None in (height, width)
         if not 0 < height * width * (shape[0] or 1) <= _MOST_PIXELS:
-            raise BundleError(f"{source} takes images of a size that is not run here; its input is {text(shape)}")
+            raise BundleError(f"{source} takes images of an unsupported size; its input has shape {text(shape)}")
         pixel_range, ground = _range(quantization, setup)
         return cls(
             height=height,
@@ -183,7 +183,7 @@ class ImageInput:
         fits = images.ndim == 4 and (self.any_size or images.shape[1:] == self.shape)
         if not fits:
             raise BundleError(
-                f"the model takes images of shape {text(self.shape)}, got {text(images.shape[1:])}; resize them first"
+                f"the model takes images of shape {text(self.shape)}; got {text(images.shape[1:])}. Resize them first"
             )
         ordered = np.ascontiguousarray(images.transpose(0, 3, 1, 2)) if self.channels_first else images
         if self.channel_ranges is None:

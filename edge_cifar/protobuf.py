@@ -99,9 +99,7 @@ class Field:
         return np.frombuffer(self._content, np.dtype(dtype).newbyteorder("<")).astype(dtype)
 
     def _wrong(self, wanted: str) -> BundleError:
-        return BundleError(
-            f"field {self.number} of the model description has wire type {self.wire} where {wanted} belong"
-        )
+        return BundleError(f"field {self.number} of the model description has wire type {self.wire}; expected {wanted}")
 
 
 class Message:
@@ -118,7 +116,7 @@ class Message:
             key, position = _varint(content, position)
             number, wire = key >> 3, key & 7
             if number == 0:
-                raise BundleError("the model description has a field numbered 0")
+                raise BundleError("the model description has a field number 0")
             if wire == VARINT:
                 value, position = _varint(content, position)
                 yield Field(number, wire, value, self._budget)
@@ -128,10 +126,10 @@ class Message:
             elif wire in _FIXED_BYTES:
                 size = _FIXED_BYTES[wire]
             else:
-                raise BundleError(f"the model description has a field of wire type {wire}, which is not in use")
+                raise BundleError(f"the model description has a field of the unknown wire type {wire}")
             if size > len(content) - position:
                 raise BundleError(
-                    f"field {number} of the model description runs past its end; the file is truncated or broken"
+                    f"field {number} of the model description runs past its end; the file is truncated or corrupt"
                 )
             yield Field(number, wire, content[position : position + size], self._budget)
             position += size
@@ -141,12 +139,12 @@ def _varint(content: memoryview, position: int) -> tuple[int, int]:
     value = 0
     for index in range(_VARINT_BYTES):
         if position + index >= len(content):
-            raise BundleError("the model description ends within a number; the file is truncated or broken")
+            raise BundleError("the model description ends within a number; the file is truncated or corrupt")
         byte = content[position + index]
         value |= (byte & 0x7F) << (7 * index)
         if byte < 0x80:
             return value & 0xFFFF_FFFF_FFFF_FFFF, position + index + 1
-    raise BundleError(f"the model description holds a number of more than {_VARINT_BYTES} bytes")
+    raise BundleError(f"the model description has a varint of more than {_VARINT_BYTES} bytes")
 
 
 def _signed(value: int) -> int:

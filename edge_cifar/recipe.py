@@ -149,7 +149,9 @@ def customized(
             names = ", ".join(phase.name for phase in phases)
             raise UsageError(f"this recipe has {len(phases)} phases ({names}); got {len(counts)} numbers of epochs")
         if min(counts) < 0 or sum(counts) < 1:
-            raise UsageError(f"epochs must be 0 or more, and at least 1 in all; got {','.join(map(str, counts))}")
+            raise UsageError(
+                f"epochs must be at least 0 per phase and at least 1 in total; got {','.join(map(str, counts))}"
+            )
         phases = [replace(phase, epochs=count) for phase, count in zip(phases, counts, strict=True) if count]
     if learning_rate is not None:
         if not 0 < learning_rate < 1000:
@@ -158,14 +160,14 @@ def customized(
         phases = [replace(phase, learning_rate=phase.learning_rate * factor) for phase in phases]
     if unfreeze is not None:
         if unfreeze == "" or (isinstance(unfreeze, int) and unfreeze < 0):
-            raise UsageError(f"--unfreeze takes a number, 0 or more, a layer's name, or all; got {unfreeze!r}")
+            raise UsageError(f"--unfreeze takes a non-negative integer, a layer name, or all; got {unfreeze!r}")
         phases[-1] = replace(phases[-1], trainable="head" if unfreeze == 0 else unfreeze)
     if batch_size is not None and batch_size < 1:
         raise UsageError(f"the batch size must be at least 1; got {batch_size}")
     if image_size is not None and image_size < 1:
         raise UsageError(f"the image size must be at least 1 pixel; got {image_size}")
     if validation_split is not None and not 0 < validation_split < 1:
-        raise UsageError(f"the validation split must lie between 0 and 1; got {validation_split}")
+        raise UsageError(f"the validation split must be between 0 and 1; got {validation_split}")
     return replace(
         recipe,
         phases=tuple(phases),

@@ -64,12 +64,12 @@ def load_run_data(
         name, limit, checksum = facts["name"], facts["limit"], facts["checksum"]
         image_size = int(facts["image_shape"][0]) if is_folder(name) else None
     except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise RunError(f"{run.record_path} is broken ({error!r}); train again") from error
+        raise RunError(f"{run.record_path} is corrupt ({error!r}); train again") from error
     if not (download or data_dir or at_hand(name)):
-        raise DataError(f"no {name} data at hand; get them with: {command_line('data', 'fetch', '--data', name)}")
+        raise DataError(f"no {name} data found; download it with: {command_line('data', 'fetch', '--data', name)}")
     dataset = load(name, data_dir=data_dir, seed=seed, limit=limit, image_size=image_size, progress=progress)
     if dataset.checksum != checksum:
         raise DataError(
-            f"the {name} images found are not those that {run.path} was trained on; point --data-dir at them"
+            f"the {name} images found are not those {run.path} was trained on; set --data-dir to the folder with those"
         )
     return split_data(dataset, fraction, seed)

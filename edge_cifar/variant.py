@@ -51,5 +51,5 @@ class Variant:
         """
         format_, dash, precision = text.partition("-")
         if not (format_ and dash and precision):
-            raise UsageError(f"a variant is FORMAT-PRECISION, such as tflite-int8; got {text!r}")
+            raise UsageError(f"a variant is named FORMAT-PRECISION, such as tflite-int8; got {text!r}")
         return cls(format_, precision)

@@ -33,7 +33,7 @@ def operators(plan: Any, source: str) -> tuple[Operator, ...]:
     """
     program = plan.model_structure.program
     if program is None:
-        raise BundleError(f"{source} is no ML program; Core ML tells no plan for it")
+        raise BundleError(f"{source} is not an ML program, so Core ML provides no compute plan")
     found = []
     for operation in program.functions["main"].block.operations:
         kind = operation.operator_name.rpartition(".")[2]  # "ios17.conv" is a conv

@@ -46,11 +46,11 @@ def files_of(path: Path) -> tuple[Path, ...]:
         found = tuple(files.inside(path.parent, name) for name in names)
     except BundleError as error:
         raise BundleError(
-            f"{path} keeps weights outside its folder, which are not read ({', '.join(names)})"
+            f"{path} refers to weights outside its folder, which are not read ({', '.join(names)})"
         ) from error
     if missing := [one.name for one in found if not one.is_file()]:
         raise BundleError(
-            f"{path} keeps its weights in {', '.join(missing)}, which is missing; copy it beside the model"
+            f"{path} stores its weights in {', '.join(missing)}, which is missing; copy it next to the model"
         )
     return found
 

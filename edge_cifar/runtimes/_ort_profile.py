@@ -44,7 +44,7 @@ def operators(path: Path, inferences: int) -> tuple[Operator, ...]:
     try:
         events = strict_json.message(path.read_bytes())
     except ValueError as error:
-        raise BundleError(f"ONNX Runtime's profile {path.name} is no JSON: {error}") from error
+        raise BundleError(f"ONNX Runtime's profile {path.name} is not JSON: {error}") from error
     for event in events:
         if event.get("cat") == "Node" and event["name"].endswith(_SUFFIX):
             runs[-1].append(event)
@@ -60,7 +60,7 @@ def operators(path: Path, inferences: int) -> tuple[Operator, ...]:
     milliseconds = {name: statistics.median(values) for name, values in durations.items()}
     total = sum(milliseconds.values())
     if not total:
-        raise BundleError(f"ONNX Runtime's profile {path.name} names no node")
+        raise BundleError(f"ONNX Runtime's profile {path.name} lists no nodes")
     return tuple(
         Operator(
             name=name,

@@ -25,13 +25,10 @@ def demand_one_of_each(source: str, inputs: Sequence[str], outputs: Sequence[str
         BundleError: there is not one input, or not one output; the message names them.
     """
     if len(inputs) != 1:
-        raise BundleError(
-            f"{source} has {len(inputs)} inputs ({', '.join(inputs)}); an image classifier takes images alone"
-        )
+        raise BundleError(f"{source} has {len(inputs)} inputs ({', '.join(inputs)}); an image classifier has one")
     if len(outputs) != 1:
         raise BundleError(
-            f"{source} has {len(outputs)} outputs ({', '.join(outputs)}); keep only the one with the classes' scores "
-            "when the file is made"
+            f"{source} has {len(outputs)} outputs ({', '.join(outputs)}); export it with only the class scores"
         )
 
 
@@ -59,7 +56,7 @@ def rows(output: NDArray[Any], images: int, source: str) -> NDArray[Any]:
     sides = [side for side in shape[1:] if side != 1]
     if len(shape) < 2 or shape[0] != images or len(sides) > 1:
         raise BundleError(
-            f"{source} gives an output of shape {text(shape)} for {images} images, not one vector of scores each"
+            f"{source} outputs shape {text(shape)} for {images} images instead of one score vector per image"
         )
     return output.reshape(images, math.prod(sides))
 

@@ -39,7 +39,7 @@ _RAW = (0.0, 255.0)
 def unavailable(backend: str | None = None) -> str | None:
     """Why Core ML cannot run on this machine; where it runs, it takes any choice of compute units."""
     if platform.system() != "Darwin":
-        return f"Core ML runs on macOS only, this is {platform.system()}"
+        return f"Core ML runs on macOS only; this is {platform.system()}"
     return None if packages.installed("coremltools") else str(MissingPackage("coremltools", _EXTRA))
 
 
@@ -57,7 +57,7 @@ def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
         BundleError: the package is damaged, or is no image classifier.
     """
     if setup.batch != 1:
-        raise RuntimeUnavailable(f"{path.name} takes one image at once, not {setup.batch}")
+        raise RuntimeUnavailable(f"{path.name} takes one image at a time, not {setup.batch}")
     return CoreML(_model(path, setup), path.name, setup)
 
 
@@ -114,11 +114,11 @@ class CoreML:
         channels_first = not self._takes_image and feature.type.multiArrayType.shape[-1] != 3
         self.layout: Layout = "nchw" if channels_first else "nhwc"
         if setup.layout not in (None, self.layout):
-            raise BundleError(f"the input of {source} is laid out as {self.layout}, not as {setup.layout}")
+            raise BundleError(f"the input of {source} has {self.layout} layout, not {setup.layout}")
         self.input_range = setup.input_range or _RAW
         self.range_ground: Ground = "stated" if self._takes_image else "told" if setup.input_range else "assumed"
         if self._takes_image and self.input_range != _RAW:
-            raise BundleError(f"{source} takes images, whose pixels it scales itself; leave --input-range out")
+            raise BundleError(f"{source} has an image input, which it scales itself; omit --input-range")
         (self._output_name,) = _answers(description)
         labels = model.user_defined_metadata.get(embedded_labels.LABELS)
         self.labels = embedded_labels.parsed(labels, source) if labels else None
@@ -145,7 +145,7 @@ class CoreML:
 
     def _feed(self, image: Images) -> dict[str, Any]:
         if image.shape != self.input_shape:
-            raise BundleError(f"the model takes images of shape {self.input_shape}, got {image.shape}")
+            raise BundleError(f"the model takes images of shape {self.input_shape}; got {image.shape}")
         if self._takes_image:
             return {self._input_name: Image.fromarray(image)}
         ordered = image.transpose(2, 0, 1) if self.layout == "nchw" else image

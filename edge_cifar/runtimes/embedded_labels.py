@@ -39,7 +39,7 @@ def parsed(text: str, source: str) -> tuple[str, ...]:
     except ValueError as error:
         raise BundleError(f"the labels inside {source} are not JSON: {error}") from error
     if not isinstance(names, list) or not all(isinstance(name, str) for name in names):
-        raise BundleError(f"the labels inside {source} are no list of names")
+        raise BundleError(f"the labels inside {source} are not a list of names")
     return tuple(names)
 
 
@@ -91,7 +91,7 @@ def texts_of_tflite(path: Path, wanted: Collection[str]) -> dict[str, str]:
         try:
             return _metadata(Flatbuffer(data), wanted)
         except (struct.error, UnicodeDecodeError) as error:
-            raise BundleError(f"{path} is damaged: its metadata point outside the file; export it again") from error
+            raise BundleError(f"{path} is corrupt: its metadata points outside the file; export it again") from error
 
 
 def _metadata(flatbuffer: Flatbuffer, wanted: Collection[str]) -> dict[str, str]:

@@ -34,13 +34,16 @@ _BATCH = 256
 _MOST_RATIO = 8
 _MOST_UNPACKED_BYTES = 500_000_000
 _REMEDIES = (
-    ("lambda", "it holds code, which is not run from a file; build it with layers, and save it again"),
-    ("could not locate class", "it has a layer of its own making; build it of Keras' layers, and save it again"),
-    ("unknown layer", "it has a layer of its own making; build it of Keras' layers, and save it again"),
-    ("no model config found", "it holds weights alone; save the whole model with model.save(...)"),
-    ("unrecognized keyword arguments", "another version of Keras wrote it; save it again with this one"),
+    (
+        "lambda",
+        "it contains code (a Lambda layer), which is not run from files; build it from layers and save it again",
+    ),
+    ("could not locate class", "it has a custom layer; build it from Keras' own layers and save it again"),
+    ("unknown layer", "it has a custom layer; build it from Keras' own layers and save it again"),
+    ("no model config found", "it contains weights only; save the whole model with model.save(...)"),
+    ("unrecognized keyword arguments", "it was written by another version of Keras; save it again with this one"),
 )
-_NO_REMEDY = "save it again, or train again"
+_NO_REMEDY = "save it or train it again"
 
 
 def unavailable(backend: str | None = None) -> str | None:
@@ -74,7 +77,7 @@ def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: f
     Raises:
         RuntimeUnavailable: always.
     """
-    raise RuntimeUnavailable("Keras does not tell how long each layer takes")
+    raise RuntimeUnavailable("Keras does not report times per layer")
 
 
 def load_model(keras: Any, path: Path) -> Any:
@@ -115,7 +118,7 @@ def _demand_modest_weights(path: Path) -> None:
     with packages.require("h5py", _EXTRA).File(path, "r") as archive:
         archive.visititems(count)
     if sum(claimed) > max(_MOST_UNPACKED_BYTES, _MOST_RATIO * path.stat().st_size):
-        raise ValueError(f"it claims {sum(claimed):,} bytes of weights")
+        raise ValueError(f"it declares {sum(claimed):,} bytes of weights")
 
 
 def _loaded(keras: Any, path: Path) -> Any:
@@ -210,7 +213,7 @@ class KerasRuntime:
             yield
         except Exception as error:
             # Each backend has errors of its own, which share no base but Exception.
-            raise BundleError(f"{self._source} cannot compute such images ({first_line(error)})") from error
+            raise BundleError(f"{self._source} cannot process images of this shape ({first_line(error)})") from error
 
 
 def _answers(model: Any) -> list[str]:

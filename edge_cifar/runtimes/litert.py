@@ -26,10 +26,13 @@ VERIFIED_TOO: tuple[str, ...] = ()
 
 _EXTRA = "device"
 _REMEDIES = (
-    ("select tensorflow op", "convert it without TensorFlow's own operators (SELECT_TF_OPS, Flex), which LiteRT lacks"),
-    ("op: flex", "convert it without TensorFlow's own operators (SELECT_TF_OPS, Flex), which LiteRT lacks"),
-    ("unresolved custom op", "convert it with built-in operators alone: this one stands in no runtime but its maker's"),
-    ("for builtin opcode", "its operators are of a newer LiteRT; type: pip install --upgrade ai-edge-litert"),
+    (
+        "select tensorflow op",
+        "convert it without TensorFlow operators (SELECT_TF_OPS, Flex), which LiteRT does not support",
+    ),
+    ("op: flex", "convert it without TensorFlow operators (SELECT_TF_OPS, Flex), which LiteRT does not support"),
+    ("unresolved custom op", "it has a custom operator; convert it with built-in operators only"),
+    ("for builtin opcode", "it needs a newer LiteRT; type: pip install --upgrade ai-edge-litert"),
 )
 
 
@@ -72,7 +75,7 @@ def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: f
     Raises:
         RuntimeUnavailable: always.
     """
-    raise RuntimeUnavailable("LiteRT's Python package does not tell how long each operator takes")
+    raise RuntimeUnavailable("LiteRT's Python package does not report times per operator")
 
 
 @contextmanager
@@ -173,9 +176,9 @@ class LiteRT:
                 raise BundleError(
                     f"{self._source} does not take images of {height}×{width} ({first_line(error)})"
                 ) from error
-            raise RuntimeUnavailable(f"{self._source} does not take {self.batch} images at once") from error
+            raise RuntimeUnavailable(f"{self._source} does not accept batches of {self.batch} images") from error
         if int(self._interpreter.get_output_details()[0]["shape"][0]) != self.batch:
-            raise RuntimeUnavailable(f"{self._source} does not answer for {self.batch} images at once")
+            raise RuntimeUnavailable(f"{self._source} does not output results for batches of {self.batch} images")
         self._shape = shape
 
 

@@ -40,12 +40,12 @@ VERIFIED_TOO: tuple[str, ...] = ()
 
 _EXTRA = "device"
 _BATCH = 64
-_NEWER = "it is of a newer ONNX than this runtime; type: pip install --upgrade onnxruntime"
+_NEWER = "it needs a newer ONNX Runtime; type: pip install --upgrade onnxruntime"
 _REMEDIES = (
     ("ir version", _NEWER),
     ("official support for domain", _NEWER),
-    ("not a registered function/op", "export it with ONNX's own operators alone, or install what brings this one"),
-    ("could not find an implementation", f"{_NEWER}, or export it for another opset"),
+    ("not a registered function/op", "export it with standard ONNX operators only"),
+    ("could not find an implementation", f"{_NEWER}, or export it with another opset"),
 )
 _TYPES = {
     "tensor(float)": np.float32,
@@ -65,7 +65,7 @@ def unavailable(backend: str | None = None) -> str | None:
     offered = packages.require(LIBRARY, _EXTRA).get_available_providers()
     if _PROVIDERS[backend] in offered:
         return None
-    return f"this build of ONNX Runtime has no {_PROVIDERS[backend]}; it has {', '.join(offered)}"
+    return f"this build of ONNX Runtime has no {_PROVIDERS[backend]}, only {', '.join(offered)}"
 
 
 def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
@@ -133,7 +133,7 @@ def _session(path: Path, threads: int, setup: Setup, profile_to: Path | None) ->
         session = onnxruntime.InferenceSession(str(path), options, providers=[chosen])
     # A provider whose library or device is missing is replaced by the CPU without an error.
     if provider not in session.get_providers():
-        raise RuntimeUnavailable(f"ONNX Runtime's {provider} does not start on this machine")
+        raise RuntimeUnavailable(f"ONNX Runtime's {provider} is not usable on this machine")
     return session
 
 
@@ -160,7 +160,7 @@ class OnnxRuntime:
             inputs, outputs = session.get_inputs(), session.get_outputs()
         _outputs.demand_one_of_each(source, [one.name for one in inputs], [one.name for one in outputs])
         if inputs[0].type not in _TYPES:
-            raise BundleError(f"{source} takes {inputs[0].type}, not images")
+            raise BundleError(f"{source} takes {inputs[0].type} inputs, not images")
         shape = tuple(size if isinstance(size, int) else None for size in inputs[0].shape)
         self._session = session
         self._source = source
@@ -172,7 +172,7 @@ class OnnxRuntime:
         self._input = ImageInput.of(shape, quantization, source, setup)
         self._fixed_batch = shape[0]
         if setup.batch not in (1, self._fixed_batch or setup.batch):
-            raise RuntimeUnavailable(f"{source} takes {self._fixed_batch} images at once, not {setup.batch}")
+            raise RuntimeUnavailable(f"{source} takes batches of {self._fixed_batch}, not {setup.batch}")
         self.batch = self._fixed_batch or setup.batch
         self.input_shape, self.any_size = self._input.shape, self._input.any_size
         self.input_range, self.layout = self._input.pixel_range, self._input.layout

@@ -145,13 +145,13 @@ def _question(request: Any, names: Sequence[str]) -> Question:
     members = request.args.getlist("model")
     for name in members:
         if name not in names:
-            raise UsageError(f"no model {name!r} here; there are {', '.join(names)}")
+            raise UsageError(f"no model {name!r} here; choose from {', '.join(names)}")
     top = _number(request.args, "top", _DEFAULT_TOP, int)
     threshold = _number(request.args, "threshold", 0.0, float)
     if top < 1:
-        raise UsageError(f"top must be at least 1, not {top}")
+        raise UsageError(f"top must be at least 1; got {top}")
     if not 0 <= threshold <= 1:
-        raise UsageError(f"threshold must lie between 0 and 1, not {threshold:g}")
+        raise UsageError(f"threshold must be between 0 and 1; got {threshold:g}")
     return Question(picture=_picture(request), members=members, top=top, threshold=threshold)
 
 
@@ -160,12 +160,12 @@ def _picture(request: Any) -> BinaryIO:
     if kind == "multipart/form-data":
         parts = [part for _, part in request.files.items(multi=True)]
         if len(parts) != 1:
-            raise UsageError(f"the form must hold one picture, as a file; it holds {len(parts)}")
+            raise UsageError(f"the form must contain one image file; it contains {len(parts)}")
         stream: BinaryIO = parts[0].stream
     elif kind in _UNTOLD or kind.startswith("image/"):
         stream = request.stream
     else:
-        raise NoPicture(f"send the picture's own bytes, or a form that holds it, not {kind}")
+        raise NoPicture(f"send the image's bytes or a form with the image as a file, not {kind}")
     return stream
 
 
@@ -176,4 +176,4 @@ def _number(arguments: Any, name: str, default: float, kind: type[int] | type[fl
     try:
         return kind(text)
     except ValueError:
-        raise UsageError(f"{name} is no number: {text!r}") from None
+        raise UsageError(f"{name} is not a number: {text!r}") from None

@@ -69,9 +69,9 @@ class Parser(HTTPRequestParser):  # type: ignore[misc]
         body = self.body_rcv
         if isinstance(body, ChunkedReceiver) and not self.completed:
             if len(body.control_line) > _CHUNK_LINE_BYTES:
-                self.error, self.completed = BadRequest("the line with the size of a chunk does not end"), True
+                self.error, self.completed = BadRequest("a chunk-size line is too long"), True
             elif len(body.trailer) > HEADER_BYTES:
-                self.error, self.completed = BadRequest("the trailer does not end"), True
+                self.error, self.completed = BadRequest("the trailer is too long"), True
             elif body.chunk_remainder > self.adj.max_request_body_size:
                 self.error, self.completed = RequestEntityTooLarge(""), True
         return consumed
@@ -86,7 +86,7 @@ class Refusal(ErrorTask):  # type: ignore[misc]
             413: f"the body has more than {self.channel.adj.max_request_body_size >> 20} MiB",
             500: "the server failed to answer",
             431: f"the headers have more than {HEADER_BYTES >> 10} KiB",
-        }.get(error.code, f"this is no request that can be answered: {error.body}")
+        }.get(error.code, f"malformed request: {error.body}")
         self.status = f"{error.code} {error.reason}"
         body = json.dumps({"error": sentence}).encode()
         self.response_headers.append(("Content-Type", "application/json"))

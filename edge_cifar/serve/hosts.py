@@ -68,15 +68,17 @@ class Hosts:
         name = _host_name(host or "")
         if not self._is_own(name):
             raise ForeignHostError(
-                f"this server does not go by the name {host!r}; if it should, start it with --allow-host {name}"
+                (f"{host!r} is not a host name of this server; to accept it, start the server with --allow-host {name}")
                 if _NAME.fullmatch(name) and len(name) <= _LONGEST_NAME
-                else "the request names no host that this server goes by"
+                else "the request's Host header does not name this server"
             )
         if origin is None:
             return
         page = origin.lower().partition("://")[2]
         if page != (host or "").lower() and _host_name(page) not in self._allowed:
-            raise ForeignOriginError(f"pages of {origin!r} may not use this server, unless --allow-host admits them")
+            raise ForeignOriginError(
+                f"pages of {origin!r} may not use this server; to allow them, start it with --allow-host"
+            )
 
     def _is_own(self, name: str) -> bool:
         if name in self._names:
@@ -98,7 +100,7 @@ def _host_name(host: str) -> str:
 def _allowed(name: str) -> str:
     lowered = name.lower().removesuffix(".")
     if not _NAME.fullmatch(lowered) and _address(lowered) is None:
-        raise UsageError(f"--allow-host takes a host's name or address, without scheme and port, not {name!r}")
+        raise UsageError(f"--allow-host takes a host name or address without scheme and port; got {name!r}")
     return lowered
 
 

@@ -19,12 +19,12 @@ def document(names: Sequence[str], *, max_body_bytes: int) -> dict[str, Any]:
         "info": {
             "title": "edge-cifar",
             "version": importlib.metadata.version("edge-cifar"),
-            "description": "Labels and probabilities of a picture, by every artifact that this server holds.",
+            "description": "Labels and probabilities for an image, from every artifact that this server holds.",
         },
         "paths": {
             "/predict": {"post": _predict(names, max_body_bytes)},
-            "/models": {"get": _get("The artifacts that answer, and those left out with the reason", _MODELS)},
-            "/healthz": {"get": _get("Whether the server answers, and how busy it is", _HEALTH)},
+            "/models": {"get": _get("The artifacts served, and those that are not, with the reason", _MODELS)},
+            "/healthz": {"get": _get("Whether the server is up, and how busy it is", _HEALTH)},
             "/openapi.json": {"get": _get("This document", {"type": "object"})},
         },
         "components": {"schemas": {"Prediction": _prediction(names), "Error": _ERROR}},
@@ -45,11 +45,11 @@ _COUNT = {"type": "integer", "minimum": 0}
 _PROBABILITY = {"type": "number", "minimum": 0, "maximum": 1}
 _INPUT = {
     "layout": {"enum": ["nhwc", "nchw"]},
-    "low": {"type": "number", "description": "What pixel 0 is given as."},
-    "high": {"type": "number", "description": "What pixel 255 is given as."},
+    "low": {"type": "number", "description": "Input value for pixel 0."},
+    "high": {"type": "number", "description": "Input value for pixel 255."},
     "ground": {
         "enum": ["told", "stated", "quantized", "assumed"],
-        "description": "Why: a user told it, the file says it, its quantization spans it, or nothing does.",
+        "description": "Where the range comes from: the user, the file, its quantization, or an assumption.",
     },
 }
 _PICTURE = {"type": "string", "format": "binary"}
@@ -78,13 +78,13 @@ def _prediction(names: Sequence[str]) -> dict[str, Any]:
         variant=_TEXT_OR_NULL,
         runtime=_TEXT,
         input=_object(**_INPUT),
-        preparation={"type": "string", "description": "How the picture was fitted to the input; empty for not at all."},
-        milliseconds={"type": "number", "minimum": 0, "description": "Of the inference alone."},
-        unsure={"type": "boolean", "description": "Whether the likeliest class is less likely than the threshold."},
+        preparation={"type": "string", "description": "How the image was fitted to the input; empty if unchanged."},
+        milliseconds={"type": "number", "minimum": 0, "description": "Latency of the inference only."},
+        unsure={"type": "boolean", "description": "Whether the top probability is below the threshold."},
         predictions=_list_of(_object(label=_TEXT, probability=_PROBABILITY)),
         warnings={
             **_list_of(_TEXT),
-            "description": "What is assumed of the file, and what its answers say against that.",
+            "description": "What is assumed about the file, and evidence against it.",
         },
     )
 
@@ -92,32 +92,37 @@ def _prediction(names: Sequence[str]) -> dict[str, Any]:
 def _predict(names: Sequence[str], max_body_bytes: int) -> dict[str, Any]:
     answer = _object(width=_COUNT, height=_COUNT, results=_list_of({"$ref": "#/components/schemas/Prediction"}))
     refusals = {
-        "400": "a parameter is wrong, or there is not exactly one picture",
-        "403": "the page that asks is another server's",
+        "400": "a parameter is invalid, or there is not exactly one image",
+        "403": "the request comes from a page of another server",
         "408": "the request took too long to arrive",
-        "413": f"the body has more than {max_body_bytes:,} bytes, or the picture too many pixels",
-        "415": "the body is no picture of a format that is read",
-        "421": "the request calls this server by a name that is not its own",
-        "422": "the picture is damaged",
-        "503": "too many pictures wait (Retry-After tells the seconds to let pass), or too many connections",
+        "413": f"the body has more than {max_body_bytes:,} bytes, or the image too many pixels",
+        "415": "the body is not an image in a supported format",
+        "421": "the Host header does not name this server",
+        "422": "the image is damaged",
+        "503": "the queue is full (retry after the seconds in Retry-After), or there are too many connections",
     }
     return {
-        "summary": "Classify one picture",
+        "summary": "Classify one image",
         "parameters": [
-            _query("model", "Only this artifact; may be given several times", {"enum": list(names)}),
-            _query("top", "Classes to tell", {"type": "integer", "minimum": 1, "default": 3}),
-            _query("threshold", "Probability below which it is unsure", {**_PROBABILITY, "default": 0}),
+            _query("model", "Only this artifact; repeatable", {"enum": list(names)}),
+            _query("top", "Number of classes to return", {"type": "integer", "minimum": 1, "default": 3}),
+            _query(
+                "threshold", "Probability below which a prediction is marked as unsure", {**_PROBABILITY, "default": 0}
+            ),
         ],
         "requestBody": {
             "required": True,
-            "description": "The picture's own bytes, or a form with it as its only file.",
+            "description": "The image's bytes, or a form with the image as its only file.",
             "content": {
                 "image/*": {"schema": _PICTURE},
                 "application/octet-stream": {"schema": _PICTURE},
                 "multipart/form-data": {"schema": _object(image=_PICTURE)},
             },
         },
-        "responses": {"200": _json("The answers", answer), **{code: _refusal(text) for code, text in refusals.items()}},
+        "responses": {
+            "200": _json("The predictions", answer),
+            **{code: _refusal(text) for code, text in refusals.items()},
+        },
     }
 
 

@@ -63,7 +63,7 @@ async function ask(picture) {
   if (!picture) return;
   const number = ++latest;
   show(picture);
-  say("Asking …");
+  say("Classifying …");
   answers.replaceChildren();
   let reply, answer;
   try {
@@ -72,7 +72,7 @@ async function ask(picture) {
     reply = await fetch(`predict?top=${TOP}&threshold=${THRESHOLD}`, { method: "POST", body: form });
     answer = await reply.json();
   } catch (error) {
-    if (number === latest) say(reply ? `The server refused the picture (${reply.status}).` : "The server does not answer.", true);
+    if (number === latest) say(reply ? `The server refused the picture (${reply.status}).` : "The server is not responding.", true);
     return;
   }
   // A picture that was chosen meanwhile has the word.
@@ -85,8 +85,8 @@ async function ask(picture) {
   const first = answer.results[0];
   note.textContent = [first.preparation, ...first.warnings].filter(Boolean).join("; ");
   const guess = first.predictions[0];
-  const words = first.unsure ? `unsure, perhaps ${guess.label}` : guess.label;
-  say(`${answer.results.length === 1 ? "One artifact" : `${answer.results.length} artifacts`} answered; ${first.name}: ${words}.`);
+  const words = first.unsure ? `unsure, possibly ${guess.label}` : guess.label;
+  say(`Classified by ${answer.results.length === 1 ? "one artifact" : `${answer.results.length} artifacts`}; ${first.name}: ${words}.`);
 }
 
 function pictureIn(transfer) {
@@ -124,7 +124,7 @@ byId("camera").addEventListener("click", async () => {
   try {
     video.srcObject = await navigator.mediaDevices.getUserMedia({ video: true });
   } catch (error) {
-    say(`The camera cannot be used (${error.message}).`, true);
+    say(`The camera is not available (${error.message}).`, true);
     return;
   }
   viewfinder.showModal();
@@ -156,6 +156,6 @@ viewfinder.addEventListener("close", () => {
       missing.hidden = false;
     }
   } catch (error) {
-    say("The server does not answer.", true);
+    say("The server is not responding.", true);
   }
 })();

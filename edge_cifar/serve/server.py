@@ -106,5 +106,5 @@ def _listen(host: str, port: int) -> socket.socket:
     except (OSError, OverflowError) as error:
         reason = error.strerror if isinstance(error, OSError) and error.strerror else str(error)
         raise EdgeCifarError(
-            f"cannot listen at {host} port {port}: {reason}; choose others with --host and --port"
+            f"cannot listen on {host} port {port}: {reason}; choose others with --host and --port"
         ) from error

@@ -149,7 +149,7 @@ def _load(members: Sequence[Member]) -> list[tuple[Member, Classifier]]:
 def _answer(question: Question, team: Sequence[tuple[Member, Classifier]]) -> dict[str, Any]:
     content = question.picture.read()
     if not content:
-        raise UsageError("the request holds no picture; send its bytes, or a form that holds it")
+        raise UsageError("the request has no image; send the image's bytes or a form with the image as a file")
     photograph = pictures.develop(content, max_pixels=MAX_PIXELS, formats=FORMATS)
     results = []
     for member, classifier in team:

@@ -130,12 +130,12 @@ def _zip(path: Path) -> Iterator[zipfile.ZipFile]:
             raise ValueError(f"it has {len(members):,} members")
         for member in members:
             if member.compress_type not in _METHODS or member.flag_bits & _ENCRYPTED:
-                raise ValueError(f"its member {member.filename!r} is packed as none of ours is")
+                raise ValueError(f"its member {member.filename!r} uses an unsupported compression or encryption")
         unpacked, size = sum(member.file_size for member in members), path.stat().st_size
         if unpacked > max(_MOST_BYTES, _MOST_RATIO * size):
             raise ValueError(
-                f"its {size / 1e6:,.0f} MB unpack to {unpacked / 1e6:,.0f} MB, more than {_MOST_BYTES / 1e6:,.0f} MB "
-                f"and more than {_MOST_RATIO} times its size"
+                f"it would unpack from {size / 1e6:,.0f} MB to {unpacked / 1e6:,.0f} MB, more than "
+                f"{_MOST_BYTES / 1e6:,.0f} MB and more than {_MOST_RATIO} times its size"
             )
         yield archive
 
@@ -147,9 +147,9 @@ def _header(stream: IO[bytes], member_bytes: int) -> Header:
     elif version == (2, 0):
         shape, _, dtype = np.lib.format.read_array_header_2_0(stream)
     else:
-        raise ValueError(f"an array of version {version[0]}.{version[1]}")
+        raise ValueError(f"unsupported array version {version[0]}.{version[1]}")
     if dtype.kind not in _KINDS:
-        raise ValueError(f"an array of {dtype}, which is neither numbers nor text")
+        raise ValueError(f"an array of {dtype} is neither numbers nor text")
     held = member_bytes - stream.tell()
     if min(shape, default=0) < 0 or math.prod(shape) * dtype.itemsize != held:
         raise ValueError(f"an array of {dtype}{list(shape)} has {held} bytes")

@@ -123,5 +123,5 @@ def _refusal(lock: Path, place: Path, *, shared: bool) -> str:
         # A killed holder's signature stays until the next one signs.
         os.kill(int(number), 0)
         doing, who = signed, f" (edge-cifar {command}, process {number})"
-    way_out = "wait for it" if shared else "wait for it, or choose another place"
+    way_out = "wait for it to finish" if shared else "wait for it to finish, or choose another directory"
     return f"another process is {doing} {place}{who}; {way_out}"

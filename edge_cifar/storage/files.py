@@ -127,7 +127,7 @@ def read_json(path: Path, kind: str) -> Any:
         with path.open("rb") as stream:
             content = stream.read(_MOST_JSON_BYTES + 1)
         if len(content) > _MOST_JSON_BYTES:
-            raise BundleError(f"the {kind} {path} has more than {_MOST_JSON_BYTES >> 20} MiB, as none of ours has")
+            raise BundleError(f"the {kind} {path} is larger than the limit of {_MOST_JSON_BYTES >> 20} MiB")
         return strict_json.parse(content)
     except FileNotFoundError as error:
         raise BundleError(f"no {kind} at {path}") from error
@@ -198,7 +198,7 @@ def inside(folder: Path, name: str) -> Path:
         # A loop of links, a zero byte, or text that no file system can encode.
         within = False
     if not within:
-        raise BundleError(f"{name!r} points outside {folder}; the bundle was tampered with or is broken")
+        raise BundleError(f"{name!r} points outside {folder}; the bundle is corrupt or was tampered with")
     return path
 
 
@@ -225,9 +225,9 @@ def cannot_write(path: Path, error: OSError) -> EdgeCifarError:
     named = re.search(r"\[Errno (\d+)\]", str(error))
     number = error.errno or (int(named[1]) if named else 0)
     if number == errno.ENOSPC:
-        return EdgeCifarError(f"no space left on the disk that holds {path}; free some, or choose another place")
+        return EdgeCifarError(f"no space left on the disk of {path}; free some, or choose another location")
     reason = error.strerror or (os.strerror(number) if number else error)
-    return EdgeCifarError(f"cannot write {path}: {reason}; choose another place")
+    return EdgeCifarError(f"cannot write {path}: {reason}; choose another location")
 
 
 def _is_folder() -> OSError:

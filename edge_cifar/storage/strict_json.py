@@ -27,7 +27,7 @@ def parse(content: str | bytes) -> Any:
     if _SURROGATE.search(text):
         for escape in _ESCAPE.finditer(text):
             if escape["lone"]:
-                raise ValueError(f"{escape[0]} is half of a character")
+                raise ValueError(f"{escape[0]} is a lone surrogate")
     try:
         return json.loads(text, parse_int=_integer)
     except RecursionError as error:
@@ -59,8 +59,8 @@ def message(content: str | bytes) -> Any:
 
 def _integer(digits: str) -> int:
     if len(digits.lstrip("-")) > _MOST_DIGITS:
-        raise ValueError(f"it holds an integer of {len(digits.lstrip('-'))} digits")
+        raise ValueError(f"it has an integer of {len(digits.lstrip('-'))} digits")
     value = int(digits)
     if not _SMALLEST <= value <= _LARGEST:
-        raise ValueError(f"it holds the integer {value}, which takes more than 64 bits")
+        raise ValueError(f"it has the integer {value}, which does not fit into 64 bits")
     return value

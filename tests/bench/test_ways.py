@@ -175,7 +175,7 @@ def test_a_number_of_images_that_is_none_is_refused(wrong: Any, tmp_path: Path) 
 
 @pytest.mark.parametrize("settings", [{"threads": "1"}, {"threads": 1.0}, {"batch_size": None}], ids=str)
 def test_threads_and_batches_are_whole_numbers(settings: dict[str, Any], tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="takes a whole number; got"):
+    with pytest.raises(UsageError, match="takes an integer; got"):
         bench(fake_bundle(tmp_path, {"fp32": {}}), **settings)
 
 

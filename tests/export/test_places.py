@@ -93,9 +93,7 @@ def test_a_mount_point_is_refused_before_anything_is_converted(
 def test_a_full_disk_is_not_the_models_fault() -> None:
     full = OSError(errno.ENOSPC, "No space left on device", "/scratch/weights.bin")
     error = tf_graph.failed("onnx", "fp32", full, Chatter(), model=None)
-    assert str(error) == (
-        "no space left on the disk that holds /scratch/weights.bin; free some, or choose another place"
-    )
+    assert str(error) == ("no space left on the disk of /scratch/weights.bin; free some, or choose another location")
 
 
 @pytest.mark.parametrize("field", ["parameters", "multiply_adds", "image_size", "test/f1", "test/calibration_error"])

@@ -60,9 +60,7 @@ def test_a_process_that_dies_costs_only_the_variant_it_died_of(tmp_path: Path) -
         *("tflite-fp32", "tflite-fp16", "tflite-int8")
     }
     assert found["tflite-fp16"].seconds == 1.5
-    assert found["tflite-killed"].reason == (
-        "its process was killed from outside, most likely for want of memory; try --jobs 1"
-    )
+    assert found["tflite-killed"].reason == ("its process was killed, most likely because memory ran out; try --jobs 1")
     assert str(found["tflite-crashing"].reason).startswith("its process crashed with SIGABRT")
     assert found["tflite-raising"].reason == "ValueError: Bessel"
     assert found["tflite-lacking"].reason == "tflite has no Bessel"

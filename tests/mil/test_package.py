@@ -134,7 +134,7 @@ def test_integers_survive_the_wire(value: int, field: int) -> None:
         (b"\x0a\x05ab", "runs past its end"),
         (b"\x0a\xff\xff\xff\xff\xff\xff\xff\xff\xff\x01", "runs past its end"),
         (b"\x0b", "wire type 3"),
-        (b"\x00\x00", "numbered 0"),
+        (b"\x00\x00", "number 0"),
         (b"\x09abc", "runs past its end"),
     ],
 )

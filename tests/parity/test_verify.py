@@ -262,7 +262,7 @@ def test_a_folder_where_a_file_is_to_go_is_refused_and_left_alone(option, stand_
     folder.mkdir()
     (folder / "old.xml").write_text("old")
     assert main(["verify", str(bundle.path), option, str(folder)]) == 1
-    assert "it is a folder; choose another place" in capsys.readouterr().err
+    assert "it is a folder; choose another location" in capsys.readouterr().err
     assert (folder / "old.xml").read_text() == "old"
 
 

@@ -26,7 +26,7 @@ NAMELESS = signal.SIGRTMIN + 3
         (
             -signal.SIGKILL,
             "loading",
-            "its process was killed from outside, most likely for want of memory",
+            "its process was killed, most likely because memory ran out",
             True,
         ),
         (
@@ -37,7 +37,7 @@ NAMELESS = signal.SIGRTMIN + 3
         ),
         (1, "MemoryError", "its process ran out of memory: MemoryError", True),
         # Only the last line tells of the end.
-        (1, "MemoryError\nmended\nKeyError: 'x'", "its process ended with status 1: KeyError: 'x'", False),
+        (1, "MemoryError\nmended\nKeyError: 'x'", "its process exited with status 1: KeyError: 'x'", False),
     ],
 )
 def test_an_exit_status_has_a_cause_in_one_line(status: int, said: str, cause: str, out_of_memory: bool) -> None:

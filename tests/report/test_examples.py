@@ -133,7 +133,7 @@ def test_without_the_data_the_page_says_how_to_get_them(
     record["recipe"]["validation_split"] = 0.1
     write(run / "record.json", record)
     html = page(run)
-    assert "no cifar10 data at hand; get them with: edge-cifar data fetch --data cifar10" in html
+    assert "no cifar10 data found; download it with: edge-cifar data fetch --data cifar10" in html
     assert "one is right about 380 of 400 test images." in html
     assert cards(html) == []
 

@@ -17,7 +17,7 @@ from edge_cifar.runtimes import _coreml_plan, coreml
 
 def test_core_ml_says_that_it_needs_a_mac(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("platform.system", lambda: "Linux")
-    assert coreml.unavailable() == "Core ML runs on macOS only, this is Linux"
+    assert coreml.unavailable() == "Core ML runs on macOS only; this is Linux"
     with pytest.raises(RuntimeUnavailable, match="macOS only"):
         coreml.load(Path("x.mlpackage"))
 
@@ -74,9 +74,9 @@ def test_an_array_input_takes_its_own_range() -> None:
     runtime.single(np.full((6, 5, 3), 255, np.uint8))()
     assert taken[0].min() == -1.0
     assert taken[-1].max() == 1.0
-    with pytest.raises(BundleError, match="laid out as nhwc, not as nchw"):
+    with pytest.raises(BundleError, match="has nhwc layout, not nchw"):
         coreml.CoreML(Watched(image=False, labels=["a"]), "net", Setup(layout="nchw"))
-    with pytest.raises(BundleError, match="leave --input-range out"):
+    with pytest.raises(BundleError, match="omit --input-range"):
         coreml.CoreML(Watched(image=True, labels=["a"]), "net", Setup(input_range=(-1.0, 1.0)))
 
 

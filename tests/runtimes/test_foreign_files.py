@@ -146,7 +146,7 @@ def test_weights_in_a_second_file_count(tmp_path: Path) -> None:
 def test_weights_that_are_missing_are_named(tmp_path: Path) -> None:
     path = with_weights_outside(tmp_path / "net.onnx", "net.data")
     (tmp_path / "net.data").unlink()
-    with pytest.raises(BundleError, match=r"keeps its weights in net\.data, which is missing"):
+    with pytest.raises(BundleError, match=r"stores its weights in net\.data, which is missing"):
         predict(path, colour_pictures(tmp_path))
     (row,) = bench(path, seconds=0.01).results
     assert row.status == "failed"
@@ -156,7 +156,7 @@ def test_weights_that_are_missing_are_named(tmp_path: Path) -> None:
 def test_weights_outside_the_folder_are_not_read(tmp_path: Path) -> None:
     (tmp_path / "model").mkdir()
     path = with_weights_outside(tmp_path / "model" / "net.onnx", "../secret")
-    with pytest.raises(BundleError, match=r"keeps weights outside its folder, which are not read \(\.\./secret\)"):
+    with pytest.raises(BundleError, match=r"refers to weights outside its folder, which are not read \(\.\./secret\)"):
         predict(path, colour_pictures(tmp_path))
 
 
@@ -175,7 +175,7 @@ def test_a_file_of_a_newer_onnx_wants_a_newer_runtime(tmp_path: Path) -> None:
     [
         ("Select TensorFlow op(s), included in the given model, is(are) not supported by this interpreter.", "Flex"),
         ("Encountered unresolved custom op: FlexErf.\nSee instructions", "Flex"),
-        ("Encountered unresolved custom op: TFLite_Detection_PostProcess", "built-in operators alone"),
+        ("Encountered unresolved custom op: TFLite_Detection_PostProcess", "built-in operators only"),
         ("Didn't find op for builtin opcode 'CONV_2D' version '99'.", "pip install --upgrade ai-edge-litert"),
         ("Model provided has model identifier 'aaaa', should be 'TFL3'", "export it again"),
     ],

@@ -37,7 +37,7 @@ IMAGENET = {"mean": (0.485, 0.456, 0.406), "deviation": (0.229, 0.224, 0.225)}
 
 @pytest.mark.parametrize(
     ("settings", "name"),
-    [({}, "0 to 1"), (IMAGENET, "ImageNet's mean and standard deviation")],
+    [({}, "0 to 1"), (IMAGENET, "ImageNet mean and standard deviation")],
     ids=["unit", "imagenet"],
 )
 def test_a_range_that_is_assumed_is_said_and_a_better_one_named(
@@ -47,9 +47,9 @@ def test_a_range_that_is_assumed_is_said_and_a_better_one_named(
     predictions = predict(path, brightness_pictures(tmp_path), progress=listener)
     assert [prediction.input["ground"] for prediction in predictions] == ["assumed"] * 3
     assumed, alike, better = listener.said
-    assert assumed == "net.onnx: pixels are given as 0 to 255; this is assumed, since the file does not say"
-    assert "3 different pictures all got the same answer (class 2, 100.0%)" in alike
-    assert f"given pixels as {name}, it tells these pictures apart far better than as 0 to 255" in better
+    assert assumed == "net.onnx: assuming an input range of 0 to 255, as the file does not state it"
+    assert "the predictions for 3 different images are identical (class 2, 100.0%)" in alike
+    assert f"an input range of {name} separates these images far better than 0 to 255" in better
 
 
 def test_a_range_that_is_right_is_not_doubted(tmp_path: Path) -> None:
@@ -57,7 +57,7 @@ def test_a_range_that_is_right_is_not_doubted(tmp_path: Path) -> None:
     assert likeliest(colour_onnx(tmp_path / "net.onnx"), colour_pictures(tmp_path)) == ["class 0", "class 1", "class 2"]
     predict(tmp_path / "net.onnx", colour_pictures(tmp_path), progress=listener)
     assert len(listener.said) == 1
-    assert "this is assumed" in listener.said[0]
+    assert "assuming an input range" in listener.said[0]
 
 
 def test_one_picture_given_three_times_is_no_ground_for_doubt(tmp_path: Path) -> None:
@@ -139,5 +139,5 @@ def test_a_server_says_what_is_assumed_and_what_speaks_against_it(tmp_path: Path
     finally:
         crew.close()
     assert [len(warnings) for warnings in answers] == [1, 1, 2]
-    assert "this is assumed" in answers[0][0]
-    assert "3 different pictures all got the same answer" in answers[2][1]
+    assert "assuming an input range" in answers[0][0]
+    assert "the predictions for 3 different images are identical" in answers[2][1]

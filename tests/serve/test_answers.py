@@ -98,7 +98,7 @@ def test_no_path_of_the_server_is_told(client: Any, tiny_bundle: Bundle) -> None
 @pytest.mark.parametrize(
     ("body", "kind", "query", "status", "words"),
     [
-        (b"", "image/png", "", 400, "holds no picture"),
+        (b"", "image/png", "", 400, "has no image"),
         (b"hello", "image/png", "", 415, "not an image in a supported format"),
         (b"{}", "application/json", "", 415, "not application/json"),
         (picture()[:90], "image/png", "", 422, "cannot be decoded"),
@@ -199,4 +199,4 @@ def test_what_cannot_be_served_is_told(
 def test_host_that_is_not_ours_is_told(tiny_bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
     path = members(tiny_bundle)[0].path
     assert main(["serve", str(path), "--host", "192.0.2.1", "--port", "0", "--workers", "1"]) == 1
-    assert "cannot listen at 192.0.2.1 port 0" in capsys.readouterr().err
+    assert "cannot listen on 192.0.2.1 port 0" in capsys.readouterr().err

@@ -179,12 +179,12 @@ def test_a_connection_between_requests_is_not_late(
 
 
 REFUSED = {
-    "a chunk's size without end": (CHUNKED + b"f" * 4000, 400, "size of a chunk does not end"),
-    "a chunk's extension without end": (CHUNKED + b"5;" + b"a" * 4000, 400, "size of a chunk does not end"),
+    "a chunk's size without end": (CHUNKED + b"f" * 4000, 400, "chunk-size line is too long"),
+    "a chunk's extension without end": (CHUNKED + b"5;" + b"a" * 4000, 400, "chunk-size line is too long"),
     "a chunk's size beyond the limit": (CHUNKED + b"ffffffff\r\nx", 413, "more than 2 MiB"),
     "a chunk's size beyond 64 bits": (CHUNKED + b"f" * 200 + b"\r\nx", 413, "more than 2 MiB"),
     "a chunk's size that is none": (CHUNKED + b"zz\r\n", 400, "Invalid chunk size"),
-    "a trailer without end": (CHUNKED + b"0\r\n" + b"a: b\r\n" * 8000, 400, "trailer does not end"),
+    "a trailer without end": (CHUNKED + b"0\r\n" + b"a: b\r\n" * 8000, 400, "trailer is too long"),
     "chunks without end": (CHUNKED + (b"10000\r\n" + b"x" * 65536 + b"\r\n") * 33, 413, "more than 2 MiB"),
     "a body beyond the limit": (
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n" % (MAX_BODY_BYTES + 1), 413, "more than 2 MiB",
@@ -193,7 +193,7 @@ REFUSED = {
         b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: " + b"9" * 5000 + b"\r\n\r\n", 400, "digits",
     ),
     "headers without end": (b"GET / HTTP/1.1\r\n" + b"a: b\r\n" * 6000, 431, "more than 32 KiB"),
-    "no request": (b"\x16\x03\x01\r\n\r\n", 400, "no request"),
+    "no request": (b"\x16\x03\x01\r\n\r\n", 400, "malformed request"),
 }  # fmt: skip
 
 

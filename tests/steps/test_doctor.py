@@ -164,7 +164,7 @@ def test_the_backend_is_the_one_that_keras_itself_takes(
 
 def test_an_unknown_backend_is_named_with_those_that_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("KERAS_BACKEND", "tensorflw")
-    assert absent_backend() == ("Keras is told to use 'tensorflw' (KERAS_BACKEND); choose from jax, tensorflow, torch")
+    assert absent_backend() == ("KERAS_BACKEND is set to 'tensorflw'; choose from jax, tensorflow, torch")
 
 
 def test_reports_and_servers_are_ready_only_with_all_they_need(packages: Callable[..., None]) -> None:

@@ -248,7 +248,7 @@ def test_answers_that_are_no_numbers_are_one_sentence(
     assert main(["predict", str(path), str(small_picture), *extra]) == 1
     captured = capsys.readouterr()
     assert captured.out == ""
-    assert captured.err.strip().endswith("nan.onnx answers with what is no number (NaN or infinite)")
+    assert captured.err.strip().endswith("nan.onnx outputs NaN or infinity")
 
 
 def test_a_file_with_a_fixed_batch_answers_single_pictures(small_picture: Path, tmp_path: Path) -> None:

@@ -23,7 +23,7 @@ FLOAT = Quantization(dtype=np.dtype(np.float32))
     ids=str,
 )
 def test_images_of_a_size_that_nothing_has_are_refused(shape: tuple[int | None, ...]) -> None:
-    with pytest.raises(BundleError, match="a size that is not run here"):
+    with pytest.raises(BundleError, match="an unsupported size"):
         ImageInput.of(shape, FLOAT, "model.onnx")
 
 

@@ -59,11 +59,11 @@ def test_who_holds_a_run_is_named(tmp_path: Path) -> None:
     with training(run), pytest.raises(EdgeCifarError) as caught, reading(run):
         pass
     who = f"(edge-cifar train, process {os.getpid()})"
-    assert str(caught.value) == f"another process is writing {run / 'export'} {who}; wait for it"
+    assert str(caught.value) == f"another process is writing {run / 'export'} {who}; wait for it to finish"
     with reading(run), pytest.raises(EdgeCifarError) as caught, exporting(run):
         pass
     who = f"(edge-cifar bench, process {os.getpid()})"
-    way_out = "wait for it, or choose another place"
+    way_out = "wait for it to finish, or choose another directory"
     assert str(caught.value) == f"another process is reading {run / 'export'} {who}; {way_out}"
 
 

@@ -25,12 +25,12 @@ def test_a_full_disk_is_told_by_the_place_that_was_asked_for_and_leaves_nothing(
     with pytest.raises(EdgeCifarError) as caught:
         fill()
     whole = tmp_path / "export" / "reference.npz"
-    assert str(caught.value) == f"no space left on the disk that holds {whole}; free some, or choose another place"
+    assert str(caught.value) == f"no space left on the disk of {whole}; free some, or choose another location"
     assert not list(tmp_path.iterdir())
 
 
 @pytest.mark.parametrize(
-    ("number", "told"), [(errno.ENOSPC, "no space left on the disk that holds"), (errno.EFBIG, "File too large")]
+    ("number", "told"), [(errno.ENOSPC, "no space left on the disk of"), (errno.EFBIG, "File too large")]
 )
 def test_a_folder_that_cannot_be_copied_whole_is_one_sentence(number: int, told: str, tmp_path: Path) -> None:
     reason = str(OSError(number, "words", "weight.bin"))
@@ -45,7 +45,7 @@ def test_a_folder_is_not_given_up_for_a_file(tmp_path: Path) -> None:
     full.mkdir()
     (full / "file.txt").write_text("years of work")
     for write in (lambda: files.write_text(full, "page"), lambda: files.demand_writable(full)):
-        with pytest.raises(EdgeCifarError, match=r"cannot write .*precious: it is a folder; choose another place"):
+        with pytest.raises(EdgeCifarError, match=r"cannot write .*precious: it is a folder; choose another location"):
             write()
     assert [path.name for path in tmp_path.iterdir()] == ["precious"]
     assert (full / "file.txt").read_text() == "years of work"
