@@ -64,21 +64,19 @@ class WeightFile:
                 not lie within the file.
         """
         if offset % _ALIGNMENT:
-            raise BundleError(
-                f"a weight is said to lie at offset {offset} of {self._name}, which is no multiple of {_ALIGNMENT}"
-            )
+            raise BundleError(f"a weight's offset {offset} in {self._name} is not a multiple of {_ALIGNMENT}")
         magic, code, size, start, unused_bits = _BLOB_HEADER.unpack(self._read(offset, _BLOB_HEADER.size))
         if magic != _MAGIC:
             raise BundleError(f"{self._name} has no weight at offset {offset} (magic number {magic:#010x})")
         element = claimed.element
         if code != element.blob_code:
             raise BundleError(
-                f"{self._name} holds elements of code {code} at offset {offset}, where the program expects {claimed}"
+                f"{self._name} has elements of type code {code} at offset {offset}; the program expects {claimed}"
             )
         if size != element.packed_bytes(claimed.count) or (
             element.bits < 8 and unused_bits != size * 8 - claimed.count * element.bits
         ):
-            raise BundleError(f"{self._name} holds {size} bytes at offset {offset}, which is not the size of {claimed}")
+            raise BundleError(f"{self._name} has {size} bytes at offset {offset}, which is not the size of {claimed}")
         if start % _ALIGNMENT:
             raise BundleError(
                 f"the data of the weight at offset {offset} of {self._name} is not aligned to {_ALIGNMENT} bytes"
@@ -88,14 +86,14 @@ class WeightFile:
     def _check_header(self) -> None:
         _, version = _FILE_HEADER.unpack(self._read(0, _FILE_HEADER.size))
         if version != _VERSION:
-            raise BundleError(f"{self._name} is no weight file of version {_VERSION} (it says {version})")
+            raise BundleError(f"{self._name} is not a weight file of version {_VERSION} (got {version})")
 
     def _read(self, start: int, size: int) -> bytes:
         # Compared before reading: neither number is trusted, and their sum cannot overflow in Python.
         if start + size > self._size:
             raise BundleError(
-                f"{self._name} has {self._size} bytes, but a weight is said to end at {start + size}; "
-                "the file is truncated or broken"
+                f"{self._name} has {self._size} bytes, but a weight ends at {start + size}; the file is truncated "
+                "or corrupt"
             )
         self._stream.seek(start)
         content = self._stream.read(size)

@@ -47,7 +47,7 @@ def constant(opened: Package, operation: Operation, type_: TensorType | None) ->
     """
     value = literal(opened, operation.attributes.get("val"))
     if isinstance(value, Constant) and value.type != type_:
-        raise BundleError(f"it holds {value.type}, where the program declares {type_}")
+        raise BundleError(f"it has type {value.type}; the program declares {type_}")
     return value
 
 
@@ -74,7 +74,7 @@ def decompressed(
         elif isinstance(value, Constant):
             given[name] = value
         else:
-            raise BundleError(f"its {name} is neither a constant tensor nor a text")
+            raise BundleError(f"its {name} is neither a constant tensor nor a string")
     opened.claim(type_)
     return constexpr.dense(operation.kind, given, type_)
 

@@ -51,7 +51,7 @@ def dense(kind: str, given: Given, declared: TensorType) -> Constant:
         BundleError: the operation is unknown, or its parameters do not fit together or the declared type.
     """
     if kind not in _DECOMPRESSORS:
-        raise BundleError("there is no reference for this kind of weight compression")
+        raise BundleError("the reference evaluator does not support this kind of weight compression")
     array = _DECOMPRESSORS[kind](given, declared)
     if kind == "constexpr_blockwise_shift_scale":
         return Constant(declared, array, step=_over_blocks(_tensor(given, "scale").array, declared.shape))
@@ -115,7 +115,7 @@ def _lut_of_bytes(given: Given, declared: TensorType) -> Array:
     _demand(declared, lut.type.element, shape)
     bits = max(0, lut.type.count.bit_length() - 1)
     if lut.array.ndim != 1 or lut.type.count != 1 << bits or not 1 <= bits <= 8:
-        raise BundleError(f"its table has the shape {list(lut.type.shape)}, where 2 to 256 entries belong")
+        raise BundleError(f"its table has shape {list(lut.type.shape)}; expected 2 to 256 entries")
     return lut.array[_unpacked(indices, bits, shape)].reshape(shape)
 
 
@@ -131,7 +131,7 @@ def _lut_of_indices(given: Given, declared: TensorType) -> Array:
         raise BundleError(f"its table has {entries} entries, its indices are of type {indices.type.element.name}")
     axis = _whole(given, "vector_axis") % rank if "vector_axis" in given else 0
     if vector != 1 and "vector_axis" not in given:
-        raise BundleError(f"its table holds vectors of {vector}, but no axis for them is given")
+        raise BundleError(f"its table has vectors of {vector}, but their axis is missing")
     shape = [size * (vector if place == axis else 1) for place, size in enumerate(indices.type.shape)]
     _demand(declared, lut.type.element, tuple(shape))
     tables = lut.array.reshape(-1, entries, vector)
@@ -150,7 +150,7 @@ def _sparse_to_dense(given: Given, declared: TensorType) -> Array:
     _demand(declared, values.type.element, shape)
     chosen = (_unpacked(mask, 1, shape).reshape(shape) if packed else mask.array) != 0
     if values.array.ndim != 1 or np.count_nonzero(chosen) != values.array.size:
-        raise BundleError(f"its mask is set at {np.count_nonzero(chosen)} places for {values.array.size} values")
+        raise BundleError(f"its mask has {np.count_nonzero(chosen)} bits set for {values.array.size} values")
     tensor = np.zeros(shape, values.array.dtype)
     tensor[chosen] = values.array
     return tensor
@@ -176,27 +176,27 @@ _DECOMPRESSORS: dict[str, Callable[[Given, TensorType], Array]] = {
 
 def _demand(declared: TensorType, element: ElementType, shape: tuple[int, ...]) -> None:
     if declared != TensorType(element, shape):
-        raise BundleError(f"it yields {TensorType(element, shape)}, where the program declares {declared}")
+        raise BundleError(f"it outputs {TensorType(element, shape)}; the program declares {declared}")
 
 
 def _tensor(given: Given, name: str) -> Constant:
     value = given.get(name)
     if not isinstance(value, Constant):
-        raise BundleError(f"it lacks the tensor {name}")
+        raise BundleError(f"the tensor {name} is missing")
     return value
 
 
 def _whole(given: Given, name: str) -> int:
     value = _tensor(given, name)
     if value.type.count != 1 or value.array.dtype.kind not in "iu":
-        raise BundleError(f"its {name} is no single whole number")
+        raise BundleError(f"its {name} is not a single integer")
     return int(value.array.reshape(()))
 
 
 def _shape(given: Given) -> tuple[int, ...]:
     value = _tensor(given, "shape")
     if value.array.ndim != 1 or value.array.dtype.kind not in "iu" or value.array.size > 8 or (value.array < 0).any():
-        raise BundleError("its shape is no list of sizes")
+        raise BundleError("its shape is not a list of sizes")
     return tuple(int(size) for size in value.array)
 
 
@@ -212,9 +212,7 @@ def _over_blocks(values: Array, shape: tuple[int, ...]) -> Array:
     if values.ndim != len(shape) or any(
         not count or size % count for size, count in zip(shape, values.shape, strict=True)
     ):
-        raise BundleError(
-            f"blocks of which there are {list(values.shape)} do not divide a tensor of shape {list(shape)}"
-        )
+        raise BundleError(f"{list(values.shape)} blocks do not evenly divide a tensor of shape {list(shape)}")
     for axis, size in enumerate(shape):
         if values.shape[axis] not in (1, size):
             values = np.repeat(values, size // values.shape[axis], axis)

@@ -107,9 +107,7 @@ def _settled(step: Step, value: Array) -> Array:
     element = step.kernel.type.element
     storage = np.float32 if element in (FP16, FP32) else element.storage
     if value.shape[1:] != step.kernel.type.shape or value.dtype != storage:
-        raise BundleError(
-            f"{step.operation} yields {value.dtype}{list(value.shape[1:])}, where {step.kernel.type} was expected"
-        )
+        raise BundleError(f"{step.operation} outputs {value.dtype}{list(value.shape[1:])}; expected {step.kernel.type}")
     if element == FP16 and not step.kernel.exact:
         round_to_half(value)
     return value
@@ -125,4 +123,4 @@ def _image_shape(plan: Plan) -> tuple[tuple[int, int, int], bool]:
             return (first, second, 3), False
         if first == 3:
             return (second, last, 3), True
-    raise BundleError(f"its input {plan.input.name!r} has the shape {list(shape)}, which is no image of three channels")
+    raise BundleError(f"its input {plan.input.name!r} has shape {list(shape)}, which is not a three-channel image")

@@ -25,7 +25,7 @@ def round_to_half(values: NDArray[np.float32]) -> None:
     """
     flat = values.ravel(order="K")
     if not np.may_share_memory(flat, values) and values.size:
-        raise ValueError("values to be rounded must lie in one unbroken piece of memory")
+        raise ValueError("values to be rounded must be contiguous in memory")
     addend = np.empty(min(_BLOCK, flat.size), np.float32)
     with np.errstate(invalid="ignore"):
         for start in range(0, flat.size, _BLOCK):

@@ -36,7 +36,9 @@ class Package:
             BundleError: a file is missing, broken or too large, or points outside the package.
         """
         if not path.is_dir():
-            raise BundleError("it is no folder, as a .mlpackage is" if path.exists() else "there is no such package")
+            raise BundleError(
+                "it is not a folder, as a .mlpackage must be" if path.exists() else "the package does not exist"
+            )
         spec = files.inside(path / _DATA, _spec_name(path / "Manifest.json"))
         self.program: Program = schema.parse(_content(spec, limits.SPEC_BYTES))
         self._folder = spec.parent
@@ -74,7 +76,7 @@ class Package:
 
     def _weight_path(self, name: str) -> Path:
         if not name.startswith(_MODEL_PATH):
-            raise BundleError(f"the program looks for weights in {name!r}, which is not below {_MODEL_PATH}")
+            raise BundleError(f"the program refers to weights in {name!r}, outside {_MODEL_PATH}")
         return files.inside(self._folder, name.removeprefix(_MODEL_PATH))
 
 
@@ -112,7 +114,7 @@ def _spec_name(manifest: Path) -> str:
     except (ValueError, KeyError, TypeError, IndexError) as error:
         raise BundleError(f"{manifest.name} is not the manifest of a Core ML package") from error
     if not isinstance(name, str):
-        raise BundleError(f"{manifest.name} gives no path of the model")
+        raise BundleError(f"{manifest.name} does not contain the path of the model")
     return name
 
 
@@ -122,5 +124,5 @@ def _content(path: Path, most: int) -> bytes:
     with path.open("rb") as stream:
         content = stream.read(most + 1)
     if len(content) > most:
-        raise BundleError(f"{path.name} has more than {most >> 20} MiB")
+        raise BundleError(f"{path.name} is larger than {most >> 20} MiB")
     return content

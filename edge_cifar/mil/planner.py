@@ -41,7 +41,7 @@ def make(package: Package) -> Plan:
         try:
             planner.add(operation)
         except BundleError as error:
-            raise BundleError(f"in its operation {operation}: {error}") from error
+            raise BundleError(f"operation {operation}: {error}") from error
         planner.forget_constants(last_uses.get(position, ()))
     output, classes, labels = planner.output()
     steps, image_bytes = with_lifetimes(planner.steps, source, output)
@@ -59,7 +59,7 @@ def _input_of(program: Program) -> tuple[Output, ImageInput | None]:
         raise BundleError(f"the program has {len(program.inputs)} inputs; an image classifier has one")
     source = program.inputs[0]
     if source.type is None or source.type.element not in _FLOATING:
-        raise BundleError(f"the input {source.name!r} is no tensor of floating-point numbers")
+        raise BundleError(f"the input {source.name!r} is not a floating-point tensor")
     if not 1 <= source.type.count <= limits.IMAGE_BYTES // 4:
         raise BundleError(
             f"the input {source.name!r} is {source.type}, "
@@ -68,8 +68,8 @@ def _input_of(program: Program) -> tuple[Output, ImageInput | None]:
     image = program.images.get(source.name)
     if image and source.type.shape != (1, 3, image.height, image.width):
         raise BundleError(
-            f"the input {source.name!r} is a picture of {image.height} by {image.width}, "
-            f"but its tensor has the shape {list(source.type.shape)}"
+            f"the input {source.name!r} is an image of {image.height}×{image.width}, but its tensor has shape "
+            f"{list(source.type.shape)}"
         )
     return source, image
 
@@ -114,15 +114,15 @@ class _Planner:
             self._classify(operation)
             return
         if len(operation.outputs) != 1:
-            raise BundleError(f"it has {len(operation.outputs)} outputs where one belongs")
+            raise BundleError(f"it has {len(operation.outputs)} outputs; expected one")
         output = operation.outputs[0]
         if output.name in self._values:
-            raise BundleError(f"{output.name!r} is yielded twice")
+            raise BundleError(f"{output.name!r} is output twice")
         value: _Value
         if operation.kind == constants.CONST:
             value = constants.constant(self._package, operation, output.type)
         elif output.type is None:
-            raise BundleError("it yields no tensor")
+            raise BundleError("it does not output a tensor")
         elif operation.kind.startswith(constants.CONSTEXPR):
             value = constants.decompressed(self._package, operation, output.type, self._resolved)
         else:
@@ -143,27 +143,27 @@ class _Planner:
             return name, len(labels), labels
         outputs = self._package.program.outputs
         if len(outputs) != 1:
-            raise BundleError(f"the program has {len(outputs)} outputs; an image classifier has its probabilities")
+            raise BundleError(f"the program has {len(outputs)} outputs; an image classifier has one")
         value = self._values.get(outputs[0])
         if not isinstance(value, _Computed) or value.type.element not in _FLOATING:
-            raise BundleError(f"its output {outputs[0]!r} is no tensor of floating-point numbers that it computes")
+            raise BundleError(f"its output {outputs[0]!r} is not a computed floating-point tensor")
         if value.type.shape not in ((value.type.count,), (1, value.type.count)):
-            raise BundleError(f"its output {outputs[0]!r} is {value.type}, which is no row of probabilities")
+            raise BundleError(f"its output {outputs[0]!r} is {value.type}, not a vector of probabilities")
         return value.name, value.type.count, None
 
     def _compute(self, operation: Operation, name: str, declared: TensorType) -> Constant | _Computed:
         if operation.kind not in OPS:
-            raise BundleError(f"the reference evaluator does not know {operation.kind!r}")
+            raise BundleError(f"the reference evaluator does not support {operation.kind!r}")
         inputs = Inputs(
             {parameter: self._given(parameter, arguments) for parameter, arguments in operation.inputs.items()}
         )
         kernel = OPS[operation.kind](inputs)
         if inputs.unknown():
             raise BundleError(
-                f"it has parameters that the reference evaluator does not know: {', '.join(inputs.unknown())}"
+                f"it has parameters that the reference evaluator does not support: {', '.join(inputs.unknown())}"
             )
         if kernel.type != declared:
-            raise BundleError(f"it yields {kernel.type}, where the program declares {declared}")
+            raise BundleError(f"it outputs {kernel.type}; the program declares {declared}")
         self._work += limits.STEP_WORK + max(kernel.work, limits.ELEMENT_WORK * declared.count)
         if self._work > limits.IMAGE_WORK:
             raise BundleError(f"with it, one image takes more than {limits.IMAGE_WORK / 1e9:g} billion multiplications")
@@ -185,16 +185,18 @@ class _Planner:
         probabilities = operation.inputs.get("probabilities", ())
         classes = operation.inputs.get("classes", ())
         if self._classifier or len(probabilities) != 1 or len(classes) != 1:
-            raise BundleError("it does not classify one tensor once")
+            raise BundleError("there must be exactly one classify operation, of one tensor")
         value, labels = self._resolved(probabilities[0]), self._resolved(classes[0])
         if not isinstance(value, _Computed) or not isinstance(labels, TextList) or value.type.element not in _FLOATING:
-            raise BundleError("it does not turn computed probabilities into labels")
+            raise BundleError("it does not map computed probabilities to labels")
         if value.type.count != len(labels.values):
             raise BundleError(f"it has {len(labels.values)} labels for {value.type.count} probabilities")
         if len(set(labels.values)) != len(labels.values):
-            raise BundleError("it has a label twice")
+            raise BundleError("it has duplicate labels")
         if set(self._package.program.outputs) - {output.name for output in operation.outputs}:
-            raise BundleError(f"the program has outputs besides its own: {list(self._package.program.outputs)}")
+            raise BundleError(
+                f"the program has outputs other than the classifier's: {list(self._package.program.outputs)}"
+            )
         self._classifier = value.name, labels.values
 
     def _given(self, parameter: str, arguments: tuple[Argument, ...]) -> Given:
@@ -204,7 +206,7 @@ class _Planner:
             return values[0]
         tensors = [value for value in values if isinstance(value, Operand)]
         if len(tensors) != len(values):
-            raise BundleError(f"its {parameter} is no list of tensors")
+            raise BundleError(f"its {parameter} is not a list of tensors")
         return tensors
 
     def _operand(self, argument: Argument) -> Operand | str | tuple[str, ...]:
@@ -224,5 +226,5 @@ class _Planner:
         if not isinstance(argument, Reference):
             return constants.literal(self._package, argument)
         if argument.name not in self._values:
-            raise BundleError(f"it uses {argument.name!r}, which nothing before it yields")
+            raise BundleError(f"it uses {argument.name!r}, which no earlier operation outputs")
         return self._values[argument.name]

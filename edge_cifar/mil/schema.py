@@ -44,7 +44,7 @@ def parse(content: bytes) -> Program:
             program = field.message()
     if program is None:
         raise BundleError(
-            "the model is no ML program; only those can be evaluated (convert with convert_to='mlprogram')"
+            "the model is not an ML program; only those can be evaluated (convert with convert_to='mlprogram')"
         )
     function = _only_function(program)
     inputs: list[Output] = []
@@ -59,7 +59,7 @@ def parse(content: bytes) -> Program:
             name, block = _entry(field)
             blocks[name] = block
     if opset not in blocks:
-        raise BundleError(f"the program is written for operator set {opset!r} but has no block for it")
+        raise BundleError(f"the program uses operator set {opset!r} but has no block for it")
     operations: list[Operation] = []
     outputs: list[str] = []
     for field in blocks[opset]:
@@ -81,7 +81,7 @@ def _only_function(program: Message) -> Message:
     functions = dict(_entry(field) for field in program if field.number == 2)
     if list(functions) != ["main"]:
         raise BundleError(
-            f"the program has the functions {sorted(functions)}; only a single one called 'main' can be evaluated"
+            f"the program has the functions {sorted(functions)}; only a single function named 'main' is supported"
         )
     return functions["main"]
 
@@ -130,7 +130,7 @@ def _entry(field: Field) -> tuple[str, Message]:
         elif part.number == 2:
             value = part.message()
     if value is None:
-        raise BundleError(f"the model description names {key!r} without saying what it is")
+        raise BundleError(f"the model description names {key!r} without a value")
     return key, value
 
 
@@ -149,7 +149,7 @@ def _operation(message: Message) -> Operation:
             outputs.append(_output(field.message()))
         elif field.number == 4:
             raise BundleError(
-                f"the operation {kind!r} holds other operations (control flow), which cannot be evaluated"
+                f"the operation {kind!r} contains other operations (control flow), which is not supported"
             )
         elif field.number == 5:
             name, value = _entry(field)

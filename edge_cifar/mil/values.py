@@ -39,7 +39,7 @@ def _tensor_type(message: Message, name: str) -> tuple[int, tuple[int, ...]]:
             if len(shape) > limits.RANK:
                 raise BundleError(f"{name!r} has more than {limits.RANK} axes")
             if count_of(tuple(max(1, size) for size in shape)) > limits.ELEMENTS:
-                raise BundleError(f"{name!r} is declared with the shape {shape}, which no image classifier has")
+                raise BundleError(f"{name!r} is declared with the unsupported shape {shape}")
     return code, tuple(shape)
 
 
@@ -47,7 +47,7 @@ def _size(dimension: Message, name: str) -> int:
     for field in dimension:
         if field.number == 1:
             return next((part.unsigned() for part in field.message() if part.number == 1), 0)
-    raise BundleError(f"the shape of {name!r} is not fixed; only programs of fixed shape can be evaluated")
+    raise BundleError(f"the shape of {name!r} is not fixed; only programs with fixed shapes are supported")
 
 
 def _element(code: int, name: str) -> ElementType:
@@ -77,7 +77,7 @@ def literal(message: Message, *, within_list: bool = False) -> Literal:
         elif field.number == 5:
             blob = field.message()
     if type_message is None or (immediate is None) == (blob is None):
-        raise BundleError("a literal of the program lacks its type or its value")
+        raise BundleError("a literal of the program has no type or no value")
     tensor = next((field.message() for field in type_message if field.number == 1), None)
     code, shape = _tensor_type(tensor, "a literal") if tensor is not None else (0, ())
     if blob is not None:
@@ -111,7 +111,7 @@ def _text(tensor: Message, shape: tuple[int, ...]) -> Text | TextList:
     if shape:
         return TextList(values)
     if len(values) != 1:
-        raise BundleError(f"a text of the program has {len(values)} values instead of one")
+        raise BundleError(f"a string of the program has {len(values)} values instead of one")
     return Text(values[0])
 
 
@@ -123,7 +123,7 @@ def _label(element: Message) -> str:
         return value.value
     if isinstance(value, Tensor) and value.type.shape == () and not value.type.element.floating:
         return str(int(value.array))
-    raise BundleError("a list of the program holds something that is neither text nor a whole number")
+    raise BundleError("a list of the program contains something other than strings and integers")
 
 
 def _tensor(type_: TensorType, message: Message) -> Tensor:

@@ -16,7 +16,7 @@ from edge_cifar.runtimes import coreml_reference
 @pytest.mark.parametrize(
     ("side", "billions", "said"),
     [
-        pytest.param(470, 173, "no row of probabilities", id="under"),
+        pytest.param(470, 173, "not a vector of probabilities", id="under"),
         pytest.param(500, 218, "more than 200 billion multiplications", id="above"),
     ],
 )

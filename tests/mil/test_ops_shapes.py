@@ -181,27 +181,27 @@ KERNEL = np.zeros((2, 4, 3, 3), np.float32)
 VECTOR = Tensor(np.zeros((1, 4), np.float32))
 
 REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
-    "stride of zero": ("conv", {"x": IMAGE, "weight": KERNEL, "strides": (0, 1)}, "strides is .* nothing below 1"),
-    "three strides": ("conv", {"x": IMAGE, "weight": KERNEL, "strides": (1, 1, 1)}, "3 values where 2"),
-    "strides with a fraction": ("conv", {"x": IMAGE, "weight": KERNEL, "strides": (1.5, 1)}, "no list of whole"),
+    "stride of zero": ("conv", {"x": IMAGE, "weight": KERNEL, "strides": (0, 1)}, "strides is .* must be at least 1"),
+    "three strides": ("conv", {"x": IMAGE, "weight": KERNEL, "strides": (1, 1, 1)}, "3 values; expected 2"),
+    "strides with a fraction": ("conv", {"x": IMAGE, "weight": KERNEL, "strides": (1.5, 1)}, "not a list of integers"),
     "negative padding": (
         "conv",
         {"x": IMAGE, "weight": KERNEL, "pad_type": "custom", "pad": (-9, 0, 0, 0)},
-        "nothing below 0",
+        "must be at least 0",
     ),
-    "unknown padding": ("conv", {"x": IMAGE, "weight": KERNEL, "pad_type": "most"}, "known are valid, same"),
-    "channels that do not fit": ("conv", {"x": IMAGE, "weight": KERNEL, "groups": 2}, "does not fit an input of 4"),
+    "unknown padding": ("conv", {"x": IMAGE, "weight": KERNEL, "pad_type": "most"}, "supported are valid, same"),
+    "channels that do not fit": ("conv", {"x": IMAGE, "weight": KERNEL, "groups": 2}, "does not match an input of 4"),
     "window larger than the image": (
         "conv",
         {"x": IMAGE, "weight": KERNEL, "dilations": (5, 5)},
-        "does not fit into 6",
+        "is larger than 6",
     ),
     "bias of another length": (
         "conv",
         {"x": IMAGE, "weight": KERNEL, "bias": np.zeros(3, np.float32)},
         "3 values for 2",
     ),
-    "missing weight": ("conv", {"x": IMAGE}, "lacks the parameter weight"),
+    "missing weight": ("conv", {"x": IMAGE}, "the parameter weight is missing"),
     "computed weight": ("conv", {"x": IMAGE, "weight": Tensor(KERNEL[None])}, "computed by the program"),
     "output too large": (
         "conv",
@@ -223,20 +223,20 @@ REFUSED: dict[str, tuple[str, dict[str, Any], str]] = {
     "corners and centres": (
         "upsample_bilinear",
         {"x": IMAGE, "align_corners": True, "half_pixel_centers": True},
-        "at once",
+        "cannot both be set",
     ),
-    "axis that is not there": ("softmax", {"x": VECTOR, "axis": 3}, "names axis 3 of a tensor that has 1"),
-    "axis twice": ("reduce_mean", {"x": IMAGE, "axes": (1, -3)}, "an axis twice"),
-    "shapes that do not fit": ("add", {"x": VECTOR, "y": np.zeros(3, np.float32)}, "do not fit together"),
+    "axis that is not there": ("softmax", {"x": VECTOR, "axis": 3}, "axis 3 is out of range for a tensor with 1"),
+    "axis twice": ("reduce_mean", {"x": IMAGE, "axes": (1, -3)}, "duplicate axes"),
+    "shapes that do not fit": ("add", {"x": VECTOR, "y": np.zeros(3, np.float32)}, "are incompatible"),
     "types that do not fit": ("add", {"x": VECTOR, "y": np.zeros(4, np.int32)}, "cannot combine"),
-    "shape of another size": ("reshape", {"x": VECTOR, "shape": (3, -1)}, "cannot give"),
-    "order that is none": ("transpose", {"x": IMAGE, "perm": (0, 1, 1, 2)}, "an axis twice"),
-    "steps of zero": ("slice_by_index", {"x": VECTOR, "begin": (0,), "end": (1,), "stride": (0,)}, "length 0"),
-    "slice of nothing": ("slice_by_index", {"x": VECTOR, "begin": (2,), "end": (1,)}, "impossible shape"),
+    "shape of another size": ("reshape", {"x": VECTOR, "shape": (3, -1)}, "cannot reshape"),
+    "order that is none": ("transpose", {"x": IMAGE, "perm": (0, 1, 1, 2)}, "duplicate axes"),
+    "steps of zero": ("slice_by_index", {"x": VECTOR, "begin": (0,), "end": (1,), "stride": (0,)}, "stride is 0"),
+    "slice of nothing": ("slice_by_index", {"x": VECTOR, "begin": (2,), "end": (1,)}, "invalid shape"),
     "scale of zero": ("quantize", {"input": VECTOR, "scale": 0.0, "output_dtype": "int8"}, "scale is zero"),
-    "exact gelu": ("gelu", {"x": VECTOR, "mode": "EXACT"}, "known are TANH"),
-    "interleaving": ("concat", {"values": [VECTOR, VECTOR], "axis": 0, "interleave": True}, "interleaves"),
-    "products that do not fit": ("matmul", {"x": IMAGE, "y": np.zeros((5, 2), np.float32)}, "6 columns meet 5 rows"),
+    "exact gelu": ("gelu", {"x": VECTOR, "mode": "EXACT"}, "supported are TANH"),
+    "interleaving": ("concat", {"values": [VECTOR, VECTOR], "axis": 0, "interleave": True}, "interleaving"),
+    "products that do not fit": ("matmul", {"x": IMAGE, "y": np.zeros((5, 2), np.float32)}, "6 columns, 5 rows"),
 }
 
 

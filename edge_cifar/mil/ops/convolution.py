@@ -28,13 +28,14 @@ def conv(inputs: Inputs) -> Kernel:
     x = inputs.floating("x", rank=4)
     weight = inputs.constant("weight")
     if weight.ndim != 4 or weight.dtype != np.float32:
-        raise BundleError("its weight is not of floating-point numbers with four axes")
+        raise BundleError("its weight is not a four-dimensional floating-point tensor")
     batch, channels, *_ = x.shape
     filters, group_channels, *kernel = weight.shape
     groups = inputs.integer("groups", 1, least=1)
     if channels != group_channels * groups or filters % groups or not filters:
         raise BundleError(
-            f"a weight of shape {list(weight.shape)} in {groups} group(s) does not fit an input of {channels} channels"
+            f"a weight of shape {list(weight.shape)} with {groups} group(s) does not match an input of {channels} "
+            "channels"
         )
     bias = inputs.constant("bias").astype(np.float32) if inputs.has("bias") else np.zeros(filters, np.float32)
     if bias.size != filters:

@@ -51,7 +51,7 @@ def broadcast(*shapes: Shape) -> Shape:
         return np.broadcast_shapes(*shapes)
     except ValueError as error:
         raise BundleError(
-            f"the shapes {' and '.join(str(list(shape)) for shape in shapes)} do not fit together"
+            f"the shapes {' and '.join(str(list(shape)) for shape in shapes)} are incompatible"
         ) from error
 
 
@@ -96,7 +96,7 @@ def prelu(inputs: Inputs) -> Kernel:
     """``prelu``: as ``leaky_relu``, with an alpha for each channel of x ``[B, C, ...]``."""
     x, alpha = inputs.floating("x"), inputs.constant("alpha")
     if len(x.shape) < 3 or alpha.shape != x.shape[1:2]:
-        raise BundleError(f"its alpha of shape {list(alpha.shape)} does not fit an input of shape {list(x.shape)}")
+        raise BundleError(f"its alpha of shape {list(alpha.shape)} does not match an input of shape {list(x.shape)}")
     return _elementwise(x, partial(_leaky, alpha=along(alpha, 1 - len(x.shape))))
 
 

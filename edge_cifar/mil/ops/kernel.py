@@ -61,9 +61,9 @@ class Kernel:
 
     def __post_init__(self) -> None:
         if any(size < 1 for size in self.type.shape) or len(self.type.shape) > limits.RANK:
-            raise BundleError(f"it yields a tensor of the impossible shape {list(self.type.shape)}")
+            raise BundleError(f"it outputs a tensor of the invalid shape {list(self.type.shape)}")
         if count_of(self.type.shape) * 4 > limits.IMAGE_BYTES:
-            raise BundleError(f"it yields {self.type}, which takes more than {limits.IMAGE_BYTES >> 20} MiB")
+            raise BundleError(f"it outputs {self.type}, which takes more than {limits.IMAGE_BYTES >> 20} MiB")
 
 
 class Inputs:
@@ -89,7 +89,7 @@ class Inputs:
         """A tensor that the kernel computes with."""
         operand = self._tensor(name)
         if rank is not None and len(operand.shape) != rank:
-            raise BundleError(f"its {name} has the shape {list(operand.shape)} where {rank} axes belong")
+            raise BundleError(f"its {name} has shape {list(operand.shape)}; expected {rank} axes")
         if 0 in operand.shape:
             raise BundleError(f"its {name} is empty")
         self.operands.append(operand)
@@ -99,7 +99,7 @@ class Inputs:
         """A tensor of half or single precision that the kernel computes with."""
         operand = self.operand(name, rank)
         if operand.type.element not in (FP16, FP32):
-            raise BundleError(f"its {name} is of type {operand.type.element.name} where fp16 or fp32 belongs")
+            raise BundleError(f"its {name} is of type {operand.type.element.name}; expected fp16 or fp32")
         return operand
 
     def operand_list(self, name: str) -> list[Operand]:
@@ -109,7 +109,7 @@ class Inputs:
             values = [values]
         found = [value for value in values if isinstance(value, Operand)] if not isinstance(values, str) else []
         if not found or len(found) != len(values):
-            raise BundleError(f"its {name} is no list of tensors")
+            raise BundleError(f"its {name} is not a list of tensors")
         self.operands.extend(found)
         return found
 
@@ -117,7 +117,7 @@ class Inputs:
         """A tensor known beforehand."""
         constant = self._tensor(name).constant
         if constant is None:
-            raise BundleError(f"its {name} is computed by the program, where only a constant can be evaluated")
+            raise BundleError(f"its {name} is computed by the program; only constants are supported")
         return constant
 
     def type_of(self, name: str) -> TensorType:
@@ -145,12 +145,12 @@ class Inputs:
             return default
         value = self.constant(name)
         if value.dtype.kind not in "iu" or value.ndim > 2:
-            raise BundleError(f"its {name} is no list of whole numbers")
+            raise BundleError(f"its {name} is not a list of integers")
         numbers = tuple(int(number) for number in value.reshape(-1))
         if count is not None and len(numbers) != count:
-            raise BundleError(f"its {name} has {len(numbers)} values where {count} belong")
+            raise BundleError(f"its {name} has {len(numbers)} values; expected {count}")
         if least is not None and any(number < least for number in numbers):
-            raise BundleError(f"its {name} is {list(numbers)}, where nothing below {least} makes sense")
+            raise BundleError(f"its {name} is {list(numbers)}; every value must be at least {least}")
         return numbers
 
     def flag(self, name: str, default: bool) -> bool:
@@ -163,7 +163,7 @@ class Inputs:
             return default
         value = self.constant(name)
         if value.dtype.kind != "b" or value.size != count:
-            raise BundleError(f"its {name} is not {count} truth value(s)")
+            raise BundleError(f"its {name} is not {count} boolean(s)")
         return tuple(bool(flag) for flag in value.reshape(-1))
 
     def choice(self, name: str, options: Sequence[str], default: str | None = None) -> str:
@@ -172,15 +172,15 @@ class Inputs:
             return default
         value = self._get(name)
         if not isinstance(value, str) or value not in options:
-            received = repr(value) if isinstance(value, str) else "no text"
-            raise BundleError(f"its {name} is {received}; known are {', '.join(options)}")
+            received = repr(value) if isinstance(value, str) else "not a string"
+            raise BundleError(f"its {name} is {received}; supported are {', '.join(options)}")
         return value
 
     def texts(self, name: str) -> tuple[str, ...]:
         """A list of texts."""
         value = self._get(name)
         if not isinstance(value, tuple) or not all(isinstance(text, str) for text in value):
-            raise BundleError(f"its {name} is no list of texts")
+            raise BundleError(f"its {name} is not a list of strings")
         return tuple(str(text) for text in value)
 
     def _ask(self, name: str) -> bool:
@@ -189,13 +189,13 @@ class Inputs:
 
     def _get(self, name: str) -> Given:
         if not self._ask(name):
-            raise BundleError(f"it lacks the parameter {name}")
+            raise BundleError(f"the parameter {name} is missing")
         return self._given[name]
 
     def _tensor(self, name: str) -> Operand:
         value = self._get(name)
         if not isinstance(value, Operand):
-            raise BundleError(f"its {name} is no tensor")
+            raise BundleError(f"its {name} is not a tensor")
         return value
 
 
@@ -209,7 +209,7 @@ def axis_of(axis: int, rank: int) -> int:
         BundleError: a tensor of that rank has no such axis.
     """
     if not -rank <= axis < rank:
-        raise BundleError(f"it names axis {axis} of a tensor that has {rank} axes")
+        raise BundleError(f"axis {axis} is out of range for a tensor with {rank} axes")
     return axis if axis < 0 else axis - rank
 
 
@@ -221,7 +221,7 @@ def axes_of(axes: Shape, rank: int) -> Shape:
     """
     found = sorted(axis_of(axis, rank) for axis in axes)
     if len(set(found)) != len(found):
-        raise BundleError(f"it names an axis twice: {list(axes)}")
+        raise BundleError(f"duplicate axes: {list(axes)}")
     return tuple(found)
 
 

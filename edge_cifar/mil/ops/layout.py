@@ -31,7 +31,7 @@ def reshape(inputs: Inputs) -> Kernel:
     if wanted.count(-1) == 1 and known and total % known == 0:
         wanted[wanted.index(-1)] = total // known
     if -1 in wanted or count_of(tuple(wanted)) != total:
-        raise BundleError(f"it cannot give {list(x.shape)} the shape {wanted}")
+        raise BundleError(f"it cannot reshape {list(x.shape)} to {wanted}")
     return _moved(x, tuple(wanted), lambda x: x.reshape(len(x), *wanted))
 
 
@@ -62,7 +62,7 @@ def squeeze(inputs: Inputs) -> Kernel:
     rank = len(x.shape)
     axes = axes_of(inputs.integers("axes", tuple(axis for axis in range(rank) if x.shape[axis] == 1)), rank)
     if any(x.shape[axis] != 1 for axis in axes):
-        raise BundleError(f"it squeezes the axes {list(axes)} of a tensor of shape {list(x.shape)}")
+        raise BundleError(f"it cannot squeeze axes {list(axes)} of a tensor of shape {list(x.shape)}")
     shape = tuple(x.shape[axis] for axis in range(-rank, 0) if axis not in axes)
     return _moved(x, shape, lambda x: x.reshape(len(x), *shape))
 
@@ -71,11 +71,13 @@ def concat(inputs: Inputs) -> Kernel:
     """``concat`` along an axis that exists."""
     values = inputs.operand_list("values")
     if inputs.flag("interleave", False):
-        raise BundleError("it interleaves, which cannot be evaluated")
+        raise BundleError("interleaving is not supported")
     axis = axis_of(inputs.integer("axis"), len(values[0].shape))
     rest = [(*value.shape[:axis], 0, *value.shape[len(value.shape) + axis + 1 :]) for value in values]
     if any(shape != rest[0] for shape in rest):
-        raise BundleError(f"it cannot join {' and '.join(str(value.type) for value in values)} along axis {axis}")
+        raise BundleError(
+            f"it cannot concatenate {' and '.join(str(value.type) for value in values)} along axis {axis}"
+        )
     shape = list(values[0].shape)
     shape[axis] = sum(value.shape[axis] for value in values)
     return _joined(values, tuple(shape), partial(np.concatenate, axis=axis))
@@ -105,11 +107,11 @@ def slice_by_index(inputs: Inputs) -> Kernel:
     for axis, size in enumerate(x.shape):
         if drop[axis]:
             if not -size <= begin[axis] < size:
-                raise BundleError(f"it takes element {begin[axis]} of {size}")
+                raise BundleError(f"element {begin[axis]} is out of range for {size}")
             index.append(begin[axis])
             continue
         if stride[axis] == 0:
-            raise BundleError("it takes steps of length 0")
+            raise BundleError("its stride is 0")
         piece = slice(None if from_start[axis] else begin[axis], None if to_end[axis] else end[axis], stride[axis])
         index.append(piece)
         shape.append(len(range(*piece.indices(size))))
@@ -136,7 +138,7 @@ def pad(inputs: Inputs) -> Kernel:
     pairs = [(0, 0)] * untouched + list(zip(amounts[::2], amounts[1::2], strict=True))
     most = [size - (mode == "reflect") for size in x.shape]
     if mode != "constant" and any(max(pair) > limit for pair, limit in zip(pairs, most, strict=True)):
-        raise BundleError(f"it pads {list(x.shape)} by {list(amounts)}, which is more than {mode} can")
+        raise BundleError(f"it pads {list(x.shape)} by {list(amounts)}, which is too much for mode {mode}")
     shape = tuple(size + before + after for size, (before, after) in zip(x.shape, pairs, strict=True))
     if mode == "constant":
         return _moved(x, shape, partial(_framed, shape=shape, pairs=pairs, fill=fill))
@@ -151,7 +153,7 @@ def space_to_batch(inputs: Inputs) -> Kernel:
     batch, channels, height, width = x.shape
     height, width = height + top + bottom, width + left + right
     if height % rows or width % columns:
-        raise BundleError(f"blocks of {rows} by {columns} do not fill an image of {height} by {width}")
+        raise BundleError(f"blocks of {rows}×{columns} do not evenly divide an image of {height}×{width}")
     widths = ((0, 0), (0, 0), (0, 0), (top, bottom), (left, right))
     shape = (rows * columns * batch, channels, height // rows, width // columns)
 
@@ -171,8 +173,8 @@ def batch_to_space(inputs: Inputs) -> Kernel:
     batch = images // (rows * columns)
     if images % (rows * columns) or height * rows < top + bottom or width * columns < left + right:
         raise BundleError(
-            f"blocks of {rows} by {columns} cannot be made of {list(x.shape)} "
-            f"and cropped by {[top, bottom, left, right]}"
+            f"{list(x.shape)} cannot be rearranged into blocks of {rows}×{columns} and cropped by "
+            f"{[top, bottom, left, right]}"
         )
     down, across = slice(top, height * rows - bottom), slice(left, width * columns - right)
     shape = (batch, channels, height * rows - top - bottom, width * columns - left - right)
@@ -199,7 +201,7 @@ def _moved(x: Operand, shape: Shape, run: partial[Array] | object) -> Kernel:
 
 def _joined(values: list[Operand], shape: Shape, join: partial[Array]) -> Kernel:
     if any(value.type.element != values[0].type.element for value in values):
-        raise BundleError(f"it cannot join {' and '.join(value.type.element.name for value in values)}")
+        raise BundleError(f"it cannot concatenate {' and '.join(value.type.element.name for value in values)}")
 
     def run(*arrays: Array) -> Array:
         samples = max(len(array) for array in arrays)

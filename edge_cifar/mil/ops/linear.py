@@ -17,10 +17,10 @@ def linear(inputs: Inputs) -> Kernel:
     """``linear``: x ``[..., D]``, weight ``[O, D]``, bias ``[O]``."""
     x, weight = inputs.floating("x"), inputs.constant("weight")
     if not x.shape or weight.ndim != 2 or weight.shape[1] != x.shape[-1] or weight.dtype != np.float32:
-        raise BundleError(f"a weight of shape {list(weight.shape)} does not fit an input of shape {list(x.shape)}")
+        raise BundleError(f"a weight of shape {list(weight.shape)} does not match an input of shape {list(x.shape)}")
     bias = inputs.constant("bias").astype(np.float32) if inputs.has("bias") else np.zeros(len(weight), np.float32)
     if bias.shape not in ((len(weight),), ()):
-        raise BundleError(f"its bias has the shape {list(bias.shape)} for {len(weight)} outputs")
+        raise BundleError(f"its bias has shape {list(bias.shape)} for {len(weight)} outputs")
     return Kernel(
         type=TensorType(x.type.element, (*x.shape[:-1], len(weight))),
         run=partial(_times_matrix, matrix=weight.T, bias=bias),
@@ -37,7 +37,7 @@ def matmul(inputs: Inputs) -> Kernel:
     rows, inner = x.shape[-2:][:: -1 if transposed[0] else 1]
     inner_y, columns = y.shape[-2:][:: -1 if transposed[1] else 1]
     if inner != inner_y:
-        raise BundleError(f"it cannot multiply {x.type} by {y.type}: {inner} columns meet {inner_y} rows")
+        raise BundleError(f"it cannot multiply {x.type} by {y.type}: {inner} columns, {inner_y} rows")
     shape = (*broadcast(x.shape[:-2], y.shape[:-2]), rows, columns)
     run: partial[Array]
     if y.constant is not None and y.constant.ndim == 2 and not transposed[0]:

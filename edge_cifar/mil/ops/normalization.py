@@ -22,7 +22,7 @@ def batch_norm(inputs: Inputs) -> Kernel:
     """``batch_norm`` of x ``[B, C, ...]`` by given statistics."""
     x = inputs.floating("x")
     if len(x.shape) < 3:
-        raise BundleError(f"it normalizes channels of a tensor of shape {list(x.shape)}, which has none")
+        raise BundleError(f"it normalizes the channels of a tensor of shape {list(x.shape)}, which has none")
     mean, variance = _of_channels(inputs, "mean", x.shape), _of_channels(inputs, "variance", x.shape)
     gamma = _of_channels(inputs, "gamma", x.shape, 1.0)
     beta = _of_channels(inputs, "beta", x.shape, 0.0)
@@ -36,7 +36,7 @@ def instance_norm(inputs: Inputs) -> Kernel:
     """``instance_norm`` of x ``[B, C, ...]``: each channel by its own mean and variance."""
     x = inputs.floating("x")
     if len(x.shape) < 3:
-        raise BundleError(f"it normalizes channels of a tensor of shape {list(x.shape)}, which has none")
+        raise BundleError(f"it normalizes the channels of a tensor of shape {list(x.shape)}, which has none")
     gamma = _of_channels(inputs, "gamma", x.shape, 1.0)
     beta = _of_channels(inputs, "beta", x.shape, 0.0)
     epsilon = np.float32(inputs.number("epsilon", 1e-5))
@@ -74,7 +74,7 @@ def _of_channels(inputs: Inputs, name: str, shape: Shape, default: float | None 
         return np.full((), default, np.float32)
     values = inputs.constant(name)
     if values.shape != shape[1:2]:
-        raise BundleError(f"its {name} has the shape {list(values.shape)} for {shape[1]} channels")
+        raise BundleError(f"its {name} has shape {list(values.shape)} for {shape[1]} channels")
     return along(values, 1 - len(shape))
 
 
@@ -83,7 +83,7 @@ def _of_axes(inputs: Inputs, name: str, shape: Shape, axes: Shape, default: floa
         return np.full((), default, np.float32)
     values = inputs.constant(name)
     if values.shape != tuple(shape[axis] for axis in axes):
-        raise BundleError(f"its {name} has the shape {list(values.shape)}, which is not that of the axes {list(axes)}")
+        raise BundleError(f"its {name} has shape {list(values.shape)}, which does not match the axes {list(axes)}")
     return values.reshape([shape[axis] if axis in axes else 1 for axis in range(-len(shape), 0)])
 
 

@@ -35,9 +35,13 @@ def _windows(inputs: Inputs) -> tuple[Operand, Windows]:
     windows = windows_of(inputs, x.shape, kernel, ceil=ceil)
     # A window without a single element of the image has no maximum and no mean.
     if any(pad >= size for pad, size in zip(windows.before, windows.kernel, strict=True)):
-        raise BundleError(f"its padding of {list(windows.before)} leaves windows of {list(windows.kernel)} empty")
+        raise BundleError(
+            f"padding by {list(windows.before)} leaves windows of {list(windows.kernel)} without any input"
+        )
     if any(pad >= size for pad, size in zip(windows.after, windows.kernel, strict=True)):
-        raise BundleError(f"its padding of {list(windows.after)} leaves windows of {list(windows.kernel)} empty")
+        raise BundleError(
+            f"padding by {list(windows.after)} leaves windows of {list(windows.kernel)} without any input"
+        )
     return x, windows
 
 

@@ -31,11 +31,11 @@ def dequantize(inputs: Inputs) -> Kernel:
     """``dequantize``: (input - zero_point) scale, in the precision of the scale."""
     x = inputs.operand("input")
     if x.type.element not in (INT8, UINT8):
-        raise BundleError(f"its input is of type {x.type.element.name} where int8 or uint8 belongs")
+        raise BundleError(f"its input is of type {x.type.element.name}; expected int8 or uint8")
     scale, zero_point = _parameters(inputs, x)
     element = inputs.type_of("scale").element
     if element not in (FP16, FP32):
-        raise BundleError(f"its scale is of type {element.name} where fp16 or fp32 belongs")
+        raise BundleError(f"its scale is of type {element.name}; expected fp16 or fp32")
     return Kernel(type=TensorType(element, x.shape), run=lambda x: (x.astype(np.float32) - zero_point) * scale)
 
 
@@ -52,7 +52,7 @@ def _parameters(inputs: Inputs, x: Operand) -> tuple[Array, Array]:
             fitting.append((x.shape[axis],))
         if values.shape not in fitting:
             raise BundleError(
-                f"its {name} of shape {list(values.shape)} does not fit an input of shape {list(x.shape)}"
+                f"its {name} of shape {list(values.shape)} does not match an input of shape {list(x.shape)}"
             )
     return along(scale, axis), along(zero_point, axis)
 

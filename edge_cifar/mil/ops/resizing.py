@@ -54,7 +54,7 @@ def upsample_bilinear(inputs: Inputs) -> Kernel:
     align = inputs.flag("align_corners", True)
     half_pixel = inputs.flag("half_pixel_centers", not align)
     if align and half_pixel:
-        raise BundleError("it aligns corners and centres of pixels at once")
+        raise BundleError("align_corners and half_pixel_centers cannot both be set")
     sampling = _aligned_corners if align else _half_pixel if half_pixel else _from_corner
     return _kernel(x, sizes, partial(_bilinear, sampling=sampling), exact=False)
 
@@ -98,7 +98,7 @@ def _sized(inputs: Inputs) -> tuple[Operand, tuple[int, int]]:
 def _image(inputs: Inputs) -> Operand:
     x = inputs.floating("x")
     if len(x.shape) < 3 or 0 in x.shape:
-        raise BundleError(f"it resizes a tensor of shape {list(x.shape)}, which is no image")
+        raise BundleError(f"it resizes a tensor of shape {list(x.shape)}, which is not an image")
     return x
 
 

@@ -100,7 +100,7 @@ def windows_of(
             last = total - first
         room = length + first + last - reach
         if kernel[axis] < 1 or length < 1 or room < 0:
-            raise BundleError(f"a window of {reach} does not fit into {length} elements padded by {first} and {last}")
+            raise BundleError(f"a window of {reach} is larger than {length} elements padded by {first} and {last}")
         size = room // stride + 1
         if ceil and room % stride:
             size += 1
