@@ -41,7 +41,7 @@ def runtime_for(path: Path) -> RuntimeModule:
     """
     candidates = runtimes_of(path)
     if not candidates:
-        raise UsageError(f"{path} is no model: its name must end in {', '.join(suffixes())}")
+        raise UsageError(f"{path} is not a model file: its name must end in {', '.join(suffixes())}")
     reasons = []
     for module in candidates:
         reason = module.unavailable()

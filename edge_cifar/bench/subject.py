@@ -120,7 +120,7 @@ def timed_runtime(path: Path) -> RuntimeModule:
     """
     candidates = [module for module in model_files.runtimes_of(path) if module.TIMED]
     if not candidates:
-        raise UsageError(f"{path} is no model: its name must end in {', '.join(model_files.suffixes())}")
+        raise UsageError(f"{path} is not a model file: its name must end in {', '.join(model_files.suffixes())}")
     reasons = [module.unavailable() for module in candidates]
     for module, reason in zip(candidates, reasons, strict=True):
         if reason is None:

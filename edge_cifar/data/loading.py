@@ -88,7 +88,7 @@ def _load(
             progress=progress,
         )
     if image_size is not None:
-        raise UsageError(f"the images of {name} have a size of their own; --image-size is for a folder of pictures")
+        raise UsageError(f"--image-size only applies to a folder of images; those of {name} have a fixed size")
     return sets.get(name).load(data_dir=data_dir, seed=seed, progress=progress)
 
 

@@ -64,7 +64,7 @@ def choose_all(model: Model) -> Selection:
     for artifact in found.artifacts:
         try:
             if not model_files.runtime_for(artifact.path).DEVICE:
-                raise RuntimeUnavailable("only a reference evaluator runs it on this machine")
+                raise RuntimeUnavailable("only a reference evaluator can run it on this machine")
             choices.append(_of_artifact(artifact, chosen=True))
         except (RuntimeUnavailable, BundleError) as error:
             # Clients of the server read this; where files lie there is not theirs to know.

@@ -113,9 +113,9 @@ def _running(facts: dict[str, Any]) -> Iterator[Finding]:
     for format_, module in formats.runtimes():
         reason = module.unavailable()
         name = f"{format_.suffix} with {module.NAME}"
-        kind = "" if module.DEVICE else "as a reference, not as a device"
+        kind = "" if module.DEVICE else "reference evaluator, no device runtime"
         if format_.overflow and facts.get("vnni") is False:
-            kind = "this processor lacks VNNI: 8-bit files of others may be wrong; bench and predict name them"
+            kind = "this CPU lacks VNNI: int8 models made elsewhere may give wrong results; bench and predict name them"
         _, _, remedy = (reason or "").partition("type: ")
         yield Finding(area="run", name=name, ready=reason is None, detail=reason or kind, remedy=remedy or None)
 

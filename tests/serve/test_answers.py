@@ -106,7 +106,7 @@ def test_no_path_of_the_server_is_told(client: Any, tiny_bundle: Bundle) -> None
         (picture(), "image/png", "?top=many", 400, "'many'"),
         (picture(), "image/png", "?threshold=2", 400, "between 0 and 1"),
         (picture(), "image/png", "?threshold=nan", 400, "between 0 and 1"),
-        (picture(), "image/png", "?model=tflite-int9", 400, "there are tflite-fp32, onnx-int8"),
+        (picture(), "image/png", "?model=tflite-int9", 400, "choose from tflite-fp32, onnx-int8"),
         (b"--x--", "multipart/form-data; boundary=x", "", 400, "holds 0"),
         (b"--x", "multipart/form-data", "", 400, "holds 0"),
     ],
