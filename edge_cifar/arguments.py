@@ -11,7 +11,7 @@ from edge_cifar.errors import UsageError
 T = TypeVar("T")
 
 
-def several(given: T | Iterable[T]) -> tuple[T, ...]:
+def as_tuple(given: T | Iterable[T]) -> tuple[T, ...]:
     """What was given, as a tuple: the items of a list, or the one value. A text is one value, not its letters."""
     if isinstance(given, Iterable) and not isinstance(given, str):
         return tuple(given)
@@ -20,10 +20,10 @@ def several(given: T | Iterable[T]) -> tuple[T, ...]:
 
 def flattened(groups: Iterable[Any]) -> list[Any]:
     """The values of all groups in one list: each group is one value or several."""
-    return [value for group in groups for value in several(group)]
+    return [value for group in groups for value in as_tuple(group)]
 
 
-def whole(option: str, given: Any) -> int:
+def as_int(option: str, given: Any) -> int:
     """A whole number of any type.
 
     Raises:
@@ -37,7 +37,7 @@ def whole(option: str, given: Any) -> int:
     raise UsageError(f"{option} takes an integer; got {given!r}")
 
 
-def whole_or_all(option: str, given: Any) -> int | None:
+def as_int_or_all(option: str, given: Any) -> int | None:
     """A whole number, or None for ``all``.
 
     Raises:
@@ -45,4 +45,4 @@ def whole_or_all(option: str, given: Any) -> int | None:
     """
     if isinstance(given, str) and given != "all":
         raise UsageError(f"{option} takes an integer or all; got {given!r}")
-    return None if given in (None, "all") else whole(option, given)
+    return None if given in (None, "all") else as_int(option, given)

@@ -9,7 +9,7 @@ import hashlib
 from pathlib import Path
 
 from edge_cifar import formats
-from edge_cifar.arguments import whole
+from edge_cifar.arguments import as_int
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
 from edge_cifar.pixels import PLAIN, Setup
 from edge_cifar.runtimes import Runtime, RuntimeModule
@@ -64,7 +64,7 @@ def load(path: Path | str, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime
         RuntimeUnavailable: those that do cannot run here.
         BundleError: the file is missing or damaged, or is no image classifier.
     """
-    path, threads = Path(path), whole("--threads", threads)
+    path, threads = Path(path), as_int("--threads", threads)
     if threads < 1:
         raise UsageError(f"--threads must be at least 1; got {threads}")
     module = runtime_for(path)

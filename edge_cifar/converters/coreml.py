@@ -96,7 +96,7 @@ def convert(
     program.user_defined_metadata["labels"] = json.dumps(list(labels))
     for name, text in metadata.items():
         program.user_defined_metadata[name] = text
-    with files.appears_whole(path) as partial, output_capture.captured():
+    with files.atomic_write(path) as partial, output_capture.captured():
         program.save(str(partial))
         _reproducible(coremltools, partial)
     description = program.get_spec().description

@@ -68,7 +68,7 @@ def convert(
     except Exception as error:
         # tf2onnx and ONNX Runtime's quantizer raise whatever their passes raise, down to bare Exception.
         raise tf_graph.failed("onnx", precision, error, chatter, model) from error
-    with files.appears_whole(path) as partial:
+    with files.atomic_write(path) as partial:
         partial.write_bytes(graph.SerializeToString(deterministic=True))
     return {
         "input": {

@@ -56,7 +56,7 @@ def convert(
     except Exception as error:
         # TensorFlow's converter raises whatever its passes raise, down to bare Exception.
         raise tf_graph.failed("tflite", precision, error, chatter, model) from error
-    with files.appears_whole(path) as partial:
+    with files.atomic_write(path) as partial:
         partial.write_bytes(_with_metadata(flatbuffer, labels, metadata))
     byte = {"type": "uint8", "scale": 1 / 256, "zero_point": 0}
     image: dict[str, Any] = {**byte, "scale": 1.0} if precision in _BYTES else {"type": "float32"}

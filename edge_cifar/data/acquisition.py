@@ -48,7 +48,7 @@ def obtain(published: PublishedSet, place: Path, progress: Progress) -> Path:
         with _partial_archive(published, place) as archive:
             _complete(published, archive, progress)
             progress.say(f"Unpacking into {folder}")
-            with files.appears_whole(folder) as scratch:
+            with files.atomic_write(folder) as scratch:
                 _unpack(published, archive, scratch)
             _partial_path(published, place).unlink()
     except OSError as error:

@@ -116,7 +116,7 @@ def _read(
     with progress.bar(f"Reading {folder}", len(found)) as advance:
         for label, path in found:
             try:
-                photograph = pictures.develop(path)
+                photograph = pictures.decode(path)
                 images[len(numbers)] = photograph.fitted(height=image_size, width=image_size).pixels
                 numbers.append(label)
             except DataError as error:

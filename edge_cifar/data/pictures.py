@@ -80,15 +80,15 @@ class Photograph:
 
 
 def read(source: Path | bytes, *, height: int, width: int, name: str | None = None) -> Picture:
-    """Read a picture and fit it to a model's input: :func:`develop`, then :meth:`Photograph.fitted`.
+    """Read a picture and fit it to a model's input: :func:`decode`, then :meth:`Photograph.fitted`.
 
     Raises:
-        DataError: as :func:`develop`.
+        DataError: as :func:`decode`.
     """
-    return develop(source, name=name).fitted(height=height, width=width)
+    return decode(source, name=name).fitted(height=height, width=width)
 
 
-def develop(
+def decode(
     source: Path | bytes,
     *,
     name: str | None = None,

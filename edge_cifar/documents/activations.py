@@ -81,7 +81,7 @@ class Activations:
         arrays: dict[str, Any] = {}
         for number, layer in enumerate(self.layers):
             arrays |= {f"values_{number}": layer.values, f"shape_{number}": np.array(layer.shape, np.int64)}
-        with files.appears_whole(path) as partial, partial.open("wb") as stream:
+        with files.atomic_write(path) as partial, partial.open("wb") as stream:
             np.savez_compressed(
                 stream,
                 images=np.array(self.images),

@@ -41,7 +41,7 @@ class Predictions:
 
         A confidence is kept to a thousandth, which is more than a picture's caption shows.
         """
-        with files.appears_whole(path) as partial:
+        with files.atomic_write(path) as partial:
             np.savez_compressed(
                 partial,
                 labels=self.labels.astype(np.uint16),

@@ -58,7 +58,7 @@ class Reference:
 
     def write(self, path: Path) -> None:
         """Write a compressed ``.npz``, whole."""
-        with files.appears_whole(path) as partial:
+        with files.atomic_write(path) as partial:
             changed: dict[str, Any] = {f"{_CHANGED}{change}": answers for change, answers in self.changed.items()}
             np.savez_compressed(
                 partial, images=self.images, labels=self.labels, probabilities=self.probabilities, **changed

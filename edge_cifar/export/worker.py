@@ -72,7 +72,7 @@ def _with_tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
 def write_calibration(calibration: Calibration, path: Path) -> None:
     """Write calibration images for workers to read."""
     # So that a full disk is named as the one of temporary files.
-    with files.appears_whole(path) as partial:
+    with files.atomic_write(path) as partial:
         np.savez(
             partial,
             images=calibration.images,

@@ -58,5 +58,5 @@ def draw(drifts: Sequence[Drift], path: Path) -> None:
         figure.legend(fontsize=8, loc="outside right upper")
     axes.grid(axis="y", color="#E5E7EB")
     axes.set_axisbelow(True)
-    with files.appears_whole(path) as whole:
+    with files.atomic_write(path) as whole:
         figure.savefig(whole, format="png", metadata={"Software": None})

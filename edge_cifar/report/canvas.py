@@ -45,7 +45,7 @@ def save(figure: Figure, path: Path, description: str | None = None) -> None:
     # A fixed salt makes the ids inside an SVG the same in every process.
     with (
         matplotlib.rc_context({"svg.hashsalt": "edge-cifar", "svg.fonttype": "path"}),
-        files.appears_whole(path) as whole,
+        files.atomic_write(path) as whole,
     ):
         figure.savefig(whole, format=suffix[1:], metadata={**_METADATA[suffix], "Description": description})
 

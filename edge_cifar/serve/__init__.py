@@ -1,6 +1,6 @@
 """A web page and a JSON endpoint that answer with every artifact at once.
 
-crew      worker threads with interpreters of their own, and a queue that may fill
+worker_pool  worker threads with interpreters of their own, and a queue that may fill
 app       what is answered to which address
 openapi   the same, as a document for programs
 hosts     by which names a request may call it

@@ -12,7 +12,7 @@ from edge_cifar import model_files, packages
 from edge_cifar.errors import DataError, EdgeCifarError, NoPicture, PictureTooLarge, UsageError
 from edge_cifar.serve import openapi
 from edge_cifar.serve.hosts import ForeignHostError, ForeignOriginError, Hosts
-from edge_cifar.serve.worker_pool import BusyError, Crew, Question
+from edge_cifar.serve.worker_pool import BusyError, Question, WorkerPool
 
 MAX_BODY_BYTES = 32 << 20
 RETRY_AFTER_SECONDS = 1
@@ -44,11 +44,11 @@ _STATUS: tuple[tuple[type[EdgeCifarError], int], ...] = (
 )
 
 
-def create(crew: Crew, *, model: str, hosts: Hosts, left_out: Sequence[tuple[str, str]] = ()) -> Any:
+def create(pool: WorkerPool, *, model: str, hosts: Hosts, left_out: Sequence[tuple[str, str]] = ()) -> Any:
     """The application.
 
     Args:
-        crew: what answers.
+        pool: what answers.
         model: what the page calls the network.
         hosts: the names that requests may call it by.
         left_out: names of artifacts that are not served, each with the reason.
@@ -65,14 +65,14 @@ def create(crew: Crew, *, model: str, hosts: Hosts, left_out: Sequence[tuple[str
     app.config["MAX_CONTENT_LENGTH"] = MAX_BODY_BYTES
     app.json.ensure_ascii = False
     app.json.sort_keys = False
-    models = _models(crew, model, left_out)
-    names = [member.name for member in crew.members]
+    models = _models(pool, model, left_out)
+    names = [served.name for served in pool.models]
 
     def predict() -> Any:
-        return crew.ask(_question(flask.request, names))
+        return pool.ask(_question(flask.request, names))
 
     def health() -> dict[str, Any]:
-        return {"status": "ok", "workers": crew.workers, "waiting": crew.waiting(), "places": crew.places}
+        return {"status": "ok", "workers": pool.workers, "waiting": pool.waiting(), "places": pool.places}
 
     def demand_known_host() -> None:
         hosts.demand(flask.request.headers.get("Host"), flask.request.headers.get("Origin"))
@@ -113,18 +113,18 @@ def _hardened(response: Any) -> Any:
     return response
 
 
-def _models(crew: Crew, model: str, left_out: Sequence[tuple[str, str]]) -> dict[str, Any]:
+def _models(pool: WorkerPool, model: str, left_out: Sequence[tuple[str, str]]) -> dict[str, Any]:
     entries = []
-    for member, classifier in crew.classifiers:
+    for served, classifier in pool.classifiers:
         height, width, _ = classifier.runtime.input_shape
         entries.append(
             {
-                "name": member.name,
-                "variant": member.variant,
+                "name": served.name,
+                "variant": served.variant,
                 "runtime": classifier.runtime.name,
                 "input": {"height": height, "width": width, **classifier.input},
                 "labels": list(classifier.labels),
-                "size_bytes": model_files.size_bytes(member.path),
+                "size_bytes": model_files.size_bytes(served.path),
             }
         )
     return {
@@ -142,8 +142,8 @@ def _question(request: Any, names: Sequence[str]) -> Question:
         UsageError: a parameter is wrong, or there is not exactly one picture.
         NoPicture: the body says that it is something else.
     """
-    members = request.args.getlist("model")
-    for name in members:
+    models = request.args.getlist("model")
+    for name in models:
         if name not in names:
             raise UsageError(f"no model {name!r} here; choose from {', '.join(names)}")
     top = _number(request.args, "top", _DEFAULT_TOP, int)
@@ -152,7 +152,7 @@ def _question(request: Any, names: Sequence[str]) -> Question:
         raise UsageError(f"top must be at least 1; got {top}")
     if not 0 <= threshold <= 1:
         raise UsageError(f"threshold must be between 0 and 1; got {threshold:g}")
-    return Question(picture=_picture(request), members=members, top=top, threshold=threshold)
+    return Question(picture=_picture(request), models=models, top=top, threshold=threshold)
 
 
 def _picture(request: Any) -> BinaryIO:

@@ -24,15 +24,15 @@ MAX_PIXELS = 25_000_000
 
 
 class BusyError(EdgeCifarError):
-    """The queue is full, or the crew is going home."""
+    """The queue is full, or the server is shutting down."""
 
 
 @dataclass(frozen=True, kw_only=True)
-class Member:
-    """One artifact that the crew answers with.
+class ServedModel:
+    """One artifact that the pool answers with.
 
     Attributes:
-        name: what requests and the page call it; no two of a crew have the same.
+        name: what requests and the page call it; no two of a pool have the same.
         path: the file.
         labels: names of its classes, where something beside the file tells them.
         variant: such as ``tflite-int8``; None for a bare file.
@@ -52,44 +52,44 @@ class Question:
 
     Attributes:
         picture: a picture file. Whoever works on it reads it, so that what waits, waits on the disk where it is large.
-        members: names of those that answer, in the crew's order whatever theirs; empty asks all.
+        models: names of those that answer, in the pool's order whatever theirs; empty asks all.
         top: how many classes to tell.
         threshold: probability in 0..1 below which the likeliest class counts as unsure.
     """
 
     picture: BinaryIO
-    members: Collection[str]
+    models: Collection[str]
     top: int
     threshold: float
 
 
-class Crew:
+class WorkerPool:
     """A fixed number of threads that answer questions.
 
     Attributes:
-        members: the artifacts.
+        models: the artifacts.
         classifiers: those of the first worker, to be looked at but not asked.
         workers: number of threads.
         places: questions that may wait beside those being answered.
     """
 
-    def __init__(self, members: Sequence[Member], *, workers: int, places: int) -> None:
+    def __init__(self, models: Sequence[ServedModel], *, workers: int, places: int) -> None:
         """Load every artifact once for each worker and start the workers.
 
         Raises:
             RuntimeUnavailable: an artifact cannot run here.
             BundleError: an artifact is damaged.
         """
-        self.members = tuple(members)
+        self.models = tuple(models)
         self.workers = workers
         self.places = places
         self._queue: queue.Queue[tuple[Question, Future[dict[str, Any]]] | None] = queue.Queue(places)
         self._closed = threading.Event()
-        teams = [_load(self.members) for _ in range(workers)]
-        self.classifiers = teams[0]
+        loaded = [_load(self.models) for _ in range(workers)]
+        self.classifiers = loaded[0]
         self._threads = [
-            threading.Thread(target=self._work, args=(team,), name=f"worker-{number}", daemon=True)
-            for number, team in enumerate(teams)
+            threading.Thread(target=self._work, args=(classifiers,), name=f"worker-{number}", daemon=True)
+            for number, classifiers in enumerate(loaded)
         ]
         for thread in self._threads:
             thread.start()
@@ -126,34 +126,34 @@ class Crew:
         for thread in self._threads:
             thread.join()
 
-    def _work(self, team: Sequence[tuple[Member, Classifier]]) -> None:
+    def _work(self, classifiers: Sequence[tuple[ServedModel, Classifier]]) -> None:
         while (job := self._queue.get()) is not None:
             question, answer = job
             try:
-                answer.set_result(_answer(question, team))
+                answer.set_result(_answer(question, classifiers))
             except BaseException as error:
                 # Whatever went wrong is told to who asked; the worker goes on.
                 answer.set_exception(error)
 
 
-def _load(members: Sequence[Member]) -> list[tuple[Member, Classifier]]:
-    team = []
-    for member in members:
-        classifier = Classifier(member.path, labels=member.labels, variant=member.variant, foreign=member.foreign)
+def _load(models: Sequence[ServedModel]) -> list[tuple[ServedModel, Classifier]]:
+    classifiers = []
+    for served in models:
+        classifier = Classifier(served.path, labels=served.labels, variant=served.variant, foreign=served.foreign)
         # A first inference also lays out memory; no visitor should wait for that.
         classifier.runtime.predict(np.zeros((1, *classifier.runtime.input_shape), np.uint8))
-        team.append((member, classifier))
-    return team
+        classifiers.append((served, classifier))
+    return classifiers
 
 
-def _answer(question: Question, team: Sequence[tuple[Member, Classifier]]) -> dict[str, Any]:
+def _answer(question: Question, classifiers: Sequence[tuple[ServedModel, Classifier]]) -> dict[str, Any]:
     content = question.picture.read()
     if not content:
         raise UsageError("the request has no image; send the image's bytes or a form with the image as a file")
-    photograph = pictures.develop(content, max_pixels=MAX_PIXELS, formats=FORMATS)
+    photograph = pictures.decode(content, max_pixels=MAX_PIXELS, formats=FORMATS)
     results = []
-    for member, classifier in team:
-        if question.members and member.name not in question.members:
+    for served, classifier in classifiers:
+        if question.models and served.name not in question.models:
             continue
         # Where files lie on the server is nobody's business.
         try:
@@ -161,9 +161,9 @@ def _answer(question: Question, team: Sequence[tuple[Member, Classifier]]) -> di
                 photograph, image=Path("picture"), top=question.top, threshold=question.threshold
             )
         except BundleError as error:
-            raise BundleError(str(error).replace(str(classifier.path), member.name)) from error
+            raise BundleError(str(error).replace(str(classifier.path), served.name)) from error
         document = prediction.document()
         del document["image"], document["model"], document["error"]
         document["warnings"] = list(filter(None, (classifier.assumption, classifier.alike())))
-        results.append({"name": member.name, **document})
+        results.append({"name": served.name, **document})
     return {"width": photograph.width, "height": photograph.height, "results": results}

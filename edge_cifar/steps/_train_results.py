@@ -80,7 +80,7 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
     run.record_path.unlink(missing_ok=True)
     run.forget_results()
     shutil.rmtree(run.export_path, ignore_errors=True)
-    with files.appears_whole(run.model_path) as partial:
+    with files.atomic_write(run.model_path) as partial:
         model.save(partial)
     record["model"] = {"file": run.model_path.name, "sha256": files.sha256(run.model_path)}
     files.write_json(

@@ -10,7 +10,7 @@ from statistics import median
 from typing import Any, Literal
 
 from edge_cifar import machine, packages, provenance
-from edge_cifar.arguments import several, whole
+from edge_cifar.arguments import as_int, as_tuple
 from edge_cifar.bench import conditions, energy, peak, rows
 from edge_cifar.bench.case import Lane
 from edge_cifar.bench.protocol import Protocol
@@ -113,9 +113,9 @@ def bench(
     protocol = protocol or Protocol(
         seconds=float(seconds),
         rest_seconds=float(rest),
-        threads=tuple(whole("--threads", count) for count in several(threads)),
-        batch_sizes=tuple(whole("--batch-size", size) for size in several(batch_size)),
-        backends=several(backend),
+        threads=tuple(as_int("--threads", count) for count in as_tuple(threads)),
+        batch_sizes=tuple(as_int("--batch-size", size) for size in as_tuple(batch_size)),
+        backends=as_tuple(backend),
         profile=profile,
     )
     subjects, homes = find_subjects(
@@ -123,7 +123,7 @@ def bench(
         images=images,
         data=None if data is None else str(data),
         data_dir=data_dir,
-        image_size=None if image_size is None else whole("--image-size", image_size),
+        image_size=None if image_size is None else as_int("--image-size", image_size),
         pixels=Pixels(input_range=input_range, layout=layout),
         with_keras=relative_to == KERAS,
         progress=progress,

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from edge_cifar import model_files
-from edge_cifar.arguments import flattened, whole_or_all
+from edge_cifar.arguments import as_int_or_all, flattened
 from edge_cifar.bench.evaluation_set import EvaluationSet
 from edge_cifar.bench.subject import Subject
 from edge_cifar.data import Dataset, calibration
@@ -75,7 +75,7 @@ def find_subjects(
         with_keras: whether to measure the Keras models of the runs that bundles stand in.
         progress: told of a download.
     """
-    count = whole_or_all("--images", images)
+    count = as_int_or_all("--images", images)
     if count is not None and count < 1:
         raise UsageError(f"--images must be at least 1, or all; got {images}")
     images = images if count is None else count

@@ -176,7 +176,7 @@ def csv(
         strict=strict,
         progress=progress,
     )
-    with files.appears_whole(folder) as partial:
+    with files.atomic_write(folder) as partial:
         csv_files.write(dataset, partial, progress)
     return folder
 

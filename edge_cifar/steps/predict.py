@@ -6,7 +6,7 @@ import sys
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from edge_cifar.arguments import several
+from edge_cifar.arguments import as_tuple
 from edge_cifar.classifier import Classifier, Prediction
 from edge_cifar.data import pictures
 from edge_cifar.errors import DataError, UsageError
@@ -53,10 +53,10 @@ def predict(
         raise UsageError(f"top must be at least 1; got {top}")
     if not 0 <= threshold <= 1:
         raise UsageError(f"the threshold must be between 0 and 1; got {threshold:g}")
-    models: tuple[Model, ...] = several(model)
+    models: tuple[Model, ...] = as_tuple(model)
     classifiers = [_load(one, threads, progress) for one in models]
     predictions: list[Prediction] = []
-    for image, found in _photographs(several(images), progress):
+    for image, found in _photographs(as_tuple(images), progress):
         for classifier in classifiers:
             if isinstance(found, DataError):
                 predictions.append(classifier.unread(image=image, error=str(found)))
@@ -95,9 +95,9 @@ def _photographs(
             continue
         try:
             if image == STANDARD_INPUT:
-                yield image, pictures.develop(sys.stdin.buffer.read(), name="the image on standard input")
+                yield image, pictures.decode(sys.stdin.buffer.read(), name="the image on standard input")
             else:
-                yield image, pictures.develop(image)
+                yield image, pictures.decode(image)
         except DataError as error:
             yield image, error
 
@@ -107,7 +107,7 @@ def _of_folder(folder: Path, progress: Progress) -> Iterator[tuple[Path, picture
     found = False
     for path in pictures.below(folder):
         try:
-            photograph = pictures.develop(path)
+            photograph = pictures.decode(path)
         except DataError as error:
             progress.say(f"skipped: {error}")
         else:

@@ -15,7 +15,7 @@ from edge_cifar.progress import SILENT, Progress
 from edge_cifar.serve import app
 from edge_cifar.serve.hosts import Hosts
 from edge_cifar.serve.server import Server
-from edge_cifar.serve.worker_pool import Crew, Member
+from edge_cifar.serve.worker_pool import ServedModel, WorkerPool
 from edge_cifar.steps import _saturation
 from edge_cifar.steps.choice import Choice, Model, choose_all
 from edge_cifar.visible import visible
@@ -64,38 +64,40 @@ def serve(
     hosts = Hosts(host, allow_hosts)
     workers = workers or min(machine.usable_cores(), _MOST_WORKERS)
     selection = choose_all(runs.newest() if target is None else target)
-    members = [_member(choice) for choice in selection.choices]
-    crew = Crew(members, workers=workers, places=_PLACES_A_WORKER * workers)
+    models = [_served(choice) for choice in selection.choices]
+    pool = WorkerPool(models, workers=workers, places=_PLACES_A_WORKER * workers)
     try:
         server = Server(
-            app.create(crew, model=selection.model, hosts=hosts, left_out=selection.left_out),
+            app.create(pool, model=selection.model, hosts=hosts, left_out=selection.left_out),
             host=host,
             port=port,
-            busy_threads=workers + crew.places,
+            busy_threads=workers + pool.places,
             max_body_bytes=app.MAX_BODY_BYTES,
         )
         for name, reason in selection.left_out:
             progress.say(f"{name} is not served: {reason}")
-        for _, classifier in crew.classifiers:
+        for _, classifier in pool.classifiers:
             if classifier.assumption:
                 progress.say(classifier.assumption)
-        for member in members:
-            if doubt := _saturation.doubt(member.path):
-                progress.say(f"{member.name} {doubt}")
-        progress.say(f"serving {', '.join(member.name for member in members)} at {server.url}")
+        for served in models:
+            if doubt := _saturation.doubt(served.path):
+                progress.say(f"{served.name} {doubt}")
+        progress.say(f"serving {', '.join(served.name for served in models)} at {server.url}")
         if not _is_loopback(server.address):
             progress.say("no password is required: anyone who can reach this machine can use the server")
         progress.say("press Ctrl-C to stop")
         with _stopped_by_signals(server):
             server.run()
     finally:
-        crew.close()
+        pool.close()
 
 
-def _member(choice: Choice) -> Member:
+def _served(choice: Choice) -> ServedModel:
     # A file's name that is no text could not be sent.
     name = choice.variant or visible(choice.path.name)
-    return Member(name=name, path=choice.path, labels=choice.labels, variant=choice.variant, foreign=choice.foreign)
+    return ServedModel(
+        name=name, path=choice.path, labels=choice.labels, variant=choice.variant, foreign=choice.foreign
+    )
 
 
 def _is_loopback(address: str) -> bool:

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from edge_cifar import backbones, packages
-from edge_cifar.arguments import several
+from edge_cifar.arguments import as_tuple
 from edge_cifar.backbones import Backbone, Model
 from edge_cifar.data.loading import is_folder, load
 from edge_cifar.documents.run import Run
@@ -107,7 +107,7 @@ def train(
         raise UsageError(f"{backbone} supports --alpha {', '.join(map(str, design.alphas))}; got {alpha}")
     chosen = customized(
         design.recipe(recipe, from_scratch=weights == "none"),
-        epochs=None if epochs is None else several(epochs),
+        epochs=None if epochs is None else as_tuple(epochs),
         learning_rate=learning_rate,
         unfreeze=unfreeze,
         batch_size=batch_size,

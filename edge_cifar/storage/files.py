@@ -42,7 +42,7 @@ DAMAGE = (
 
 
 @contextlib.contextmanager
-def appears_whole(path: Path) -> Iterator[Path]:
+def atomic_write(path: Path) -> Iterator[Path]:
     """Write a file or folder so that it stands under its name only when it is complete.
 
     Yields a path beside ``path`` (same name and suffix, inside a hidden scratch folder) to write
@@ -104,7 +104,7 @@ def remove(path: Path) -> None:
 
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text so that it appears whole."""
-    with appears_whole(path) as partial:
+    with atomic_write(path) as partial:
         partial.write_text(text, encoding="utf-8")
 
 

@@ -61,7 +61,7 @@ class State:
         arrays = {
             f"{name}/{index:05d}": array for name in self._ARRAYS for index, array in enumerate(getattr(self, name))
         }
-        with files.appears_whole(folder / FILE) as partial:
+        with files.atomic_write(folder / FILE) as partial:
             np.savez(partial, facts=np.array(facts), **arrays)
 
     @classmethod

@@ -73,7 +73,7 @@ def write(folder: Path, key: str, shapes: Shapes, fill: Callable[[FeatureCache],
     Raises:
         EdgeCifarError: the place cannot be written, or the disk is full.
     """
-    with files.appears_whole(folder) as partial:
+    with files.atomic_write(folder) as partial:
         partial.mkdir()
         arrays = {name: _new(partial / f"{name}.npy", shape, dtype) for name, (shape, dtype) in shapes.items()}
         fill(FeatureCache(**arrays))

@@ -47,7 +47,7 @@ class Decision:
     views: int = 1
     size_bytes: int = 0
 
-    def told(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """For the record."""
         return {"cut": self.cut, "reason": self.reason, "views": self.views, "bytes": self.size_bytes}
 
@@ -62,7 +62,7 @@ class Decision:
 
 
 @dataclass(frozen=True, kw_only=True)
-class Room:
+class DiskBudget:
     """How much there is to cache, and how much space for it.
 
     Attributes:
@@ -78,14 +78,14 @@ class Room:
     free_bytes: float
 
     @classmethod
-    def at(cls, place: Path, limit_bytes: float, *, train: int, validation: int) -> Room:
-        """The room at a place, which need not exist yet, and whose content is given up for what comes."""
+    def at(cls, place: Path, limit_bytes: float, *, train: int, validation: int) -> DiskBudget:
+        """The disk budget at a place, which need not exist yet; its content counts as free, since it is replaced."""
         standing = next(folder for folder in place.absolute().parents if folder.exists())
         free = shutil.disk_usage(standing).free + (files.size_bytes(place) if place.exists() else 0)
         return cls(train=train, validation=validation, limit_bytes=limit_bytes, free_bytes=free)
 
 
-def plan(model: Model, recipe: Recipe, room: Room) -> list[Decision]:
+def plan(model: Model, recipe: Recipe, budget: DiskBudget) -> list[Decision]:
     """One decision for each phase of the recipe.
 
     Where the next phase's cut lies before a phase's own, the features of the one are computed from
@@ -95,7 +95,7 @@ def plan(model: Model, recipe: Recipe, room: Room) -> list[Decision]:
     Args:
         model: functional; its layers' ``trainable`` is changed.
         recipe: as it is trained.
-        room: for the caches.
+        budget: for the caches.
     """
     views = recipe.views if recipe.augmentation != Augmentation() else 1
     decisions: list[Decision] = []
@@ -107,8 +107,8 @@ def plan(model: Model, recipe: Recipe, room: Room) -> list[Decision]:
         if source and (cut is None or cut.position < source.position):
             # What the next phase freezes learns in this one: nothing to share.
             source, taken = None, 0
-        size = _size_bytes(model, cut, views, room) if cut else 0
-        reason = _does_not_pay(model, phase, cut, source, views) or _no_room(taken + size, room)
+        size = _size_bytes(model, cut, views, budget) if cut else 0
+        reason = _does_not_pay(model, phase, cut, source, views) or _over_budget(taken + size, budget)
         if cut and not reason:
             position = source.position if source else 0
             decisions.append(
@@ -133,21 +133,21 @@ def _does_not_pay(model: Model, phase: Phase, cut: Cut | None, source: Cut | Non
     return ""
 
 
-def _no_room(size: int, room: Room) -> str:
-    if not room.limit_bytes:
+def _over_budget(size: int, budget: DiskBudget) -> str:
+    if not budget.limit_bytes:
         return "it is turned off"
-    if size > room.limit_bytes:
-        return f"it would need {gigabytes(size)}, more than the limit of {gigabytes(room.limit_bytes)}"
-    if size > room.free_bytes - SPARE_BYTES:
-        return f"it would need {gigabytes(size)}, and the disk has {gigabytes(room.free_bytes)} free"
+    if size > budget.limit_bytes:
+        return f"it would need {gigabytes(size)}, more than the limit of {gigabytes(budget.limit_bytes)}"
+    if size > budget.free_bytes - SPARE_BYTES:
+        return f"it would need {gigabytes(size)}, and the disk has {gigabytes(budget.free_bytes)} free"
     return ""
 
 
-def _size_bytes(model: Model, cut: Cut, views: int, room: Room) -> int:
+def _size_bytes(model: Model, cut: Cut, views: int, budget: DiskBudget) -> int:
     """Features of all views and of the validation images, and the views' targets."""
     features: int = math.prod(cut.tensor.shape[1:]) * cut.dtype.itemsize
     targets: int = model.output_shape[-1] * TARGET.itemsize
-    return views * room.train * (features + targets) + room.validation * features
+    return views * budget.train * (features + targets) + budget.validation * features
 
 
 def gigabytes(size: float) -> str:

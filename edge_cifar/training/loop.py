@@ -20,7 +20,7 @@ from edge_cifar.recipe import Phase, Recipe
 from edge_cifar.training import batch_norm, feature_plan, parallel, phases
 from edge_cifar.training.averaging import TrainedWeights
 from edge_cifar.training.checkpoint import Arrays, State
-from edge_cifar.training.feature_plan import Decision, Room
+from edge_cifar.training.feature_plan import Decision, DiskBudget
 from edge_cifar.training.features import FrozenFeatures
 from edge_cifar.training.learner import Learner
 from edge_cifar.training.stage import Stage
@@ -79,8 +79,8 @@ class Training:
             validation=validation.images,
         )
         if not state.plan:
-            room = Room.at(checkpoint, feature_cache_bytes, train=len(train), validation=len(validation))
-            state.plan = [asdict(decision) for decision in feature_plan.plan(model, recipe, room)]
+            budget = DiskBudget.at(checkpoint, feature_cache_bytes, train=len(train), validation=len(validation))
+            state.plan = [asdict(decision) for decision in feature_plan.plan(model, recipe, budget)]
         self._plan = [Decision(**decision) for decision in state.plan]
         self._features = FrozenFeatures(
             model,
@@ -139,7 +139,7 @@ class Training:
                 "trainable_parameters": learning,
                 "seconds": state.caching_seconds + sum(entry["seconds"] for entry in entries),
                 "batch_norm_reestimated": renewed,
-                "features": self._plan[index].told() | {"seconds": state.caching_seconds},
+                "features": self._plan[index].to_json() | {"seconds": state.caching_seconds},
             }
         )
         state.phase, state.epoch, state.optimizer, state.caching_seconds = index + 1, 0, [], 0.0

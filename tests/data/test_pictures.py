@@ -111,9 +111,9 @@ def test_folder_is_refused(tmp_path: Path) -> None:
 def test_formats_that_are_not_asked_for_are_not_parsed() -> None:
     stream = io.BytesIO()
     colours().save(stream, "pcx")
-    assert pictures.develop(stream.getvalue()).width == 64
+    assert pictures.decode(stream.getvalue()).width == 64
     with pytest.raises(NoPicture, match=r"in a supported format \(PNG, JPEG\)"):
-        pictures.develop(stream.getvalue(), formats=("PNG", "JPEG"))
+        pictures.decode(stream.getvalue(), formats=("PNG", "JPEG"))
 
 
 def test_everything_below_a_folder_but_hidden_files(tmp_path: Path) -> None:

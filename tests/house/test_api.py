@@ -16,7 +16,7 @@ from PIL import Image
 from support import ROOT
 
 import edge_cifar
-from edge_cifar.arguments import several
+from edge_cifar.arguments import as_tuple
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import DataError, UsageError
 
@@ -84,7 +84,7 @@ def test_functions_keep_their_names_after_sub_packages_are_imported(earlier: str
     ids=["text", "list", "number", "nothing", "path", "iterator"],
 )
 def test_one_value_stands_for_a_list_of_one(given: Any, taken: tuple[Any, ...]) -> None:
-    assert several(given) == taken
+    assert as_tuple(given) == taken
 
 
 def test_single_values_and_texts_do_where_lists_and_paths_would(

@@ -65,9 +65,7 @@ def test_sides_of_one_behind_the_batch_go(output: tuple[int, ...], tmp_path: Pat
 
 def test_several_outputs_are_refused_by_name(tmp_path: Path) -> None:
     path = colour_onnx(tmp_path / "net.onnx", second_output=True)
-    with pytest.raises(
-        BundleError, match=r"has 2 outputs \(answer, mean\); export it with only the class scores"
-    ):
+    with pytest.raises(BundleError, match=r"has 2 outputs \(answer, mean\); export it with only the class scores"):
         predict(path, colour_pictures(tmp_path))
 
 

@@ -21,7 +21,7 @@ from edge_cifar import model_files
 from edge_cifar.evaluation.variety import variety
 from edge_cifar.input_ranges import COMMON
 from edge_cifar.pixels import Setup
-from edge_cifar.serve.worker_pool import Crew, Member, Question
+from edge_cifar.serve.worker_pool import Question, ServedModel, WorkerPool
 from edge_cifar.steps.bench import bench
 from edge_cifar.steps.predict import predict
 
@@ -128,16 +128,16 @@ def test_bench_doubts_the_assumed_range_where_another_does_better(tmp_path: Path
 
 def test_a_server_says_what_is_assumed_and_what_speaks_against_it(tmp_path: Path) -> None:
     path = brightness_onnx(tmp_path / "net.onnx")
-    member = Member(name="net", path=path, labels=None, variant=None, foreign=True)
-    crew = Crew([member], workers=1, places=4)
+    served = ServedModel(name="net", path=path, labels=None, variant=None, foreign=True)
+    pool = WorkerPool([served], workers=1, places=4)
     try:
         questions = [
-            Question(picture=io.BytesIO(picture.read_bytes()), members=(), top=1, threshold=0)
+            Question(picture=io.BytesIO(picture.read_bytes()), models=(), top=1, threshold=0)
             for picture in brightness_pictures(tmp_path)
         ]
-        answers = [crew.ask(question)["results"][0]["warnings"] for question in questions]
+        answers = [pool.ask(question)["results"][0]["warnings"] for question in questions]
     finally:
-        crew.close()
+        pool.close()
     assert [len(warnings) for warnings in answers] == [1, 1, 2]
     assert "assuming an input range" in answers[0][0]
     assert "the predictions for 3 different images are identical" in answers[2][1]

@@ -9,7 +9,7 @@ from typing import Any
 
 import pytest
 from PIL import Image
-from support.serve import ask, asking, members, picture
+from support.serve import ask, asking, picture, served_models
 
 from edge_cifar.cli.main import main
 from edge_cifar.documents.bundle import Bundle
@@ -34,9 +34,9 @@ def test_answers_are_those_of_predict(client: Any, tiny_bundle: Bundle, tmp_path
     path.write_bytes(picture())
     answer = ask(client, path.read_bytes(), query="?top=10").json
     assert (answer["width"], answer["height"]) == (48, 32)
-    assert [result["name"] for result in answer["results"]] == [member.name for member in members(tiny_bundle)]
-    for result, member in zip(answer["results"], members(tiny_bundle), strict=True):
-        (prediction,) = predict(member.path, [path], top=10)
+    assert [result["name"] for result in answer["results"]] == [model.name for model in served_models(tiny_bundle)]
+    for result, model in zip(answer["results"], served_models(tiny_bundle), strict=True):
+        (prediction,) = predict(model.path, [path], top=10)
         assert result["preparation"] == prediction.preparation != ""
         assert [(one["label"], one["probability"]) for one in result["predictions"]] == list(prediction.answers)
         assert result["milliseconds"] > 0
@@ -197,6 +197,6 @@ def test_what_cannot_be_served_is_told(
 
 
 def test_host_that_is_not_ours_is_told(tiny_bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
-    path = members(tiny_bundle)[0].path
+    path = served_models(tiny_bundle)[0].path
     assert main(["serve", str(path), "--host", "192.0.2.1", "--port", "0", "--workers", "1"]) == 1
     assert "cannot listen on 192.0.2.1 port 0" in capsys.readouterr().err

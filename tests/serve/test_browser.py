@@ -16,11 +16,11 @@ from PIL import Image, ImageStat
 from support import ROOT
 from support.browser import needs_chromium
 from support.devtools import Browser
-from support.serve import members, picture, predicted, running
+from support.serve import picture, predicted, running, served_models
 
 from edge_cifar.documents.bundle import MANIFEST, Bundle
 from edge_cifar.documents.reference import Reference
-from edge_cifar.serve.worker_pool import Crew
+from edge_cifar.serve.worker_pool import WorkerPool
 
 pytest.importorskip("flask", reason="serving needs Flask")
 pytest.importorskip("waitress", reason="serving needs waitress")
@@ -32,10 +32,10 @@ ANSWERED = "document.querySelectorAll('#answers article').length === 3"
 
 @pytest.fixture(scope="module")
 def address(tiny_bundle: Bundle) -> Iterator[str]:
-    crew = Crew(members(tiny_bundle, "tflite-fp32", "tflite-int8", "onnx-int8"), workers=1, places=8)
-    with running(crew) as server:
+    pool = WorkerPool(served_models(tiny_bundle, "tflite-fp32", "tflite-int8", "onnx-int8"), workers=1, places=8)
+    with running(pool) as server:
         yield server.url
-    crew.close()
+    pool.close()
 
 
 @pytest.fixture(scope="module")
@@ -196,8 +196,8 @@ def test_screenshot_for_the_documents(browser: Browser, tmp_path: Path) -> None:
     path = tmp_path / "picture.png"
     Image.fromarray(reference.images[number]).resize((256, 256), Image.Resampling.LANCZOS).save(path)
     variants = [str(one.variant) for one in bundle.artifacts if one.variant.format != "coreml"]
-    crew = Crew(members(bundle, *variants), workers=1, places=8)
-    with running(crew) as server:
+    pool = WorkerPool(served_models(bundle, *variants), workers=1, places=8)
+    with running(pool) as server:
         browser.size(1100, 860)
         browser.colours("light")
         browser.open(f"{server.url}/")
@@ -207,4 +207,4 @@ def test_screenshot_for_the_documents(browser: Browser, tmp_path: Path) -> None:
         picture = Path(os.environ["EDGE_CIFAR_PICTURES"]) / "serve.png"
         browser.screenshot(picture)
     assert picture.read_bytes().startswith(b"\x89PNG")
-    crew.close()
+    pool.close()

@@ -7,10 +7,10 @@ from collections import Counter
 from collections.abc import Iterator
 
 import pytest
-from support.serve import members, picture, predicted, request, running
+from support.serve import picture, predicted, request, running, served_models
 
 from edge_cifar.documents.bundle import Bundle
-from edge_cifar.serve.worker_pool import Crew
+from edge_cifar.serve.worker_pool import WorkerPool
 
 pytest.importorskip("flask", reason="serving needs Flask")
 pytest.importorskip("waitress", reason="serving needs waitress")
@@ -24,10 +24,10 @@ CONTENT_TYPES = (
 
 @pytest.fixture(scope="module")
 def address(tiny_bundle: Bundle) -> Iterator[str]:
-    crew = Crew(members(tiny_bundle, "tflite-int8"), workers=2, places=32)
-    with running(crew) as server:
+    pool = WorkerPool(served_models(tiny_bundle, "tflite-int8"), workers=2, places=32)
+    with running(pool) as server:
         yield server.url
-    crew.close()
+    pool.close()
 
 
 def mutated(content: bytes, chance: random.Random) -> bytes:

@@ -101,8 +101,8 @@ def client() -> Any:
     pytest.importorskip("flask", reason="serving needs Flask")
     from edge_cifar.serve import app
 
-    crew: Any = SimpleNamespace(members=(), classifiers=(), workers=1, places=1, waiting=lambda: 0)
-    return app.create(crew, model="model", hosts=Hosts("127.0.0.1")).test_client()
+    pool: Any = SimpleNamespace(models=(), classifiers=(), workers=1, places=1, waiting=lambda: 0)
+    return app.create(pool, model="model", hosts=Hosts("127.0.0.1")).test_client()
 
 
 @pytest.mark.parametrize("address", ["/", "/models", "/healthz", "/openapi.json", "/predict", "/nowhere"])

@@ -15,7 +15,7 @@ from pathlib import Path
 
 import pytest
 from support.pace import PATIENCE_SECONDS
-from support.serve import command, members, picture, predicted, request, running
+from support.serve import command, picture, predicted, request, running, served_models
 
 from edge_cifar.cli.main import main
 from edge_cifar.documents.bundle import Bundle
@@ -29,7 +29,7 @@ pytest.importorskip("waitress", reason="serving needs waitress")
 
 @pytest.fixture(scope="module")
 def address(tiny_bundle: Bundle) -> Iterator[str]:
-    served = Crew(members(tiny_bundle), workers=2, places=32)
+    served = WorkerPool(served_models(tiny_bundle), workers=2, places=32)
     with running(served) as server:
         yield server.url
     served.close()
@@ -54,9 +54,9 @@ def labels(answer: object) -> object:
 def gate(monkeypatch: pytest.MonkeyPatch) -> threading.Event:
     """No picture is worked on before it is set."""
     gate = threading.Event()
-    develop = worker_pool.pictures.develop
+    decode = worker_pool.pictures.decode
     monkeypatch.setattr(
-        worker_pool.pictures, "develop", lambda *a, **k: (gate.wait(PATIENCE_SECONDS), develop(*a, **k))[1]
+        worker_pool.pictures, "decode", lambda *a, **k: (gate.wait(PATIENCE_SECONDS), decode(*a, **k))[1]
     )
     return gate
 
@@ -69,7 +69,7 @@ def wait_until(condition: Callable[[], bool]) -> None:
 
 
 def test_full_queue_is_told_and_the_rest_answered(tiny_bundle: Bundle, gate: threading.Event) -> None:
-    served = Crew(members(tiny_bundle), workers=1, places=2)
+    served = WorkerPool(served_models(tiny_bundle), workers=1, places=2)
     with running(served) as server, ThreadPoolExecutor(16) as clients:
         asked = [clients.submit(request, f"{server.url}/predict", picture()) for _ in range(10)]
         wait_until(lambda: sum(one.done() for one in asked) == 7)
@@ -86,7 +86,7 @@ def test_full_queue_is_told_and_the_rest_answered(tiny_bundle: Bundle, gate: thr
 
 
 def test_what_was_asked_before_the_end_is_answered(tiny_bundle: Bundle, gate: threading.Event) -> None:
-    served = Crew(members(tiny_bundle), workers=1, places=8)
+    served = WorkerPool(served_models(tiny_bundle), workers=1, places=8)
     with ThreadPoolExecutor(4) as clients:
         with running(served) as server:
             asked = [clients.submit(predicted, server.url, picture()) for _ in range(4)]
@@ -99,7 +99,7 @@ def test_what_was_asked_before_the_end_is_answered(tiny_bundle: Bundle, gate: th
         assert all(one.result()["results"] for one in asked)
     served.close()
     with pytest.raises(worker_pool.BusyError):
-        served.ask(worker_pool.Question(picture=io.BytesIO(picture()), members=(), top=1, threshold=0.0))
+        served.ask(worker_pool.Question(picture=io.BytesIO(picture()), models=(), top=1, threshold=0.0))
 
 
 def test_each_worker_has_interpreters_of_its_own(tiny_bundle: Bundle, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -112,7 +112,7 @@ def test_each_worker_has_interpreters_of_its_own(tiny_bundle: Bundle, monkeypatc
         return classify(self, *arguments, **options)  # type: ignore[arg-type]
 
     monkeypatch.setattr(worker_pool.Classifier, "classify", watched)
-    served = Crew(members(tiny_bundle), workers=3, places=32)
+    served = WorkerPool(served_models(tiny_bundle), workers=3, places=32)
     with running(served) as server, ThreadPoolExecutor(8) as clients:
         list(clients.map(lambda _: predicted(server.url, picture()), range(24)))
     served.close()
@@ -142,13 +142,13 @@ def test_client_that_goes_away_harms_nobody(address: str) -> None:
 def test_port_in_use_is_told(tiny_bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = str(taken.getsockname()[1])
-        assert main(["serve", str(members(tiny_bundle)[0].path), "--port", port, "--workers", "1"]) == 1
+        assert main(["serve", str(served_models(tiny_bundle)[0].path), "--port", port, "--workers", "1"]) == 1
     assert f"cannot listen on 127.0.0.1 port {port}" in capsys.readouterr().err
 
 
 @pytest.mark.parametrize(("number", "status"), [(signal.SIGTERM, 143), (signal.SIGINT, 130)], ids=["SIGTERM", "SIGINT"])
 def test_signals_end_it(number: signal.Signals, status: int, tiny_bundle: Bundle) -> None:
-    with command(str(members(tiny_bundle)[0].path), "--workers", "1") as (process, url):
+    with command(str(served_models(tiny_bundle)[0].path), "--workers", "1") as (process, url):
         assert predicted(url, picture())["results"]
         process.send_signal(number)
         assert process.wait(30) == status

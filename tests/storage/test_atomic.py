@@ -36,7 +36,7 @@ if way == "rename":
     atomic.exchange = lambda one, other: False
 for module, name in ((os, "fsync"), (atomic, "exchange"), (os, "replace"), (shutil, "rmtree")):
     mortal(module, name)
-with files.appears_whole(place) as folder:
+with files.atomic_write(place) as folder:
     folder.mkdir()
     (folder / "one").write_text("new")
     (folder / "two").write_text("new")
@@ -74,7 +74,7 @@ def test_a_kill_loses_neither_the_old_folder_nor_the_new_one(way: str, calls: in
 def test_the_next_writer_puts_back_what_a_killed_one_had_moved_away_before_it_writes(tmp_path: Path) -> None:
     place = tmp_path / "export"
     made(tmp_path / ".export.abcd1234.partial" / "replaced", "old")
-    with pytest.raises(EdgeCifarError), files.appears_whole(place) as folder:
+    with pytest.raises(EdgeCifarError), files.atomic_write(place) as folder:
         made(folder.parent / "elsewhere", "new")
     assert (place / "one").read_text() == "old"
     assert [path.name for path in tmp_path.iterdir()] == ["export"]

@@ -16,9 +16,9 @@ from edge_cifar.storage import atomic, files
 
 def test_a_full_disk_is_told_by_the_place_that_was_asked_for_and_leaves_nothing(tmp_path: Path) -> None:
     def fill() -> None:
-        with files.appears_whole(tmp_path / "export") as folder:
+        with files.atomic_write(tmp_path / "export") as folder:
             folder.mkdir()
-            with files.appears_whole(folder / "reference.npz") as file:
+            with files.atomic_write(folder / "reference.npz") as file:
                 file.write_bytes(b"half")
                 raise OSError(errno.ENOSPC, "No space left on device")
 
@@ -86,7 +86,7 @@ def test_what_is_written_is_on_the_disk_before_it_takes_its_name(
 
     monkeypatch.setattr(os, "fsync", flush)
     monkeypatch.setattr(atomic, "replace", take_the_name)
-    with files.appears_whole(place) as written:
+    with files.atomic_write(place) as written:
         if kind == "file":
             written.write_bytes(b"whole")
         else:

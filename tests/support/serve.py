@@ -1,4 +1,4 @@
-"""A crew and a running server to ask, and the pictures to ask them with."""
+"""A pool and a running server to ask, and the pictures to ask them with."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ from edge_cifar.documents.bundle import Bundle
 from edge_cifar.serve import app
 from edge_cifar.serve.hosts import Hosts
 from edge_cifar.serve.server import Server
-from edge_cifar.serve.worker_pool import Crew, Member
+from edge_cifar.serve.worker_pool import ServedModel, WorkerPool
 from support.pace import PATIENCE_SECONDS
 
 SERVED = ("tflite-fp32", "onnx-int8")
 
 
-def members(bundle: Bundle, *variants: str) -> list[Member]:
+def served_models(bundle: Bundle, *variants: str) -> list[ServedModel]:
     """Some artifacts of a bundle, by default one of each runtime."""
     return [
-        Member(name=str(one.variant), path=one.path, labels=one.labels, variant=str(one.variant))
+        ServedModel(name=str(one.variant), path=one.path, labels=one.labels, variant=str(one.variant))
         for one in bundle.artifacts
         if str(one.variant) in (variants or SERVED)
     ]
@@ -47,11 +47,11 @@ def picture(width: int = 48, height: int = 32, kind: str = "png", **save: Any) -
 @contextlib.contextmanager
 def asking(bundle: Bundle) -> Iterator[Any]:
     """Flask's client of an application with one worker."""
-    crew = Crew(members(bundle), workers=1, places=4)
+    pool = WorkerPool(served_models(bundle), workers=1, places=4)
     yield app.create(
-        crew, model="resnet8", hosts=Hosts("127.0.0.1"), left_out=[("coreml-w8", "not on this machine")]
+        pool, model="resnet8", hosts=Hosts("127.0.0.1"), left_out=[("coreml-w8", "not on this machine")]
     ).test_client()
-    crew.close()
+    pool.close()
 
 
 def ask(client: Any, body: bytes | None, kind: str | None = "image/png", query: str = "") -> Any:
@@ -60,13 +60,13 @@ def ask(client: Any, body: bytes | None, kind: str | None = "image/png", query: 
 
 
 @contextlib.contextmanager
-def running(crew: Crew) -> Iterator[Server]:
+def running(pool: WorkerPool) -> Iterator[Server]:
     """A server in a thread of this process, at any free port."""
     server = Server(
-        app.create(crew, model="model", hosts=Hosts("127.0.0.1")),
+        app.create(pool, model="model", hosts=Hosts("127.0.0.1")),
         host="127.0.0.1",
         port=0,
-        busy_threads=crew.workers + crew.places,
+        busy_threads=pool.workers + pool.places,
         max_body_bytes=app.MAX_BODY_BYTES,
     )
     thread = threading.Thread(target=server.run)

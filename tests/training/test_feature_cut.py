@@ -15,10 +15,10 @@ keras = pytest.importorskip("keras", reason="training needs Keras")
 
 from edge_cifar.training import feature_plan  # noqa: E402
 from edge_cifar.training.feature_cut import between, cost, cuts, last_frozen_cut  # noqa: E402
-from edge_cifar.training.feature_plan import Room  # noqa: E402
+from edge_cifar.training.feature_plan import DiskBudget  # noqa: E402
 
 layers = keras.layers
-ROOM = Room(train=100, validation=20, limit_bytes=1e9, free_bytes=1e12)
+BUDGET = DiskBudget(train=100, validation=20, limit_bytes=1e9, free_bytes=1e12)
 HEAD = Phase(name="frozen", epochs=10, trainable="head", learning_rate=1e-3)
 LAST = Phase(name="fine-tune", epochs=10, trainable="block2", learning_rate=1e-4)
 
@@ -103,8 +103,8 @@ def test_the_two_parts_share_their_layers_and_make_the_whole() -> None:
     assert count == 6
 
 
-def _plan(*phases: Phase, room: Room = ROOM, **settings: Any) -> Any:
-    return feature_plan.plan(residual_network(keras), Recipe(phases=phases, **settings), room)
+def _plan(*phases: Phase, budget: DiskBudget = BUDGET, **settings: Any) -> Any:
+    return feature_plan.plan(residual_network(keras), Recipe(phases=phases, **settings), budget)
 
 
 def test_a_frozen_phase_computes_its_features_from_those_of_the_next() -> None:
@@ -143,7 +143,7 @@ def test_phases_that_unfreeze_what_the_next_freezes_share_nothing() -> None:
 def test_a_phase_trains_on_images_where_a_cache_does_not_pay_or_fit(
     phase: Phase, changes: dict[str, float], reason: str
 ) -> None:
-    (decision,) = _plan(phase, room=replace(ROOM, **changes))
+    (decision,) = _plan(phase, budget=replace(BUDGET, **changes))
     assert decision.cut is None
     assert reason in decision.reason
 
