@@ -69,7 +69,7 @@ def load(path: Path | str, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime
         raise UsageError(f"--threads must be at least 1; got {threads}")
     module = runtime_for(path)
     if not path.exists():
-        raise BundleError(f"no model at {path}")
+        raise BundleError(f"no model file at {path}")
     parts(path)
     return module.load(path, threads=threads, setup=setup)
 

@@ -48,26 +48,26 @@ FORMAT = Format(
     marker="diamond",
     colour="#009E73",
     precisions={
-        "fp32": Precision("weights and activations in 32-bit floats; keeps off the Neural Engine", default=True),
+        "fp32": Precision("float32 weights and activations; does not run on the Neural Engine", default=True),
         "fp16": Precision(
-            "weights and activations in 16-bit floats, what Apple's processors compute in", default=True, rounded=True
+            "float16 weights and activations, the native precision of Apple's processors", default=True, rounded=True
         ),
         "int8": Precision(
-            "weights in 8 bits per channel, activations in 8 bits, calibrated; from iOS 17",
+            "8-bit per-channel weights, calibrated 8-bit activations; from iOS 17",
             calibration="ranges",
             rounded=True,
             quantized=True,
             symmetric="signed",
             shared_units=True,
         ),
-        "w8": Precision("weights in 8 bits per channel, activations in 16-bit floats", default=True, rounded=True),
+        "w8": Precision("8-bit per-channel weights, float16 activations", default=True, rounded=True),
         "w6": Precision(
-            "weights from palettes of 64 values, biases corrected, activations in 16-bit floats",
+            "weights from 64-entry palettes, bias-corrected; float16 activations",
             calibration="means",
             rounded=True,
         ),
         "w4": Precision(
-            "weights in blocks of 4-bit integers from iOS 18, from palettes of 16 values before, biases corrected",
+            "4-bit block-quantized weights from iOS 18, 16-entry palettes before, bias-corrected",
             calibration="means",
             rounded=True,
         ),

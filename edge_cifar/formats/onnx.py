@@ -49,20 +49,20 @@ FORMAT = Format(
     marker="square",
     colour="#D55E00",
     precisions={
-        "fp32": Precision("weights and activations in 32-bit floats", default=True),
-        "fp16": Precision(
-            "weights and activations in 16-bit floats, half the size; slower on CPUs", default=True, rounded=True
-        ),
-        "dynamic": Precision("weights in 8 bits, activations quantized as they come; slow on CPUs", rounded=True),
+        "fp32": Precision("float32 weights and activations", default=True),
+        "fp16": Precision("float16 weights and activations, half the size; slower on CPUs", default=True, rounded=True),
+        "dynamic": Precision("8-bit weights, activations quantized at run time; slow on CPUs", rounded=True),
         "int8": Precision(
-            "weights in 8 bits per channel, activations in 8 bits, calibrated (QDQ)",
+            "8-bit per-channel weights, calibrated 8-bit activations (QDQ)",
             default=True,
             calibration="ranges",
             selective=True,
             rounded=True,
             quantized=True,
         ),
-        "int8-qat": Precision("as int8, the weights trained for it first", calibration="ranges", quantized=True),
+        "int8-qat": Precision(
+            "as int8, after quantization-aware training of the weights", calibration="ranges", quantized=True
+        ),
     },
     packages=("tf2onnx", "onnx", "onnxruntime"),
     calibration_methods=("min-max", "percentile", "entropy"),

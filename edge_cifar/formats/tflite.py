@@ -36,24 +36,22 @@ FORMAT = Format(
     marker="circle",
     colour="#0072B2",
     precisions={
-        "fp32": Precision("weights and activations in 32-bit floats", default=True),
-        "fp16": Precision(
-            "weights in 16-bit floats, half the size; computed in 32 bits on CPUs", default=True, rounded=True
-        ),
+        "fp32": Precision("float32 weights and activations", default=True),
+        "fp16": Precision("float16 weights, half the size; computed in float32 on CPUs", default=True, rounded=True),
         "dynamic": Precision(
-            "weights in 8 bits, activations quantized as they come; slow on depthwise networks", rounded=True
+            "8-bit weights, activations quantized at run time; slow on depthwise networks", rounded=True
         ),
         "int8": Precision(
-            "weights in 8 bits per channel, activations in 8 bits, calibrated; takes and gives bytes",
+            "8-bit per-channel weights, calibrated 8-bit activations; 8-bit input and output",
             default=True,
             calibration="ranges",
             selective=True,
             rounded=True,
             quantized=True,
         ),
-        "int8-qat": Precision("as int8, the weights and the ranges trained for it first", quantized=True),
+        "int8-qat": Precision("as int8, after quantization-aware training of weights and ranges", quantized=True),
         "int16x8": Precision(
-            "weights in 8 bits, activations in 16 bits, calibrated; for DSPs, slow on CPUs",
+            "8-bit weights, calibrated 16-bit activations; for DSPs, slow on CPUs",
             calibration="ranges",
             rounded=True,
             quantized=True,

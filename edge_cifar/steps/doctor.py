@@ -113,7 +113,7 @@ def _running(facts: dict[str, Any]) -> Iterator[Finding]:
     for format_, module in formats.runtimes():
         reason = module.unavailable()
         name = f"{format_.suffix} with {module.NAME}"
-        kind = "" if module.DEVICE else "reference evaluator, no device runtime"
+        kind = "" if module.DEVICE else "for reference; not a device runtime"
         if format_.overflow and facts.get("vnni") is False:
             kind = "this CPU lacks VNNI: int8 models made elsewhere may give wrong results; bench and predict name them"
         _, _, remedy = (reason or "").partition("type: ")

@@ -165,7 +165,7 @@ def test_a_model_with_two_outputs_is_refused(tmp_path: Path) -> None:
 
 
 def test_a_missing_file_and_a_strange_one_are_told_apart(tmp_path: Path) -> None:
-    with pytest.raises(BundleError, match="no model at"):
+    with pytest.raises(BundleError, match="no model file at"):
         model_files.load(tmp_path / "absent.onnx")
     with pytest.raises(UsageError, match=r"its name must end in \.h5, \.hdf5, \.keras, \.mlpackage, \.onnx, \.tflite"):
         model_files.load(tmp_path / "letter.txt")
