@@ -71,7 +71,7 @@ class MissingPackage(RuntimeUnavailable):
     """A package is not installed; the message holds the command that adds it."""
 
     def __init__(self, package: str, extra: str) -> None:
-        super().__init__(f'{package} is not installed; type: pip install "edge-cifar[{extra}]"')
+        super().__init__(f'{package} is not installed; run: pip install "edge-cifar[{extra}]"')
         self.package = package
         self.extra = extra
 

@@ -69,7 +69,7 @@ def absent_backend() -> str | None:
     backend = keras_backend()
     if backend not in _BACKENDS:
         return f"KERAS_BACKEND is set to {backend!r}; choose from {', '.join(_BACKENDS)}"
-    return None if installed(backend) else f"{backend} is not installed; type: {_BACKENDS[backend]}"
+    return None if installed(backend) else f"{backend} is not installed; run: {_BACKENDS[backend]}"
 
 
 def require_keras() -> Any:

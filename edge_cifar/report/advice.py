@@ -244,7 +244,7 @@ def _nothing(candidates: Sequence[_Eligible], limits: Limits) -> str:
 
 def _unverified(candidates: Sequence[_Eligible]) -> str:
     return (
-        f"none of {len(candidates)} artifacts is verified; type: edge-cifar verify RUN, and give report the run, or "
+        f"none of {len(candidates)} artifacts is verified; run: edge-cifar verify RUN, and give report the run, or "
         "what verify --json printed"
     )
 

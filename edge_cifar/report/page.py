@@ -152,8 +152,8 @@ def _hint(document: Document) -> str | None:
     if any(row.median_ms is not None for row in document.measurements):
         return None
     if any(row.status != "rejected" for row in document.measurements):
-        return "Nothing was measured yet; type: edge-cifar bench"
-    return "Nothing was exported or measured yet; type: edge-cifar export, then: edge-cifar bench"
+        return "Nothing was measured yet; run: edge-cifar bench"
+    return "Nothing was exported or measured yet; run: edge-cifar export, then: edge-cifar bench"
 
 
 def _sections(shown: Mapping[str, object]) -> list[tuple[str, str]]:

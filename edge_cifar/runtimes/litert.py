@@ -32,7 +32,7 @@ _REMEDIES = (
     ),
     ("op: flex", "convert it without TensorFlow operators (SELECT_TF_OPS, Flex), which LiteRT does not support"),
     ("unresolved custom op", "it has a custom operator; convert it with built-in operators only"),
-    ("for builtin opcode", "it needs a newer LiteRT; type: pip install --upgrade ai-edge-litert"),
+    ("for builtin opcode", "it needs a newer LiteRT; run: pip install --upgrade ai-edge-litert"),
 )
 
 

@@ -40,7 +40,7 @@ VERIFIED_TOO: tuple[str, ...] = ()
 
 _EXTRA = "device"
 _BATCH = 64
-_NEWER = "it needs a newer ONNX Runtime; type: pip install --upgrade onnxruntime"
+_NEWER = "it needs a newer ONNX Runtime; run: pip install --upgrade onnxruntime"
 _REMEDIES = (
     ("ir version", _NEWER),
     ("official support for domain", _NEWER),

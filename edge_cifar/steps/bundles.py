@@ -36,7 +36,7 @@ def open_bundle(target: Target = None) -> Bundle:
         if not exported(run):
             if run.finished:
                 run.demand_weights()
-            raise RunError(f"the run {run.path} has not been exported yet; type: {command_line('export', run.path)}")
+            raise RunError(f"the run {run.path} has not been exported yet; run: {command_line('export', run.path)}")
         return _of_its_run(Bundle.open(run.export_path))
     folder = Path(target)
     files.recover(folder)
@@ -64,7 +64,7 @@ def _of_its_run(bundle: Bundle) -> Bundle:
     if run is None or told is None or not run.model_path.is_file() or files.sha256(run.model_path) == told:
         return bundle
     raise BundleError(
-        f"{bundle.path} was made from a different network than {run.model_path} now contains; type: "
+        f"{bundle.path} was made from a different network than {run.model_path} now contains; run: "
         f"{command_line('export', run.path, '--overwrite')}"
     )
 

@@ -105,7 +105,7 @@ def _of_bundle(bundle: Bundle) -> Choice:
         return _of_artifact(min(ranked, key=lambda pair: pair[0])[1], chosen=True)
     variants = ", ".join(str(artifact.variant) for artifact in bundle.artifacts) or "none"
     raise RuntimeUnavailable(
-        f'no artifact in {bundle.path} can run here (it contains {variants}); type: pip install "edge-cifar[device]"'
+        f'no artifact in {bundle.path} can run here (it contains {variants}); run: pip install "edge-cifar[device]"'
     )
 
 

@@ -116,7 +116,7 @@ def _running(facts: dict[str, Any]) -> Iterator[Finding]:
         kind = "" if module.DEVICE else "for reference; not a device runtime"
         if format_.overflow and facts.get("vnni") is False:
             kind = "this CPU lacks VNNI: int8 models made elsewhere may give wrong results; bench and predict name them"
-        _, _, remedy = (reason or "").partition("type: ")
+        _, _, remedy = (reason or "").partition("; run: ")
         yield Finding(area="run", name=name, ready=reason is None, detail=reason or kind, remedy=remedy or None)
 
 
@@ -139,7 +139,7 @@ def _keras() -> Finding:
     absence = packages.absent_backend()
     if absence is None or not installed("keras"):
         return _packages("train", "Keras", ("keras", packages.keras_backend()), "train")
-    detail, _, remedy = absence.partition("; type: ")
+    detail, _, remedy = absence.partition("; run: ")
     return Finding(area="train", name="Keras", ready=False, detail=detail, remedy=remedy or None)
 
 

@@ -177,7 +177,7 @@ def test_an_interrupt_ends_the_process_too(stand_in: Callable[[str], None], tmp_
 
 def test_a_missing_package_is_the_command_to_type(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "installed", lambda module: module != "tensorflow_model_optimization")
-    with pytest.raises(MissingPackage, match=r'is not installed; type: pip install "edge-cifar\[convert\]"'):
+    with pytest.raises(MissingPackage, match=r'is not installed; run: pip install "edge-cifar\[convert\]"'):
         retraining.retrain(request(NAME, "qat"))
 
 

@@ -187,7 +187,7 @@ def test_nothing_is_advised_where_nothing_is_verified(status: Any) -> None:
     doubtful = [dataclasses.replace(one, parity=Parity(status=status, images=500)) for one in ROWS]
     advice = of(*doubtful)
     assert advice.chosen is None
-    assert "none of 4 artifacts is verified; type: edge-cifar verify" in advice.sentence
+    assert "none of 4 artifacts is verified; run: edge-cifar verify" in advice.sentence
     one_proven = of(*doubtful[1:], BIG)
     assert one_proven.chosen == BIG
     assert "Left out: 3 of 4" in one_proven.rule

@@ -46,7 +46,7 @@ np.save(sys.argv[2], model.predict(images, verbose=0))
 def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Run, Any]:
     """A backend, the run that it trained, and its model's probabilities for a few images."""
     if not packages.installed(request.param):
-        pytest.skip(f"Keras on {request.param} is not installed; type: pip install {request.param}")
+        pytest.skip(f"Keras on {request.param} is not installed; run: pip install {request.param}")
     folder = tmp_path_factory.mktemp(request.param)
     script = folder / "script.py"
     script.write_text(_SCRIPT)

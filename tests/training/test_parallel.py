@@ -93,7 +93,7 @@ print(json.dumps(told))
 def told(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
     """What the script saw under a backend."""
     if not packages.installed(request.param):
-        pytest.skip(f"Keras on {request.param} is not installed; type: pip install {request.param}")
+        pytest.skip(f"Keras on {request.param} is not installed; run: pip install {request.param}")
     folder = tmp_path_factory.mktemp("parallel")
     script = folder / "script.py"
     script.write_text(_SCRIPT)

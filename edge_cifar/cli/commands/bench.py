@@ -135,7 +135,7 @@ def command(
         return
     if install:
         raise UsageError(
-            '--install needs --on USER@HOST; to install on this machine, type: pip install "edge-cifar[device]"'
+            '--install needs --on USER@HOST; to install on this machine, run: pip install "edge-cifar[device]"'
         )
     if max_regression is not None and baseline is None:
         raise UsageError("--max-regression needs --baseline FILE")
