@@ -64,51 +64,49 @@ def bench(
     protocol: Protocol | None = None,
     progress: Progress = SILENT,
 ) -> BenchReport:
-    """Measure every artifact of the targets on this machine, all of them in turn, window by window.
+    """Measure every artifact of the targets on this machine, in short windows that alternate between artifacts.
 
-    Needs neither TensorFlow nor, for a bundle, the data set. A run's result is also written into the
-    run's folder as ``bench.json``.
+    Needs neither TensorFlow nor, for a bundle, the data set. The result of a run is also written to
+    ``bench.json`` in the run folder.
 
     Args:
-        *targets: bundles, runs, their folders, and model files that someone else made; none means
-            the newest run under ``./runs``.
-        images: how many images accuracy is measured on; ``"all"`` takes the whole test set. Left
-            out, a bundle is asked the images it brings, and a bare file the test set of ``data``.
-        data: the data set to take the images from instead: a registered name, or a folder of images
-            by class.
-        data_dir: where its files lie; CIFAR-10's when ``data`` is left out.
+        *targets: bundles, runs, their folders, and model files made elsewhere. Default: the newest run under
+            ``./runs``.
+        images: number of images to measure accuracy on; ``"all"`` for the whole test set. Default: the images in a
+            bundle; for a model file made elsewhere, the test set of ``data``.
+        data: the data set to measure accuracy on instead: a registered name, or a folder of images by class.
+        data_dir: directory of that data set, or of CIFAR-10 if ``data`` is not given.
         image_size: side in pixels that a folder's pictures are brought to; left out, that of the images
             which a bundle was made from, and 96 for bare files.
-        threads: CPU threads an inference may use; each count is a row of its own.
-        batch_size: images in one inference; each is a row of its own.
-        backend: what is to compute, a row for each: names such as ``xnnpack``, or ``all`` for every
-            one that this machine has; each runtime's default when left out.
-        seconds: measuring time of each row.
-        profile: find out what each operator costs, where the runtime tells, and how near the machine's
-            limit an artifact comes.
+        threads: CPU threads per inference; one row each.
+        batch_size: images per inference; one row each.
+        backend: backend names such as ``xnnpack``, or ``all`` for every one on this machine; one row each. Default:
+            each runtime's default.
+        seconds: measuring time per row.
+        profile: measure the time per operator, if the runtime reports it, and the share of peak compute reached.
         input_range: real values of pixels 0 and 255 for bare files, where their own do not tell.
         layout: order of the dimensions of their input, where its sizes do not tell.
-        rest: seconds of pause before each round, for a machine that grows hot.
+        rest: seconds to cool down before each round.
         relative_to: what latencies are held against: a variant, a file's name, or ``keras`` for the
             runs' own Keras models, which are then measured too; fp32 of the same model and format when
             left out.
         output: a file to write the result to; the picture of a profile stands beside it.
         protocol: all settings at once; overrides ``threads``, ``batch_size``, ``backend``, ``seconds``,
             ``profile`` and ``rest``.
-        progress: told how it goes.
+        progress: receives progress messages.
 
     Returns:
-        One row an artifact, backend, thread count and batch size. An artifact that fails or cannot run
-        here costs its own row.
+        One row per artifact, backend, thread count and batch size. An artifact that fails or cannot run here
+        affects only its own rows.
 
     Raises:
-        UsageError: an option is refused, or a target is no model.
-        RunError: there is no such run, or it was not exported.
-        BundleError: a bundle's manifest or reference is broken.
+        UsageError: an option is invalid, or a target is not a model.
+        RunError: there is no such run, or it has not been exported.
+        BundleError: a bundle's manifest or reference is corrupt.
         DataError: the data set is missing or damaged.
-        MeasurementError: nothing goes by the name ``relative_to``.
-        EdgeCifarError: another command writes one of the runs or bundles.
-        BenchInterrupted: Ctrl-C; the report so far is in it, and in ``output``.
+        MeasurementError: no artifact is named ``relative_to``.
+        EdgeCifarError: another command is writing one of the runs or bundles.
+        BenchInterrupted: Ctrl-C; the exception contains the report so far, and so does ``output``.
     """
     protocol = protocol or Protocol(
         seconds=float(seconds),

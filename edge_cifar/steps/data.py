@@ -1,4 +1,4 @@
-"""Getting data sets, looking at them, and writing them out."""
+"""``data``: download, inspect and export data sets."""
 
 from __future__ import annotations
 
@@ -55,19 +55,19 @@ class Overview:
 def fetch(
     data: str = "cifar10", *, data_dir: Path | str | None = None, overwrite: bool = False, progress: Progress = SILENT
 ) -> Path:
-    """See that a whole, verified copy of a published set is on this machine.
+    """Download a published data set, or verify the copy that is there.
 
     Args:
         data: its name.
-        data_dir: where it is or shall be; else ``EDGE_CIFAR_DATA`` or the user's cache.
-        overwrite: download it anew even if it is there.
-        progress: told of the download.
+        data_dir: its directory. Default: ``EDGE_CIFAR_DATA`` or the user's cache.
+        overwrite: download it again even if it is there.
+        progress: receives the progress of the download.
 
     Returns:
         The folder with its files.
 
     Raises:
-        UsageError: the set is unknown, or none that is published.
+        UsageError: the data set is unknown, or not a published one.
         DataError: the download failed, or what is there is damaged.
     """
     published = None if loading.is_folder(data) else sets.get(data).published
@@ -87,23 +87,23 @@ def show(
     strict: bool = False,
     progress: Progress = SILENT,
 ) -> Overview:
-    """Count a set's images by class and draw samples of each.
+    """Count the images of each class and draw samples.
 
     Args:
         data: a registered set or a folder.
-        output: the PNG or SVG to write; by default ``NAME-samples.png`` in the working directory.
-        data_dir: where the data lie.
-        limit: look at a class-balanced subset of at most this many images a split.
-        seed: of synthetic pictures, splits and subsets.
-        image_size: side in pixels that a folder's pictures are brought to.
-        strict: refuse a folder with unreadable files.
-        progress: told of downloads and reading.
+        output: the PNG or SVG to write. Default: ``NAME-samples.png`` in the working directory.
+        data_dir: the data directory.
+        limit: use a class-balanced subset of at most this many images per split.
+        seed: seed of synthetic images, splits and subsets.
+        image_size: side in pixels to which the images of a folder are resized.
+        strict: fail if a folder contains unreadable files.
+        progress: receives progress messages.
 
     Raises:
-        UsageError: the picture's name does not end in ``.png`` or ``.svg``.
+        UsageError: the image file's name does not end in ``.png`` or ``.svg``.
         DataError: the data are missing or damaged.
         MissingPackage: Matplotlib is not installed.
-        EdgeCifarError: the picture cannot be written.
+        EdgeCifarError: the image file cannot be written.
     """
     from edge_cifar.report import figures
 
@@ -136,22 +136,22 @@ def csv(
     strict: bool = False,
     progress: Progress = SILENT,
 ) -> Path:
-    """Write a set as CSV: a folder with ``train.csv``, ``test.csv`` and ``labels.txt``.
+    """Write a data set as CSV: a folder with ``train.csv``, ``test.csv`` and ``labels.txt``.
 
-    A validation split that the data bring becomes ``validation.csv``.
+    If the data set has a validation split, it becomes ``validation.csv``.
 
     :func:`edge_cifar.data.csv_files.read` reads a file back to the same arrays.
 
     Args:
         data: a registered set or a folder.
-        output: the folder to write; by default ``NAME-csv`` in the working directory.
-        overwrite: replace that folder if it is there.
-        data_dir: where the data lie.
-        limit: write a class-balanced subset of at most this many images a split.
-        seed: of synthetic pictures, splits and subsets.
-        image_size: side in pixels that a folder's pictures are brought to.
-        strict: refuse a folder with unreadable files.
-        progress: told of downloads, reading and writing.
+        output: the folder to write. Default: ``NAME-csv`` in the working directory.
+        overwrite: replace an existing folder.
+        data_dir: the data directory.
+        limit: write a class-balanced subset of at most this many images per split.
+        seed: seed of synthetic images, splits and subsets.
+        image_size: side in pixels to which the images of a folder are resized.
+        strict: fail if a folder contains unreadable files.
+        progress: receives progress messages.
 
     Returns:
         The folder.

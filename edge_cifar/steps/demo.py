@@ -1,4 +1,4 @@
-"""The whole way on built-in data: which commands the demonstration runs, and the folder they run in."""
+"""``demo``: the commands that run the full pipeline on built-in data, and the folder they run in."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""``export --diagnose``: which layers int8 hurts, layer by layer."""
+"""``export --diagnose``: rank the layers by their int8 quantization error."""
 
 from __future__ import annotations
 
@@ -58,15 +58,15 @@ def diagnose(
     data_dir: Path | str | None = None,
     progress: Progress = SILENT,
 ) -> Diagnosis:
-    """Quantize a run's model layer by layer; write what each layer costs as a document and a picture.
+    """Quantize a run's model one layer at a time and write each layer's error as JSON and as a plot.
 
     Args:
         run: a run or its folder; the newest under ``./runs`` when left out.
         options: of the calibration; formats whose layers can be left in floats, all of them when left out, and
             int8 or no precision: nothing else is taken apart.
         out: a folder; ``diagnosis`` in the run folder when left out.
-        data_dir: where the run's data lie; used or an error.
-        progress: told how it goes.
+        data_dir: directory of the run's data set, which must exist.
+        progress: receives progress messages.
 
     Raises:
         UsageError: an option is out of range or has no meaning here, or a format is none whose layers can be

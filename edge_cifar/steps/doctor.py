@@ -1,7 +1,7 @@
-"""What this machine can train on, convert to, run and measure, and the command that adds what is missing.
+"""``doctor``: what this machine can train, convert, run and measure, and how to install what is missing.
 
-Nothing heavy is imported: packages are looked up by their metadata, so that the answer comes at
-once and a package that is broken cannot take the doctor down with it.
+Nothing heavy is imported: packages are looked up by their metadata. This is fast, and a broken package
+cannot crash the command.
 """
 
 from __future__ import annotations
@@ -79,7 +79,7 @@ class Diagnosis:
 
 
 def doctor() -> Diagnosis:
-    """Examine this machine; takes well under a second and works in the barest installation."""
+    """Check this machine's capabilities. Takes well under a second and works in a minimal installation."""
     facts = machine.facts()
     return Diagnosis(
         version=importlib.metadata.version("edge-cifar"),

@@ -1,4 +1,4 @@
-"""``export``: a trained run into every format and precision, checked, as one bundle."""
+"""``export``: convert a trained run to formats and precisions, check the artifacts, and write a bundle."""
 
 from __future__ import annotations
 
@@ -42,30 +42,30 @@ def export(
     """Convert a run's model, check every artifact against it, and write the bundle.
 
     Args:
-        run: a run or its folder; the newest under ``./runs`` when left out.
+        run: a run or its folder. Default: the newest under ``./runs``.
         formats: ``tflite``, ``onnx``, ``coreml`` or ``all``; all that can be written here when left out.
-        precisions: their names, or ``all``; each format's default ones when left out.
-        calibration_images: training images that set the ranges of quantized activations.
-        calibration_method: ``min-max``, ``percentile`` or ``entropy``, where the format has it.
-        max_drop: percentage points of validation accuracy that an artifact may lose.
-        reference_images: test images that the bundle carries; ``all`` or None for all.
-        keep_float: layers that int8 leaves in floats; ``auto`` for the fewest that meet the gate.
-        prune: shares of the weights, 0.01 to 0.99, to set to zero: each variant is written so too.
-        cluster: numbers of values to leave a layer's weights, 2 to 256: each variant is written so too.
-        jobs: worker processes that convert side by side; None for as many as processors and memory allow.
+        precisions: precision names or ``all``. Default: the default precisions of each format.
+        calibration_images: number of training images used to calibrate quantized activations.
+        calibration_method: ``min-max``, ``percentile`` or ``entropy``, if the format supports it.
+        max_drop: allowed loss of validation accuracy, in percentage points.
+        reference_images: number of test images to store in the bundle; ``all`` or None for all.
+        keep_float: layers that int8 keeps in float; ``auto`` for as few as needed to pass the acceptance gate.
+        prune: shares of the weights to prune, 0.01 to 0.99; each variant is also written pruned.
+        cluster: numbers of distinct weights per layer, 2 to 256; each variant is also written clustered.
+        jobs: parallel conversions; None for as many as cores and memory allow.
         deployment_target: ``iOS15`` to ``iOS18``, ``macOS12`` to ``macOS15``: the oldest system that Core ML packages
             have to run on; iOS 16, or the first that has the precision, when left out.
-        out: the bundle's folder; ``export`` in the run folder when left out.
-        overwrite: replace a bundle that stands there.
-        data_dir: where the run's data lie; used or an error.
-        progress: told how it goes.
+        out: the bundle's folder. Default: ``export`` in the run folder.
+        overwrite: replace an existing bundle.
+        data_dir: directory of the run's data set, which must exist.
+        progress: receives progress messages.
 
     Raises:
-        UsageError: an option is out of range, a name unknown, or a format lacks a precision.
-        RunError: there is no such run, or its weights are not kept.
-        BundleError: the folder is taken.
+        UsageError: an option is out of range, a name is unknown, or a format does not have a precision.
+        RunError: there is no such run, or its weights were not kept.
+        BundleError: the folder already contains something.
         MissingPackage: a converter is not installed.
-        CheckFailed: variants could not be converted or lost too much; the bundle stands without them.
+        CheckFailed: variants were rejected; the bundle was written without them.
     """
     bundle = write_bundle(
         run,

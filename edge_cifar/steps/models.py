@@ -1,4 +1,4 @@
-"""What there is to train: every backbone with what it costs by its structure."""
+"""``models``: the backbones with their parameters and MACs."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ _CLASSES = 10
 
 @dataclass(frozen=True, kw_only=True)
 class Description:
-    """A backbone as it is built by its default recipe, at full width, for ten classes.
+    """A backbone as built by its default recipe, with width multiplier 1, for ten classes.
 
     Attributes:
         name: as on the command line.
-        image_size: side in pixels that the network sees.
+        image_size: side of the network's input, in pixels.
         source: paper or report that the architecture follows.
         recipes: names of its recipes.
-        layers: its layers, in order, with what each costs.
+        layers: its layers in order, with the parameters and MACs of each.
     """
 
     name: str
@@ -42,7 +42,7 @@ class Description:
 
     @property
     def multiply_adds(self) -> int:
-        """Multiply-adds for one image (see :mod:`edge_cifar.training.complexity`)."""
+        """MACs for one image (see :mod:`edge_cifar.training.complexity`)."""
         return sum(layer.multiply_adds for layer in self.layers)
 
     def document(self, *, layers: bool = False) -> dict[str, Any]:
@@ -61,7 +61,7 @@ class Description:
 
 
 def models(*names: str, progress: Progress = SILENT) -> list[Description]:
-    """Describe backbones: those named, or all of them.
+    """Describe the named backbones, or all of them.
 
     Raises:
         UsageError: a name is unknown.

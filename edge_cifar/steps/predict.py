@@ -1,4 +1,4 @@
-"""``predict``: what models see in a user's own pictures."""
+"""``predict``: classify the user's own images."""
 
 from __future__ import annotations
 
@@ -26,28 +26,28 @@ def predict(
     threads: int = 1,
     progress: Progress = SILENT,
 ) -> list[Prediction]:
-    """Classify pictures.
+    """Classify images.
 
     Args:
-        model: a model file, a bundle or a run, or a list of them to be asked side by side; of a
-            folder, the most precise artifact that runs here.
-        images: picture files of any size and any format that Pillow reads; folders, whose pictures
-            are taken, those in folders below included; ``-`` for one picture on standard input.
-        top: how many classes to tell for each picture; all of them where the model has fewer.
-        threshold: probability in 0..1 below which the likeliest class counts as unsure.
-        threads: CPU threads that one inference may use.
-        progress: told which file is used when there was a choice, what in a folder is no picture, what is
-            assumed of somebody else's file, and what its answers say against that.
+        model: a model file, a bundle or a run, or a list of them to compare. Of a bundle or run, the most precise
+            artifact that runs on this machine is used.
+        images: image files of any size and any format supported by Pillow; folders, which are searched
+            recursively; ``-`` for one image on standard input.
+        top: number of classes to return per image, or all if the model has fewer.
+        threshold: probability in 0..1 below which a prediction is marked as unsure.
+        threads: CPU threads per inference.
+        progress: receives messages: which artifact was chosen, which files were skipped, what is assumed about a
+            model file made elsewhere, and evidence against these assumptions.
 
     Returns:
-        For each picture one prediction a model, in their order. A picture that was named and cannot be read
-        has a prediction with an ``error`` and without answers, unless none of them can.
+        One prediction per image and model, in the given order. An image that cannot be read has a prediction
+        with an ``error`` and no answers, unless none can be read.
 
     Raises:
-        UsageError: ``top`` is less than 1, ``threshold`` no probability, or a file is no model.
+        UsageError: ``top`` is less than 1, ``threshold`` is not in 0..1, or a file is not a model.
         BundleError: a model is missing or damaged.
-        RuntimeUnavailable: nothing on this machine runs a model.
-        DataError: every picture is missing, damaged or too large, or a folder holds none.
+        RuntimeUnavailable: this machine has no runtime for a model.
+        DataError: all images are missing, damaged or too large, or a folder contains none.
     """
     if top < 1:
         raise UsageError(f"top must be at least 1; got {top}")

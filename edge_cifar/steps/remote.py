@@ -1,6 +1,6 @@
-"""``bench --on``: a bundle goes to another machine by ssh, is measured there, and its figures come home.
+"""``bench --on``: copy a bundle to another machine over SSH, measure it there, and copy the results back.
 
-The system's own ssh client does the talking, so keys, ``~/.ssh/config``, known hosts and passwords are its business.
+The system's ssh client makes the connection, so it takes care of keys, ``~/.ssh/config``, known hosts and passwords.
 """
 
 from __future__ import annotations
@@ -46,19 +46,18 @@ def bench_on(
     """Measure a bundle's artifacts on another machine.
 
     Args:
-        host: as ssh takes it: ``user@host``, or a name of ``~/.ssh/config``.
+        host: ``user@host``, or a name in ``~/.ssh/config``.
         target: a bundle or a run; None means the newest run under ``./runs``.
-        options: of ``edge-cifar bench``, for the other machine's command line.
-        install: put edge-cifar there first, in an environment of its own, where there is none.
-        output: a file for the result; when left out, ``bench-HOST.json`` in the run's folder, where the
-            bundle stands in one.
-        progress: told how it goes.
+        options: options of ``edge-cifar bench`` for the other machine's command line.
+        install: first install edge-cifar there, in its own virtual environment, unless it is there already.
+        output: the file to write. Default: ``bench-HOST.json`` in the run folder, if the bundle is in one.
+        progress: receives progress messages.
 
     Returns:
         The result as ``bench --json`` prints it, with this machine's paths.
 
     Raises:
-        UsageError: the host is no host's name.
+        UsageError: the host is not a host name.
         RunError, BundleError: as for :func:`edge_cifar.steps.bench.bench`.
         MeasurementError: the other machine cannot be reached, has no edge-cifar, or cannot measure.
     """

@@ -1,4 +1,4 @@
-"""``report``: everything about runs and benchmarks on one page."""
+"""``report``: runs and benchmarks on one page."""
 
 from __future__ import annotations
 
@@ -33,16 +33,16 @@ def report(
     max_latency: float | None = None,
     data_dir: Path | str | None = None,
 ) -> Path:
-    """Write one self-contained HTML page.
+    """Write a self-contained HTML report.
 
     Args:
         sources: runs, bundles, and JSON files as ``bench --json`` and ``verify --json`` write them;
             the newest run under ``./runs`` when none is given.
-        output: where the page goes; when left out, ``report.html`` in the folder of a single run,
-            otherwise in the working directory.
-        min_accuracy: for the advice: least accuracy, in per cent.
-        max_size: for the advice: largest size on disk, in bytes, or as a text such as ``500kB``.
-        max_latency: for the advice: largest median latency of one image, in milliseconds.
+        output: the HTML file to write. Default: ``report.html`` in the folder of a single run, otherwise in the
+            working directory.
+        min_accuracy: recommend only artifacts of at least this accuracy, in percent.
+        max_size: recommend only artifacts of at most this size on disk, in bytes, or as a string such as ``500kB``.
+        max_latency: recommend only artifacts of at most this median latency per image, in milliseconds.
         data_dir: where the runs' test images lie, of which some are shown; else they are sought as
             training seeks them, but never downloaded.
 
@@ -50,7 +50,7 @@ def report(
         Where the page was written.
 
     Raises:
-        UsageError: a limit makes no sense.
+        UsageError: a limit is invalid.
         RunError: there is no run.
         EdgeCifarError: a file is missing or broken, the page cannot be written, or another command writes the run
             that it would stand in.

@@ -1,7 +1,7 @@
-"""``doctor --self-test``: the whole way in small, on this very machine, told step by step.
+"""``doctor --self-test``: run a small pipeline end to end on this machine and report each step.
 
-What only another system can run (Core ML on a Mac, its compute units, Metal) is written against its documentation
-and tested here with a stand-in: this is the script by which its owner finds out whether it holds.
+Code that only runs on other systems (Core ML on a Mac, its compute units, Metal) was written from documentation and
+tested with stand-ins. The owner of such a system can use this command to find out whether it works.
 """
 
 from __future__ import annotations
@@ -56,12 +56,12 @@ class Skipped(Exception):  # noqa: N818 - it is no error
 
 
 def self_test(bundle: Path | str | None = None, *, progress: Progress = SILENT) -> list[Check]:
-    """Try all that this machine should be able to do.
+    """Try everything that this machine should be able to do.
 
     Args:
-        bundle: what to verify, measure and predict with. Left out, one is trained on the synthetic data and
-            exported first, which needs TensorFlow.
-        progress: told of each check as it ends.
+        bundle: what to verify, measure and predict with. By default one is first trained on synthetic data and
+            exported, which needs TensorFlow.
+        progress: receives a message per finished check.
 
     Returns:
         One check for training and exporting (where no bundle is given) and for each variant that export did not

@@ -38,24 +38,24 @@ def serve(
     allow_hosts: Sequence[str] = (),
     progress: Progress = SILENT,
 ) -> None:
-    """Serve until SIGINT or SIGTERM; requests that have arrived by then are answered first.
+    """Serve until SIGINT or SIGTERM; pending requests are answered first.
 
     Args:
-        target: a run, a bundle or a model file; None means the newest run under ``./runs``. Of a bundle
-            every artifact answers that this machine runs as a device.
-        host: address to listen at; by default only this machine can reach it.
-        port: 0 takes any that is free.
-        workers: pictures that are worked on at a time, each with interpreters of its own; the
-            machine's cores, at most 4, when left out.
-        allow_hosts: names that requests may call this server by, beside its own; pages of these may use it too.
-        progress: told the address, and what is not served.
+        target: a run, a bundle or a model file. Default: the newest run under ``./runs``. All artifacts of a bundle
+            that have a device runtime on this machine are served.
+        host: address to listen on; by default only this machine can reach it.
+        port: 0 picks a free port.
+        workers: number of images classified in parallel, each with its own interpreters. Default: the number of
+            cores, at most 4.
+        allow_hosts: additional host names to accept in requests; pages of these hosts may use the server, too.
+        progress: receives the address, and which artifacts are not served.
 
     Raises:
-        UsageError: ``port`` or ``workers`` make no sense, or one of ``allow_hosts`` is no host's name.
+        UsageError: ``port`` or ``workers`` is out of range, or one of ``allow_hosts`` is not a host name.
         RunError, BundleError, RuntimeUnavailable: as :func:`edge_cifar.steps.predict.predict`.
         MissingPackage: the ``serve`` extra is not installed.
-        EdgeCifarError: the address cannot be listened at.
-        KeyboardInterrupt: it was ended by SIGINT, or by SIGTERM in the command; everything was answered.
+        EdgeCifarError: the server cannot listen on the address.
+        KeyboardInterrupt: the server was stopped by SIGINT, or by SIGTERM in the command.
     """
     if not 0 <= port <= _MOST_PORTS:
         raise UsageError(f"the port must be between 0 and {_MOST_PORTS}; got {port}")

@@ -1,4 +1,4 @@
-"""``train``: a backbone, through the phases of a recipe, into a run folder."""
+"""``train``: train a backbone through the phases of a recipe and write a run folder."""
 
 from __future__ import annotations
 
@@ -61,38 +61,38 @@ def train(
     Args:
         backbone: its name.
         data: a data set's name, or a folder of images by class.
-        data_dir: where the data lie; used or an error.
+        data_dir: the data directory, which must exist.
         out: the run folder; ``runs/BACKBONE`` when left out.
-        recipe: ``default``, ``report``, or another that the backbone has.
-        weights: ``imagenet``, ``none`` or a weights file; ImageNet where the backbone has it when left out.
+        recipe: name of one of the backbone's recipes, such as ``default`` or ``report``.
+        weights: ``imagenet``, ``none`` or a weights file. Default: ``imagenet`` if the backbone has it, else ``none``.
         alpha: width multiplier.
-        epochs: one number for every phase, or one each.
-        batch_size: images per step.
-        learning_rate: peak rate of the last phase; earlier phases keep their ratio to it.
-        image_size: side in pixels that the network sees.
+        epochs: one number for every phase, or one number per phase.
+        batch_size: images per training step.
+        learning_rate: peak learning rate of the last phase; earlier phases are scaled with it.
+        image_size: side of the network's input, in pixels.
         unfreeze: what the last phase trains: the last N layers of the backbone, ``all``, or those
             from the first layer on whose name begins so.
         validation_split: share of the training images held out; refused for a folder that has a validation folder.
         mixed_precision: ``auto``, ``off``, ``bfloat16`` or ``float16``.
         device: ``auto``, ``cpu`` or ``gpu``.
-        deterministic: the same weights every time, at some cost in speed.
-        limit: train on at most so many images, and test on at most so many.
-        strict: refuse a folder of images with unreadable files instead of leaving those out.
-        seed: of everything random.
-        feature_cache_gb: disk space, in gigabytes, for the output of frozen layers, which then is
-            computed once instead of in every epoch; 0 turns that off.
-        resume: go on with an interrupted training; its settings must be the same.
-        overwrite: replace a run that stands in the folder.
-        progress: told how it goes.
+        deterministic: make the weights reproducible, at some cost in speed.
+        limit: use at most this many training images and this many test images.
+        strict: fail if a folder contains unreadable files, instead of skipping them.
+        seed: random seed.
+        feature_cache_gb: disk space in GB for caching the output of frozen layers, which is then computed only
+            once; 0 turns the cache off.
+        resume: continue an interrupted run; all settings must be the same.
+        overwrite: replace an existing run.
+        progress: receives progress messages.
 
     Returns:
         The finished run.
 
     Raises:
-        UsageError: an option is refused.
+        UsageError: an option is invalid.
         DataError: the data are missing or damaged.
-        RunError: the folder holds a run already, or there is none to resume.
-        TrainingError: training cannot start or go on.
+        RunError: the folder already contains a run, or there is none to resume.
+        TrainingError: training cannot start or continue.
     """
     design = backbones.get(backbone)
     data = str(data)

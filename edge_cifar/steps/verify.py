@@ -1,4 +1,4 @@
-"""``verify``: every artifact of a bundle against the Keras model it was made from."""
+"""``verify``: compare every artifact of a bundle with the Keras model it was made from."""
 
 from __future__ import annotations
 
@@ -32,30 +32,30 @@ def verify(
     plot: Path | str | None = None,
     progress: Progress = SILENT,
 ) -> list[Verification]:
-    """Hold every artifact against the Keras model's probabilities, by the images in the bundle.
+    """Compare every artifact's predictions with the Keras model's, on the images in the bundle.
 
-    Needs neither TensorFlow nor the data set. Each artifact answers in a process of its own, so
-    that one that crashes its runtime costs only itself. A run keeps the outcomes in its folder, of
-    each artifact those on the most images.
+    Needs neither TensorFlow nor the data set. Each artifact runs in its own process, so a crash of its
+    runtime affects only this artifact. The outcomes are saved in the run folder; for each artifact, those
+    on the most images are kept.
 
     Args:
-        target: a bundle, a run (its export), the folder of either, or None for the newest run.
-        images: how many of the bundle's images, from the first; all when left out.
-        layers: also follow every artifact layer by layer, by the activations in the bundle.
+        target: a bundle, a run (its exported bundle), or the folder of either. Default: the newest run.
+        images: number of the bundle's images to use. Default: all.
+        layers: also compare layer by layer, using the activations in the bundle.
         plot: a PNG to draw how they drift with depth into; implies ``layers``. A run's own is drawn
             beside its record where Matplotlib is installed.
-        progress: told of each artifact that is done.
+        progress: receives a message per finished artifact.
 
     Returns:
-        One outcome an artifact, in the manifest's order. Nothing is raised for an artifact that fails.
+        One outcome per artifact, in the manifest's order. A failing artifact raises no exception.
 
     Raises:
-        UsageError: ``images`` is no positive number, or ``plot`` no name of a PNG.
-        RunError: there is no such run, or it was not exported.
-        BundleError: there is no bundle, or its manifest, reference or activations are broken.
+        UsageError: ``images`` is not positive, or ``plot`` does not end in ``.png``.
+        RunError: there is no such run, or it has not been exported.
+        BundleError: there is no bundle, or its manifest, reference or activations are corrupt.
         BundleError: it was replaced while it was verified.
-        EdgeCifarError: another command writes the run or the bundle.
-        MissingPackage: a plot is asked for and Matplotlib is not installed.
+        EdgeCifarError: another command is writing the run or the bundle.
+        MissingPackage: a plot was requested and Matplotlib is not installed.
     """
     if images is not None and images < 1:
         raise UsageError(f"images must be at least 1; got {images}")

@@ -82,9 +82,7 @@ def test_what_does_not_exist_is_refused_by_name(formats: list[str], precisions: 
 
 def test_a_named_format_without_its_package_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(packages, "installed", lambda module: module != "coremltools")
-    with pytest.raises(
-        MissingPackage, match=r'coremltools is not installed; run: pip install "edge-cifar\[convert\]"'
-    ):
+    with pytest.raises(MissingPackage, match=r'coremltools is not installed; run: pip install "edge-cifar\[convert\]"'):
         chosen(["coreml"], None)
 
 

@@ -128,4 +128,4 @@ def csv(out: Path | None, overwrite: bool, **selection: Any) -> None:
     from edge_cifar.steps import data as step
 
     folder = step.csv(output=out, overwrite=overwrite, progress=Terminal(), **selection)
-    echo(f"written: {', '.join(sorted(map(str, folder.iterdir())))}")
+    echo(f"wrote {', '.join(sorted(map(str, folder.iterdir())))}")
