@@ -65,8 +65,8 @@ def demand_all(bundle: Bundle, kept: Path | None = None) -> None:
     reasons = "; ".join(f"{entry['variant']}: {entry['reason']}" for entry in rejected)
     asked = len(rejected) + len(bundle.artifacts)
     raise CheckFailed(
-        f"{len(rejected)} of {asked} variants {'was' if len(rejected) == 1 else 'were'} not kept ({reasons}); "
-        f"try {advice(rejected)}{f'; the bundle in {kept} is kept' if kept else ''}"
+        f"{len(rejected)} of {asked} variants {'was' if len(rejected) == 1 else 'were'} rejected ({reasons}); try "
+        f"{advice(rejected)}{f'; the bundle in {kept} is unchanged' if kept else ''}"
     )
 
 

@@ -24,21 +24,23 @@ def refuse_occupied(place: Path, *, overwrite: bool) -> None:
     try:
         if not place.is_dir():
             if place.exists():
-                raise BundleError(f"{place} is a file; choose another place with --out")
+                raise BundleError(f"{place} is a file; choose another directory with --out")
             return
         if place.is_mount() or place == Path.cwd():
             kind = "a mount point" if place.is_mount() else "the working directory"
             below = shlex.quote(str(place / "export"))
-            raise BundleError(f"{place} is {kind}, which cannot be replaced as a whole; type: --out {below}")
+            raise BundleError(f"{place} is {kind} and cannot be replaced; use --out {below}")
         if not any(place.iterdir()):
             return
     except OSError as error:
         raise files.cannot_write(place, error) from error
     if not _is_bundle(place):
         # Never replaced, with --overwrite neither: these files are not ours.
-        raise BundleError(f"{place} is not empty and holds no bundle; choose another place with --out")
+        raise BundleError(f"{place} is not empty and is not a bundle; choose another directory with --out")
     if not overwrite:
-        raise BundleError(f"{place} holds a bundle already; replace it with --overwrite, or choose another with --out")
+        raise BundleError(
+            f"{place} already contains a bundle; replace it with --overwrite, or choose another directory with --out"
+        )
 
 
 def _is_bundle(folder: Path) -> bool:

@@ -52,7 +52,7 @@ def write_bundle(
         RunError: the source changed meanwhile.
         CheckFailed: nothing could be kept, where an earlier bundle stands.
     """
-    with files.appears_whole(place) as folder:
+    with files.atomic_write(place) as folder:
         folder.mkdir()
         _run(source, variants, options, folder, progress)
         source.demand_unchanged()
@@ -75,9 +75,7 @@ def _run(source: Source, variants: Sequence[Variant], options: ExportOptions, fo
             refuse_unknown(options.named_layers, baseline.loaded.model)
             gate = baseline.gate
             if not gate.gated:
-                progress.say(
-                    f"no loss of accuracy is gated: {len(gate.split)} validation images, {GATE_MINIMUM} are needed"
-                )
+                progress.say(f"accuracy gate off: {len(gate.split)} validation images, at least {GATE_MINIMUM} needed")
             reference = writer.write_reference(source, compressed, baseline, options, folder)
             draft = writer.draft(source, baseline, reference, folder)
             with Workers() as workers:

@@ -76,7 +76,7 @@ def diagnose(
     """
     options = options or ExportOptions()
     if options.compressions or options.keep_float:
-        raise UsageError("--diagnose takes plain int8 apart, without --prune, --cluster and --keep-float")
+        raise UsageError("--diagnose works on plain int8 and does not go with --prune, --cluster or --keep-float")
     formats = _formats(options, progress)
     packages.require("matplotlib", "report")
     opened = runs.newest() if run is None else run if isinstance(run, Run) else Run.open(Path(run))
@@ -120,7 +120,7 @@ def _diagnose(
 def _formats(options: ExportOptions, progress: Progress) -> tuple[str, ...]:
     able = plan.with_selective(PRECISION)
     if options.precisions not in (None, (PRECISION,)):
-        raise UsageError(f"--diagnose takes {PRECISION} apart; leave --precision out")
+        raise UsageError(f"--diagnose only works on {PRECISION}; omit --precision")
     formats = able if options.formats is None or plan.ALL in options.formats else options.formats
     variants = plan.plan(replace(options, formats=formats, precisions=(PRECISION,)), progress)
     for variant in variants:

@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from pathlib import Path
 from typing import Literal
 
-from edge_cifar.arguments import several, whole, whole_or_all
+from edge_cifar.arguments import as_int, as_int_or_all, as_tuple
 from edge_cifar.documents import run as runs
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
@@ -70,9 +70,9 @@ def export(
     bundle = write_bundle(
         run,
         ExportOptions(
-            formats=None if formats is None else several(formats),
-            precisions=None if precisions is None else several(precisions),
-            calibration_images=whole("--calibration-images", calibration_images),
+            formats=None if formats is None else as_tuple(formats),
+            precisions=None if precisions is None else as_tuple(precisions),
+            calibration_images=as_int("--calibration-images", calibration_images),
             calibration_method=calibration_method,
             max_drop=max_drop,
             reference_images=as_int_or_all("--reference-images", reference_images),
