@@ -174,8 +174,8 @@ def test_host_that_cannot_be_reached_is_told(run: Run, tmp_path: Path, capsys: p
 @pytest.mark.parametrize(
     ("arguments", "status", "words"),
     [
-        (("--on", "-oProxyCommand=true"), 2, "is no host"),
-        (("--on", "two words"), 2, "is no host"),
+        (("--on", "-oProxyCommand=true"), 2, "is not a host name"),
+        (("--on", "two words"), 2, "is not a host name"),
         (("--on", "pi", "--data", "cifar10"), 2, "--data"),
         (("--on", "pi", "--baseline", "x.json"), 2, "--baseline"),
         (("--install",), 2, "--install needs --on"),
