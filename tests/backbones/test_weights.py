@@ -108,7 +108,9 @@ def test_weights_of_another_architecture_are_refused(name: str, alpha: float, ma
 
 
 def test_missing_weights_file_names_the_ways_out(tmp_path: Path) -> None:
-    with pytest.raises(TrainingError, match=r"no weights file at .*missing\.h5; give a file, imagenet or none"):
+    with pytest.raises(
+        TrainingError, match=r"no weights file at .*missing\.h5; --weights takes a file, imagenet or none"
+    ):
         support.build(keras, "mobilenet", weights=str(tmp_path / "missing.h5"))
 
 
@@ -125,7 +127,7 @@ def test_download_that_fails_is_one_sentence_with_a_way_out() -> None:
     def offline(*, input_shape: tuple[int, ...], include_top: bool, weights: str | None) -> Any:
         raise Exception("URL fetch failure on https://example.invalid: None -- no route to host\nmore")
 
-    with pytest.raises(TrainingError, match=r"cannot be had \(URL fetch.*no route to host\); give a weights file"):
+    with pytest.raises(TrainingError, match=r"are not available \(URL fetch.*no route to host\); use --weights FILE"):
         pretrained_trunk(offline, "imagenet")
 
 

@@ -157,7 +157,7 @@ def test_options_travel_and_a_refusal_there_is_told(
     assert main(["bench", str(run.path), "--on", elsewhere.host, "--seconds", "-1"]) == 1
     told = capfd.readouterr().err
     assert "seconds" in told
-    assert "board could not measure" in told
+    assert "measuring on board failed" in told
     assert not (run.path / "bench-board.json").exists()
 
 

@@ -84,7 +84,7 @@ def test_fewer_images_are_the_first_of_the_reference(tmp_path: Path) -> None:
     [
         ("load", "error", "while loading: the file is damaged"),
         ("load", "kill", "killed, most likely because memory ran out"),
-        ("first", "exit", "ended with status 3"),
+        ("first", "exit", "exited with status 3"),
         ("later", "crash", "crashed with SIGABRT"),
         ("predict", "memory", "while answering images: it ran out of memory"),
         ("predict", "bug", "ValueError: surprise"),

@@ -136,7 +136,7 @@ def test_pixels_of_a_bare_file_are_given_as_told(tmp_path: Path) -> None:
 
 
 def test_pixels_cannot_be_told_of_our_own_artifacts(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="somebody else's"):
+    with pytest.raises(UsageError, match="model files made elsewhere"):
         rows(fake_bundle(tmp_path, {"fp32": {}}), input_range=(-1.0, 1.0))
 
 

@@ -56,7 +56,7 @@ def test_csv_replaces_an_export_only_when_told_and_other_things_never(capsys: py
     arguments = ["data", "csv", "--data", "synthetic", "--limit", "10", "--out", "pixels"]
     assert main(arguments) == 0
     assert main(arguments) == 1
-    assert "pixels exists; replace it with --overwrite" in capsys.readouterr().err
+    assert "pixels already exists; replace it with --overwrite" in capsys.readouterr().err
     assert main([*arguments, "--overwrite"]) == 0
     Path("pixels/diary.txt").write_text("mine")
     assert main([*arguments, "--overwrite"]) == 1
@@ -86,7 +86,7 @@ def test_offline_without_data_is_one_sentence_with_the_ways_out(
         (["show", "--data", "synthetic", "--limit", "many"], 2, "--limit"),
         (["show", "--data", "synthetic", "--seed", "-1"], 2, "must be at least 0"),
         (["show", "--data", "synthetic", "--data-dir", "."], 2, "omit --data-dir"),
-        (["show", "--data", "synthetic", "--image-size", "8"], 2, "size of their own"),
+        (["show", "--data", "synthetic", "--image-size", "8"], 2, "have a fixed size"),
         (["show", "--data-dir", "nowhere"], 1, "nowhere does not contain cifar10"),
         (["show", "--data", "./nowhere"], 1, "no folder at nowhere"),
         (["csv", "--data", "synthetic", "--limit", "10", "--out", "/dev/null/pixels"], 1, "cannot write"),

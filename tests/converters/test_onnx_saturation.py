@@ -168,7 +168,7 @@ def test_foreign_files_are_warned_of_where_it_matters(
     Image.fromarray(IMAGES[0]).save(picture)
     said = Said()
     predict(plain, picture, progress=said)
-    doubts = [line.partition(":")[0] for line in said.lines if "may be wrong" in line]
+    doubts = [line.partition(":")[0] for line in said.lines if "may give wrong results" in line]
     assert doubts == ["plain.onnx may give wrong results on this machine"] * warned
 
 

@@ -39,10 +39,10 @@ def test_a_fair_sample_raises_no_doubt() -> None:
 @pytest.mark.parametrize(
     ("images", "doubt"),
     [
-        (pictures(20), "20 calibration images are few"),
+        (pictures(20), "only 20 calibration images"),
         (np.repeat(pictures(1), 100, axis=0), "all calibration images are identical"),
-        (pictures(100) // 255, "values lie between 0 and 1, of 0 to 255"),
-        (200 + pictures(100) // 8, "values lie between 200 and 231, of 0 to 255"),
+        (pictures(100) // 255, "values only span 0 to 1 of 0 to 255"),
+        (200 + pictures(100) // 8, "values only span 200 to 231 of 0 to 255"),
     ],
     ids=["few", "constant", "scaled", "bright"],
 )
@@ -70,7 +70,7 @@ def test_export_warns_of_them_where_they_matter(tmp_path: Path, monkeypatch: pyt
         warned[precision] = [text for text in listener.said if text.startswith("warning: ")]
     assert warned["fp32"] == []
     assert len(warned["int8"]) == 1
-    assert "5 calibration images are few" in warned["int8"][0]
+    assert "only 5 calibration images" in warned["int8"][0]
 
 
 @pytest.mark.parametrize("method", formats.get("onnx").calibration_methods)

@@ -59,7 +59,7 @@ def test_an_artifact_that_crashes_its_runtime_costs_only_itself(stand_in, tmp_pa
     assert [outcome.status for outcome in outcomes.values()] == ["pass", *["fail"] * 5, "pass"]
     assert "its process crashed with SIGSEGV" in outcomes["tflite-w8"].reason
     assert "its process was killed" in outcomes["tflite-w6"].reason
-    assert "ended with status 7" in outcomes["tflite-w4"].reason
+    assert "exited with status 7" in outcomes["tflite-w4"].reason
     assert "no such" in outcomes["tflite-int8"].reason
     assert outcomes["tflite-dynamic"].reason == "SystemError: odd"
     assert all("\n" not in (outcome.reason or "") for outcome in outcomes.values())

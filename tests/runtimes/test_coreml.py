@@ -81,7 +81,7 @@ def test_an_array_input_takes_its_own_range() -> None:
 
 
 def test_a_package_takes_one_image_at_once() -> None:
-    with pytest.raises(RuntimeUnavailable, match="one image at once, not 8"):
+    with pytest.raises(RuntimeUnavailable, match="one image at a time, not 8"):
         coreml.load(Path("x.mlpackage"), setup=Setup(batch=8))
 
 
@@ -154,5 +154,5 @@ def test_core_ml_tells_where_each_operation_runs(
 
 
 def test_what_is_no_program_has_no_plan() -> None:
-    with pytest.raises(BundleError, match="no ML program"):
+    with pytest.raises(BundleError, match="not an ML program"):
         _coreml_plan.operators(Plan(program=False), "net.mlpackage")

@@ -101,7 +101,7 @@ def test_hdf5_that_claims_more_than_it_holds_is_refused(tmp_path: Path) -> None:
     with h5py.File(tmp_path / "bomb.h5", "w") as archive:
         archive.create_dataset("weights", shape=(10**9,), dtype="f4", chunks=True, compression="gzip")
     assert (tmp_path / "bomb.h5").stat().st_size < 100_000
-    with pytest.raises(BundleError, match="claims 4,000,000,000 bytes of weights"):
+    with pytest.raises(BundleError, match="declares 4,000,000,000 bytes of weights"):
         model_files.load(tmp_path / "bomb.h5")
 
 

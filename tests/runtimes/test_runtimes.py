@@ -115,7 +115,7 @@ def test_a_single_inference_is_the_same_one(tflite_files: dict[str, Path], tmp_p
 
 def test_images_of_another_size_are_refused(tflite_files: dict[str, Path]) -> None:
     runtime = model_files.load(tflite_files["uint8"])
-    with pytest.raises(BundleError, match=r"takes images of shape \[6, 5, 3\], got \[32, 32, 3\]"):
+    with pytest.raises(BundleError, match=r"takes images of shape \[6, 5, 3\]; got \[32, 32, 3\]"):
         runtime.predict(np.zeros((2, 32, 32, 3), np.uint8))
 
 

@@ -40,7 +40,7 @@ def test_folder_with_something_else_is_left_alone(in_folder: Path, capsys: pytes
 
 def test_file_in_its_place_is_left_alone(tmp_path: Path) -> None:
     (tmp_path / "demo").write_text("mine")
-    with pytest.raises(RunError, match="something else"):
+    with pytest.raises(RunError, match="something other"):
         prepare(tmp_path / "demo")
 
 

@@ -94,7 +94,7 @@ def test_nvidia_gpu_without_cuda_libraries(packages: Callable[..., None], monkey
 @pytest.mark.parametrize(
     ("versions", "ready", "words"),
     [
-        ({"tensorflow": "2.21.0", "tensorflow_metal": "1.2.0"}, False, "cannot load with TensorFlow 2.21.0"),
+        ({"tensorflow": "2.21.0", "tensorflow_metal": "1.2.0"}, False, "not 2.21.0"),
         ({"tensorflow": "2.19.1"}, False, "tensorflow-metal is not installed"),
         ({"tensorflow": "2.19.1", "tensorflow_metal": "1.2.0"}, True, "tensorflow-metal 1.2.0"),
     ],
@@ -118,7 +118,7 @@ def test_coreml_on_arm_linux_has_no_remedy(packages: Callable[..., None], monkey
     monkeypatch.setattr(sys, "platform", "linux")
     monkeypatch.setattr("platform.machine", lambda: "aarch64")
     assert finding("coreml").remedy is None
-    assert "no packages for Linux on aarch64" in finding("coreml").detail
+    assert "does not support Linux on aarch64" in finding("coreml").detail
 
 
 @pytest.mark.parametrize(

@@ -49,7 +49,7 @@ def test_a_tflite_file_is_refused_before_its_tensors_are_made(tflite_files: dict
     shape = struct.pack("<4i", 1, 6, 5, 3)
     assert shape in content
     (tmp_path / "wide.tflite").write_bytes(content.replace(shape, struct.pack("<4i", 1, 60_000, 60_000, 3)))
-    with pytest.raises(BundleError, match=r"wide.tflite takes images of a size that is not run here"):
+    with pytest.raises(BundleError, match=r"wide.tflite takes images of an unsupported size"):
         model_files.load(tmp_path / "wide.tflite")
     assert model_files.load(tflite_files["float32"]).input_shape == (6, 5, 3)
     assert Setup().batch == 1

@@ -66,7 +66,7 @@ def test_a_name_that_is_no_text_is_written_so_that_it_is_read_back(name: str, tm
 
 def test_a_document_of_absurd_size_is_not_parsed(tmp_path: Path) -> None:
     (tmp_path / "a.json").write_text("[" + "[]," * (6 << 20) + "0]")
-    with pytest.raises(BundleError, match="more than 16 MiB"):
+    with pytest.raises(BundleError, match="larger than the limit of 16 MiB"):
         files.read_json(tmp_path / "a.json", "manifest")
 
 

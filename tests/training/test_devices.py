@@ -83,7 +83,7 @@ def test_a_gpu_that_tensorflow_has_used_cannot_be_left_alone_any_more(monkeypatc
 
     _gpus(monkeypatch, ["NVIDIA H200"])
     monkeypatch.setattr(tensorflow.config, "set_visible_devices", refuse)
-    with pytest.raises(TrainingError, match="in a process of its own"):
+    with pytest.raises(TrainingError, match="in a new process"):
         backend.select_device("cpu")
 
 
@@ -111,7 +111,7 @@ def test_precision_is_mixed_where_asked_for_or_where_it_pays(choice: str, device
 
 
 def test_jax_is_not_given_a_batch_that_it_cannot_share_evenly() -> None:
-    with pytest.raises(TrainingError, match="multiple of 2, not 33"), parallel._over_jax(["cpu:0", "cpu:1"], 33):
+    with pytest.raises(TrainingError, match="multiple of 2, got 33"), parallel._over_jax(["cpu:0", "cpu:1"], 33):
         pass
 
 

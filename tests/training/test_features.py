@@ -205,7 +205,7 @@ def test_features_are_kept_in_the_precision_of_the_model(tmp_path: Path, monkeyp
 
 @pytest.mark.parametrize("size", [-1.0, float("nan"), float("inf")])
 def test_a_cache_of_nonsensical_size_is_refused(size: float) -> None:
-    with pytest.raises(UsageError, match="0 or more"):
+    with pytest.raises(UsageError, match="at least 0"):
         train("resnet8", data="synthetic", feature_cache_gb=size)
 
 
