@@ -211,7 +211,7 @@ def test_a_run_is_resumed_only_with_the_options_it_was_started_with(tmp_path: Pa
         (two_classes / name).mkdir(parents=True)
         for number in range(10):
             Image.new("RGB", (32, 32), name).save(two_classes / name / f"{number}.png")
-    with pytest.raises(RunError, match="different options .*data.*; resume with the same options"):
+    with pytest.raises(RunError, match=r"different options .*data.*; resume with the same options"):
         train("resnet8", **{**options, "data": str(two_classes)}, resume=True)  # type: ignore[arg-type]
     assert train("resnet8", **options, resume=True).finished  # type: ignore[arg-type]
     assert not run.checkpoint_path.exists()
