@@ -204,7 +204,7 @@ class Session:
                 advance(stop - start)
         answers = np.concatenate(parts)
         if not scores.are_numbers(answers):
-            raise MeasurementError("it answers with what is no number (NaN or infinite)")
+            raise MeasurementError("it outputs NaN or infinity")
         if lane.subject.bare:
             answers, how = scores.as_probabilities(answers)
             lane.remarks += [HOW.get(how, how)] if how else []

@@ -37,12 +37,10 @@ def of(status: int, stderr: str) -> ExitStatus:
         return ExitStatus(cause=f"its process ran out of memory{last}", out_of_memory=True)
     if status == -signal.SIGKILL:
         # Killed without warning: the last line it wrote has nothing to do with its end.
-        return ExitStatus(
-            cause="its process was killed from outside, most likely for want of memory", out_of_memory=True
-        )
+        return ExitStatus(cause="its process was killed, most likely because memory ran out", out_of_memory=True)
     if status < 0:
         return ExitStatus(cause=f"its process crashed with {_name(-status)}{last}", out_of_memory=False)
-    return ExitStatus(cause=f"its process ended with status {status}{last}", out_of_memory=False)
+    return ExitStatus(cause=f"its process exited with status {status}{last}", out_of_memory=False)
 
 
 def names_lack_of_memory(message: str) -> bool:

@@ -118,7 +118,7 @@ def wheel() -> tuple[str, bytes] | None:
         pip = [*worker_command("pip"), "wheel", "--quiet", "--no-deps", "--wheel-dir", str(folder), str(copy)]
         done = programs.run(pip)
         if done.status:
-            raise MeasurementError(f"the wheel to install there cannot be built: {done.errors.strip()[-300:]}")
+            raise MeasurementError(f"the wheel to install there could not be built: {done.errors.strip()[-300:]}")
         (built,) = folder.glob("*.whl")
         return built.name, built.read_bytes()
 

@@ -18,8 +18,8 @@ NAMELESS = signal.SIGRTMIN + 3
     ("status", "said", "cause", "out_of_memory"),
     [
         (0, "done", "its process ended before it had answered", False),
-        (3, "", "its process ended with status 3", False),
-        (1, "Traceback …\nValueError: Bessel\n", "its process ended with status 1: ValueError: Bessel", False),
+        (3, "", "its process exited with status 3", False),
+        (1, "Traceback …\nValueError: Bessel\n", "its process exited with status 1: ValueError: Bessel", False),
         (-signal.SIGABRT, "", "its process crashed with SIGABRT", False),
         (-signal.SIGSEGV, "one\n  two \n", "its process crashed with SIGSEGV: two", False),
         (-NAMELESS, "", f"its process crashed with signal {NAMELESS}", False),

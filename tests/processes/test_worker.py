@@ -85,9 +85,9 @@ def test_an_exception_ends_the_request_and_not_the_worker(
     ("do", "reason", "out_of_memory"),
     [
         ("os.write(2, b'the last words'); os.abort()", "its process crashed with SIGABRT: the last words", False),
-        ("os._exit(7)", "its process ended with status 7", False),
+        ("os._exit(7)", "its process exited with status 7", False),
         ("os._exit(0)", "its process ended before it had answered", False),
-        ("os.kill(os.getpid(), 9)", "its process was killed from outside, most likely for want of memory", True),
+        ("os.kill(os.getpid(), 9)", "its process was killed, most likely because memory ran out", True),
     ],
 )
 def test_a_worker_that_ends_is_told_in_words(worker: Worker, do: str, reason: str, out_of_memory: bool) -> None:
@@ -123,7 +123,7 @@ def test_what_is_no_message_is_an_error_and_ends_the_worker(said: str) -> None:
 
 
 def test_a_program_that_never_was_a_worker_is_told_by_its_status() -> None:
-    with Worker(("false",)) as worker, pytest.raises(WorkerError, match="its process ended with status 1"):
+    with Worker(("false",)) as worker, pytest.raises(WorkerError, match="its process exited with status 1"):
         worker.ask({"do": "answer({})"})
 
 

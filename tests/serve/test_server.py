@@ -20,7 +20,7 @@ from support.serve import command, picture, predicted, request, running, served_
 from edge_cifar.cli.main import main
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.serve import app, worker_pool
-from edge_cifar.serve.worker_pool import Crew
+from edge_cifar.serve.worker_pool import WorkerPool
 from edge_cifar.steps.choice import choose_all
 
 pytest.importorskip("flask", reason="serving needs Flask")
