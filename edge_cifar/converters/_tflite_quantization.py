@@ -14,7 +14,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar import conversion_cache, packages
-from edge_cifar.converters import Calibration, Options, _for_integers
+from edge_cifar.converters import Calibration, Options, _for_integers, _tflite_objects
 from edge_cifar.converters.shared import bias_correction, layer_matching, tf_graph
 from edge_cifar.pixels import Range
 
@@ -85,7 +85,7 @@ def _calibrated(model: Any, calibration: Calibration, fp32: Callable[[Any], byte
 
 def ranges(calibrated: bytes) -> dict[str, Range]:
     """What a flatbuffer holds of its values, by their numbers and names; of the image by :data:`tf_graph.INPUT`."""
-    (graph,) = _parsed(calibrated).subgraphs
+    (graph,) = _tflite_objects.parsed(calibrated).subgraphs
     found = {
         f"{number} {tensor.name.decode()}": (float(tensor.quantization.min[0]), float(tensor.quantization.max[0]))
         for number, tensor in enumerate(graph.tensors)
@@ -144,10 +144,6 @@ class _Operator:
     filters: NDArray[np.float32]
 
 
-def _parsed(network: bytes) -> Any:
-    return packages.require("tensorflow.lite.tools.flatbuffer_utils", _EXTRA).convert_bytearray_to_object(network)
-
-
 def _operators(model: Any) -> list[tuple[str, Any, int]]:
     """All operators with names and kinds; the name is that of the first output, as TensorFlow tells them apart."""
     (graph,) = model.subgraphs
@@ -181,9 +177,7 @@ def _matched(model: Any, start: Any) -> dict[str, str]:
 
 def _corrected(network: bytes, start: Any, shifts: Mapping[str, NDArray[np.float32]], options: Options) -> bytes:
     """The network with the biases of the layers that will be rounded shifted."""
-    schema = packages.require("tensorflow.lite.python.schema_py_generated", _EXTRA)
-    utils = packages.require("tensorflow.lite.tools.flatbuffer_utils", _EXTRA)
-    model = _parsed(network)
+    model = _tflite_objects.parsed(network)
     graph = model.subgraphs[0]
     operators = _weighted(model)
     for name, layer in _matched(model, start).items():
@@ -196,24 +190,18 @@ def _corrected(network: bytes, start: Any, shifts: Mapping[str, NDArray[np.float
         # A copy, because what was parsed may be a view into the file.
         inputs = np.array(operators[name].parsed.inputs)
         shifted = shifts[layer]
-        # In a buffer of its own: equal biases of several operators may lie in one.
-        tensor, buffer = schema.TensorT(), schema.BufferT()
-        tensor.name, tensor.shape, tensor.type = f"{name}/bias".encode(), [len(shifted)], schema.TensorType.FLOAT32
         if inputs[2] != _NO_TENSOR:
             bias = model.buffers[graph.tensors[inputs[2]].buffer].data
             shifted = shifted + np.frombuffer(bytes(bias), np.float32)
-        buffer.data = np.frombuffer(shifted.astype("<f4").tobytes(), np.uint8)
-        tensor.buffer = len(model.buffers)
-        inputs[2] = len(graph.tensors)
+        # Equal biases of several operators may lie in one buffer.
+        inputs[2] = _tflite_objects.add_constant(model, f"{name}/bias", shifted)
         operators[name].parsed.inputs = inputs
-        model.buffers.append(buffer)
-        graph.tensors.append(tensor)
-    return bytes(utils.convert_object_to_bytearray(model))
+    return _tflite_objects.packed(model)
 
 
 def _denied(network: bytes, start: Any, options: Options) -> list[str] | None:
     """Names of the operators to leave in floats."""
-    model = _parsed(network)
+    model = _tflite_objects.parsed(network)
     layers = _matched(model, start)
     if options.only is not None:
         return [name for name, _, _ in _operators(model) if layers.get(name) not in options.only]

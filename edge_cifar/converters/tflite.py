@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import Any
 
 from edge_cifar import conversion_cache, packages
-from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _tflite_quantization
+from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _tflite_objects, _tflite_quantization
 from edge_cifar.converters.shared import tf_graph
 from edge_cifar.pixels import Range
 from edge_cifar.processes import output_capture
@@ -46,7 +46,7 @@ def convert(
 
     Raises:
         ConversionError: the converter cannot carry the model.
-        MissingPackage: TensorFlow is not installed.
+        MissingPackage: TensorFlow, ai-edge-litert or flatbuffers is not installed.
     """
     tensorflow = packages.require_tensorflow()
     chatter = output_capture.Chatter()
@@ -136,15 +136,7 @@ def _converter(tensorflow: Any, model: Any) -> Any:
 
 def _with_metadata(flatbuffer: bytes, labels: Sequence[str], metadata: Mapping[str, str]) -> bytes:
     """The file with its labels and metadata in the flatbuffer's own table of named buffers."""
-    utils = packages.require("tensorflow.lite.tools.flatbuffer_utils", "train")
-    schema = packages.require("tensorflow.lite.python.schema_py_generated", "train")
-    model = utils.convert_bytearray_to_object(flatbuffer)
-    model.metadata = model.metadata or []
+    model = _tflite_objects.parsed(flatbuffer)
     for name, text in {"labels": json.dumps(list(labels)), **metadata}.items():
-        buffer = schema.BufferT()
-        buffer.data = text.encode("utf-8")
-        entry = schema.MetadataT()
-        entry.name, entry.buffer = name, len(model.buffers)
-        model.buffers.append(buffer)
-        model.metadata.append(entry)
-    return bytes(utils.convert_object_to_bytearray(model))
+        _tflite_objects.add_metadata(model, name, text)
+    return _tflite_objects.packed(model)
