@@ -9,28 +9,37 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Callable, Hashable, Iterator
+from contextvars import ContextVar
+from dataclasses import dataclass, field
 from typing import Any, TypeVar
 
 Made = TypeVar("Made")
 
-_PROMISED = "promised"
 
-_kept: dict[tuple[int, Hashable], Any] = {}
+@dataclass(frozen=True)
+class _Kept:
+    """What was made of a model."""
+
+    model: Any
+    made: dict[Hashable, Any] = field(default_factory=dict)
+
+
+# Of the innermost block that this thread is in: nothing outlives it, and no other thread sees it.
+_kept: ContextVar[_Kept | None] = ContextVar("kept", default=None)
 
 
 @contextlib.contextmanager
 def unchanged(model: Any) -> Iterator[None]:
     """Promise that a model's weights are the same whenever it is converted within the block."""
-    if (id(model), _PROMISED) in _kept:
+    if _of(model):
         # Promised further out already, and what was made stays until that ends.
         yield
         return
-    _kept[id(model), _PROMISED] = model
+    token = _kept.set(_Kept(model))
     try:
         yield
     finally:
-        for key in [key for key in _kept if key[0] == id(model)]:
-            del _kept[key]
+        _kept.reset(token)
 
 
 def once(model: Any, what: Hashable, make: Callable[[], Made]) -> Made:
@@ -41,10 +50,15 @@ def once(model: Any, what: Hashable, make: Callable[[], Made]) -> Made:
         what: tells things made of one model apart: all that they depend on beside the model.
         make: makes it; its result must not be changed.
     """
-    if (id(model), _PROMISED) not in _kept:
+    kept = _of(model)
+    if kept is None:
         return make()
-    key = (id(model), what)
-    if key not in _kept:
-        _kept[key] = make()
-    made: Made = _kept[key]
+    if what not in kept.made:
+        kept.made[what] = make()
+    made: Made = kept.made[what]
     return made
+
+
+def _of(model: Any) -> _Kept | None:
+    kept = _kept.get()
+    return kept if kept is not None and kept.model is model else None

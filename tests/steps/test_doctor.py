@@ -74,7 +74,14 @@ def test_bare_installation_is_told_what_to_add(packages: Callable[..., None]) ->
 
 
 def test_missing_package_is_named(packages: Callable[..., None]) -> None:
-    packages(tensorflow="2.21.0", keras="3.15.1", onnx="1.23.2", onnxruntime="1.31.1")
+    packages(
+        tensorflow="2.21.0",
+        keras="3.15.1",
+        ai_edge_litert="2.3.0",
+        flatbuffers="25.12.19",
+        onnx="1.23.2",
+        onnxruntime="1.31.1",
+    )
     assert not finding("onnx").ready
     assert finding("onnx").detail == "tf2onnx not installed"
     assert finding("tflite").ready
