@@ -53,7 +53,12 @@ def test_a_promise_is_kept_for_no_other_model_and_in_no_other_thread() -> None:
 
 def test_a_promise_ends_with_an_error() -> None:
     model = Model()
-    with pytest.raises(ZeroDivisionError), conversion_cache.unchanged(model):
-        model.convert()
-        raise ZeroDivisionError
+
+    def fail() -> None:
+        with conversion_cache.unchanged(model):
+            model.convert()
+            raise ZeroDivisionError
+
+    with pytest.raises(ZeroDivisionError):
+        fail()
     assert model.convert() == 2
