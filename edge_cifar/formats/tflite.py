@@ -58,6 +58,7 @@ FORMAT = Format(
             symmetric="all",
         ),
     },
+    packages=("ai_edge_litert", "flatbuffers"),
     usage="""On Android with LiteRT; on a Raspberry Pi or a PC with the Python package `ai-edge-litert`. The input is
 the picture's RGB values in 0..255, as float32; for `int8` and `int8-qat` the bytes themselves, whose answers are bytes
 too: divide them by 256.""",

@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 from support.export import LABELS, calibration, network
 
+from edge_cifar import model_files
 from edge_cifar.converters import _tflite_objects, tflite
-from edge_cifar.runtimes import loading
 
 pytest.importorskip("tensorflow", reason="the file comes from TensorFlow's converter")
 pytest.importorskip("ai_edge_litert", reason="its schema is LiteRT's")
@@ -43,4 +43,4 @@ def test_what_is_added_is_found_and_nothing_else_is_touched(content: bytes, tmp_
     before = tmp_path / "before.tflite"
     before.write_bytes(content)
     images = np.random.default_rng(0).integers(0, 256, (5, 32, 32, 3), dtype=np.uint8)
-    np.testing.assert_array_equal(loading.load(path).predict(images), loading.load(before).predict(images))
+    np.testing.assert_array_equal(model_files.load(path).predict(images), model_files.load(before).predict(images))
