@@ -1,8 +1,7 @@
-"""An artifact's answers against the Keras model's: every figure, and whether they meet the tolerance."""
+"""Whether an artifact's answers meet a tolerance, and in words why they do not."""
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -10,67 +9,13 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.documents.reference import Reference
-from edge_cifar.evaluation.agreement import Agreement, agreement, confident_agreement, margin
-from edge_cifar.evaluation.metrics import Interval, accuracy, calibration_interval
-from edge_cifar.evaluation.paired import PairedDrop, paired_drop
+from edge_cifar.evaluation.comparison import Comparison
 from edge_cifar.parity.diagnosis import always_the_same, no_probabilities
 from edge_cifar.parity.tolerances import Tolerance
 
-_NORMAL_95 = 1.96
-
-
-@dataclass(frozen=True, kw_only=True)
-class Change:
-    """An image whose most probable class changed.
-
-    Attributes:
-        image: its number in the reference.
-        label: true class.
-        reference: class by the Keras model.
-        artifact: class by the artifact.
-    """
-
-    image: int
-    label: int
-    reference: int
-    artifact: int
-
-
-@dataclass(frozen=True, kw_only=True)
-class Comparison:
-    """Everything measured between an artifact and the Keras model on the same images.
-
-    Attributes:
-        agreement: differences of the probabilities and of the classes.
-        confident_images: images whose Keras margin is over the tolerance's.
-        confident_agreement: share of those with the same class.
-        confident_changes: numbers of those without.
-        changes: all images whose class changed.
-        accuracy: of the artifact.
-        reference_accuracy: of the Keras model.
-        calibration_error: of the artifact.
-        reference_calibration_error: of the Keras model.
-        drop: accuracy lost, paired over the images.
-        differences: float32 ``[N]``, the largest difference of a probability in each image.
-        variation: mean total variation distance over the images, 0 to 1, with its 95 % interval.
-    """
-
-    agreement: Agreement
-    confident_images: int
-    confident_agreement: float
-    confident_changes: tuple[int, ...]
-    changes: tuple[Change, ...]
-    accuracy: Interval
-    reference_accuracy: Interval
-    calibration_error: Interval
-    reference_calibration_error: Interval
-    drop: PairedDrop
-    differences: NDArray[np.float32]
-    variation: Interval
-
 
 def compare(reference: Reference, probabilities: NDArray[np.float32], over: float) -> Comparison:
-    """Measure an artifact's answers.
+    """An artifact's answers beside the Keras model's.
 
     Args:
         reference: the images' labels and the Keras model's probabilities.
@@ -78,39 +23,11 @@ def compare(reference: Reference, probabilities: NDArray[np.float32], over: floa
             :func:`unusable` found nothing wrong with.
         over: the Keras margin beyond which an image is confident.
     """
-    labels, expected = reference.labels, reference.probabilities
-    close = agreement(expected, probabilities)
-    share, flipped = confident_agreement(expected, probabilities, over)
-    before, after = expected.argmax(axis=1), probabilities.argmax(axis=1)
-    return Comparison(
-        agreement=close,
-        confident_images=int(np.count_nonzero(margin(expected) > over)),
-        confident_agreement=share,
-        confident_changes=tuple(int(image) for image in flipped),
-        changes=tuple(
-            Change(image=image, label=int(labels[image]), reference=int(before[image]), artifact=int(after[image]))
-            for image in close.changed
-        ),
-        accuracy=accuracy(labels, probabilities),
-        reference_accuracy=accuracy(labels, expected),
-        calibration_error=calibration_interval(labels, probabilities),
-        reference_calibration_error=calibration_interval(labels, expected),
-        drop=paired_drop(labels, expected, probabilities),
-        differences=np.abs(expected - probabilities).max(axis=1),
-        variation=_variation(expected, probabilities),
-    )
-
-
-def _variation(expected: NDArray[np.float32], probabilities: NDArray[np.float32]) -> Interval:
-    """The mean distance of the answers; its interval by the normal approximation."""
-    distances = np.abs(expected - probabilities).sum(axis=1, dtype=np.float64) / 2
-    mean = float(distances.mean())
-    half = _NORMAL_95 * float(distances.std()) / math.sqrt(len(distances))
-    return Interval(value=mean, low=max(0.0, mean - half), high=min(1.0, mean + half), count=len(distances))
+    return Comparison(labels=reference.labels, expected=reference.probabilities, given=probabilities, margin=over)
 
 
 @dataclass(frozen=True, kw_only=True)
-class Judgement:
+class Verdict:
     """What an artifact's answers are worth, by one tolerance.
 
     Attributes:
@@ -124,8 +41,8 @@ class Judgement:
 
 def judge(
     reference: Reference, input_shape: Sequence[int], probabilities: NDArray[np.float32], tolerance: Tolerance
-) -> Judgement:
-    """Hold an artifact's answers to the Keras model's: the one judgement of ``export`` and of ``verify``.
+) -> Verdict:
+    """Hold an artifact's answers to the Keras model's: as ``export`` and ``verify`` do, each by its own tolerance.
 
     Args:
         reference: images with their labels and the Keras model's probabilities.
@@ -134,9 +51,9 @@ def judge(
         tolerance: what they have to meet.
     """
     if reason := unusable(reference, input_shape, probabilities):
-        return Judgement(comparison=None, reason=reason)
+        return Verdict(comparison=None, reason=reason)
     comparison = compare(reference, probabilities, tolerance.margin)
-    return Judgement(comparison=comparison, reason=shortfall(comparison, tolerance))
+    return Verdict(comparison=comparison, reason=shortfall(comparison, tolerance))
 
 
 def shortfall(comparison: Comparison, tolerance: Tolerance) -> str | None:

@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+from edge_cifar.evaluation.comparison import Comparison
 from edge_cifar.evaluation.metrics import Interval
-from edge_cifar.parity.comparison import Comparison
 from edge_cifar.parity.inspection import Inspection
 from edge_cifar.parity.layers import Drift
 from edge_cifar.parity.tolerances import Tolerance

@@ -125,9 +125,9 @@ def _judged(bundle: Bundle, artifact: Artifact, reference: Reference, given: Ans
     tolerance = tolerance_for(artifact.variant)
     reference = reference.of(artifact.variant)
     probabilities = given.views.get(PLAIN, reference.probabilities[:0])
-    judgement = judge(reference, given.input_shape, probabilities, tolerance)
+    verdict = judge(reference, given.input_shape, probabilities, tolerance)
     reason = (
-        judgement.reason or wrong_embedded_labels(artifact, given.labels) or _wrong_backend(reference, given, tolerance)
+        verdict.reason or wrong_embedded_labels(artifact, given.labels) or _wrong_backend(reference, given, tolerance)
     )
     return Verification(
         model=bundle.model,
@@ -140,7 +140,7 @@ def _judged(bundle: Bundle, artifact: Artifact, reference: Reference, given: Ans
         seconds=given.seconds,
         labels=artifact.labels,
         data=bundle.data,
-        comparison=judgement.comparison,
+        comparison=verdict.comparison,
         backends=tuple(given.backends),
     )
 
