@@ -26,7 +26,7 @@ import _runs
 
 from edge_cifar import backbones, packages
 from edge_cifar.bench.protocol import Protocol
-from edge_cifar.bench.result import BenchmarkResult
+from edge_cifar.documents.bench_report import BenchmarkResult
 from edge_cifar.bench.subject import Subject
 from edge_cifar.cli.bench_table import show
 from edge_cifar.cli.output import Terminal
@@ -158,9 +158,9 @@ def _latency(row: BenchmarkResult | None, beside: BenchmarkResult | None) -> str
 def _accuracy(row: BenchmarkResult, recorded: float | None) -> str:
     if row.caveat and recorded is not None:
         return f"{recorded:.2%}, as recorded when it was trained"
-    if row.judged is None:
+    if row.accuracy is None:
         return quantities.MISSING
-    return f"{row.judged.accuracy.value:.2%}{f', {row.caveat}' if row.caveat else ''}"
+    return f"{row.accuracy.top1:.2%}{f', {row.caveat}' if row.caveat else ''}"
 
 
 def main() -> int:
@@ -177,7 +177,7 @@ def main() -> int:
     bundles = [bundle_of(name, chosen.work) for name in chosen.only]
     report = measure(list(subjects(bundles, others)), Protocol(seconds=chosen.seconds), None, TERMINAL)
     command = shlex.join(["python", "benchmarks/backbones.py", *sys.argv[1:]])
-    files.write_json(chosen.output, {**report.document(), "command": command, "comparison": comparison(report.results)})
+    files.write_json(chosen.output, {**report.to_json(), "command": command, "comparison": comparison(report.results)})
     show(report, None)
     print(f"written: {chosen.output}")
     if not chosen.keep:

@@ -10,8 +10,8 @@ from typing import Any
 from edge_cifar import model_files
 from edge_cifar.bench.evaluation_set import Evaluation, EvaluationSet
 from edge_cifar.bench.subject import Subject
+from edge_cifar.documents.operators import Operator
 from edge_cifar.processes.worker import Worker
-from edge_cifar.runtimes import Operator
 
 # What Python with a runtime takes before it loads anything; TensorFlow alone takes several times the rest.
 _RUNTIME_BYTES = {"keras": 700_000_000}

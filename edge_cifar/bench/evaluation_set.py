@@ -3,16 +3,16 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cached_property
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar.evaluation.agreement import Agreement, agreement
-from edge_cifar.evaluation.metrics import Interval, accuracy, calibration_error, confusion_matrix
+from edge_cifar.documents.accuracy import Accuracy, DataSource
+from edge_cifar.documents.bench_report import DetailedAccuracy, KerasAgreement
+from edge_cifar.evaluation.agreement import agreement
+from edge_cifar.evaluation.metrics import accuracy, calibration_error, confusion_matrix
 from edge_cifar.evaluation.paired import PairedDrop, paired_drop
 
 Probabilities = NDArray[np.float32]
@@ -30,7 +30,7 @@ class EvaluationSet:
         classes: number of classes.
         names: of the classes, in their order; empty where they are not known.
         reference: float32 ``[N, classes]``, the Keras model's probabilities.
-        facts: where the images come from: ``name``, ``checksum``, ``synthetic``.
+        data: where the images come from; None where that is not known.
     """
 
     images: NDArray[np.uint8]
@@ -38,7 +38,7 @@ class EvaluationSet:
     classes: int
     names: tuple[str, ...] = ()
     reference: Probabilities | None = None
-    facts: Mapping[str, Any]
+    data: DataSource | None = None
 
     @cached_property
     def _sha256(self) -> str:
@@ -47,10 +47,11 @@ class EvaluationSet:
 
     def refusal(self, input_shape: tuple[int, ...], classes: int) -> str | None:
         """Why a model cannot be asked these images; None when it can."""
+        name = self.data.name if self.data else "the data"
         if tuple(self.images.shape[1:]) != input_shape:
-            return f"it takes images of {_sides(input_shape)}, {self.facts['name']} has {_sides(self.images.shape[1:])}"
+            return f"it takes images of {_sides(input_shape)}, {name} has {_sides(self.images.shape[1:])}"
         if classes != self.classes:
-            return f"it knows {classes} classes, {self.facts['name']} has {self.classes}"
+            return f"it knows {classes} classes, {name} has {self.classes}"
         return None
 
     def evaluate(self, answers: Probabilities) -> Evaluation:
@@ -60,50 +61,52 @@ class EvaluationSet:
             answers: float32 ``[N, classes]``.
         """
         reference, predicted = self.reference, answers.argmax(axis=1)
+        small = self.classes <= _LARGEST_MATRIX
         return Evaluation(
-            accuracy=accuracy(self.labels, answers),
-            calibration_error=calibration_error(self.labels, answers),
-            correct=predicted == self.labels,
-            majority=float(np.bincount(self.labels).max() / len(self.labels)),
-            images_sha256=self._sha256,
-            labels=self.names,
-            confusion=(
-                confusion_matrix(self.labels, predicted, self.classes) if self.classes <= _LARGEST_MATRIX else None
+            data=self.data,
+            accuracy=DetailedAccuracy(
+                **Accuracy.of(accuracy(self.labels, answers)).to_json(),
+                calibration_error=calibration_error(self.labels, answers),
+                majority=float(np.bincount(self.labels).max() / len(self.labels)),
+                images_sha256=self._sha256,
+                labels=self.names,
+                confusion=_as_tuples(confusion_matrix(self.labels, predicted, self.classes)) if small else (),
+                correct=np.packbits(predicted == self.labels).tobytes(),
             ),
-            agreement=None if reference is None else agreement(reference, answers),
+            agreement=None if reference is None else _agreement(reference, answers),
             drop=None if reference is None else paired_drop(self.labels, reference, answers),
-            facts=self.facts,
         )
 
 
-@dataclass(frozen=True, kw_only=True, eq=False)
+@dataclass(frozen=True, kw_only=True)
 class Evaluation:
     """What a subject's answers are worth.
 
     Attributes:
-        accuracy: share of images whose most probable class is the true one, with its interval.
-        calibration_error: expected calibration error, 0..1.
-        correct: bool ``[N]``, image by image, so that later results can be compared in pairs.
-        majority: share of images of the commonest class: what always naming it gets right.
-        images_sha256: over the images and their labels.
-        labels: names of the classes; empty where they are not known.
-        confusion: int64 ``[classes, classes]``, images by true and by predicted class; None for more
-            classes than such a table is read with.
+        data: where the images came from; None where that is not known.
+        accuracy: on them.
         agreement: with the Keras model, where its answers are known.
         drop: accuracy lost against the Keras model, likewise.
-        facts: where the images came from.
     """
 
-    accuracy: Interval
-    calibration_error: float
-    correct: NDArray[np.bool_]
-    majority: float
-    images_sha256: str
-    labels: tuple[str, ...]
-    confusion: NDArray[np.int64] | None
-    agreement: Agreement | None
+    data: DataSource | None
+    accuracy: DetailedAccuracy
+    agreement: KerasAgreement | None
     drop: PairedDrop | None
-    facts: Mapping[str, Any]
+
+
+def _agreement(reference: Probabilities, answers: Probabilities) -> KerasAgreement:
+    close = agreement(reference, answers)
+    return KerasAgreement(
+        top1=close.top1_agreement,
+        max_abs_diff=close.max_abs_diff,
+        mean_abs_diff=close.mean_abs_diff,
+        images=close.images,
+    )
+
+
+def _as_tuples(matrix: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
+    return tuple(tuple(map(int, line)) for line in matrix)
 
 
 def _sides(shape: tuple[int, ...]) -> str:

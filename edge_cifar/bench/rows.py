@@ -11,10 +11,10 @@ import numpy as np
 from edge_cifar import model_files
 from edge_cifar.bench.case import Lane
 from edge_cifar.bench.range_trial import DOUBTED
-from edge_cifar.bench.result import BenchmarkResult, Ratio, Status
 from edge_cifar.bench.session import NO_ACCURACY
 from edge_cifar.bench.statistics import latency, paired_ratio, window_medians
 from edge_cifar.bench.subject import Subject, stored
+from edge_cifar.documents.bench_report import BenchmarkResult, Ratio, Status
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.evaluation.pareto import pareto_fronts
 
@@ -59,14 +59,18 @@ def measured(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> Benc
     if not lane.windows_ns:
         return replace(row, status="failed", reason=INTERRUPTED)
     subject = lane.subject
+    judged = lane.evaluations.get(subject.accuracy_on) if subject.accuracy_on else None
+    compared = lane.evaluations.get(subject.agreement_on) if subject.agreement_on else None
     above = [peak - base for peak, base in zip(lane.peak_bytes, lane.base_bytes, strict=False)]
     row = replace(
         row,
         batch=lane.batch,
         input=lane.input,
         caveat=row.caveat or (DOUBTED if lane.doubt else None),
-        judged=lane.evaluations.get(subject.accuracy_on) if subject.accuracy_on else None,
-        compared=lane.evaluations.get(subject.agreement_on) if subject.agreement_on else None,
+        data=judged.data if judged else None,
+        accuracy=judged.accuracy if judged else None,
+        agreement=compared.agreement if compared else None,
+        drop=compared.drop if compared else None,
         latency=latency(lane.windows_ns, lane.first_ms),
         ratio=_ratio(lane, relative_to) if relative_to else None,
         import_ms=_median(lane.import_ms),
@@ -91,9 +95,8 @@ def with_pareto(rows: Sequence[BenchmarkResult]) -> list[BenchmarkResult]:
 
 def _setting(row: BenchmarkResult) -> tuple[object, ...]:
     """What rows must share to be compared; accuracy on other images says nothing about each other."""
-    judged = row.judged
-    images = (judged.facts.get("checksum"), judged.images_sha256, judged.accuracy.count) if judged else None
-    return row.threads, row.batch, images
+    accuracy, checksum = row.accuracy, row.data.checksum if row.data else None
+    return row.threads, row.batch, (checksum, accuracy.images_sha256, accuracy.images) if accuracy else None
 
 
 def baseline_of(lane: Lane, lanes: Sequence[Lane], relative_to: str | None) -> Lane | None:
@@ -131,7 +134,7 @@ def _notes(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> list[s
         notes.append(f"{NO_ACCURACY}: no labelled images for it; give --data")
     if lane.subject.bare and lane.input["ground"] == "assumed":
         notes.append(_assumed(lane))
-    if lane.subject.bare and row.judged is not None and row.judged.accuracy.low <= 1 / lane.classes:
+    if lane.subject.bare and row.accuracy is not None and row.accuracy.low <= 1 / lane.classes:
         notes.append(_at_chance(lane))
     if not any(lane.stable):
         notes.append("its latency was still moving at the end of the warm-up")
@@ -173,9 +176,9 @@ def _format(lane: Lane) -> str | None:
 
 
 def _costs(row: BenchmarkResult) -> list[float]:
-    if row.judged is None or row.latency is None or row.size_bytes is None or row.caveat:
+    if row.accuracy is None or row.latency is None or row.size_bytes is None or row.caveat:
         return [np.nan] * 3
-    return [1 - row.judged.accuracy.value, row.latency.median, float(row.size_bytes)]
+    return [1 - row.accuracy.top1, row.latency.median, float(row.size_bytes)]
 
 
 def _median(values: Sequence[float]) -> float | None:

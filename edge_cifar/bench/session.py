@@ -19,13 +19,13 @@ from edge_cifar.bench.evaluation_set import EvaluationSet, Probabilities
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.range_trial import RangeTrial
 from edge_cifar.bench.subject import Subject, contradiction
+from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import MeasurementError
 from edge_cifar.evaluation import scores
 from edge_cifar.processes.launch import worker_command
 from edge_cifar.processes.request_loop import Message
 from edge_cifar.processes.worker import Worker, WorkerError
 from edge_cifar.progress import Advance, Progress
-from edge_cifar.runtimes import Operator
 from edge_cifar.storage import archives, scratch
 
 WORKER = worker_command("edge_cifar.bench.worker")

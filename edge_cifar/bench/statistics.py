@@ -4,44 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_cifar.documents.bench_report import Latency
 from edge_cifar.evaluation.metrics import Interval
 
 _CONFIDENCE = 0.95
 _NANOSECONDS_PER_MILLISECOND = 1e6
-
-
-@dataclass(frozen=True, kw_only=True)
-class Latency:
-    """How long one inference takes, in milliseconds where nothing else is said.
-
-    Attributes:
-        median: median of the windows' medians.
-        low: lower end of the median's 95 % interval, over the windows.
-        high: upper end of it.
-        p90: 90th percentile over all inferences of all windows.
-        p99: 99th percentile likewise.
-        mean: over all inferences.
-        first: the first inference after loading; median over the processes that were started.
-        spread: interquartile range of the windows' medians, as a share of the median.
-        windows: each window's median, in the order they were taken.
-        inferences: how many were timed.
-    """
-
-    median: float
-    low: float
-    high: float
-    p90: float
-    p99: float
-    mean: float
-    first: float
-    spread: float
-    windows: tuple[float, ...]
-    inferences: int
 
 
 def latency(windows_ns: Sequence[Sequence[int]], first_ms: Sequence[float]) -> Latency:

@@ -5,18 +5,28 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from typing import TYPE_CHECKING
 
-from edge_cifar.cli.output import echo, emit_table, status
+from edge_cifar.cli.output import echo, emit_json, emit_table, status
 from edge_cifar.errors import CheckFailed
 from edge_cifar.report.ways import Ways
 
 if TYPE_CHECKING:
-    from edge_cifar.bench.result import BenchmarkResult, BenchReport
+    from edge_cifar.documents.bench_report import BenchmarkResult, BenchReport
 
 _GOOD = {"ok": True, "failed": False, "skipped": None}
 _MOST_OPERATORS = 5
 
 
-def show(report: BenchReport, relative_to: str | None) -> None:
+def emit(report: BenchReport, as_json: bool, relative_to: str | None) -> None:
+    """Print a benchmark, wherever it was measured: as JSON, or as a table."""
+    for warning in report.warnings:
+        echo(f"warning: {warning}", err=True)
+    if as_json:
+        emit_json(report.to_json())
+    else:
+        _show(report, relative_to)
+
+
+def _show(report: BenchReport, relative_to: str | None) -> None:
     """Print a benchmark's table, what it has to remark, and its profile where there is one."""
     ways = Ways(report.results)
     headers = (
@@ -26,24 +36,21 @@ def show(report: BenchReport, relative_to: str | None) -> None:
     emit_table(headers, [_row(row, ways) for row in report.results])
     for line in _remarks(report.results):
         echo(line)
-    if report.protocol["profile"]:
+    if report.profiled:
         _show_profile(report, ways)
     if any(row.watts is not None for row in report.results):
         _show_energy(report, ways)
-    elif report.protocol["profile"]:
+    elif report.profiled:
         echo("energy: no readable power meter")
 
 
-def refuse_failed(rows: Sequence[tuple[str, str]]) -> None:
+def refuse_failed(rows: Sequence[BenchmarkResult]) -> None:
     """Let rows that failed show in the exit status; those that this machine has no runtime for are no failure.
-
-    Args:
-        rows: the name and the status of each.
 
     Raises:
         CheckFailed: some failed.
     """
-    failed = [name for name, state in rows if state == "failed"]
+    failed = [row.name for row in rows if row.status == "failed"]
     if failed:
         raise CheckFailed(
             f"{len(failed)} of {len(rows)} rows failed: {', '.join(dict.fromkeys(failed))}; see above for the "
@@ -77,11 +84,10 @@ def _row(row: BenchmarkResult, ways: Ways) -> list[str | None]:
 
 
 def _accuracy(row: BenchmarkResult) -> str | None:
-    if row.judged is None:
+    if row.accuracy is None:
         return None
-    interval = row.judged.accuracy
-    words = f"{interval.value:.2%} [{100 * interval.low:.1f}, {100 * interval.high:.1f}]"
-    words += " synthetic" if row.judged.facts.get("synthetic") else ""
+    words = f"{row.accuracy.top1:.2%} [{100 * row.accuracy.low:.1f}, {100 * row.accuracy.high:.1f}]"
+    words += " synthetic" if row.data and row.data.synthetic else ""
     return f"{words} ({row.caveat})" if row.caveat else words
 
 
@@ -120,7 +126,6 @@ def _show_profile(report: BenchReport, ways: Ways) -> None:
         emit_table(("costliest operators", "type", "ms", "share", "on", "name"), lines)
     for reason in dict.fromkeys(row.unprofiled for row in report.results if row.unprofiled):
         echo(f"no operator profile: {reason}")
-    peaks = report.machine["peak_multiply_adds_per_s"]
     speeds = [
         [
             f"{row.model} {_name(row, ways)}",
@@ -128,7 +133,7 @@ def _show_profile(report: BenchReport, ways: Ways) -> None:
             f"{row.multiply_adds_per_s / peak:.1%}",
         ]
         for row in report.results
-        if row.multiply_adds_per_s is not None and (peak := peaks[str(row.threads)])
+        if row.multiply_adds_per_s is not None and (peak := report.peak_multiply_adds_per_s(row.threads))
     ]
     if speeds:
         echo("")
@@ -137,10 +142,10 @@ def _show_profile(report: BenchReport, ways: Ways) -> None:
 
 def _show_energy(report: BenchReport, ways: Ways) -> None:
     drawn = [
-        [f"{row.model} {_name(row, ways)}", f"{1e3 * row.watts / row.throughput_per_s:.4f}", f"{row.watts:.2f}"]
+        [f"{row.model} {_name(row, ways)}", f"{1e3 * row.joules_per_image:.4f}", f"{row.watts:.2f}"]
         for row in report.results
-        if row.watts is not None and row.throughput_per_s
+        if row.joules_per_image is not None
     ]
-    idle = report.machine["energy_meter"]["idle_watts"]
+    idle = report.idle_watts
     echo("")
     emit_table(("energy", "mJ/image", f"watts (idle: {'unknown' if idle is None else f'{idle:.2f}'})"), drawn)

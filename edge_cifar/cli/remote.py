@@ -8,8 +8,8 @@ from pathlib import Path
 import click
 from click.core import ParameterSource
 
-from edge_cifar.cli.bench_table import refuse_failed
-from edge_cifar.cli.output import Terminal, echo, emit_json
+from edge_cifar.cli.bench_table import emit, refuse_failed
+from edge_cifar.cli.output import Terminal, echo
 from edge_cifar.command_line import command_line
 from edge_cifar.errors import UsageError
 
@@ -20,24 +20,18 @@ _OURS = ("targets", "on", "install", "output", "keep_going", "as_json")
 
 def bench_on(context: click.Context, host: str, targets: tuple[Path, ...], *, install: bool, keep_going: bool) -> None:
     """Have the target measured by another machine, as the options of this command line say."""
-    from edge_cifar.report import tables
-    from edge_cifar.report.measurements import read_benchmark
     from edge_cifar.steps.remote import bench_on
 
     if len(targets) > 1:
         raise UsageError(f"--on takes a single run or bundle; got {len(targets)}")
     (target,) = targets or (None,)
     output, as_json = context.params["output"], context.params["as_json"]
-    document = bench_on(
+    report = bench_on(
         host, target, options=list(_options(context)), install=install, output=output, progress=Terminal()
     )
-    measurements = read_benchmark(document, host).measurements
-    if as_json:
-        emit_json(document)
-    else:
-        echo(tables.markdown(measurements))
+    emit(report, as_json, context.params["relative_to"])
     if not keep_going:
-        refuse_failed([(row.name, row.status) for row in measurements])
+        refuse_failed(report.results)
     if not as_json:
         sources = [str(output)] if output else [str(target)] if target else []
         echo(f"next: {command_line('report', *sources)}", err=True)

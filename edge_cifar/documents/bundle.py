@@ -7,6 +7,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+from edge_cifar.documents.accuracy import DataSource
+from edge_cifar.documents.fields import Fields
 from edge_cifar.errors import BundleError, UsageError
 from edge_cifar.storage import files
 from edge_cifar.variant import Variant
@@ -61,6 +63,32 @@ class Artifact:
 
 
 @dataclass(frozen=True, kw_only=True)
+class Checksums:
+    """What a result about a bundle carries, so that a reader sees whether it is about another one.
+
+    Attributes:
+        manifest_sha256: of its manifest; None for a bundle yet to be written.
+        source_sha256: of the Keras model that it was made from; None where the manifest does not tell.
+    """
+
+    manifest_sha256: str | None
+    source_sha256: str | None
+
+    def to_json(self) -> dict[str, Any]:
+        """``{"manifest_sha256", "source_sha256"}``."""
+        return {"manifest_sha256": self.manifest_sha256, "source_sha256": self.source_sha256}
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> Checksums:
+        """Read what :meth:`to_json` writes.
+
+        Raises:
+            BundleError: a checksum is no text.
+        """
+        return cls(manifest_sha256=fields.text("manifest_sha256"), source_sha256=fields.text("source_sha256"))
+
+
+@dataclass(frozen=True, kw_only=True)
 class Bundle:
     """A folder of artifacts with one manifest.
 
@@ -89,14 +117,13 @@ class Bundle:
         return self.path / ACTIVATIONS
 
     @property
-    def data(self) -> dict[str, Any]:
-        """Where its images come from: ``name``, ``checksum`` and ``synthetic``, as far as the manifest tells."""
-        facts = self.part("data")
-        return {
-            "name": facts.get("name"),
-            "checksum": facts.get("checksum"),
-            "synthetic": bool(facts.get("synthetic", False)),
-        }
+    def data(self) -> DataSource | None:
+        """Where its images come from; None where the manifest does not tell.
+
+        Raises:
+            BundleError: the manifest tells it in values of other types.
+        """
+        return DataSource.from_json(Fields(dict(self.part("data")), str(self.path / MANIFEST), "data"))
 
     @property
     def source_sha256(self) -> str | None:
@@ -105,9 +132,9 @@ class Bundle:
         return checksum if isinstance(checksum, str) else None
 
     @property
-    def checksums(self) -> dict[str, str | None]:
-        """What a result about this bundle carries, so that a reader sees whether it speaks of another one."""
-        return {"manifest_sha256": self.manifest_sha256, "source_sha256": self.source_sha256}
+    def checksums(self) -> Checksums:
+        """What a result about this bundle carries."""
+        return Checksums(manifest_sha256=self.manifest_sha256, source_sha256=self.source_sha256)
 
     def contents(self) -> dict[str, str | None]:
         """Checksums of its files as they stand there now, by name; None for what is missing or cannot be read."""

@@ -83,6 +83,11 @@ class Fields:
     def items(self, key: str) -> list[Any]:
         return list(self._as(self._fields.get(key) or [], list, "a list", self._at(key)))
 
+    def numbers(self, key: str) -> tuple[float, ...]:
+        """A list of finite numbers; empty for none."""
+        listed = Fields({str(place): value for place, value in enumerate(self.items(key))}, self.file, self._at(key))
+        return tuple(listed.required_number(place) for place in listed.plain())
+
     def matrix(self, key: str) -> tuple[tuple[int, ...], ...]:
         """Counts in as many lines as columns; empty for none."""
         lines = self.items(key)

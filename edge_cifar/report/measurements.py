@@ -1,24 +1,19 @@
-"""What benchmarks and parity checks found out about artifacts, read from their JSON."""
+"""What benchmarks and parity checks found out about artifacts, as the page shows it."""
 
 from __future__ import annotations
 
-import base64
-import binascii
 import dataclasses
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
-from pathlib import PurePath
+from pathlib import Path
 from typing import Any
 
 from edge_cifar import formats
 from edge_cifar.documents.accuracy import DataSource
-from edge_cifar.documents.fields import Fields
-from edge_cifar.errors import EdgeCifarError
+from edge_cifar.documents.bench_report import BenchmarkResult, BenchReport
 from edge_cifar.report.machines import machine_label
-from edge_cifar.report.operators import TypeCost, read_operators
-from edge_cifar.report.parity import NOT_ASKED, Parity, read_parity
-
-SCHEMA = 1
+from edge_cifar.report.operators import TypeCost, by_type
+from edge_cifar.report.parity import NOT_ASKED, Parity
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -144,39 +139,23 @@ class Benchmark:
     measurements: tuple[Measurement, ...]
 
 
-def read_benchmark(document: Any, file: str, data: Mapping[str, DataSource] | None = None) -> Benchmark:
-    """Read what ``edge-cifar bench --json`` wrote.
+def read_benchmark(report: BenchReport, file: str, data: Mapping[str, DataSource] | None = None) -> Benchmark:
+    """What a bench report says, as the page shows it.
 
     Args:
-        document: the parsed JSON.
-        file: what to call the file in an error and on the page.
-        data: by model name, what accuracy was measured on, where the document does not tell.
-
-    Raises:
-        EdgeCifarError: it is not such a document, or a value in it has the wrong type.
+        report: as it was read.
+        file: its path.
+        data: by model name, what accuracy was measured on, where the report does not tell.
     """
-    fields = Fields(document, file)
-    if fields.whole("schema") != SCHEMA or "results" not in fields.plain():
-        raise EdgeCifarError(f"{file} is not a bench result of schema {SCHEMA}; make one with: edge-cifar bench --json")
-    machine = fields.child("machine").plain()
-    label = machine_label(machine)
-    measurements = []
-    for row in fields.children("results"):
-        known = (data or {}).get(row.text("model") or "")
-        measurements.append(_measurement(row, label, DataSource.from_json(row.child("data")) or known))
-    rest = {
-        key: value
-        for key, value in fields.plain().items()
-        if key not in ("schema", "machine", "protocol", "results", "warnings", "bundle")
-    }
+    label, known = machine_label(report.machine), data or {}
     return Benchmark(
         file="/".join(PurePath(file).parts[-2:]),
         label=label,
-        machine=machine,
-        protocol=fields.child("protocol").plain(),
-        provenance=rest,
-        warnings=tuple(str(warning) for warning in fields.items("warnings")),
-        measurements=tuple(measurements),
+        machine=report.machine,
+        protocol=report.protocol,
+        provenance={**report.provenance, "interrupted": report.interrupted},
+        warnings=tuple(report.warnings),
+        measurements=tuple(_measurement(row, label, row.data or known.get(row.model)) for row in report.results),
     )
 
 
@@ -193,78 +172,54 @@ def distinct(values: Iterable[Any]) -> list[Any]:
     return [value for value in dict.fromkeys(values) if value not in (None, "")]
 
 
-def _measurement(row: Fields, machine: str, data: DataSource | None) -> Measurement:
-    accuracy, latency, drop = row.child("accuracy"), row.child("latency_ms"), row.child("paired_drop")
-    variant = row.text("variant")
-    path = row.text("path") or ""
-    model = row.text("model") or PurePath(path).stem
-    if not model:
-        raise row.refuse("model", "the name of a model")
-    status = row.text("status")
-    if status not in ("ok", "failed", "skipped"):
-        raise row.refuse("status", "ok, failed or skipped")
-    format_, _, precision = (variant or "").partition("-")
-    labels, confusion = tuple(map(str, accuracy.items("labels"))), accuracy.matrix("confusion")
-    if labels and confusion and len(labels) != len(confusion):
-        raise accuracy.refuse("confusion", f"as many lines as there are labels, {len(labels)}")
+def _measurement(row: BenchmarkResult, machine: str, data: DataSource | None) -> Measurement:
+    accuracy, drop, latency = row.accuracy, row.drop, row.latency
     return Measurement(
-        model=model,
-        variant=variant,
-        format=format_ or _format_of(path),
-        precision=precision or "as given",
+        model=row.model,
+        variant=str(row.variant) if row.variant else None,
+        format=row.variant.format if row.variant else _format_of(row.path),
+        precision=row.variant.precision if row.variant else "as given",
         machine=machine,
         data=data,
-        status=status,
-        reason=row.text("reason"),
-        runtime=row.text("runtime"),
-        backend=row.text("backend"),
-        threads=row.whole("threads"),
-        batch=row.whole("batch"),
-        sha256=row.text("sha256"),
-        size_bytes=row.number("size_bytes"),
-        accuracy=accuracy.number("top1"),
-        low=accuracy.number("low"),
-        high=accuracy.number("high"),
-        images=accuracy.whole("images"),
-        majority=accuracy.number("majority"),
-        correct=_bits(accuracy),
-        images_sha256=accuracy.text("images_sha256"),
-        labels=labels,
-        confusion=confusion,
-        agreement=row.child("agreement").number("top1"),
-        drop_points=drop.number("points"),
-        drop_low=drop.number("low"),
-        drop_high=drop.number("high"),
-        median_ms=latency.number("median"),
-        p90_ms=latency.number("p90"),
-        p99_ms=latency.number("p99"),
-        first_ms=latency.number("first"),
-        load_ms=row.number("load_ms"),
-        memory_bytes=row.number("memory_bytes"),
-        peak_rss_bytes=row.number("peak_rss_bytes"),
-        throughput_per_s=row.number("throughput_per_s"),
-        joules_per_image=row.child("energy").number("joules_per_image"),
-        multiply_adds_per_s=row.number("multiply_adds_per_s"),
-        operators=read_operators(row),
-        unprofiled=row.text("unprofiled") or "",
-        caveat=row.text("caveat") or "",
-        on_front=bool(row.flag("pareto")),
-        notes=tuple(str(note) for note in row.items("notes")),
-        parity=read_parity(row.child("parity")),
+        status=row.status,
+        reason=row.reason,
+        runtime=row.runtime,
+        backend=row.backend,
+        threads=row.threads,
+        batch=row.batch,
+        sha256=row.sha256,
+        size_bytes=row.size_bytes,
+        accuracy=accuracy.top1 if accuracy else None,
+        low=accuracy.low if accuracy else None,
+        high=accuracy.high if accuracy else None,
+        images=accuracy.images if accuracy else None,
+        majority=accuracy.majority if accuracy else None,
+        correct=accuracy.correct if accuracy else b"",
+        images_sha256=accuracy.images_sha256 if accuracy else None,
+        labels=accuracy.labels if accuracy else (),
+        confusion=accuracy.confusion if accuracy else (),
+        agreement=row.agreement.top1 if row.agreement else None,
+        drop_points=drop.points if drop else None,
+        drop_low=drop.low if drop else None,
+        drop_high=drop.high if drop else None,
+        median_ms=latency.median if latency else None,
+        p90_ms=latency.p90 if latency else None,
+        p99_ms=latency.p99 if latency else None,
+        first_ms=latency.first if latency else None,
+        load_ms=row.load_ms,
+        memory_bytes=row.memory_bytes,
+        peak_rss_bytes=row.peak_rss_bytes,
+        throughput_per_s=row.throughput_per_s,
+        joules_per_image=row.joules_per_image,
+        multiply_adds_per_s=row.multiply_adds_per_s,
+        operators=by_type(row.operators),
+        unprofiled=row.unprofiled or "",
+        caveat=row.caveat or "",
+        on_front=row.pareto,
+        notes=row.notes,
     )
 
 
-def _format_of(path: str) -> str:
+def _format_of(path: Path) -> str:
     found = formats.of_file(path)
     return found.name if found else "other"
-
-
-def _bits(accuracy: Fields) -> bytes:
-    """Image by image whether it was classified right, packed."""
-    try:
-        bits = base64.b64decode(accuracy.text("correct") or "", validate=True)
-    except (binascii.Error, ValueError):
-        bits = b"?"
-    if bits and len(bits) != -(-(accuracy.whole("images") or 0) // 8):
-        raise accuracy.refuse("correct", "a bit for each image, in base64")
-    return bits

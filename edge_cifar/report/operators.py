@@ -2,12 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_cifar.documents.fields import Fields
+from edge_cifar.documents.operators import Operator
 from edge_cifar.report import canvas, palette, quantities
 
 View = dict[str, Any]
@@ -36,22 +36,22 @@ class TypeCost:
     share: float | None
 
 
-def read_operators(row: Fields) -> tuple[TypeCost, ...]:
-    """A row's operators by type, the costliest first; empty where it holds none."""
-    by_type: dict[str, list[Fields]] = {}
-    for operator in row.children("operators"):
-        by_type.setdefault(operator.text("type") or "unnamed", []).append(operator)
-    costs = [_sum(kind, operators) for kind, operators in by_type.items()]
+def by_type(operators: Iterable[Operator]) -> tuple[TypeCost, ...]:
+    """Operators summed by their type, the costliest first."""
+    groups: dict[str, list[Operator]] = {}
+    for operator in operators:
+        groups.setdefault(operator.type, []).append(operator)
+    costs = [_sum(kind, group) for kind, group in groups.items()]
     return tuple(sorted(costs, key=lambda cost: cost.share or 0.0, reverse=True))
 
 
-def _sum(kind: str, operators: Sequence[Fields]) -> TypeCost:
-    times = [value for one in operators if (value := one.number("milliseconds")) is not None]
-    shares = [value for one in operators if (value := one.number("share")) is not None]
+def _sum(kind: str, operators: Sequence[Operator]) -> TypeCost:
+    times = [one.milliseconds for one in operators if one.milliseconds is not None]
+    shares = [one.share for one in operators if one.share is not None]
     return TypeCost(
         type=kind,
         count=len(operators),
-        devices=tuple(sorted({device for one in operators if (device := one.text("device"))})),
+        devices=tuple(sorted({one.device for one in operators if one.device})),
         milliseconds=sum(times) if times else None,
         share=sum(shares) if shares else None,
     )

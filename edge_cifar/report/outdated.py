@@ -2,49 +2,55 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Any
+from collections.abc import Iterable, Sequence
+from typing import Protocol, TypeVar
 
-from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.bundle import Bundle, Checksums
+from edge_cifar.variant import Variant
 
 _KERAS = "keras-fp32"
 
 
-def without_outdated(document: Any, bundles: Iterable[Bundle], home: Bundle | None = None) -> Any:
-    """A ``bench`` or ``verify`` document without the rows that tell of artifacts which were replaced since.
+class Row(Protocol):
+    """What a row of either report tells of the file that it is about."""
+
+    @property
+    def model(self) -> str: ...
+    @property
+    def variant(self) -> Variant | None: ...
+    @property
+    def sha256(self) -> str | None: ...
+
+
+R = TypeVar("R", bound=Row)
+
+
+def current(rows: Sequence[R], told: Checksums | None, bundles: Iterable[Bundle], home: Bundle | None) -> list[R]:
+    """The rows of a report that do not tell of artifacts which were replaced since.
 
     A row is held to the bundle by its artifact's checksum; one that has none, by that of the manifest which its
-    document is about. Where neither is told, as in verifications of older versions, and where no bundle of the model
+    report is about. Where neither is told, as in verifications of older versions, and where no bundle of the model
     is at hand, it is taken as it is.
 
     Args:
-        document: as it was read; models by the bundles' names.
+        rows: of a bench or a verify report; models by the bundles' names.
+        told: checksums of the bundle that the report says it is about.
         bundles: those that the page is about.
-        home: the bundle whose run the document was found in; rows about artifacts that it lacks are outdated too.
-
-    Returns:
-        the document itself where nothing is left out, else a copy; ``warnings`` tells how much was.
+        home: the bundle whose run the report was found in; rows about artifacts that it lacks are outdated too.
     """
-    rows = document.get("results") if isinstance(document, dict) else None
-    if not isinstance(rows, list):
-        return document
-    told = document.get("bundle")
-    known = _Known(list(bundles), home, told if isinstance(told, dict) else {})
-    kept = [row for row in rows if not (isinstance(row, dict) and known.outdated(row))]
-    if len(kept) == len(rows):
-        return document
-    warning = (
-        f"{len(rows) - len(kept)} of {len(rows)} rows are left out: they tell of artifacts that were replaced since; "
-        "measure again"
-    )
-    told = document.get("warnings")
-    return {**document, "results": kept, "warnings": [*(told if isinstance(told, list) else []), warning]}
+    known = _Known(list(bundles), home, told)
+    return [row for row in rows if not known.outdated(row)]
+
+
+def warning(left_out: int, rows: int) -> str:
+    """What the page says of rows that were left out."""
+    return f"{left_out} of {rows} rows are left out: they tell of artifacts that were replaced since; measure again"
 
 
 class _Known:
     """What stands in the bundles now, and whether a document says that it is about none of them."""
 
-    def __init__(self, bundles: Sequence[Bundle], home: Bundle | None, told: Mapping[str, Any]) -> None:
+    def __init__(self, bundles: Sequence[Bundle], home: Bundle | None, told: Checksums | None) -> None:
         self._models = {bundle.model for bundle in bundles}
         self._listed: dict[tuple[str, str], set[str]] = {}
         for bundle in bundles:
@@ -53,15 +59,15 @@ class _Known:
             if bundle.source_sha256 is not None:
                 self._listed.setdefault((bundle.model, _KERAS), set()).add(bundle.source_sha256)
         self._home = home
-        manifest = told.get("manifest_sha256")
+        manifest = told.manifest_sha256 if told else None
         self._of_another_bundle = manifest is not None and all(one.manifest_sha256 != manifest for one in bundles)
 
-    def outdated(self, row: Mapping[str, Any]) -> bool:
-        model, variant, checksum = (row.get(key) for key in ("model", "variant", "sha256"))
-        if model not in self._models or not isinstance(variant, str):
+    def outdated(self, row: Row) -> bool:
+        if row.model not in self._models or row.variant is None:
             return False
-        if checksum is None:
+        if row.sha256 is None:
             return self._of_another_bundle
-        if (model, variant) in self._listed:
-            return checksum not in self._listed[model, variant]
-        return self._home is not None and model == self._home.model and variant != _KERAS
+        variant = str(row.variant)
+        if (row.model, variant) in self._listed:
+            return row.sha256 not in self._listed[row.model, variant]
+        return self._home is not None and row.model == self._home.model and variant != _KERAS

@@ -3,35 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_cifar.documents.operators import Operator
 from edge_cifar.pixels import PLAIN, Ground, Images, Layout, Range, Setup
 
 Probabilities = NDArray[np.float32]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Operator:
-    """One operator of a file as its runtime runs it, which may have joined several into one.
-
-    Attributes:
-        name: as the runtime calls it.
-        type: such as ``Conv``.
-        device: what computes it: ``cpu``, ``gpu``, ``neural-engine``, ...; empty where that is not told.
-        milliseconds: median time in one inference; None where the runtime only estimates.
-        share: of all operators' time, or of the estimated cost, in 0..1; None where neither is told.
-    """
-
-    name: str
-    type: str
-    device: str
-    milliseconds: float | None
-    share: float | None
 
 
 class Runtime(Protocol):

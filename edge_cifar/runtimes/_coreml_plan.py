@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError
-from edge_cifar.runtimes import Operator
 
 # coremltools' classes of compute devices.
 _DEVICES = {

@@ -8,8 +8,8 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError
-from edge_cifar.runtimes import Operator
 from edge_cifar.storage import strict_json
 
 _FEWEST = 5

@@ -12,13 +12,14 @@ from typing import Any
 
 from numpy.typing import NDArray
 
+from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError, RuntimeUnavailable
 from edge_cifar.mil import package, planner
 from edge_cifar.mil.constants import CONST, CONSTEXPR
 from edge_cifar.mil.constants import read as read_constants
 from edge_cifar.mil.evaluate import Evaluator, Observer
 from edge_cifar.pixels import PLAIN, Ground, Images, Layout, Range, Setup
-from edge_cifar.runtimes import Operator, Probabilities
+from edge_cifar.runtimes import Probabilities
 
 NAME = "coreml-reference"
 SUFFIX = ".mlpackage"

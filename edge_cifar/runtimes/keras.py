@@ -12,10 +12,11 @@ import numpy as np
 
 from edge_cifar import keras_graph, packages
 from edge_cifar.documents.activations import Activations
+from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
 from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup
 from edge_cifar.processes import output_capture
-from edge_cifar.runtimes import Operator, Probabilities, Runtime, _keras_layers, _outputs
+from edge_cifar.runtimes import Probabilities, Runtime, _keras_layers, _outputs
 from edge_cifar.runtimes._remedies import refusal
 from edge_cifar.storage import archives, files, scratch
 

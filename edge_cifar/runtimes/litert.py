@@ -10,10 +10,11 @@ from typing import Any
 import numpy as np
 
 from edge_cifar import packages
+from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
 from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup, filled, stored_type
 from edge_cifar.processes import output_capture
-from edge_cifar.runtimes import Operator, Probabilities, Runtime, _outputs, embedded_labels
+from edge_cifar.runtimes import Probabilities, Runtime, _outputs, embedded_labels
 from edge_cifar.runtimes._remedies import refusal
 
 NAME = "litert"

@@ -10,11 +10,11 @@ from typing import Any
 import numpy as np
 
 from edge_cifar import packages
+from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable
 from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup, filled
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import (
-    Operator,
     Probabilities,
     Runtime,
     _external_data,

@@ -14,9 +14,9 @@ from edge_cifar.arguments import as_int, as_tuple
 from edge_cifar.bench import conditions, energy, peak, rows
 from edge_cifar.bench.case import Lane
 from edge_cifar.bench.protocol import Protocol
-from edge_cifar.bench.result import BenchmarkResult, BenchReport
 from edge_cifar.bench.session import Session
 from edge_cifar.bench.subject import KERAS, Subject, backends, stored, timed_runtime
+from edge_cifar.documents.bench_report import BenchmarkResult, BenchReport
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, MeasurementError, RuntimeUnavailable
@@ -146,7 +146,7 @@ def _bench(
     before = [bundle.contents() for bundle in homes]
     report = measure(subjects, protocol, relative_to, progress)
     if output is not None:
-        files.write_json(output, report.document())
+        report.write(output)
         _draw_profile(report.results, output.with_name(f"{output.stem}-{PROFILE}"), progress)
     if report.interrupted:
         raise BenchInterrupted(report)
@@ -182,7 +182,7 @@ def measure(
         protocol=protocol.document(median(own_costs) if own_costs else None),
         results=rows.with_pareto(finished),
         warnings=[*conditions.warnings(before, after, session.bystanders.cores), *_doubts(subjects)],
-        facts=provenance.facts(*_PACKAGES),
+        provenance=provenance.facts(*_PACKAGES),
         interrupted=session.interrupted,
     )
 
@@ -265,10 +265,10 @@ def _write_beside(run: Run, bundle: Bundle, report: BenchReport, progress: Progr
     own = replace(
         report,
         results=[row for row in report.results if row.path in paths],
-        facts={**report.facts, "bundle": bundle.checksums},
+        bundle=bundle.checksums,
     )
     path = run.path / RESULT
-    files.write_json(path, own.document())
+    own.write(path)
     progress.say(f"wrote {path}")
     _draw_profile(own.results, run.path / PROFILE, progress)
 
@@ -278,7 +278,6 @@ def _draw_profile(results: Sequence[BenchmarkResult], path: Path, progress: Prog
     profiled = [row for row in results if row.operators]
     if not profiled or not packages.installed("matplotlib"):
         return
-    from edge_cifar.documents.fields import Fields
     from edge_cifar.report import operators
     from edge_cifar.report.ways import Ways
 
@@ -286,7 +285,7 @@ def _draw_profile(results: Sequence[BenchmarkResult], path: Path, progress: Prog
     bars = [
         (
             " ".join(filter(None, (row.name, ways.words(row)))),
-            operators.read_operators(Fields(row.document(), str(path))),
+            operators.by_type(row.operators),
         )
         for row in profiled
     ]

@@ -15,6 +15,7 @@ from edge_cifar.bench.evaluation_set import EvaluationSet
 from edge_cifar.bench.subject import Subject
 from edge_cifar.data import Dataset, calibration
 from edge_cifar.data.loading import is_folder, load
+from edge_cifar.documents.accuracy import DataSource
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, DataError, UsageError
@@ -156,7 +157,7 @@ def _reference(bundle: Bundle, images: Count) -> EvaluationSet | None:
         classes=reference.probabilities.shape[1],
         names=tuple(map(str, bundle.facts.get("labels", ()))),
         reference=reference.probabilities,
-        facts=bundle.data,
+        data=bundle.data,
     )
 
 
@@ -193,7 +194,7 @@ def _of_dataset(dataset: Dataset, images: Count) -> EvaluationSet:
         labels=test.labels,
         classes=len(dataset.labels),
         names=tuple(dataset.labels),
-        facts={"name": dataset.name, "checksum": dataset.checksum, "synthetic": dataset.synthetic},
+        data=DataSource(name=dataset.name, checksum=dataset.checksum, synthetic=dataset.synthetic),
     )
 
 

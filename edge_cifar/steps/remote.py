@@ -12,20 +12,21 @@ import shlex
 import shutil
 import tarfile
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from importlib import metadata
 from pathlib import Path
-from typing import Any
 
 import edge_cifar
 from edge_cifar.bench import rows
+from edge_cifar.documents.bench_report import BenchReport
 from edge_cifar.documents.bundle import MANIFEST, Bundle
 from edge_cifar.documents.run import Run
-from edge_cifar.errors import BundleError, MeasurementError, UsageError
+from edge_cifar.errors import MeasurementError, UsageError
 from edge_cifar.processes import programs
 from edge_cifar.processes.launch import worker_command
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps.bundles import open_bundle, run_of
-from edge_cifar.storage import exclusion, files, scratch, strict_json
+from edge_cifar.storage import exclusion, scratch, strict_json
 
 # Where --install puts it there; nothing else of that machine is touched.
 _HOME = '"${XDG_CACHE_HOME:-$HOME/.cache}/edge-cifar/venv"'
@@ -42,7 +43,7 @@ def bench_on(
     install: bool = False,
     output: Path | None = None,
     progress: Progress = SILENT,
-) -> dict[str, Any]:
+) -> BenchReport:
     """Measure a bundle's artifacts on another machine.
 
     Args:
@@ -54,7 +55,7 @@ def bench_on(
         progress: receives progress messages.
 
     Returns:
-        The result as ``bench --json`` prints it, with this machine's paths.
+        The result, with this machine's paths.
 
     Raises:
         UsageError: the host is not a host name.
@@ -78,7 +79,7 @@ def _bench_on(
     install: bool,
     output: Path | None,
     progress: Progress,
-) -> dict[str, Any]:
+) -> BenchReport:
     with _connected(host) as there, there.scratch() as folder:
         if install:
             there.install(folder, progress)
@@ -87,17 +88,17 @@ def _bench_on(
         there.unpack(_packed(bundle), folder)
         progress.say(f"measuring on {host}")
         told = there.run(f"{program} bench {shlex.join([folder, '--json', *options])}", may_fail=True)
-    document = _parsed(told, host)
-    local = {artifact.path.name: rows.shown(artifact.path).as_posix() for artifact in bundle.artifacts}
-    for row in document["results"]:
-        row["path"] = local.get(Path(row["path"]).name, row["path"])
+    there_measured = _parsed(told, host)
+    local = {artifact.path.name: rows.shown(artifact.path) for artifact in bundle.artifacts}
+    results = [replace(row, path=local.get(row.path.name, row.path)) for row in there_measured.results]
+    report = replace(there_measured, results=results)
     home = output or _beside_run(bundle, host)
     if output is None:
         bundle.demand_unchanged(before)
     if home is not None:
-        files.write_json(home, document)
+        report.write(home)
         progress.say(f"wrote {home}")
-    return document
+    return report
 
 
 def wheel() -> tuple[str, bytes] | None:
@@ -232,14 +233,12 @@ def _archive(contents: Mapping[str, bytes]) -> bytes:
     return stream.getvalue()
 
 
-def _parsed(text: str, host: str) -> dict[str, Any]:
+def _parsed(text: str, host: str) -> BenchReport:
     try:
         document = strict_json.parse(text)
     except ValueError as error:
         raise MeasurementError(f"measuring on {host} failed; see its output above") from error
-    if not isinstance(document, dict) or not isinstance(document.get("results"), list):
-        raise BundleError(f"the output of {host} is not a benchmark result; is its edge-cifar as new as this one?")
-    return document
+    return BenchReport.from_json(document, f"the output of {host}")
 
 
 def _beside_run(bundle: Bundle, host: str) -> Path | None:

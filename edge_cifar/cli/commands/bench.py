@@ -4,19 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from edge_cifar.cli import remote
-from edge_cifar.cli.bench_table import refuse_failed, show
+from edge_cifar.cli.bench_table import emit, refuse_failed
 from edge_cifar.cli.options import data_set, number_or_all, numbers
-from edge_cifar.cli.output import Terminal, echo, emit_json
+from edge_cifar.cli.output import Terminal, echo
 from edge_cifar.command_line import command_line
 from edge_cifar.errors import CheckFailed, UsageError
-
-if TYPE_CHECKING:
-    from edge_cifar.bench.result import BenchReport
 
 _MAX_REGRESSION = 10.0
 
@@ -142,23 +139,24 @@ def command(
     if max_regression is not None and not max_regression >= 0:
         raise UsageError(f"--max-regression must be a percentage of at least 0; got {max_regression}")
     from edge_cifar.bench import regression
+    from edge_cifar.documents.bench_report import BenchReport
     from edge_cifar.steps.bench import BenchInterrupted, bench
 
-    earlier = regression.read(baseline) if baseline else None
+    earlier = BenchReport.read(baseline) if baseline else None
     try:
         report = bench(*targets, **options, progress=Terminal())
     except BenchInterrupted as stopped:
-        _print(stopped.report, as_json, options["relative_to"])
+        emit(stopped.report, as_json, options["relative_to"])
         raise
-    _print(report, as_json, options["relative_to"])
+    emit(report, as_json, options["relative_to"])
     if earlier is not None:
         allowed = _MAX_REGRESSION if max_regression is None else max_regression
-        found = regression.regressions(report.document(), earlier, allowed)
+        found = regression.regressions(report, earlier, allowed)
         if found:
             raise CheckFailed(f"regressed from {baseline}: {'; '.join(found)}")
         echo(f"no regression of more than {allowed:g} % from {baseline}", err=True)
     if not keep_going:
-        refuse_failed([(row.name, row.status) for row in report.results])
+        refuse_failed(report.results)
     sources = _report_sources(targets, options["output"])
     if sources is not None and not as_json:
         echo(f"next: {command_line('report', *sources)}")
@@ -170,12 +168,3 @@ def _report_sources(targets: Sequence[Path], output: Path | None) -> list[str] |
         return [str(output)]
     runs = [folder for target in targets for folder in (target, target.parent) if (folder / "record.json").is_file()]
     return [str(run) for run in runs] if runs or not targets else None
-
-
-def _print(report: BenchReport, as_json: bool, relative_to: str | None) -> None:
-    for warning in report.warnings:
-        echo(f"warning: {warning}", err=True)
-    if as_json:
-        emit_json(report.document())
-    else:
-        show(report, relative_to)
