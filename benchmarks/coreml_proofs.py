@@ -28,8 +28,8 @@ import edge_cifar as ec
 from edge_cifar import backbones, packages
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
+from edge_cifar.documents.verify_report import Verification
 from edge_cifar.errors import CheckFailed
-from edge_cifar.parity.verification import Verification
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import coreml_reference
 from edge_cifar.storage import files
@@ -71,34 +71,35 @@ def trained_a_little(name: str, folder: Path, data: str, limit: int, epochs: int
 def found(name: str, bundle: Bundle, outcome: Verification) -> dict[str, Any]:
     """The measurements of one variant, and whether it is proven."""
     path = next(artifact.path for artifact in bundle.artifacts if artifact.variant == outcome.variant)
-    document = outcome.document()
-    layers = document.pop("layers")
-    errors = [layer["error"] for layer in layers["layers"] if layer["error"] is not None]
+    figures, layers, weights = outcome.figures, outcome.layers, outcome.weights
+    assert figures is not None
+    assert layers is not None
+    errors = [layer.error for layer in layers.layers if layer.error is not None]
     equal = None if outcome.variant.precision in FLOAT else equal_tensors(path)
-    weights = document["weights"]
     proven = (
         (outcome.status == "pass" or outcome.variant.precision not in FLOAT)
-        and (weights is None or weights["proven"])
+        and (weights is None or weights.proven)
         and (equal is None or equal["different"] == 0)
     )
     print(
         f"{name} {outcome.variant.precision}: {'proven' if proven else 'NOT PROVEN'}; largest difference "
-        f"{document['max_abs_diff']:.1e}, same class {document['top1_agreement']:.1%}, layers "
-        f"{len(errors)} of {len(layers['layers'])}, the farthest {max(errors):.1e} off"
+        f"{figures.max_abs_diff:.1e}, same class {figures.top1_agreement:.1%}, layers "
+        f"{len(errors)} of {len(layers.layers)}, the farthest {max(errors):.1e} off"
         + (f", {equal['tensors']} tensors decompressed alike" if equal and not equal["different"] else "")
         + (f"; {outcome.reason}" if outcome.reason else ""),
         flush=True,
     )
     kept = ("variant", "status", "method", "images", "max_abs_diff", "mean_abs_diff", "kl_divergence")
     more = ("top1_agreement", "accuracy", "reference_accuracy", "weights", "reason")
+    document = outcome.to_json()
     return {
         "proven": proven,
         **{key: document[key] for key in (*kept, *more)},
         "layers": {
             "matched": len(errors),
-            "of": len(layers["layers"]),
+            "of": len(layers.layers),
             "largest_error": max(errors),
-            "first_apart": layers["first_apart"],
+            "first_apart": layers.first_apart.name if layers.first_apart else None,
         },
         "decompressed": equal,
     }

@@ -32,6 +32,7 @@ from edge_cifar import formats
 from edge_cifar.documents.accuracy import DataSource
 from edge_cifar.documents.fields import Fields
 from edge_cifar.documents.run import Run
+from edge_cifar.documents.verify_report import Verification, VerifyReport
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.report import quantities, scatter, tables
 from edge_cifar.report.advice import Limits, advise
@@ -175,29 +176,27 @@ def _proofs(paths: Sequence[Path]) -> str:
     cells: dict[str, dict[str, str]] = {}
     commands: dict[tuple[str, str], list[str]] = {}
     for path in paths:
-        fields = Fields(files.read_json(path, "verify result"), str(path))
-        rows = list(fields.children("results"))
-        for row in rows:
-            cells.setdefault(row.text("model") or path.stem, {})[row.text("variant") or "?"] = _proof(row)
-        images = ", ".join(f"{count:,} images" for count in distinct(row.whole("images") for row in rows))
-        data = next((one for row in rows if (one := DataSource.from_json(row.child("data")))), None)
+        report = VerifyReport.read(path)
+        for row in report.results:
+            cells.setdefault(row.model, {})[str(row.variant)] = _proof(row)
+        images = ", ".join(f"{count:,} images" for count in distinct(row.images for row in report.results))
+        data = next((row.data for row in report.results if row.data), None)
         where = f"{_data(data) if data else 'data unknown'}; {images}"
-        commands.setdefault((_place(fields), where), []).append(f"`{fields.text('command')}`")
+        place = _measured(machine_label(report.machine), report.provenance.get("commit"))
+        commands.setdefault((place, where), []).append(f"`{report.provenance.get('command')}`")
     variants = distinct(variant for row in cells.values() for variant in row)
     table = [(model, *(row.get(variant, quantities.MISSING) for variant in variants)) for model, row in cells.items()]
     sources = [f"{place}, by {', '.join(told)}; data: {where}." for (place, where), told in commands.items()]
     return "\n\n".join([tables.plain(("model", *variants), table), *sources])
 
 
-def _proof(row: Fields) -> str:
+def _proof(row: Verification) -> str:
     """The largest difference for floats, the agreement on high-confidence images for quantized artifacts."""
-    status = row.text("status")
-    if status != "pass":
-        return status or "?"
-    if row.child("tolerance").number("max_abs_diff") is not None:
-        return f"✓ {row.number('max_abs_diff'):.1e}"
-    agreement = row.child("confident").number("agreement")
-    return "✓" if agreement is None else f"✓ {quantities.percent(agreement)}"
+    if row.status != "pass" or row.figures is None:
+        return row.status
+    if row.tolerance.max_abs_diff is not None:
+        return f"✓ {row.figures.max_abs_diff:.1e}"
+    return f"✓ {quantities.percent(row.figures.confident_agreement)}"
 
 
 def _place(fields: Fields) -> str:

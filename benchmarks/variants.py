@@ -32,9 +32,10 @@ from edge_cifar.bench.protocol import Protocol
 from edge_cifar.documents.bundle import MANIFEST, Artifact, Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.documents.run import Run
+from edge_cifar.documents.verify_report import Verification
 from edge_cifar.errors import CheckFailed
 from edge_cifar.parity.comparison import compare
-from edge_cifar.parity.verification import Verification
+from edge_cifar.parity.figures import figures
 from edge_cifar.report import quantities
 from edge_cifar.storage import files
 
@@ -80,8 +81,8 @@ def measure(run: Run, folder: Path, images: int | None, seconds: float) -> dict[
         row = timed[outcome.variant]
         if outcome.variant.compression:
             outcome = against_the_original(outcome, artifacts[outcome.variant], reference)
-        found, costs = outcome.document(), row.document()
-        kept = ("status", "method", "images", "accuracy", "accuracy_drop", "top1_agreement", "max_abs_diff", "reason")
+        found, costs = outcome.to_json(), row.to_json()
+        kept = ("status", "method", "images", "accuracy", "drop", "top1_agreement", "max_abs_diff", "reason")
         more = ("size_bytes", "gzip_bytes", "latency_ms", "ratio", "notes")
         variants.append(
             {
@@ -91,10 +92,10 @@ def measure(run: Run, folder: Path, images: int | None, seconds: float) -> dict[
                 "not_timed": row.reason,
             }
         )
-    answered = next(one for outcome in outcomes if (one := outcome.document())["reference_accuracy"])
+    answered = next(outcome.figures for outcome in outcomes if outcome.figures)
     return {
         "model": run.name,
-        "keras": {"images": answered["images"], "accuracy": answered["reference_accuracy"]},
+        "keras": {"accuracy": answered.reference_accuracy.to_json()},
         "caveat": report.results[0].caveat,
         "commit": provenance.commit(),
         "data": bundle.facts["data"],
@@ -108,8 +109,8 @@ def measure(run: Run, folder: Path, images: int | None, seconds: float) -> dict[
 
 def against_the_original(outcome: Verification, artifact: Artifact, reference: Reference) -> Verification:
     """The result of a retrained artifact, compared with the run's own model."""
-    answers = model_files.load(artifact.path).predict(reference.images)
-    return replace(outcome, comparison=compare(reference, answers, outcome.tolerance.margin))
+    answers, margin = model_files.load(artifact.path).predict(reference.images), outcome.tolerance.margin
+    return replace(outcome, figures=figures(compare(reference, answers, margin), margin, artifact.labels))
 
 
 def rows(result: Mapping[str, Any]) -> list[list[str]]:
@@ -121,7 +122,7 @@ def rows(result: Mapping[str, Any]) -> list[list[str]]:
             [
                 one["variant"],
                 _accuracy(one["accuracy"]),
-                _lost(one["accuracy_drop"]),
+                _lost(one.get("drop", one.get("accuracy_drop"))),
                 quantities.percent(one["top1_agreement"]),
                 quantities.size(one["size_bytes"]),
                 _latency(one),
@@ -146,7 +147,10 @@ def rows(result: Mapping[str, Any]) -> list[list[str]]:
 
 
 def _accuracy(found: Mapping[str, float] | None) -> str:
-    return quantities.with_interval(found["value"], found["low"], found["high"]) if found else quantities.MISSING
+    if not found:
+        return quantities.MISSING
+    # Results that stay from an earlier version of this script have it as ``value``.
+    return quantities.with_interval(found.get("top1", found.get("value")), found["low"], found["high"])
 
 
 def _lost(drop: Mapping[str, float] | None) -> str:

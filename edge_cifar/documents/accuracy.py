@@ -1,4 +1,4 @@
-"""How every document writes an accuracy, a paired drop, and what both were measured on."""
+"""How every document writes an accuracy, a paired drop, and what was measured on which images."""
 
 from __future__ import annotations
 
@@ -6,8 +6,10 @@ from dataclasses import dataclass
 from typing import Any
 
 from edge_cifar.documents.fields import Fields
+from edge_cifar.errors import UsageError
 from edge_cifar.evaluation.metrics import Interval
 from edge_cifar.evaluation.paired import PairedDrop
+from edge_cifar.variant import Variant
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -97,6 +99,18 @@ def interval_from_json(fields: Fields, count: int) -> Interval:
         high=fields.required_number("high"),
         count=count,
     )
+
+
+def variant_from_json(fields: Fields, key: str) -> Variant:
+    """Read a variant's string.
+
+    Raises:
+        BundleError: it is missing or none.
+    """
+    try:
+        return Variant.parse(fields.required_text(key))
+    except UsageError as error:
+        raise fields.refuse(key, "FORMAT-PRECISION") from error
 
 
 @dataclass(frozen=True, kw_only=True)

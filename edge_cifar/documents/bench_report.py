@@ -13,11 +13,18 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.documents import schema
-from edge_cifar.documents.accuracy import Accuracy, DataSource, drop_from_json, drop_to_json
+from edge_cifar.documents.accuracy import (
+    Accuracy,
+    DataSource,
+    drop_from_json,
+    drop_to_json,
+    interval_from_json,
+    interval_to_json,
+    variant_from_json,
+)
 from edge_cifar.documents.bundle import Checksums
 from edge_cifar.documents.fields import Fields
 from edge_cifar.documents.operators import Operator
-from edge_cifar.errors import UsageError
 from edge_cifar.evaluation.metrics import Interval
 from edge_cifar.evaluation.paired import PairedDrop
 from edge_cifar.storage import files
@@ -190,14 +197,7 @@ class Ratio:
 
     def to_json(self) -> dict[str, Any]:
         """``{"to", "value", "low", "high", "pairs"}``."""
-        interval = self.interval
-        return {
-            "to": self.to,
-            "value": interval.value,
-            "low": interval.low,
-            "high": interval.high,
-            "pairs": interval.count,
-        }
+        return {"to": self.to, **interval_to_json(self.interval), "pairs": self.interval.count}
 
     @classmethod
     def from_json(cls, fields: Fields) -> Ratio:
@@ -206,8 +206,7 @@ class Ratio:
         Raises:
             BundleError: a figure is missing or has another type.
         """
-        ends = (fields.required_number(name) for name in ("value", "low", "high"))
-        return cls(to=fields.required_text("to"), interval=Interval(*ends, fields.required_whole("pairs")))
+        return cls(to=fields.required_text("to"), interval=interval_from_json(fields, fields.required_whole("pairs")))
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -366,7 +365,7 @@ class BenchmarkResult:
                 raise fields.refuse("latency_ms", "what was measured")
         return cls(
             model=model,
-            variant=_variant(fields),
+            variant=variant_from_json(fields, "variant") if fields.has("variant") else None,
             path=path,
             sha256=fields.text("sha256"),
             status=status,
@@ -397,16 +396,6 @@ class BenchmarkResult:
             pareto=bool(fields.flag("pareto")),
             notes=tuple(map(str, fields.items("notes"))),
         )
-
-
-def _variant(fields: Fields) -> Variant | None:
-    text = fields.text("variant")
-    if text is None:
-        return None
-    try:
-        return Variant.parse(text)
-    except UsageError as error:
-        raise fields.refuse("variant", "FORMAT-PRECISION") from error
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -19,13 +19,13 @@ from edge_cifar import model_files
 from edge_cifar.data import Split
 from edge_cifar.documents.bundle import Artifact, Bundle
 from edge_cifar.documents.reference import Reference
+from edge_cifar.documents.verify_report import Tolerance, Verification
 from edge_cifar.errors import RuntimeUnavailable, UsageError
 from edge_cifar.evaluation.comparison import Comparison
 from edge_cifar.parity.comparison import judge, misfit
 from edge_cifar.parity.perturbations import PLAIN
 from edge_cifar.parity.processes import Answers, Question, Refusal, Workers
-from edge_cifar.parity.tolerances import Tolerance, tolerance_for
-from edge_cifar.parity.verification import Verification
+from edge_cifar.parity.tolerances import tolerance_for
 from edge_cifar.parity.verify import verdicts
 from edge_cifar.variant import Variant
 

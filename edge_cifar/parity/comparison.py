@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.documents.reference import Reference
+from edge_cifar.documents.verify_report import Tolerance
 from edge_cifar.evaluation.comparison import Comparison
 from edge_cifar.parity.diagnosis import always_the_same, no_probabilities
-from edge_cifar.parity.tolerances import Tolerance
 
 
 def compare(reference: Reference, probabilities: NDArray[np.float32], over: float) -> Comparison:

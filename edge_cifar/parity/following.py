@@ -7,12 +7,12 @@ from dataclasses import replace
 
 from edge_cifar.documents.activations import Activations
 from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.verify_report import Drift, Verification
 from edge_cifar.errors import BundleError
 from edge_cifar.parity import processes
-from edge_cifar.parity.layers import Drift, drift, tolerance_for
+from edge_cifar.parity.layers import drift, tolerance_for
 from edge_cifar.parity.matching import Match
 from edge_cifar.parity.processes import Refusal
-from edge_cifar.parity.verification import Verification
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.storage import files
 from edge_cifar.variant import Variant

@@ -9,10 +9,10 @@ wrote, and those that calibration images showed.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Any
 
 from edge_cifar import formats
 from edge_cifar.documents.bundle import Artifact
+from edge_cifar.documents.verify_report import RangesCheck, WeightsCheck
 from edge_cifar.errors import BundleError
 from edge_cifar.parity import calibration, pairing, ranges
 from edge_cifar.parity.weights import wrong_constant
@@ -41,24 +41,26 @@ class Inspection:
     calibrated: int = 0
     wrong: str | None = None
 
-    def document(self) -> dict[str, Any]:
-        """This outcome as JSON."""
-        compared = {
-            "compared_with": str(self.sibling),
-            "operations": self.operations,
-            "constants": self.constants,
-            "proven": self.wrong is None,
-        }
-        return {
-            "weights": compared if self.sibling else None,
-            "ranges": {
-                "held": self.ranges or 0,
-                "held_to_calibration": self.calibrated,
-                "reason": None
-                if self.ranges is not None
-                else "the manifest lists none; export again to have them held",
-            },
-        }
+    @property
+    def weights_check(self) -> WeightsCheck | None:
+        """What the report says of the comparison with the sibling; None without one."""
+        if self.sibling is None:
+            return None
+        return WeightsCheck(
+            compared_with=self.sibling,
+            operations=self.operations,
+            constants=self.constants,
+            proven=self.wrong is None,
+        )
+
+    @property
+    def ranges_check(self) -> RangesCheck:
+        """What the report says of the ranges."""
+        return RangesCheck(
+            held=self.ranges or 0,
+            held_to_calibration=self.calibrated,
+            reason=None if self.ranges is not None else "the manifest lists none; export again to have them held",
+        )
 
 
 def sibling_of(variant: Variant) -> Variant | None:

@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_cifar.parity.verification import Verification
+from edge_cifar.documents.verify_report import Verification
 from edge_cifar.storage import files
 
 # What XML 1.0 admits; a runtime's message may hold other control characters.
@@ -52,7 +52,7 @@ def _case(outcome: Verification) -> ElementTree.Element:
     kind = {"fail": "failure", "unverified": "skipped"}.get(outcome.status)
     if kind:
         ElementTree.SubElement(case, kind, message=_text(outcome.reason or ""))
-    ElementTree.SubElement(case, "system-out").text = _text(json.dumps(outcome.document(), allow_nan=False))
+    ElementTree.SubElement(case, "system-out").text = _text(json.dumps(outcome.to_json(), allow_nan=False))
     return case
 
 

@@ -3,14 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
-from typing import Any, Literal
 
 from edge_cifar.documents.activations import Activations
+from edge_cifar.documents.verify_report import Drift, LayerOutcome, LayerState
 from edge_cifar.parity.matching import Match
 from edge_cifar.variant import Variant
-
-State = Literal["same", "apart", "merged", "lost"]
 
 # Largest error of a layer, as a share of the standard deviation of its output. Of a single layer nothing follows:
 # these do not fail an artifact, they say where one that fails, or drifts, parts from the model.
@@ -30,85 +27,6 @@ def tolerance_for(variant: Variant) -> float:
     return _TOLERANCES.get(variant.precision, _QUANTIZED)
 
 
-@dataclass(frozen=True, kw_only=True)
-class LayerOutcome:
-    """One layer of the Keras model in an artifact.
-
-    Attributes:
-        name: the layer's.
-        kind: its Keras class.
-        state: ``same`` within the tolerance, ``apart`` beyond it; without a value of its own ``merged`` into
-            a later layer that has one, ``lost`` where no later layer has.
-        value: the artifact's name for it; None where it has none.
-        error: root mean square of the difference, as a share of the layer's standard deviation.
-        max_abs_diff: largest difference of two numbers.
-    """
-
-    name: str
-    kind: str
-    state: State
-    value: str | None = None
-    error: float | None = None
-    max_abs_diff: float | None = None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Drift:
-    """All layers of the Keras model in one artifact.
-
-    Attributes:
-        variant: the artifact's.
-        tolerance: largest error of a layer that its precision explains.
-        images: how many images were compared.
-        layers: in the order in which the model computes them; empty where they could not be compared.
-        refusal: why they could not be, in words; None when they were.
-    """
-
-    variant: Variant
-    tolerance: float
-    images: int
-    layers: tuple[LayerOutcome, ...] = ()
-    refusal: str | None = None
-
-    @property
-    def first_apart(self) -> LayerOutcome | None:
-        """The first layer beyond the tolerance; None where all are within."""
-        return next((layer for layer in self.layers if layer.state in ("apart", "lost")), None)
-
-    def sentence(self) -> str | None:
-        """Where the artifact parts from the model, in words; None where it does not."""
-        first = self.first_apart
-        if first is None:
-            return None
-        if first.state == "lost":
-            return f"nothing in it is like the layer {first.name!r} ({first.kind}), nor like any behind it"
-        return (
-            f"the first layer that it computes otherwise is {first.name!r} ({first.kind}): {first.error:.2g} of its "
-            f"standard deviation off, where {self.tolerance:g} is explained by its precision"
-        )
-
-    def document(self) -> dict[str, Any]:
-        """This drift as JSON."""
-        first = self.first_apart
-        return {
-            "images": self.images,
-            "tolerance": self.tolerance,
-            "first_apart": first.name if first else None,
-            "reason": self.refusal,
-            "layers": [
-                {
-                    "layer": layer.name,
-                    "kind": layer.kind,
-                    "state": layer.state,
-                    "value": layer.value,
-                    "error": layer.error,
-                    "max_abs_diff": layer.max_abs_diff,
-                }
-                for layer in self.layers
-            ],
-        }
-
-
 def drift(variant: Variant, activations: Activations, matches: Sequence[Match]) -> Drift:
     """Judge every layer by its match.
 
@@ -126,7 +44,7 @@ def drift(variant: Variant, activations: Activations, matches: Sequence[Match]) 
     for number, layer in enumerate(activations.layers):
         match = found.get(number)
         if match is None:
-            state: State = "merged" if number in behind else "lost"
+            state: LayerState = "merged" if number in behind else "lost"
             outcomes.append(LayerOutcome(name=layer.name, kind=layer.kind, state=state))
             continue
         outcomes.append(

@@ -6,8 +6,8 @@ from dataclasses import replace
 
 from edge_cifar import formats
 from edge_cifar.documents.bundle import Artifact
+from edge_cifar.documents.verify_report import Verification
 from edge_cifar.errors import BundleError
-from edge_cifar.parity.verification import Verification
 
 
 def held(artifact: Artifact, outcome: Verification) -> Verification:
@@ -17,7 +17,7 @@ def held(artifact: Artifact, outcome: Verification) -> Verification:
         artifact: whose file is read.
         outcome: what was found by its answers, on whatever processor this is.
     """
-    unread = outcome.status == "fail" and outcome.comparison is None
+    unread = outcome.status == "fail" and outcome.figures is None
     format_ = formats.of_file(artifact.path)
     if format_ is None or format_.overflow is None or unread:
         return outcome

@@ -3,44 +3,9 @@
 from __future__ import annotations
 
 import dataclasses
-from dataclasses import dataclass
 
+from edge_cifar.documents.verify_report import Tolerance
 from edge_cifar.variant import Variant
-
-
-@dataclass(frozen=True, kw_only=True)
-class Tolerance:
-    """What an artifact has to meet; None where a precision is not held to a figure.
-
-    Attributes:
-        max_abs_diff: largest difference of any probability.
-        outliers: share of the images, rounded down to whole ones, that may lie farther apart;
-        outlier_abs_diff: but by no more than this.
-        top1_agreement: smallest share of all images with the same most probable class; one image may
-            always change.
-        margin: an image is confident when Keras' first probability exceeds its second by more.
-        confident_agreement: smallest share of the confident images with the same class.
-        max_variation: mean total variation distance between the two answers to an image (half the sum of the
-            absolute differences, 0 to 1) that the 95 % interval must reach down to.
-        max_calibration_shift: how far the 95 % intervals of the two calibration errors may lie apart.
-        max_drop: loss of accuracy, in percentage points, that the paired 95 % interval must reach
-            down to: the loss fails when it is significantly larger.
-    """
-
-    margin: float
-    confident_agreement: float
-    max_abs_diff: float | None = None
-    outliers: float | None = None
-    outlier_abs_diff: float | None = None
-    top1_agreement: float | None = None
-    max_variation: float | None = None
-    max_calibration_shift: float | None = None
-    max_drop: float | None = None
-
-    def document(self) -> dict[str, float]:
-        """The figures that apply, for JSON."""
-        return {name: value for name, value in dataclasses.asdict(self).items() if value is not None}
-
 
 FP32 = Tolerance(
     # The same arithmetic in another order. Rounding adds up with depth: 4e-6 was measured for

@@ -9,16 +9,17 @@ from pathlib import Path
 from edge_cifar import model_files
 from edge_cifar.documents.bundle import Artifact, Bundle
 from edge_cifar.documents.reference import Reference
+from edge_cifar.documents.verify_report import Status, Tolerance, Verification
 from edge_cifar.errors import BundleError
 from edge_cifar.parity import inspection, processes, saturation
 from edge_cifar.parity.comparison import judge
 from edge_cifar.parity.diagnosis import diagnose
+from edge_cifar.parity.figures import figures
 from edge_cifar.parity.inspection import sibling_of
 from edge_cifar.parity.labels import wrong_embedded_labels, wrong_labels
 from edge_cifar.parity.perturbations import MISTAKES, PLAIN
 from edge_cifar.parity.processes import Answers, Question, Refusal
-from edge_cifar.parity.tolerances import Tolerance, tolerance_for
-from edge_cifar.parity.verification import Status, Verification
+from edge_cifar.parity.tolerances import tolerance_for
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.storage import files
 from edge_cifar.variant import Variant
@@ -138,9 +139,8 @@ def _judged(bundle: Bundle, artifact: Artifact, reference: Reference, given: Ans
         tolerance=tolerance,
         reason=reason,
         seconds=given.seconds,
-        labels=artifact.labels,
         data=bundle.data,
-        comparison=verdict.comparison,
+        figures=figures(verdict.comparison, tolerance.margin, artifact.labels) if verdict.comparison else None,
         backends=tuple(given.backends),
     )
 
@@ -166,23 +166,22 @@ def _unanswered(
         tolerance=tolerance_for(artifact.variant),
         reason=reason,
         seconds=seconds,
-        labels=artifact.labels,
         data=bundle.data,
-        comparison=None,
+        figures=None,
     )
 
 
 def _explained(bundle: Bundle, reference: Reference, outcomes: list[Verification]) -> list[Verification]:
     """Ask those that answered wrongly again, with their images changed, to find what is wrong with them."""
     few = reference.first(_DIAGNOSIS_IMAGES)
-    wrong = [number for number, outcome in enumerate(outcomes) if outcome.status == "fail" and outcome.comparison]
+    wrong = [number for number, outcome in enumerate(outcomes) if outcome.status == "fail" and outcome.figures]
     paths = [bundle.artifacts[number].path for number in wrong]
     question = Question(images=bundle.reference_path, stop=len(few.labels), views=(PLAIN, *MISTAKES))
     answers = processes.ask(paths, question)
     for number, given in zip(wrong, answers, strict=True):
         # A runtime that dies at the second asking has nothing to add to the reason already found.
         expected = few.of(outcomes[number].variant).probabilities
-        cause = isinstance(given, Answers) and diagnose(expected, given.views, outcomes[number].labels)
+        cause = isinstance(given, Answers) and diagnose(expected, given.views, bundle.artifacts[number].labels)
         if cause:
             outcomes[number] = replace(outcomes[number], reason=f"{outcomes[number].reason}; {cause}")
     return outcomes
@@ -202,7 +201,7 @@ def _proven(bundle: Bundle, outcomes: list[Verification]) -> list[Verification]:
     for artifact, outcome in zip(bundle.artifacts, outcomes, strict=True):
         sibling_variant = sibling_of(artifact.variant)
         sibling = passed.get(sibling_variant) if sibling_variant else None
-        if outcome.status == "fail" and outcome.comparison is None:
+        if outcome.status == "fail" and outcome.figures is None:
             proven.append(outcome)
             continue
         if not inspection.readable(artifact):
@@ -212,15 +211,15 @@ def _proven(bundle: Bundle, outcomes: list[Verification]) -> list[Verification]:
         if found.wrong:
             reason = f"{outcome.reason}; {found.wrong}" if outcome.status == "fail" else found.wrong
             outcome = replace(outcome, status="fail", reason=reason)
-        proven.append(replace(outcome if sibling else _doubted(outcome), inspection=found))
+        held = outcome if sibling else _doubted(outcome)
+        proven.append(replace(held, weights=found.weights_check, ranges=found.ranges_check))
     return proven
 
 
 def _doubted(outcome: Verification) -> Verification:
     """An outcome that rests on answers alone: a quantized one proves nothing by them unless Keras is sure of some."""
-    comparison = outcome.comparison
     bounded = outcome.tolerance.max_abs_diff is not None
-    if outcome.status != "pass" or bounded or comparison is None or comparison.confident_images:
+    if outcome.status != "pass" or bounded or outcome.figures is None or outcome.figures.confident_images:
         return outcome
     return replace(
         outcome,

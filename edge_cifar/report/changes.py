@@ -6,8 +6,9 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_cifar.documents.bundle import Bundle
-from edge_cifar.documents.fields import Fields
 from edge_cifar.documents.reference import Reference
+from edge_cifar.documents.verify_report import Change, Verification
+from edge_cifar.errors import BundleError
 from edge_cifar.report.examples import png
 
 COUNT = 12
@@ -44,27 +45,26 @@ class Changes:
     rows: tuple[Changed, ...]
 
 
-def of_bundle(bundle: Bundle, verified: Iterable[Fields]) -> Changes | None:
+def of_bundle(bundle: Bundle, verified: Iterable[Verification]) -> Changes | None:
     """The images that some artifact of a bundle calls otherwise than the Keras model; None when there are none.
 
     Args:
         bundle: has the images.
-        verified: the results of ``verify --json``, of any models.
+        verified: the results of ``verify``, of any models.
 
     Raises:
-        BundleError: the bundle's reference is missing or damaged.
-        EdgeCifarError: the results are broken, or of another bundle.
+        BundleError: the bundle's reference is missing or damaged, or the results are of another bundle.
     """
-    known = {str(artifact.variant) for artifact in bundle.artifacts}
+    known = {artifact.variant for artifact in bundle.artifacts}
     counts: dict[str, int] = {}
-    found: dict[int, list[tuple[str, Fields]]] = {}
+    found: dict[int, list[tuple[str, Change]]] = {}
     for result in verified:
-        variant = result.text("variant") or ""
-        if result.text("model") != bundle.model or variant not in known:
+        if result.model != bundle.model or result.variant not in known or result.figures is None:
             continue
-        for change in result.children("changed"):
+        for change in result.figures.changed:
+            variant = str(result.variant)
             counts[variant] = counts.get(variant, 0) + 1
-            found.setdefault(change.whole("image") or 0, []).append((variant, change))
+            found.setdefault(change.image, []).append((variant, change))
     if not found:
         return None
     images = Reference.read(bundle.reference_path).images
@@ -73,14 +73,17 @@ def of_bundle(bundle: Bundle, verified: Iterable[Fields]) -> Changes | None:
     for number in chosen:
         (_, first), *_ = found[number]
         if not 0 <= number < len(images):
-            raise first.refuse("image", f"one of the {len(images)} images of {bundle.path}")
+            raise BundleError(
+                f"the verification of {bundle.model} names image {number}, but {bundle.path} has "
+                f"{len(images)}; verify again"
+            )
         rows.append(
             Changed(
                 png=png(images[number]),
                 number=number,
-                label=first.text("label") or "",
-                reference=first.text("reference") or "",
-                artifacts=tuple((variant, change.text("artifact") or "") for variant, change in found[number]),
+                label=first.label,
+                reference=first.reference,
+                artifacts=tuple((variant, change.artifact) for variant, change in found[number]),
             )
         )
     return Changes(model=bundle.model, summary=_summary(bundle, counts, len(found)), rows=tuple(rows))

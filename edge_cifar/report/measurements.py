@@ -144,12 +144,12 @@ def read_benchmark(report: BenchReport, file: str, data: Mapping[str, DataSource
 
     Args:
         report: as it was read.
-        file: its path.
+        file: what the page calls its file.
         data: by model name, what accuracy was measured on, where the report does not tell.
     """
     label, known = machine_label(report.machine), data or {}
     return Benchmark(
-        file="/".join(PurePath(file).parts[-2:]),
+        file=file,
         label=label,
         machine=report.machine,
         protocol=report.protocol,
@@ -188,7 +188,7 @@ def _measurement(row: BenchmarkResult, machine: str, data: DataSource | None) ->
         threads=row.threads,
         batch=row.batch,
         sha256=row.sha256,
-        size_bytes=row.size_bytes,
+        size_bytes=None if row.size_bytes is None else float(row.size_bytes),
         accuracy=accuracy.top1 if accuracy else None,
         low=accuracy.low if accuracy else None,
         high=accuracy.high if accuracy else None,

@@ -3,26 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Sequence
-from typing import Protocol, TypeVar
+from typing import TypeVar
 
+from edge_cifar.documents.bench_report import BenchmarkResult
 from edge_cifar.documents.bundle import Bundle, Checksums
-from edge_cifar.variant import Variant
+from edge_cifar.documents.verify_report import Verification
 
 _KERAS = "keras-fp32"
 
 
-class Row(Protocol):
-    """What a row of either report tells of the file that it is about."""
-
-    @property
-    def model(self) -> str: ...
-    @property
-    def variant(self) -> Variant | None: ...
-    @property
-    def sha256(self) -> str | None: ...
-
-
-R = TypeVar("R", bound=Row)
+R = TypeVar("R", BenchmarkResult, Verification)
 
 
 def current(rows: Sequence[R], told: Checksums | None, bundles: Iterable[Bundle], home: Bundle | None) -> list[R]:
@@ -62,7 +52,7 @@ class _Known:
         manifest = told.manifest_sha256 if told else None
         self._of_another_bundle = manifest is not None and all(one.manifest_sha256 != manifest for one in bundles)
 
-    def outdated(self, row: Row) -> bool:
+    def outdated(self, row: BenchmarkResult | Verification) -> bool:
         if row.model not in self._models or row.variant is None:
             return False
         if row.sha256 is None:

@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge_cifar.documents.fields import Fields
+from edge_cifar.documents.verify_report import Verification
 
 ParityStatus = Literal["proven", "checked", "failed", "unverified", "unknown"]
 _STATUS: Mapping[str, ParityStatus] = {
@@ -52,8 +53,18 @@ class Parity:
 NOT_ASKED = Parity()
 
 
+def of_verification(row: Verification) -> Parity:
+    """The parity mark of one result of ``verify``."""
+    said = [row.reason] if row.reason else []
+    if row.figures:
+        said.append(_in_words(row.figures.top1_agreement, row.figures.max_abs_diff))
+    if row.images:
+        said.append(f"{row.images:,} test images by {row.method}")
+    return Parity(status=_STATUS[row.status], images=row.images, detail="; ".join(said), sha256=row.sha256)
+
+
 def read_parity(fields: Fields) -> Parity:
-    """The parity mark of one result of ``verify --json``, or of a manifest's entry.
+    """The parity mark of a manifest's entry.
 
     Raises:
         EdgeCifarError: the status is none of those, or a value in it has the wrong type.
@@ -67,7 +78,7 @@ def read_parity(fields: Fields) -> Parity:
     images = fields.whole("images")
     agreement, difference = (fields.number(key) for key in ("top1_agreement", "max_abs_diff"))
     if agreement is not None and difference is not None:
-        said.append(f"top-1 agrees on {100 * agreement:.2f} %, largest difference {difference:.1g}")
+        said.append(_in_words(agreement, difference))
     if images:
         by = fields.text("method") or fields.text("runtime") or "an unnamed runtime"
         said.append(f"{images:,} {fields.text('split') or 'test'} images by {by}")
@@ -77,3 +88,7 @@ def read_parity(fields: Fields) -> Parity:
         detail="; ".join(str(words) for words in said),
         sha256=fields.text("sha256"),
     )
+
+
+def _in_words(agreement: float, difference: float) -> str:
+    return f"top-1 agrees on {100 * agreement:.2f} %, largest difference {difference:.1g}"

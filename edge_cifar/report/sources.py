@@ -5,19 +5,21 @@ from __future__ import annotations
 import dataclasses
 from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
-from typing import Any
+from typing import TypeVar
 
 from edge_cifar.documents.accuracy import DataSource
-from edge_cifar.documents.bundle import MANIFEST, Bundle
+from edge_cifar.documents.bench_report import BenchmarkResult, BenchReport
+from edge_cifar.documents.bundle import MANIFEST, Bundle, Checksums
 from edge_cifar.documents.fields import Fields
 from edge_cifar.documents.run import RECORD, Run
-from edge_cifar.report import changes
+from edge_cifar.documents.schema import kind_of
+from edge_cifar.documents.verify_report import Verification, VerifyReport
+from edge_cifar.report import changes, outdated
 from edge_cifar.report.advice import Limits
 from edge_cifar.report.machines import told_apart
 from edge_cifar.report.measurements import Measurement, read_benchmark, with_parity
-from edge_cifar.report.outdated import without_outdated
 from edge_cifar.report.page import Document
-from edge_cifar.report.parity import NOT_ASKED, Parity, read_parity
+from edge_cifar.report.parity import NOT_ASKED, Parity, of_verification, read_parity
 from edge_cifar.report.trained import Trained, read_run
 from edge_cifar.storage import files
 
@@ -28,6 +30,7 @@ RESULTS_ELSEWHERE = "bench-*.json"
 VERIFIED = "verify.json"
 
 Marks = dict[tuple[str, str], Parity]
+R = TypeVar("R", BenchmarkResult, Verification)
 
 
 def gather(sources: Sequence[Path], limits: Limits) -> Document:
@@ -63,8 +66,8 @@ class _Found:
     def __init__(self) -> None:
         self._runs: dict[Path, Trained] = {}
         self._bundles: dict[Path, Bundle] = {}
-        self._benchmarks: dict[Path, tuple[str, Any]] = {}
-        self._verified: dict[Path, tuple[str, Any]] = {}
+        self._benchmarks: dict[Path, BenchReport] = {}
+        self._verified: dict[Path, VerifyReport] = {}
         # The run in whose folder a bundle or a result stands.
         self._homes: dict[Path, Path] = {}
 
@@ -84,9 +87,11 @@ class _Found:
         self._bundles[folder.resolve()] = Bundle.open(folder)
 
     def add_json(self, path: Path) -> None:
-        document = files.read_json(path, "bench or verify result")
-        is_verified = isinstance(document, dict) and "schema" not in document and "results" in document
-        (self._verified if is_verified else self._benchmarks)[path.resolve()] = (str(path), document)
+        document = files.read_json(path, "bench or verify report")
+        if kind_of(document) == "verify":
+            self._verified[path.resolve()] = VerifyReport.from_json(document, str(path))
+        else:
+            self._benchmarks[path.resolve()] = BenchReport.from_json(document, str(path))
 
     def document(self, limits: Limits) -> Document:
         names = _tails(self._runs)
@@ -103,18 +108,18 @@ class _Found:
         places = _tails(self._benchmarks, least=2)
         benchmarks = told_apart(
             [
-                dataclasses.replace(read_benchmark(self._current(path, document, names), file, data), file=places[path])
-                for path, (file, document) in self._benchmarks.items()
+                read_benchmark(self._benchmark(path, report, names), places[path], data)
+                for path, report in self._benchmarks.items()
             ]
         )
-        verified = [
-            Fields(self._current(path, document, names), file) for path, (file, document) in self._verified.items()
+        results = [
+            result
+            for path, report in self._verified.items()
+            for result in self._current(path, report.results, report.bundle, names)
         ]
         marks = _manifest_marks(bundles)
-        for one in verified:
-            marks |= _verified(one)
+        marks |= {(result.model, str(result.variant)): of_verification(result) for result in results}
         measured = list(dict.fromkeys(row for benchmark in benchmarks for row in benchmark.measurements))
-        results = [result for one in verified for result in one.children("results")]
         return Document(
             measurements=[*with_parity([*measured, *_not_benched(bundles, measured)], marks), *_rejected(bundles)],
             benchmarks=benchmarks,
@@ -123,30 +128,32 @@ class _Found:
             limits=limits,
         )
 
-    def _current(self, path: Path, document: Any, names: Mapping[Path, str]) -> Any:
-        """A result under the page's name for its run, without the rows about artifacts that were replaced since."""
+    def _benchmark(self, path: Path, report: BenchReport, names: Mapping[Path, str]) -> BenchReport:
+        """A bench report without the rows about artifacts that were replaced since; a warning tells how many."""
+        rows = self._current(path, report.results, report.bundle, names)
+        left_out = len(report.results) - len(rows)
+        warnings = [*report.warnings, *([outdated.warning(left_out, len(report.results))] if left_out else [])]
+        return dataclasses.replace(report, results=rows, warnings=warnings)
+
+    def _current(self, path: Path, rows: Sequence[R], told: Checksums | None, names: Mapping[Path, str]) -> list[R]:
+        """A report's rows under the page's name for its run, without those about artifacts that were replaced since."""
         bundles = {
             place: dataclasses.replace(bundle, model=names.get(self._homes.get(place, place), bundle.model))
             for place, bundle in self._bundles.items()
         }
-        home = self._homes.get(path)
+        home: Path | None = self._homes.get(path)
         own = next((bundle for place, bundle in bundles.items() if home and self._homes.get(place) == home), None)
-        return without_outdated(self._named(path, document, names), bundles.values(), own)
+        if home is not None:
+            called = self._names_of(home)
+            rows = [dataclasses.replace(row, model=names[home]) if row.model in called else row for row in rows]
+        return outdated.current(rows, told, bundles.values(), own)
 
-    def _named(self, path: Path, document: Any, names: Mapping[Path, str]) -> Any:
-        """A run's own result, with the run called what the page calls it."""
-        home = self._homes.get(path)
-        rows = document.get("results") if isinstance(document, dict) else None
-        if home is None or not isinstance(rows, list):
-            return document
-        # A folder that was renamed or copied holds results under its former name, which its bundle tells.
-        own = {home.name, *(bundle.model for place, bundle in self._bundles.items() if self._homes.get(place) == home)}
-        return document | {
-            "results": [
-                row | {"model": names[home]} if isinstance(row, dict) and row.get("model") in own else row
-                for row in rows
-            ]
-        }
+    def _names_of(self, home: Path) -> set[str]:
+        """What results in a run's folder may call it.
+
+        A folder that was renamed or copied holds results under its former name, which its bundle tells.
+        """
+        return {home.name, *(one.model for place, one in self._bundles.items() if self._homes.get(place) == home)}
 
 
 def _tails(paths: Collection[Path], least: int = 1) -> dict[Path, str]:
@@ -161,13 +168,6 @@ def _tails(paths: Collection[Path], least: int = 1) -> dict[Path, str]:
         return next((tail(path, count) for count, number in zip(counts, alike, strict=True) if number == 1), str(path))
 
     return {path: unique(path) for path in paths}
-
-
-def _verified(document: Fields) -> Marks:
-    """The marks of a ``verify --json`` document."""
-    return {
-        (row.text("model") or "", row.text("variant") or ""): read_parity(row) for row in document.children("results")
-    }
 
 
 def _manifest_marks(bundles: Iterable[Bundle]) -> Marks:

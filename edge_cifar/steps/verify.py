@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from edge_cifar import machine, packages, provenance
 from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.verify_report import Verification, VerifyReport
 from edge_cifar.errors import UsageError
 from edge_cifar.parity.drift_plot import draw
 from edge_cifar.parity.following import read_activations, with_layers
-from edge_cifar.parity.verification import Verification
 from edge_cifar.parity.verify import verify_bundle
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps import _verify_record
@@ -93,16 +93,12 @@ def _verify(
                 draw(drifts, run.path / PLOT)
     if run is not None:
         with kept_beside(run, progress):
-            found = {**document(outcomes), "bundle": bundle.checksums}
+            found = replace(report(outcomes), bundle=bundle.checksums)
             with exclusion.updating(run.path / RESULT):
                 _verify_record.write(run.path / RESULT, found, progress)
     return outcomes
 
 
-def document(outcomes: Sequence[Verification]) -> dict[str, Any]:
-    """The outcomes as the one JSON document that ``verify --json`` prints, and where they come from."""
-    return {
-        **provenance.facts(*_PACKAGES),
-        "machine": machine.identity(),
-        "results": [outcome.document() for outcome in outcomes],
-    }
+def report(outcomes: Sequence[Verification]) -> VerifyReport:
+    """The outcomes, and where they come from."""
+    return VerifyReport(machine=machine.identity(), results=outcomes, provenance=provenance.facts(*_PACKAGES))

@@ -28,7 +28,7 @@ def exported(tiny_run: Run, tiny_bundle: object, tmp_path_factory: pytest.TempPa
 
 
 def test_keras_is_the_baseline_when_asked_for(exported: Run) -> None:
-    document = bench(exported, relative_to="keras", images=50, protocol=BRISK).document()
+    document = bench(exported, relative_to="keras", images=50, protocol=BRISK).to_json()
     keras, full, small = document["results"]
     assert (keras["variant"], keras["runtime"], keras["backend"]) == ("keras-fp32", "keras", "tensorflow")
     assert keras["status"] == "ok"
@@ -44,12 +44,12 @@ def test_keras_is_the_baseline_when_asked_for(exported: Run) -> None:
 
 
 def test_otherwise_it_is_left_out(exported: Run) -> None:
-    document = bench(exported, images=10, protocol=BRISK).document()
+    document = bench(exported, images=10, protocol=BRISK).to_json()
     assert [row["variant"] for row in document["results"]] == ["tflite-fp32", "tflite-int8"]
 
 
 def test_a_keras_file_can_be_named(exported: Run) -> None:
-    (row,) = bench(exported.model_path, protocol=BRISK).document()["results"]
+    (row,) = bench(exported.model_path, protocol=BRISK).to_json()["results"]
     assert (row["model"], row["variant"], row["status"]) == ("resnet8", "keras-fp32", "ok")
 
 
@@ -57,5 +57,5 @@ def test_where_keras_is_missing_its_row_says_so(exported: Run, monkeypatch: pyte
     from edge_cifar.runtimes import keras
 
     monkeypatch.setattr(keras, "unavailable", lambda backend=None: "keras is not installed")
-    (row,) = bench(exported.model_path, protocol=BRISK).document()["results"]
+    (row,) = bench(exported.model_path, protocol=BRISK).to_json()["results"]
     assert (row["status"], row["reason"]) == ("skipped", "keras is not installed")

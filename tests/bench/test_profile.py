@@ -47,7 +47,7 @@ def telling(folder: Path, **settings: Any) -> Any:
 
 
 def test_operators_stand_in_the_row_and_their_absence_has_a_reason(tmp_path: Path) -> None:
-    full, small = bench(telling(tmp_path), protocol=BRISK).document()["results"]
+    full, small = bench(telling(tmp_path), protocol=BRISK).to_json()["results"]
     assert full["operators"] is None
     assert full["unprofiled"] == "this file does not tell"
     assert small["operators"] == OPERATORS
@@ -55,20 +55,20 @@ def test_operators_stand_in_the_row_and_their_absence_has_a_reason(tmp_path: Pat
 
 
 def test_without_the_option_nothing_is_profiled(tmp_path: Path) -> None:
-    document = bench(telling(tmp_path, fails={"profile": "crash"}), protocol=replace(BRISK, profile=False)).document()
+    document = bench(telling(tmp_path, fails={"profile": "crash"}), protocol=replace(BRISK, profile=False)).to_json()
     assert [row["operators"] for row in document["results"]] == [None, None]
     assert "peak_multiply_adds_per_s" not in document["machine"]
 
 
 def test_an_artifact_that_crashes_while_profiled_costs_its_own_row(tmp_path: Path) -> None:
-    full, small = bench(telling(tmp_path, fails={"profile": "crash"}), protocol=BRISK).document()["results"]
+    full, small = bench(telling(tmp_path, fails={"profile": "crash"}), protocol=BRISK).to_json()["results"]
     assert full["status"] == "ok"
     assert small["status"] == "failed"
     assert small["reason"].startswith("while being profiled: its process crashed with SIGABRT")
 
 
 def test_speed_is_told_against_the_machines_best(tmp_path: Path) -> None:
-    document = bench(telling(tmp_path), protocol=replace(BRISK, threads=(1, 2))).document()
+    document = bench(telling(tmp_path), protocol=replace(BRISK, threads=(1, 2))).to_json()
     assert set(document["machine"]["peak_multiply_adds_per_s"]) == {"1", "2"}
     row = document["results"][0]
     assert row["multiply_adds_per_s"] == pytest.approx(1e9 / row["latency_ms"]["median"])
@@ -213,5 +213,5 @@ def test_energy_of_an_image_is_power_times_time(
 
 
 def test_energy_that_nobody_tells_is_left_out_and_not_zero(tmp_path: Path) -> None:
-    (row,) = bench(fake_bundle(tmp_path, {"fp32": {}}), protocol=BRISK).document()["results"]
+    (row,) = bench(fake_bundle(tmp_path, {"fp32": {}}), protocol=BRISK).to_json()["results"]
     assert row["energy"] is None

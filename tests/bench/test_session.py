@@ -33,7 +33,7 @@ def fake_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
 def rows(bundle: Bundle, **options: Any) -> dict[str, dict[str, Any]]:
     """A benchmark's rows as JSON, by precision."""
     options = {"protocol": QUICK, **options}
-    return {row["precision"]: row for row in bench(bundle, **options).document()["results"]}
+    return {row["precision"]: row for row in bench(bundle, **options).to_json()["results"]}
 
 
 def test_a_row_holds_what_was_measured(tmp_path: Path) -> None:
@@ -69,7 +69,7 @@ def test_accuracy_and_agreement_come_from_the_runtime_that_is_timed(tmp_path: Pa
     assert row["accuracy"]["low"] < 0.9 < row["accuracy"]["high"]
     assert row["accuracy"]["images"] == 20
     assert row["agreement"] == {"top1": 1.0, "max_abs_diff": 0.0, "mean_abs_diff": 0.0, "images": 20}
-    assert row["paired_drop"]["points"] == 0
+    assert row["drop"]["points"] == 0
     assert row["data"] == {"name": "toys", "checksum": "c0ffee", "synthetic": True}
 
 
@@ -165,14 +165,14 @@ def test_what_cannot_run_here_is_skipped_with_its_reason(tmp_path: Path, monkeyp
 
 def test_every_thread_count_is_a_row_and_accuracy_is_asked_once(tmp_path: Path) -> None:
     report = bench(fake_bundle(tmp_path, {"fp32": {}}), protocol=replace(QUICK, threads=(1, 2)))
-    documents = report.document()["results"]
+    documents = report.to_json()["results"]
     assert [row["threads"] for row in documents] == [1, 2]
     assert documents[0]["accuracy"] == documents[1]["accuracy"]
     assert documents[0]["ratio"]["value"] == documents[1]["ratio"]["value"] == 1.0
 
 
 def test_a_bare_file_is_measured_without_a_variant(tmp_path: Path) -> None:
-    row = bench(fake_file(tmp_path / "theirs.fake"), protocol=QUICK).document()["results"][0]
+    row = bench(fake_file(tmp_path / "theirs.fake"), protocol=QUICK).to_json()["results"][0]
     assert (row["model"], row["variant"], row["format"], row["status"]) == ("theirs", None, "fake", "ok")
     assert row["accuracy"] is None
     assert any("--data" in note for note in row["notes"])
@@ -204,7 +204,7 @@ def test_a_baseline_can_be_chosen_among_all(tmp_path: Path) -> None:
     ours = fake_bundle(tmp_path / "bundle", {"fp32": {}})
     theirs = fake_file(tmp_path / "theirs.fake")
     report = bench(ours, theirs, relative_to="theirs.fake", protocol=QUICK)
-    assert [row["ratio"]["to"] for row in report.document()["results"]] == ["theirs.fake", "theirs.fake"]
+    assert [row["ratio"]["to"] for row in report.to_json()["results"]] == ["theirs.fake", "theirs.fake"]
 
 
 def test_a_baseline_that_nothing_goes_by_is_refused_with_what_there_is(tmp_path: Path) -> None:
@@ -235,7 +235,7 @@ def test_ctrl_c_keeps_what_was_measured_and_still_writes_it(tmp_path: Path) -> N
             output=output,
             progress=Impatient(),
         )
-    document = stopped.value.report.document()
+    document = stopped.value.report.to_json()
     assert document["interrupted"] is True
     assert [len(row["latency_ms"]["windows"]) for row in document["results"]] == [1, 2]
     assert output.exists()

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -17,6 +16,7 @@ from edge_cifar.bench import regression
 from edge_cifar.bench.evaluation_set import EvaluationSet
 from edge_cifar.bench.subject import Subject
 from edge_cifar.cli.main import main
+from edge_cifar.documents.bench_report import BenchReport
 from edge_cifar.errors import UsageError
 from edge_cifar.steps.bench import bench
 from edge_cifar.storage import files
@@ -32,7 +32,7 @@ def fake_runtime(monkeypatch: pytest.MonkeyPatch) -> None:
 def rows(*targets: Any, **settings: Any) -> list[dict[str, Any]]:
     """A benchmark's rows as JSON."""
     options = {key: settings.pop(key) for key in ("input_range", "layout", "data", "image_size") if key in settings}
-    documents: list[dict[str, Any]] = bench(*targets, protocol=replace(BRISK, **settings), **options).document()[
+    documents: list[dict[str, Any]] = bench(*targets, protocol=replace(BRISK, **settings), **options).to_json()[
         "results"
     ]
     return documents
@@ -108,24 +108,25 @@ def test_every_backend_answers_for_itself(tmp_path: Path, monkeypatch: pytest.Mo
 
 def test_regressions_are_sought_between_equal_ways(tmp_path: Path) -> None:
     bundle = fake_bundle(tmp_path, {"fp32": {}})
-    now = bench(bundle, protocol=replace(BRISK, backends=("all",), batch_sizes=(1, 2))).document()
-    before = json.loads(json.dumps(now))
+    now = bench(bundle, protocol=replace(BRISK, backends=("all",), batch_sizes=(1, 2)))
+    before = now.to_json()
     for row in before["results"]:
         if (row["backend"], row["batch"]) == ("fast", 2):
             row["latency_ms"] = {
-                key: value / 9 for key, value in row["latency_ms"].items() if key in ("low", "median", "high")
+                **row["latency_ms"],
+                **{key: row["latency_ms"][key] / 9 for key in ("low", "median", "high")},
             }
-    (found,) = regression.regressions(now, before, 10.0)
+    (found,) = regression.regressions(now, BenchReport.from_json(before, "bench.json"), 10.0)
     assert "toy fake-fp32 by fast in batches of 2" in found
 
 
 def test_a_result_of_before_there_was_a_choice_is_of_the_default_way(tmp_path: Path) -> None:
-    now = bench(fake_bundle(tmp_path, {"fp32": {}}), protocol=BRISK).document()
-    before = json.loads(json.dumps(now))
+    now = bench(fake_bundle(tmp_path, {"fp32": {}}), protocol=BRISK)
+    before = now.to_json()
     for row in before["results"]:
         row["size_bytes"] = 1
         del row["backend"], row["batch"]
-    (found,) = regression.regressions(now, before, 10.0)
+    (found,) = regression.regressions(now, BenchReport.from_json(before, "bench.json"), 10.0)
     assert "% larger" in found
 
 
@@ -185,7 +186,7 @@ def test_numbers_of_numpy_and_lists_of_targets_will_do(tmp_path: Path) -> None:
         bundles, threads=np.array([1]), images=np.int64(5), seconds=np.float32(0.02), output=tmp_path / "b.json"
     )
     assert [row.model for row in report.results] == ["one", "two"]
-    assert [row.judged.accuracy.count for row in report.results if row.judged] == [5, 5]
+    assert [row.accuracy.images for row in report.results if row.accuracy] == [5, 5]
     assert files.read_json(tmp_path / "b.json", "result")["protocol"]["threads"] == [1]
 
 

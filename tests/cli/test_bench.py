@@ -15,8 +15,10 @@ import pytest
 from support import bench as bench_support
 from support.bench import fake_bundle, fake_file
 from support.pace import program, times_longer
+from support.report_samples import bench_document
 
 from edge_cifar.cli.main import main
+from edge_cifar.documents.bench_report import BenchReport
 from edge_cifar.documents.bundle import Bundle
 
 QUICK = ("--seconds", "0.1")
@@ -45,7 +47,7 @@ def test_json_has_the_shape_that_was_promised(bundle: Bundle, capsys: pytest.Cap
     broken = fake_file(Path("broken.fake"), fails={"load": "error"})
     assert main(["bench", "toy", str(broken), "--json", *QUICK]) == 1
     document = json.loads(capsys.readouterr().out)
-    assert document["schema"] == 1
+    assert document["schema"] == 2
     assert {"architecture", "logical_cores", "memory_bytes", "os", "python", "after"} <= document["machine"].keys()
     assert document["protocol"]["seconds"] == 0.1
     assert "set the input" in document["protocol"]["method"]["timed"]
@@ -96,14 +98,14 @@ def test_what_this_machine_has_no_runtime_for_is_no_failure(bundle: Bundle) -> N
 def test_rows_that_failed_on_another_machine_count_the_same(
     options: tuple[str, ...], status: int, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    row = {"model": "toy", "variant": "tflite-fp32", "path": "toy/export/tflite-fp32.tflite"}
-    rows = [row | {"status": "ok"}, row | {"variant": "tflite-int8", "status": "failed", "reason": "it crashed"}]
+    row = next(row for row in bench_document()["results"] if row["model"] == "resnet8") | {"model": "toy"}
+    rows = [row, row | {"variant": "tflite-int8", "status": "failed", "reason": "it crashed"}]
     rows.append(row | {"variant": "coreml-fp32", "status": "skipped", "reason": "Core ML runs on macOS only"})
     asked: list[list[str]] = []
 
-    def bench_on(host: str, target: Path, *, options: list[str], **others: Any) -> dict[str, Any]:
+    def bench_on(host: str, target: Path, *, options: list[str], **others: Any) -> BenchReport:
         asked.append(options)
-        return {"schema": 1, "results": rows}
+        return BenchReport.from_json(bench_document() | {"results": rows}, "board")
 
     monkeypatch.setattr("edge_cifar.steps.remote.bench_on", bench_on)
     assert main(["bench", "toy", "--on", "board", "--threads", "2", *options]) == status
@@ -135,7 +137,7 @@ def test_a_bundle_that_travels_leaves_nothing_beside_it_unless_asked(bundle: Bun
     shutil.move(bundle.path, in_folder / "device" / "export")
     assert main(["bench", "device/export", "--output", "here.json", *QUICK]) == 0
     assert [path.name for path in (in_folder / "device").iterdir()] == ["export"]
-    assert json.loads(Path("here.json").read_text())["schema"] == 1
+    assert json.loads(Path("here.json").read_text())["schema"] == 2
 
 
 def test_ctrl_c_gives_130_and_what_was_measured(bundle: Bundle, capsys: pytest.CaptureFixture[str]) -> None:

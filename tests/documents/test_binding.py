@@ -11,7 +11,7 @@ import pytest
 from support import bench as bench_support
 from support import stand_in_litert
 from support.bench import fake_bundle, fake_file
-from support.report_samples import bench_document, write
+from support.report_samples import bench_document, verified_row, verify_document, write
 
 from edge_cifar.cli.main import main
 from edge_cifar.documents.bundle import MANIFEST, Artifact, Bundle
@@ -52,7 +52,7 @@ def test_a_verification_of_a_bundle_that_is_replaced_meanwhile_is_not_written(
     bundle = stand_in_litert.bundle_of(tmp_path / "run" / "export", fp32="fine", fp16="fine")
     result = tmp_path / "run" / "verify.json"
     assert main(["verify", str(bundle.path)]) == 0
-    assert json.loads(result.read_text())["bundle"] == Bundle.open(bundle.path).checksums
+    assert json.loads(result.read_text())["bundle"] == Bundle.open(bundle.path).checksums.to_json()
     result.unlink()
     real = verify_step.verify_bundle
 
@@ -157,8 +157,8 @@ def test_rows_about_artifacts_that_were_replaced_since_are_not_shown_and_not_adv
     measured = bench_document()
     measured["results"] = [row for row in measured["results"] if row["model"] == "resnet8"]
     rows = len(measured["results"])
-    passed = [{"model": "resnet8", "variant": row["variant"], "status": "pass"} for row in measured["results"]]
-    results = [write(tmp_path / "bench.json", measured), write(tmp_path / "verify.json", {"results": passed})]
+    passed = verify_document(*(verified_row("resnet8", row["variant"], status="pass") for row in measured["results"]))
+    results = [write(tmp_path / "bench.json", measured), write(tmp_path / "verify.json", passed)]
     shown = gather([exported(tmp_path / "same"), *results], Limits())
     chosen = advise(shown.measurements, Limits())[0].chosen
     assert chosen is not None
@@ -176,9 +176,8 @@ def test_rows_about_artifacts_that_were_replaced_since_are_not_shown_and_not_adv
 
 def test_a_verification_of_a_replaced_artifact_proves_nothing(tmp_path: Path) -> None:
     bundle = exported(tmp_path / "export")
-    row = {"model": "resnet8", "variant": "tflite-fp32", "status": "pass"}
     listed = next(one.sha256 for one in Bundle.open(bundle).artifacts if str(one.variant) == "tflite-fp32")
-    current = {"bundle": Bundle.open(bundle).checksums}
+    current = {"bundle": Bundle.open(bundle).checksums.to_json()}
     other = {"bundle": {"manifest_sha256": "0" * 64, "source_sha256": None}}
     for told, checksum, status in (
         ({}, None, "proven"),  # as older versions wrote it
@@ -188,7 +187,9 @@ def test_a_verification_of_a_replaced_artifact_proves_nothing(tmp_path: Path) ->
         (other, None, "unknown"),
         (other, listed, "proven"),  # the same artifact, listed anew
     ):
-        result = write(tmp_path / "verify.json", {**told, "results": [{**row, "sha256": checksum}]})
+        result = write(
+            tmp_path / "verify.json", verify_document(verified_row("resnet8", "tflite-fp32", sha256=checksum), **told)
+        )
         (mark,) = (
             one.parity.status for one in gather([bundle, result], Limits()).measurements if one.variant == "tflite-fp32"
         )

@@ -8,9 +8,10 @@ import numpy as np
 import pytest
 
 from edge_cifar.documents.reference import Reference
+from edge_cifar.documents.verify_report import Tolerance, Verification
 from edge_cifar.parity.comparison import compare, shortfall, unusable
-from edge_cifar.parity.tolerances import FOUR_BITS, FP16, FP32, QUANTIZED, Tolerance, tolerance_for
-from edge_cifar.parity.verification import Verification
+from edge_cifar.parity.figures import figures
+from edge_cifar.parity.tolerances import FOUR_BITS, FP16, FP32, QUANTIZED, tolerance_for
 from edge_cifar.variant import Variant
 
 NAMES = ("bird", "cat", "dog")
@@ -184,10 +185,9 @@ def test_images_that_changed_class_are_listed_with_both_answers():
         tolerance=QUANTIZED,
         reason="why",
         seconds=1.0,
-        labels=NAMES,
-        comparison=comparison,
+        figures=figures(comparison, 0.2, NAMES),
     )
-    document = json.loads(json.dumps(outcome.document(), allow_nan=False))
+    document = json.loads(json.dumps(outcome.to_json(), allow_nan=False))
     assert document["changed"] == [
         {"image": 0, "label": "bird", "reference": "bird", "artifact": "cat"},
         {"image": 1, "label": "cat", "reference": "cat", "artifact": "dog"},
@@ -199,8 +199,8 @@ def test_images_that_changed_class_are_listed_with_both_answers():
         "max_calibration_shift": 0.02,
         "max_drop": 1.0,
     }
-    assert document["accuracy"]["value"] == pytest.approx(28 / 30)
-    assert document["accuracy_drop"]["points"] == pytest.approx(100 * 2 / 30)
+    assert (document["accuracy"]["top1"], document["accuracy"]["images"]) == (pytest.approx(28 / 30), 30)
+    assert document["drop"]["points"] == pytest.approx(100 * 2 / 30)
 
 
 def test_an_outcome_without_answers_has_null_figures():
@@ -213,10 +213,9 @@ def test_an_outcome_without_answers_has_null_figures():
         tolerance=FP32,
         reason="no Mac",
         seconds=0.0,
-        labels=NAMES,
-        comparison=None,
+        figures=None,
     )
-    document = outcome.document()
+    document = outcome.to_json()
     promised = {"model", "variant", "status", "method", "images", "max_abs_diff", "mean_abs_diff"}
     assert promised | {"top1_agreement", "tolerance", "reason"} <= set(document)
     assert document["max_abs_diff"] is None

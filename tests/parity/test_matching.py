@@ -121,7 +121,7 @@ def test_the_first_layer_past_the_tolerance_is_named_with_its_error() -> None:
     assert outcome.first_apart.name == "b"
     assert "'b' (ReLU): 0." in str(outcome.sentence())
     assert drift(Variant("onnx", "int8"), CHAIN, found).sentence() is None
-    document = outcome.document()
+    document = outcome.to_json()
     assert document["first_apart"] == "b"
     assert [layer["value"] for layer in document["layers"]] == ["x", "y", "z"]
 

@@ -20,10 +20,10 @@ from edge_cifar import conversion_cache, formats, packages
 from edge_cifar.converters import AS_THEY_COME, Calibration
 from edge_cifar.documents.bundle import Artifact, Bundle
 from edge_cifar.documents.reference import Reference
+from edge_cifar.documents.verify_report import Verification
 from edge_cifar.export.conversion import LoadedModel
 from edge_cifar.parity import calibration as calibrated
 from edge_cifar.parity import inspection
-from edge_cifar.parity.verification import Verification
 from edge_cifar.parity.verify import verify_bundle
 from edge_cifar.storage import files
 from edge_cifar.variant import Variant
@@ -270,7 +270,7 @@ def test_ranges_that_are_none_are_said(sound, listed):
 def test_a_bundle_that_lists_no_ranges_passes_and_says_so(sound):
     outcomes = {str(one.variant): one for one in verify_bundle(sound, images=20)}
     assert outcomes["tflite-int8"].status == "pass"
-    assert outcomes["tflite-int8"].document()["ranges"] == {
+    assert outcomes["tflite-int8"].to_json()["ranges"] == {
         "held": 0,
         "held_to_calibration": len(
             next(one for one in sound.artifacts if str(one.variant) == "tflite-int8").facts[calibrated.MANIFEST]
@@ -278,7 +278,7 @@ def test_a_bundle_that_lists_no_ranges_passes_and_says_so(sound):
         "reason": "the manifest lists none; export again to have them held",
     }
     # What stores its values in floats has none to list, and may not begin to.
-    assert outcomes["tflite-fp16"].document()["ranges"] == {"held": 0, "held_to_calibration": 0, "reason": None}
+    assert outcomes["tflite-fp16"].to_json()["ranges"] == {"held": 0, "held_to_calibration": 0, "reason": None}
     whole, _ = _studied(sound, "tflite-int8")
     posing = replace(whole, variant=Variant("tflite", "fp16"))
     assert "of its values are quantized, where the manifest lists ranges of 0" in str(

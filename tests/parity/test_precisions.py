@@ -43,6 +43,5 @@ def test_a_backbone_is_proven_in_every_precision(name: str, tmp_path: Path) -> N
             assert outcome.layers.sentence() is None, str(outcome.variant)
             assert (last.kind, last.state) == ("Dense", "same"), str(outcome.variant)
         if outcome.variant.precision != "fp32":
-            assert outcome.inspection is not None, str(outcome.variant)
-            assert outcome.inspection.sibling is not None, str(outcome.variant)
-            assert outcome.inspection.wrong is None, str(outcome.variant)
+            assert outcome.weights is not None, str(outcome.variant)
+            assert outcome.weights.proven, str(outcome.variant)

@@ -218,7 +218,7 @@ def test_on_a_mac_every_choice_of_processors_is_verified(tmp_path, monkeypatch, 
     )
     (outcome,) = verify_bundle(replace(bundle, artifacts=(artifact,)))
     assert (outcome.status, outcome.method) == (status, "coreml")
-    assert outcome.document()["backends"] == ["cpu", "cpu-gpu", "cpu-neural-engine"]
+    assert outcome.to_json()["backends"] == ["cpu", "cpu-gpu", "cpu-neural-engine"]
     if wrong:
         assert "computed by cpu-neural-engine: a probability is" in str(outcome.reason)
 

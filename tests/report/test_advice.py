@@ -7,13 +7,13 @@ from typing import Any
 
 import numpy as np
 import pytest
-from support.report_samples import bench_document
+from support.report_samples import bench_document, benchmark
 
 from edge_cifar.documents.accuracy import DataSource
 from edge_cifar.errors import UsageError
 from edge_cifar.evaluation.metrics import wilson
 from edge_cifar.report.advice import Advice, Limits, advise
-from edge_cifar.report.measurements import Measurement, read_benchmark
+from edge_cifar.report.measurements import Measurement
 from edge_cifar.report.parity import Parity
 
 
@@ -125,7 +125,7 @@ def test_limits_that_make_no_sense_are_refused(limits: dict[str, float]) -> None
 
 def test_of_two_backbones_the_accurate_one_is_kept() -> None:
     proven = {"parity": Parity(status="proven", images=2000)}
-    measured = read_benchmark(bench_document(), "bench.json").measurements
+    measured = benchmark(bench_document()).measurements
     rows = [dataclasses.replace(one, **proven) for one in measured]
     (advice,) = advise(rows, Limits())
     assert advice.chosen is not None

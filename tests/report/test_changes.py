@@ -7,18 +7,19 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.report_samples import verified_row, verify_document
 from support.stand_in_litert import IMAGES, bundle_of
 
 from edge_cifar.cli.main import main
 from edge_cifar.documents.bundle import Bundle
-from edge_cifar.documents.fields import Fields
+from edge_cifar.documents.verify_report import VerifyReport
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.report import changes
 
 
-def result(variant: str, *images: int, **other: Any) -> dict[str, Any]:
+def result(variant: str, *images: int, model: str = "tiny", **other: Any) -> dict[str, Any]:
     changed = [{"image": image, "label": "cat", "reference": "cat", "artifact": "dog"} for image in images]
-    return {"model": "tiny", "variant": variant, "status": "pass", "changed": changed, **other}
+    return verified_row(model, variant, **{"changed": changed, **other})
 
 
 @pytest.fixture
@@ -27,7 +28,7 @@ def bundle(tmp_path: Path) -> Bundle:
 
 
 def found(bundle: Bundle, *results: dict[str, Any]) -> changes.Changes | None:
-    return changes.of_bundle(bundle, [Fields(one, "verify.json") for one in results])
+    return changes.of_bundle(bundle, VerifyReport.from_json(verify_document(*results), "verify.json").results)
 
 
 def test_images_that_most_artifacts_changed_come_first(bundle: Bundle) -> None:
@@ -40,7 +41,7 @@ def test_images_that_most_artifacts_changed_come_first(bundle: Bundle) -> None:
     assert "2 of the bundle's images" in shown.summary
     assert "1 by tflite-fp32, 2 by tflite-int8" in shown.summary
     # What failed or could not be run has no list.
-    assert found(bundle, result("tflite-fp32", changed=None)) is None
+    assert found(bundle, result("tflite-fp32", accuracy=None)) is None
 
 
 def test_results_of_another_model_or_artifact_are_passed_over(bundle: Bundle) -> None:
@@ -48,7 +49,7 @@ def test_results_of_another_model_or_artifact_are_passed_over(bundle: Bundle) ->
 
 
 def test_an_image_that_the_bundle_does_not_hold_is_one_sentence(bundle: Bundle) -> None:
-    with pytest.raises(EdgeCifarError, match=f"not one of the {len(IMAGES)} images"):
+    with pytest.raises(EdgeCifarError, match=f"names image {len(IMAGES)}, but .* has {len(IMAGES)}; verify again"):
         found(bundle, result("tflite-fp32", len(IMAGES)))
 
 
@@ -56,7 +57,7 @@ def test_the_page_shows_them(bundle: Bundle, tmp_path: Path) -> None:
     pytest.importorskip("plotly", reason="the page needs the report extra")
     pytest.importorskip("jinja2", reason="the page needs the report extra")
     verified = tmp_path / "verify.json"
-    verified.write_text(json.dumps({"results": [result("tflite-int8", 3)]}))
+    verified.write_text(json.dumps(verify_document(result("tflite-int8", 3))))
     assert main(["report", str(bundle.path), str(verified), "-o", str(tmp_path / "page.html")]) == 0
     page = (tmp_path / "page.html").read_text()
     assert "<h2>Changed by conversion" in page

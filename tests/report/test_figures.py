@@ -9,12 +9,18 @@ from typing import Any
 import numpy as np
 import pytest
 from PIL import Image
-from support.report_samples import LABELS, bench_document, classification_document, record_document, write_mistakes
+from support.report_samples import (
+    LABELS,
+    bench_document,
+    benchmark,
+    classification_document,
+    record_document,
+    write_mistakes,
+)
 
 from edge_cifar import backbones
 from edge_cifar.data import Split
 from edge_cifar.report import figures, palette, scatter, sheets
-from edge_cifar.report.measurements import read_benchmark
 
 pytest.importorskip("matplotlib", reason="pictures need Matplotlib")
 
@@ -47,7 +53,7 @@ PICTURES: dict[str, Callable[[Path], None]] = {
     "samples-of-large-images-and-an-empty-class": lambda path: figures.samples(
         Split(images=np.zeros((4, 90, 160, 3), np.uint8), labels=np.zeros(4, np.int64)), ["all", "none"], path
     ),
-    "trade-off": lambda path: scatter.trade_off(read_benchmark(bench_document(), "bench.json").measurements, path),
+    "trade-off": lambda path: scatter.trade_off(benchmark(bench_document()).measurements, path),
 }
 
 
@@ -86,8 +92,8 @@ def test_mistakes_are_sorted_by_confidence(tmp_path: Path, monkeypatch: pytest.M
 
 
 def test_the_still_picture_carries_the_digest_of_its_figures(tmp_path: Path) -> None:
-    rows = read_benchmark(bench_document(), "bench.json").measurements
-    others = read_benchmark(bench_document(speed=2.0), "bench.json").measurements
+    rows = benchmark(bench_document()).measurements
+    others = benchmark(bench_document(speed=2.0)).measurements
     scatter.trade_off(rows, tmp_path / "trade-off.svg")
     text = (tmp_path / "trade-off.svg").read_text(encoding="utf-8")
     assert scatter.digest(rows) in text

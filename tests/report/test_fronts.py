@@ -8,12 +8,13 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support import report_samples
 from support.report_samples import MACHINE, bench_document, verify_document, write
 
 from edge_cifar.report import canvas, fronts, scatter
 from edge_cifar.report.advice import Limits
 from edge_cifar.report.machines import identity, told_apart
-from edge_cifar.report.measurements import Benchmark, Measurement, read_benchmark
+from edge_cifar.report.measurements import Benchmark, Measurement
 from edge_cifar.report.page import render
 from edge_cifar.report.sources import gather
 
@@ -23,7 +24,8 @@ LARGER = {**MACHINE, "logical_cores": 64, "memory_bytes": 512_000_000_000}
 
 
 def benchmark(machine: dict[str, Any] | None = None, file: str = "bench.json", **options: Any) -> Benchmark:
-    return read_benchmark(bench_document(machine=MACHINE if machine is None else machine, **options), file)
+    document = bench_document(machine=MACHINE if machine is None else machine, **options)
+    return report_samples.benchmark(document, file)
 
 
 def with_images(bench: Benchmark, images: int) -> Benchmark:

@@ -9,12 +9,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.report_samples import bench_document, write
+from support.report_samples import bench_document, benchmark, write
 
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.report import artifact_view, class_view, operators, tables
 from edge_cifar.report.advice import Limits, advise
-from edge_cifar.report.measurements import Measurement, read_benchmark
+from edge_cifar.report.measurements import Measurement
 from edge_cifar.report.parity import Parity
 from edge_cifar.report.ways import Ways
 from edge_cifar.steps.report import report
@@ -28,7 +28,7 @@ def measurements(changes: Mapping[str, Mapping[str, Any]]) -> list[Measurement]:
     document["results"] = [row for row in document["results"] if row["model"] == "resnet8"]
     for row in document["results"]:
         row.update(changes.get(row["variant"], {}))
-    return list(read_benchmark(json.loads(json.dumps(document)), "bench.json").measurements)
+    return list(benchmark(json.loads(json.dumps(document))).measurements)
 
 
 def answered(*confusion: list[int]) -> dict[str, Any]:
@@ -60,7 +60,7 @@ def test_artifacts_without_a_confusion_matrix_have_no_table() -> None:
 
 @pytest.mark.parametrize("confusion", [[[1, 2]], [[1, -2], [0, 1]], [[1, "2"], [0, 1]], [1, 2]])
 def test_a_broken_confusion_matrix_is_named(confusion: Any) -> None:
-    accuracy = {"top1": 0.5, "confusion": confusion}
+    accuracy = {"top1": 0.5, "low": 0.4, "high": 0.6, "images": 10, "confusion": confusion}
     with pytest.raises(EdgeCifarError, match=r"results\[\d\].accuracy.confusion"):
         measurements({"tflite-fp32": {"accuracy": accuracy}})
 
@@ -125,9 +125,11 @@ def test_a_batch_is_not_advised_for_an_image() -> None:
 def test_the_page_holds_all_of_it(tmp_path: Path) -> None:
     document = bench_document()
     extra = {"tflite-fp32": FULL, "tflite-int8": {**SMALL, "caveat": "trained on 475 images only", "batch": 8}}
-    extra["onnx-fp32"] = {"operators": OPERATORS, "energy": {"watts": 5.0, "joules_per_image": 0.002}}
+    extra["onnx-fp32"] = {"operators": OPERATORS, "energy": {"watts": 5.0}}
     for row in document["results"]:
         row.update(extra.get(row["variant"], {}))
+        if row["variant"] == "onnx-fp32":
+            row["latency_ms"] |= {"mean": 0.4}  # 5 W for 0.4 ms
     html = report(write(tmp_path / "bench.json", document), output=tmp_path / "page.html").read_text()
     for words in ("By class", "-30.0", "Confusion matrices of resnet8", "Where the time goes", "trained on 475 images"):
         assert words in html

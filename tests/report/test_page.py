@@ -13,6 +13,7 @@ from support.report_samples import (
     MACHINE,
     bench_document,
     record_document,
+    verified_row,
     verify_document,
     write,
     write_bench,
@@ -209,15 +210,9 @@ def test_exported_artifacts_that_were_not_benched_have_rows(tmp_path: Path) -> N
 
 def test_verify_results_override_the_manifest(tmp_path: Path) -> None:
     run = write_run(tmp_path / "resnet8", "resnet8")
-    found = {
-        "model": "resnet8",
-        "variant": "coreml-fp32",
-        "status": "pass",
-        "method": "coreml-reference",
-        "images": 500,
-    }
-    failed = {"model": "resnet8", "variant": "onnx-int8", "status": "fail", "reason": "top-1 agrees on 12 % only"}
-    words = shown(page_of(run, write(tmp_path / "verify.json", {"results": [found, failed]})))
+    found = verified_row("resnet8", "coreml-fp32", status="pass", method="coreml-reference", images=500, reason=None)
+    failed = verified_row("resnet8", "onnx-int8", status="fail", reason="top-1 agrees on 12 % only")
+    words = shown(page_of(run, write(tmp_path / "verify.json", verify_document(found, failed))))
     assert "500 test images by coreml-reference" in words
     assert "✗ failed" in words
     assert "top-1 agrees on 12 % only" in words
@@ -263,8 +258,11 @@ def test_without_a_source_the_newest_run_is_taken(in_folder: Path, capsys: pytes
     ("content", "said"),
     [
         pytest.param("[1, 2", "is not valid JSON", id="truncated"),
-        pytest.param("[]", "the document is", id="a-list"),
-        pytest.param('{"schema": 2, "results": []}', "is not a bench result of schema 1", id="another-schema"),
+        pytest.param("[]", "is not a bench report", id="a-list"),
+        pytest.param('{"schema": 2, "results": []}', "is not a bench report of schema 1 or 2", id="another-schema"),
+        pytest.param(
+            '{"schema": 3, "results": []}', "of schema 3, which this edge-cifar does not know", id="a-later-one"
+        ),
         pytest.param('{"schema": 1, "results": [{"model": 3}]}', "results[0].model is 3, not text", id="wrong-type"),
         pytest.param('{"schema": 1, "results": [{"model": "a", "status": "odd"}]}', "not ok, failed", id="odd-status"),
         pytest.param(

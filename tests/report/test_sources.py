@@ -6,7 +6,7 @@ import json
 from pathlib import Path
 
 import pytest
-from support.report_samples import bench_document, verify_document, write, write_run
+from support.report_samples import bench_document, verified_row, verify_document, write, write_run
 
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.report.advice import Limits
@@ -17,9 +17,9 @@ from edge_cifar.steps.report import report
 def test_versions_of_a_run_keep_their_own_marks_and_figures(tmp_path: Path) -> None:
     """Folders called alike two levels up, one of which failed verification."""
     runs = [write_run(tmp_path / age / "runs" / "resnet8", "resnet8") for age in ("old", "new")]
-    verified = {"results": [{"model": "resnet8", "variant": "tflite-fp32", "status": "fail", "reason": "it is off"}]}
-    write(runs[0] / "verify.json", verified)
-    write(runs[1] / "verify.json", {"results": [verified["results"][0] | {"status": "pass", "reason": None}]})
+    failed = verified_row("resnet8", "tflite-fp32", status="fail", reason="it is off")
+    write(runs[0] / "verify.json", verify_document(failed))
+    write(runs[1] / "verify.json", verify_document(verified_row("resnet8", "tflite-fp32")))
     marks = []
     for order in (runs, runs[::-1]):
         document = gather(order, Limits())

@@ -5,12 +5,12 @@ from __future__ import annotations
 import subprocess
 import sys
 from pathlib import Path
+from typing import Any
 
 from support import ROOT
-from support.report_samples import bench_document, verify_document, write, write_bench
+from support.report_samples import bench_document, benchmark, verified_row, verify_document, write, write_bench
 
 from edge_cifar.report import tables
-from edge_cifar.report.measurements import read_benchmark
 
 SCRIPT = ROOT / "benchmarks" / "readme_tables.py"
 
@@ -20,9 +20,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_a_table_has_a_line_for_each_artifact_and_each_reason_once() -> None:
-    lines = (
-        tables.markdown(read_benchmark(bench_document(), "bench.json").measurements).replace("\u00a0", " ").splitlines()
-    )
+    lines = tables.markdown(benchmark(bench_document()).measurements).replace("\u00a0", " ").splitlines()
     assert lines[0].startswith("| model | artifact | accuracy (95 % interval) | latency | p90 | size")
     assert len([line for line in lines if line.startswith("| ")]) == 2 + 18
     assert lines[2].startswith("| mobilenetv2 | tflite-fp32 | 94.12 % (93.7 to 94.6) | 0.664 ms |")
@@ -30,14 +28,14 @@ def test_a_table_has_a_line_for_each_artifact_and_each_reason_once() -> None:
 
 
 def test_synthetic_accuracy_is_called_so_in_its_cell() -> None:
-    text = tables.markdown(read_benchmark(bench_document(synthetic=True), "bench.json").measurements)
+    text = tables.markdown(benchmark(bench_document(synthetic=True)).measurements)
     assert text.count("synthetic |") == 12
 
 
 def test_names_cannot_break_the_table() -> None:
     document = bench_document()
     document["results"][0]["model"] = "a|b\n<img>`x`"
-    line = tables.markdown(read_benchmark(document, "bench.json").measurements).splitlines()[2]
+    line = tables.markdown(benchmark(document).measurements).splitlines()[2]
     assert line.startswith("| a\\|b \\<img\\>\\`x\\` |")
 
 
@@ -101,18 +99,19 @@ def test_a_script_s_comparison_is_a_table_with_its_source(tmp_path: Path) -> Non
 
 
 def test_proofs_are_a_line_for_each_model_with_its_source(tmp_path: Path) -> None:
-    facts = {"commit": "0123abcd" * 5, "machine": {"cpu_model": "AMD EPYC"}}
-    floats = {"status": "pass", "tolerance": {"max_abs_diff": 1e-3}, "max_abs_diff": 4.2e-6, "images": 2000}
-    quantized = {"status": "pass", "tolerance": {"max_drop": 1.0}, "confident": {"agreement": 0.9876}, "images": 2000}
-    unsure = quantized | {"confident": {"agreement": None}}
-    found = {
-        "one": {"tflite-fp32": floats, "tflite-int8": quantized, "onnx-int8": unsure},
-        "two": {"tflite-fp32": floats | {"status": "fail"}, "coreml-fp32": floats | {"status": "unverified"}},
+    bounds = {"margin": 0.002, "confident_agreement": 1.0, "max_abs_diff": 1e-3}
+    floats: dict[str, Any] = {"tolerance": bounds, "max_abs_diff": 4.2e-6}
+    quantized = {"confident": {"margin": 0.2, "images": 1900, "agreement": 0.9876}}
+    unanswered = {"accuracy": None}
+    found: dict[str, dict[str, Any]] = {
+        "one": {"tflite-fp32": floats, "tflite-int8": quantized, "onnx-int8": unanswered},
+        "two": {"tflite-fp32": floats | {"status": "fail"}, "coreml-fp32": {"images": 2000}},
     }
+    data = {"name": "synthetic", "synthetic": True, "checksum": "ab" * 32}
     for model, rows in found.items():
-        common = {"model": model, "data": {"name": "synthetic", "synthetic": True, "checksum": "ab" * 32}}
-        results = [common | row | {"variant": variant} for variant, row in rows.items()]
-        document = facts | {"command": f"edge-cifar verify {model}", "results": results}
+        results = [verified_row(model, variant, data=data, **row) for variant, row in rows.items()]
+        machine = {"cpu_model": "AMD EPYC"}
+        document = verify_document(*results, machine=machine, command=f"edge-cifar verify {model}")
         write(tmp_path / "benchmarks" / "results" / f"verify-{model}.json", document)
     mark = "<!-- generated: verify-one+verify-two proofs -->\n<!-- end -->\n"
     (tmp_path / "README.md").write_text(mark, encoding="utf-8")
@@ -125,7 +124,7 @@ def test_proofs_are_a_line_for_each_model_with_its_source(tmp_path: Path) -> Non
     assert (tmp_path / "README.md").read_text(encoding="utf-8").replace("\u00a0", " ").splitlines()[1:-1] == [
         "| model | tflite-fp32 | tflite-int8 | onnx-int8 | coreml-fp32 |",
         "| --- | ---: | ---: | ---: | ---: |",
-        "| one | ✓ 4.2e-06 | ✓ 98.76 % | ✓ | — |",
+        "| one | ✓ 4.2e-06 | ✓ 98.76 % | pass | — |",
         "| two | fail | — | — | unverified |",
         "",
         source,
@@ -135,7 +134,7 @@ def test_proofs_are_a_line_for_each_model_with_its_source(tmp_path: Path) -> Non
 def test_a_missing_result_or_unknown_kind_is_one_sentence(tmp_path: Path) -> None:
     write_bench(tmp_path / "benchmarks" / "results" / "two.json")
     for mark, said in (
-        ("three table", "no bench or verify result at"),
+        ("three table", "no bench or verify report at"),
         ("two poem", "use one of table"),
         ("../x table", "outside"),
     ):

@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 import pytest
-from support.report_samples import write, write_run
+from support.report_samples import verified_row, verify_document, write, write_run
 
 from edge_cifar.steps.report import report
 
@@ -53,8 +53,8 @@ def test_what_export_rejected_stands_in_red_with_the_reason_and_the_way_out(tmp_
     unwritten = {"variant": "coreml-w4", "reason": "the converter was killed", "parity": None}
     write(run / "export" / "manifest.json", manifest | {"rejected": [lossy, unwritten]})
     # A record of an earlier bundle that had it must not call it proven.
-    old = {"model": "resnet8", "variant": "onnx-int8-qat", "status": "pass", "images": 2000}
-    html = page_of(run, write(tmp_path / "verify.json", {"results": [old]}))
+    old = verify_document(verified_row("resnet8", "onnx-int8-qat"))
+    html = page_of(run, write(tmp_path / "verify.json", old))
     words = shown(html)
     rows = re.findall(r'<tr data-row="\d+" class="rejected">(.*?)</tr>', html, flags=re.DOTALL)
     assert [re.sub(r"<[^>]*>|\s+", " ", row).split()[1] for row in rows] == ["onnx-int8-qat", "coreml-w4"]

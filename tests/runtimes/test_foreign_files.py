@@ -111,7 +111,7 @@ def test_a_suffix_in_capitals_is_as_good(tmp_path: Path) -> None:
     path = colour_onnx(tmp_path / "NET.ONNX")
     assert likeliest(path, colour_pictures(tmp_path)) == ["class 0", "class 1", "class 2"]
     (row,) = bench(path, seconds=0.01).results
-    assert (row.status, row.document()["format"]) == ("ok", "onnx")
+    assert (row.status, row.to_json()["format"]) == ("ok", "onnx")
 
 
 def test_a_file_of_any_size_takes_a_picture_at_its_own(tmp_path: Path) -> None:
@@ -125,7 +125,7 @@ def test_a_file_of_any_size_takes_a_picture_at_its_own(tmp_path: Path) -> None:
     assert made_smaller.preparation == "resized from 4096×2048 to 1024×512"
     data = brightness_folder(tmp_path / "photos", each=5)
     (row,) = bench(path, data=str(data), image_size=12, seconds=0.01).results
-    assert row.judged is not None, "it was asked images of 12 by 12"
+    assert row.accuracy is not None, "it was asked images of 12 by 12"
 
 
 def test_weights_in_a_second_file_count(tmp_path: Path) -> None:

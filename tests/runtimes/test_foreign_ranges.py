@@ -120,8 +120,8 @@ def test_bench_doubts_the_assumed_range_where_another_does_better(tmp_path: Path
             ]
             assert not row.pareto
     (told,) = bench(wrong, data=str(data), image_size=8, seconds=0.01, input_range=(0, 1)).results
-    assert told.judged is not None
-    assert told.judged.accuracy.value == 1
+    assert told.accuracy is not None
+    assert told.accuracy.top1 == 1
     assert told.caveat is None
     assert not any("assumed" in note for note in told.notes)
 

@@ -7,10 +7,12 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from support.report_samples import verify_document
 from support.stand_in_litert import bundle_of, install
 
 from edge_cifar.cli.main import main
 from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.verify_report import VerifyReport
 from edge_cifar.progress import SILENT
 from edge_cifar.report.advice import Limits
 from edge_cifar.report.sources import gather
@@ -41,7 +43,9 @@ def test_fewer_images_do_not_replace_more_of_the_same_artifact(bundle, capsys):
     assert "keeps the verification of tflite-fp32, tflite-fp16 on 20 images instead of this one on 3;" in shown.err
     kept = record(bundle)
     for variant, row in kept.items():
-        assert row.pop("from") == {name: value for name, value in first.items() if name != "results"}
+        assert row.pop("from") == {
+            name: value for name, value in first.items() if name not in ("kind", "schema", "results")
+        }
         assert row == whole[variant]
     (mark, _) = (row.parity for row in gather([bundle.path.parent], Limits()).measurements)
     assert (mark.status, mark.detail.split("; ")[-1]) == ("proven", "20 test images by litert")
@@ -81,6 +85,6 @@ def test_a_failure_that_is_no_matter_of_images_is_recorded(fault, bundle):
 def test_a_record_that_cannot_be_read_is_replaced(content, tmp_path):
     path = tmp_path / "verify.json"
     path.write_text(content)
-    document = {"results": [{"variant": "tflite-fp32", "sha256": "ab", "status": "pass", "images": 3}]}
-    _verify_record.write(path, document, SILENT)
-    assert json.loads(path.read_text()) == document
+    report = VerifyReport.from_json(verify_document(), "verify.json")
+    _verify_record.write(path, report, SILENT)
+    assert VerifyReport.read(path) == report

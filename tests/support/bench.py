@@ -14,8 +14,8 @@ from numpy.typing import NDArray
 import edge_cifar.formats
 from edge_cifar.bench import session
 from edge_cifar.bench.protocol import Protocol
-from edge_cifar.documents.bench_report import BenchmarkResult
 from edge_cifar.bench.subject import Subject
+from edge_cifar.documents.bench_report import BenchmarkResult
 from edge_cifar.documents.bundle import Artifact, Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.parity import processes

@@ -10,7 +10,9 @@ from typing import Any
 
 import numpy as np
 
+from edge_cifar.documents.bench_report import BenchReport
 from edge_cifar.report import figures
+from edge_cifar.report.measurements import Benchmark, read_benchmark
 
 LABELS = ["airplane", "automobile", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"]
 CHECKSUM = "5e" * 32
@@ -51,7 +53,8 @@ def bench_document(
     """What ``bench --json`` prints; ``speed`` multiplies the latencies."""
     data = {"name": "synthetic" if synthetic else "cifar10", "checksum": CHECKSUM, "synthetic": synthetic}
     return {
-        "schema": 1,
+        "kind": "bench",
+        "schema": 2,
         "commit": "0123abcd" * 5,
         "command": "edge-cifar bench runs/mobilenetv2 runs/resnet8",
         "measured_at": "2026-11-20T10:00:00+00:00",
@@ -96,14 +99,24 @@ def _row(model: str, variant: str, data: Mapping[str, Any], speed: float) -> dic
     median = latency * times * speed
     return row | {
         "accuracy": {"top1": right, "low": right - half, "high": right + half, "images": 10_000},
-        "agreement": {"top1": 1 - lost / 12, "max_abs_diff": 4e-6 if lost == 0 else 0.3 * lost, "images": 2_000},
-        "paired_drop": {"points": lost, "low": lost - 0.3, "high": lost + 0.3, "p_value": 0.2, "images": 2_000},
+        "agreement": {
+            "top1": 1 - lost / 12,
+            "max_abs_diff": 4e-6 if lost == 0 else 0.3 * lost,
+            "mean_abs_diff": 1e-7 if lost == 0 else 0.01 * lost,
+            "images": 2_000,
+        },
+        "drop": {"points": lost, "low": lost - 0.3, "high": lost + 0.3, "p_value": 0.2, "images": 2_000},
         "latency_ms": {
             "median": median,
+            "low": 0.99 * median,
+            "high": 1.01 * median,
             "p90": 1.04 * median,
             "p99": 1.3 * median,
+            "mean": median,
             "first": 3 * median,
+            "spread": 0.01,
             "windows": [median] * 18,
+            "inferences": 3_000,
         },
         "load_ms": 2.0 + size * share / 3e6,
         "peak_rss_bytes": 60_000_000 + round(2.4 * size * share),
@@ -113,10 +126,52 @@ def _row(model: str, variant: str, data: Mapping[str, Any], speed: float) -> dic
     }
 
 
-def verify_document() -> dict[str, Any]:
-    """What ``verify --json`` prints of both models: Core ML unverified on Linux, the rest proven."""
-    rows = [{"model": model, "variant": variant, **_parity(variant)} for model in MODELS for variant in _VARIANTS]
-    return {"commit": "0123abcd" * 5, "machine": dict(MACHINE), "results": rows}
+def benchmark(document: Any, file: str = "bench.json") -> Benchmark:
+    """A bench JSON as the page shows it."""
+    return read_benchmark(BenchReport.from_json(document, file), file)
+
+
+def verify_document(*rows: dict[str, Any], **told: Any) -> dict[str, Any]:
+    """What ``verify --json`` prints; without rows of both models: Core ML unverified on Linux, the rest proven."""
+    results = list(rows) or [verified_row(model, variant) for model in MODELS for variant in _VARIANTS]
+    machine = dict(MACHINE)
+    return {"kind": "verify", "schema": 2, "commit": "0123abcd" * 5, "machine": machine, **told, "results": results}
+
+
+def verified_row(model: str, variant: str, **changes: Any) -> dict[str, Any]:
+    """One result of ``verify``: a pass on 2,000 images, and Core ML unverified on Linux."""
+    row = {
+        "model": model,
+        "variant": variant,
+        "sha256": None,
+        "status": "pass",
+        "method": "litert",
+        "images": 2000,
+        "tolerance": {"margin": 0.2, "confident_agreement": 0.97},
+        "reason": None,
+        "seconds": 1.5,
+    }
+    if variant.startswith("coreml"):
+        unverified = {"status": "unverified", "method": "coreml", "images": 0, "reason": "Core ML runs on macOS only"}
+        return row | unverified | changes
+    accuracy = {"top1": 0.9, "low": 0.886, "high": 0.912, "images": 2000}
+    error = {"value": 0.02, "low": 0.01, "high": 0.03}
+    return {
+        **row,
+        "max_abs_diff": 4e-6,
+        "mean_abs_diff": 1e-7,
+        "total_variation": None,
+        "top1_agreement": 0.998,
+        "kl_divergence": 1e-6,
+        "confident": {"margin": 0.2, "images": 1900, "agreement": 1.0},
+        "changed": [],
+        "accuracy": accuracy,
+        "reference_accuracy": accuracy,
+        "calibration_error": error,
+        "reference_calibration_error": error,
+        "drop": {"points": 0.0, "low": -0.2, "high": 0.2, "p_value": 1.0, "images": 2000},
+        **changes,
+    }
 
 
 def write_bench(path: Path, **options: Any) -> Path:

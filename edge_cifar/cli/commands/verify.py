@@ -14,8 +14,7 @@ from edge_cifar.errors import CheckFailed
 from edge_cifar.storage import files
 
 if TYPE_CHECKING:
-    from edge_cifar.parity.layers import Drift, LayerOutcome
-    from edge_cifar.parity.verification import Verification
+    from edge_cifar.documents.verify_report import Drift, LayerOutcome, Verification
 
 _GOOD = {"pass": True, "fail": False, "unverified": None}
 
@@ -53,7 +52,7 @@ def command(
       edge-cifar verify export/ --images 500 --junit parity.xml
     """
     from edge_cifar.parity import junit as junit_file
-    from edge_cifar.steps.verify import document, verify
+    from edge_cifar.steps.verify import report, verify
 
     if junit:
         files.demand_writable(junit)
@@ -61,7 +60,7 @@ def command(
     if junit:
         junit_file.write(junit, outcomes)
     if as_json:
-        emit_json(document(outcomes))
+        emit_json(report(outcomes).to_json())
     else:
         _print(outcomes)
         _print_layers([outcome.layers for outcome in outcomes if outcome.layers])
@@ -114,14 +113,13 @@ def _cell(layer: LayerOutcome) -> str | None:
 
 
 def _row(outcome: Verification) -> tuple[str | None, ...]:
-    comparison = outcome.comparison
     figures: tuple[str | None, ...] = (None,) * 4
-    if comparison:
+    if found := outcome.figures:
         figures = (
-            f"{comparison.agreement.max_abs_diff:.1e}",
-            f"{comparison.agreement.top1_agreement:.2%}",
-            f"{comparison.reference_accuracy.value:.2%}",
-            f"{comparison.accuracy.value:.2%}",
+            f"{found.max_abs_diff:.1e}",
+            f"{found.top1_agreement:.2%}",
+            f"{found.reference_accuracy.top1:.2%}",
+            f"{found.accuracy.top1:.2%}",
         )
     judgement = status(outcome.status, _GOOD[outcome.status])
     return (str(outcome.variant), outcome.method, f"{outcome.images:,}", *figures, judgement)

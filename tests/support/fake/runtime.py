@@ -22,10 +22,10 @@ from typing import Any
 
 import numpy as np
 
+from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError, RuntimeUnavailable
 from edge_cifar.evaluation.scores import softmax
 from edge_cifar.pixels import PLAIN, Ground, Images, Layout, Range, Setup
-from edge_cifar.documents.operators import Operator
 from edge_cifar.runtimes import Probabilities, Runtime
 
 NAME = "fake"
