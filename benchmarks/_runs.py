@@ -24,6 +24,6 @@ def recorded_accuracy(name: str) -> float | None:
     None where there is none that was trained on all of the data.
     """
     run = Run(_ROOT / "models" / name)
-    if not run.finished or run.record()["data"].get("limit") is not None:
+    if not run.finished or run.record().data.limit is not None:
         return None
-    return float(run.record()["test"]["accuracy"])
+    return run.record().test.top1

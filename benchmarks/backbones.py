@@ -19,6 +19,7 @@ import shlex
 import shutil
 import sys
 from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -60,7 +61,7 @@ def run_of(name: str, work: Path) -> Run:
     """The trained run of a backbone, or a short one that shows its costs."""
     kept = _runs.trained(name)
     # A trial on part of the data may have had another image size.
-    if kept and kept.record()["data"].get("limit") is None:
+    if kept and kept.record().data.limit is None:
         return kept
     run = Run(work / name)
     if not run.finished:
@@ -81,9 +82,7 @@ def flatten_answers(run: Run) -> None:
     last = model.layers[-1]
     last.set_weights([LOGIT_SCALE * weight for weight in last.get_weights()])
     model.save(run.model_path)
-    record = run.record()
-    record["model"]["sha256"] = files.sha256(run.model_path)
-    files.write_json(run.record_path, record)
+    replace(run.record(), model_sha256=files.sha256(run.model_path)).write(run.record_path)
 
 
 def bundle_of(name: str, work: Path) -> Bundle:
@@ -94,7 +93,7 @@ def bundle_of(name: str, work: Path) -> Bundle:
         TERMINAL.say(f"{name}: exporting {run.path}")
         # Of a network that saw 500 images, what is compared and no more: what it loses says nothing.
         limited: dict[str, Any] = {"max_drop": 100.0, "precisions": ("fp32", "int8")}
-        gate = {} if run.record()["data"].get("limit") is None else limited
+        gate = {} if run.record().data.limit is None else limited
         try:
             export(run, formats=FORMATS, reference_images=IMAGES, out=folder, progress=TERMINAL, **gate)
         except CheckFailed as rejected:

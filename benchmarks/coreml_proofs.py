@@ -50,7 +50,8 @@ def prove(name: str, folder: Path, data: str, limit: int, epochs: int) -> list[d
         print(f"{name}: {rejected}", flush=True)  # there is nothing to prove of what is not kept
     bundle = Bundle.open(place)
     outcomes = ec.verify(bundle, layers=True)
-    trained_on = {key: run.record()["data"][key] for key in ("name", "synthetic", "train_images")}
+    data = run.record().data
+    trained_on = {"name": data.name, "synthetic": data.synthetic, "train_images": data.train_images}
     return [{"backbone": name, "trained_on": trained_on, **found(name, bundle, outcome)} for outcome in outcomes]
 
 

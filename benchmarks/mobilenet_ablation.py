@@ -116,7 +116,7 @@ def wrong_mode(set_trainable: Callable[[Model, Trainable], None]) -> Callable[[M
 def measure(change: Change, images: int, out: Path) -> dict[str, Any]:
     """The measurements of one row, from its run's record; trains the run if it is not finished."""
     record = Run(out).record() if Run(out).finished else train_changed(change, images, out).record()
-    return {"change": change.name, **{key: record[key] for key in ("recipe", "test", "seconds", "data")}}
+    return {"change": change.name, **{key: record.to_json()[key] for key in ("recipe", "test", "seconds", "data")}}
 
 
 def train_changed(change: Change, images: int, out: Path) -> Run:
@@ -141,20 +141,20 @@ def train_changed(change: Change, images: int, out: Path) -> Run:
     record = run.record()
     return {
         "change": change.name,
-        "recipe": record["recipe"],
-        **{key: record[key] for key in ("test", "seconds", "data")},
+        "recipe": dict(record.recipe),
+        **{key: record.to_json()[key] for key in ("test", "seconds", "data")},
     }
 
 
 def document(results: list[dict[str, Any]]) -> dict[str, Any]:
     """The result: measurements, their origin, and the documents' table."""
     data = results[0]["data"]
-    default = results[0]["test"]["accuracy"]
+    default = results[0]["test"]["top1"]
     rows = [
         [
             result["change"],
-            quantities.with_interval(*(result["test"][key] for key in ("accuracy", "low", "high"))),
-            f"{100 * (result['test']['accuracy'] - default):+.1f}" if result is not results[0] else "",
+            quantities.with_interval(*(result["test"][key] for key in ("top1", "low", "high"))),
+            f"{100 * (result['test']['top1'] - default):+.1f}" if result is not results[0] else "",
         ]
         for result in results
     ]
@@ -184,7 +184,7 @@ def main() -> int:
     with contextlib.nullcontext(chosen.runs) if chosen.runs else tempfile.TemporaryDirectory() as folder:
         for number, change in enumerate(CHANGES):
             results.append(measure(change, chosen.images, Path(folder) / str(number)))
-            accuracy, seconds = results[-1]["test"]["accuracy"], results[-1]["seconds"]
+            accuracy, seconds = results[-1]["test"]["top1"], results[-1]["seconds"]
             print(f"{100 * accuracy:5.1f} %  {seconds:4.0f} s  {change.name}", flush=True)
     files.write_json(chosen.output, document(results))
     print(f"written: {chosen.output}")

@@ -75,7 +75,7 @@ def measure(path: Path, images: int | None, data_dir: Path | None) -> dict[str, 
         "model": run.name,
         "keras_accuracy": accuracy(data.test.labels, expected).value,
         "training_images": len(data.train),
-        "data": run.record()["data"],
+        "data": run.record().data.to_json(),
         "kinds": found,
     }
 

@@ -10,7 +10,7 @@ from edge_cifar.data import Dataset, Split
 from edge_cifar.data.loading import at_hand, is_folder, load
 from edge_cifar.data.splits import validation_split
 from edge_cifar.documents.run import Run
-from edge_cifar.errors import DataError, RunError
+from edge_cifar.errors import DataError
 from edge_cifar.progress import SILENT, Progress
 
 
@@ -58,18 +58,20 @@ def load_run_data(
         RunError: the record is broken.
     """
     record = run.record()
-    try:
-        facts = record["data"]
-        seed, fraction = int(record["seed"]), float(record["recipe"]["validation_split"])
-        name, limit, checksum = facts["name"], facts["limit"], facts["checksum"]
-        image_size = int(facts["image_shape"][0]) if is_folder(name) else None
-    except (KeyError, IndexError, TypeError, ValueError) as error:
-        raise RunError(f"{run.record_path} is corrupt ({error!r}); train again") from error
+    name = record.data.name
+    image_size = record.data.image_shape[0] if is_folder(name) else None
     if not (download or data_dir or at_hand(name)):
         raise DataError(f"no {name} data found; download it with: {command_line('data', 'fetch', '--data', name)}")
-    dataset = load(name, data_dir=data_dir, seed=seed, limit=limit, image_size=image_size, progress=progress)
-    if dataset.checksum != checksum:
+    dataset = load(
+        name,
+        data_dir=data_dir,
+        seed=record.seed,
+        limit=record.data.limit,
+        image_size=image_size,
+        progress=progress,
+    )
+    if dataset.checksum != record.data.checksum:
         raise DataError(
             f"the {name} images found are not those {run.path} was trained on; set --data-dir to the folder with those"
         )
-    return split_data(dataset, fraction, seed)
+    return split_data(dataset, record.validation_split, record.seed)

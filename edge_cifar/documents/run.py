@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edge_cifar.command_line import command_line
-from edge_cifar.errors import BundleError, RunError
+from edge_cifar.documents.run_record import RunRecord
+from edge_cifar.errors import RunError
 from edge_cifar.storage import files
 from edge_cifar.storage.exclusion import EXPORT
 
 RECORD = "record.json"
-SCHEMA = 1
 
 
 @dataclass(frozen=True)
@@ -64,19 +63,13 @@ class Run:
             for path in self.path.glob(name):
                 path.unlink()
 
-    def record(self) -> dict[str, Any]:
+    def record(self) -> RunRecord:
         """The run's record.
 
         Raises:
             RunError: the record is missing or broken.
         """
-        try:
-            record = files.read_json(self.record_path, "run record")
-        except BundleError as error:
-            raise RunError(str(error)) from error
-        if not isinstance(record, dict) or record.get("schema") != SCHEMA:
-            raise RunError(f"{self.record_path} is not a run record of schema {SCHEMA}; train again")
-        return record
+        return RunRecord.read(self.record_path)
 
     def checksums(self) -> dict[str, str | None]:
         """Checksums of the weights and the record, by file name: of what is made from a run, those it was made from.
@@ -95,10 +88,10 @@ class Run:
         if not self.model_path.is_file():
             # As it was given for the first time: with nothing there, nothing can be resumed.
             record = self.record()
-            command = record.get("command") or command_line("train", record.get("backbone", "BACKBONE"))
+            command = record.command or command_line("train", record.backbone)
             raise RunError(
                 f"the weights of {self.path} are not kept with it (no {self.model_path.name}); "
-                f"train them again with: {str(command).replace(' --resume', '')}"
+                f"train them again with: {command.replace(' --resume', '')}"
             )
 
     @classmethod

@@ -105,15 +105,15 @@ def request_for(
     """
     record = source.facts
     try:
-        backbone = backbones.get(record["backbone"])
+        backbone = backbones.get(record.backbone)
         network = Network(
             backbone=backbone.name,
-            alpha=float(record["alpha"]),
-            image_size=int(record["image_size"]),
+            alpha=record.alpha,
+            image_size=record.image_size,
             input_shape=input_shape,
             classes=len(source.labels),
         )
-        augmentation = record["recipe"]["augmentation"]
+        augmentation = record.augmentation
         flip, translation = bool(augmentation["flip"]), float(augmentation["translation"])
     except (UsageError, KeyError, TypeError, ValueError) as error:
         raise ConversionError(

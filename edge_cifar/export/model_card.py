@@ -9,11 +9,12 @@ from edge_cifar import backbones, formats
 from edge_cifar.data import sets
 from edge_cifar.data.loading import is_folder
 from edge_cifar.documents.bundle import Artifact
+from edge_cifar.documents.run_record import RunRecord
 
 
 def card(
     model: str,
-    record: Mapping[str, Any],
+    record: RunRecord,
     artifacts: Sequence[Artifact],
     labels: Sequence[str],
     rejected: Sequence[Mapping[str, Any]] = (),
@@ -27,28 +28,28 @@ def card(
         labels: class names.
         rejected: the manifest's entries of the variants that were asked for and are not in it.
     """
-    data, test = record["data"], record["test"]
-    height, width, _ = data["image_shape"]
-    synthetic = " The images are made by code: the figures say nothing about photographs." if data["synthetic"] else ""
-    guessed = " That cannot be told from guessing." if test["low"] <= 1 / len(labels) else ""
+    data, test = record.data, record.test
+    height, width, _ = data.image_shape
+    synthetic = " The images are made by code: the figures say nothing about photographs." if data.synthetic else ""
+    guessed = " That cannot be told from guessing." if test.low <= 1 / len(labels) else ""
     rows = "\n".join(_row(artifact) for artifact in artifacts)
     return f"""# {model}
 
-A `{record["backbone"]}` that tells {len(labels)} classes apart: {", ".join(labels)}.
+A `{record.backbone}` that tells {len(labels)} classes apart: {", ".join(labels)}.
 Every file takes raw RGB pixels (0..255, {height}x{width}) and gives a probability for each class, in
 the order of `labels.txt`; resizing and rescaling are inside. A picture of anything else is given one of these
 classes too, often with a high probability.
 
 ## How it was made
 
-- Architecture: {record["parameters"]:,} parameters, {record["multiply_adds"]:,} multiply-adds an image, which it sees
-  at {record["image_size"]} pixels. Source: {backbones.get(record["backbone"]).source}.
-- Data: `{data["name"]}`, {data["train_images"]} images, and {data["validation_images"]} to choose the best weights
+- Architecture: {record.parameters:,} parameters, {record.multiply_adds:,} multiply-adds an image, which it sees
+  at {record.image_size} pixels. Source: {backbones.get(record.backbone).source}.
+- Data: `{data.name}`, {data.train_images} images, and {data.validation_images} to choose the best weights
   by.{synthetic}
-- Training: recipe `{record["recipe_name"]}`, {_start(record)}, seed {record["seed"]}.
-- Accuracy of the Keras model on {test["images"]} test images: {test["accuracy"]:.2%}
-  (95 % interval {test["low"]:.2%} to {test["high"]:.2%}); macro F1 {test["f1"]:.3f},
-  expected calibration error {test["calibration_error"]:.3f}.{guessed}
+- Training: recipe `{record.recipe_name}`, {_start(record)}, seed {record.seed}.
+- Accuracy of the Keras model on {test.images} test images: {test.top1:.2%}
+  (95 % interval {test.low:.2%} to {test.high:.2%}); macro F1 {test.f1:.3f},
+  expected calibration error {test.calibration_error:.3f}.{guessed}
 
 ## The files
 
@@ -70,15 +71,15 @@ answers in a browser (`[device,serve]`). In a program of your own:
 
 ## Licences
 
-- Images: {_licence_of(data["name"])}
+- Images: {_licence_of(data.name)}
 - Weights: {_licence_of_weights(record)}
 """
 
 
-def _start(record: Mapping[str, Any]) -> str:
-    if record["weights"] == "none":
+def _start(record: RunRecord) -> str:
+    if record.weights == "none":
         return "from random weights"
-    return "from ImageNet weights" if record["weights"] == "imagenet" else f"from the weights in `{record['weights']}`"
+    return "from ImageNet weights" if record.weights == "imagenet" else f"from the weights in `{record.weights}`"
 
 
 def _uses(artifacts: Sequence[Artifact]) -> str:
@@ -92,15 +93,15 @@ def _licence_of(data: str) -> str:
     return sets.get(data).licence.replace("\n", "\n  ")
 
 
-def _licence_of_weights(record: Mapping[str, Any]) -> str:
-    if record["weights"] == "none":
+def _licence_of_weights(record: RunRecord) -> str:
+    if record.weights == "none":
         return "trained here from random ones; they are yours."
-    if record["weights"] == "imagenet":
+    if record.weights == "imagenet":
         return (
             "trained on from those of Keras Applications (https://keras.io/api/applications/), which keep the licence\n"
             "  of their authors; ImageNet's pictures were given for research and teaching."
         )
-    return f"trained on from those in `{record['weights']}`, whose licence holds on."
+    return f"trained on from those in `{record.weights}`, whose licence holds on."
 
 
 def _trained_again(artifacts: Sequence[Artifact]) -> str:

@@ -5,13 +5,13 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edge_cifar import backbones
 from edge_cifar.converters import Calibration
 from edge_cifar.data import Split
 from edge_cifar.data.calibration import sample
 from edge_cifar.documents.run import Run
+from edge_cifar.documents.run_record import RunRecord
 from edge_cifar.errors import RunError
 from edge_cifar.export.options import ExportOptions
 from edge_cifar.run_data import RunData
@@ -43,7 +43,7 @@ class Source:
     calibration: Calibration
     validation: Split
     test: Split
-    facts: Mapping[str, Any]
+    facts: RunRecord
     checksums: Mapping[Path, str | None]
 
     @classmethod
@@ -54,9 +54,9 @@ class Source:
             RunError: the run's record is broken, or is another network's.
         """
         checksums = {run.path / name: checksum for name, checksum in run.checksums().items()}
-        record = _complete(run)
+        record = run.record()
         _demand_match(run, record, checksums[run.model_path])
-        seed = int(record["seed"])
+        seed = record.seed
         chosen = sample(data.train, options.calibration_images, seed)
         return cls(
             name=run.name,
@@ -89,7 +89,7 @@ class Source:
 
     def metadata(self, variant: Variant) -> dict[str, str]:
         """What is written into an artifact itself, beside the labels."""
-        backbone, data = self.facts["backbone"], self.facts["data"]["name"]
+        backbone, data = self.facts.backbone, self.facts.data.name
         return {
             "description": f"{backbone} trained on {data}: raw RGB pixels in, class probabilities out",
             "model": self.name,
@@ -97,40 +97,15 @@ class Source:
         }
 
 
-def _demand_match(run: Run, record: Mapping[str, Any], found: str | None) -> None:
+def _demand_match(run: Run, record: RunRecord, found: str | None) -> None:
     """A record vouches for one network; those of older versions do not say which.
 
     Raises:
-        RunError: the run's weights are another's.
+        RunError: the run's weights are another's, or its backbone is unknown.
     """
-    told = record.get("model")
-    checksum = told.get("sha256") if isinstance(told, dict) else None
-    if checksum is not None and checksum != found:
+    if record.model_sha256 not in (None, found):
         raise RunError(
             f"{run.model_path} is not the network that {run.record_path} tells of (checksum differs); train again"
         )
-
-
-def _complete(run: Run) -> Mapping[str, Any]:
-    """The run's record, if it holds what the bundle is to say of the run.
-
-    Raises:
-        RunError: it does not; found out before anything is converted.
-    """
-    record = run.record()
-    needed = {
-        "": ("backbone", "recipe_name", "weights", "seed", "data", "test", "parameters", "multiply_adds", "image_size"),
-        "data": ("name", "synthetic", "image_shape", "train_images", "validation_images"),
-        "test": ("accuracy", "low", "high", "images", "f1", "calibration_error"),
-    }
-    for part, keys in needed.items():
-        holder = record.get(part) if part else record
-        missing = keys if not isinstance(holder, dict) else tuple(key for key in keys if key not in holder)
-        if missing:
-            where = f" under {part!r}" if part else ""
-            raise RunError(f"{run.record_path} is broken (no {', '.join(missing)}{where}); train again")
-    if record["backbone"] not in backbones.names():
-        raise RunError(
-            f"{run.record_path} tells of a backbone {record['backbone']!r}, which is unknown here; train again"
-        )
-    return record
+    if record.backbone not in backbones.names():
+        raise RunError(f"{run.record_path} tells of a backbone {record.backbone!r}, which is unknown here; train again")

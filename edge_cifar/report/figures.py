@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.data import Split
+from edge_cifar.documents.run_record import Epoch, RunRecord
 from edge_cifar.report import canvas, palette, sheets
 
 if TYPE_CHECKING:
@@ -20,23 +21,25 @@ _MANY_CLASSES = 20
 _MISTAKES = 24
 
 
-def curves(record: Mapping[str, Any], path: Path) -> None:
+def curves(record: RunRecord, path: Path) -> None:
     """Accuracy, loss and learning rate by epoch, with a line where a phase ends.
 
     Args:
-        record: a run's record; ``history`` and, where there, ``phases``, ``backbone``, ``data`` and
-            ``test`` are read. A figure that the history lacks (None) leaves a gap.
+        record: the run's. A figure that its history lacks (None) leaves a gap.
         path: the PNG to write.
     """
-    history = record["history"]
-    epochs = [row["epoch"] for row in history]
+    history = record.history
+    epochs = [row.epoch for row in history]
     figure = canvas.new_figure(7.5, 7.0)
     accuracy, loss, rate = figure.subplots(3, 1, sharex=True, gridspec_kw={"height_ratios": [4, 3, 1.6]})
-    _pair(accuracy, epochs, _column(history, "accuracy", 100.0), _column(history, "val_accuracy", 100.0), "accuracy, %")
-    _pair(loss, epochs, _column(history, "loss"), _column(history, "val_loss"), "loss")
-    _mark_best(accuracy, epochs, _column(history, "val_accuracy", 100.0))
+    reached = _column([row.val_accuracy for row in history], 100.0)
+    _pair(accuracy, epochs, _column([row.accuracy for row in history], 100.0), reached, "accuracy, %")
+    losses = (_column([row.loss for row in history]), _column([row.val_loss for row in history]))
+    _pair(loss, epochs, *losses, "loss")
+    _mark_best(accuracy, epochs, reached)
     edges = [epoch - 0.5 for epoch in epochs] + [epochs[-1] + 0.5]
-    rate.stairs(_column(history, "learning_rate"), edges, baseline=None, color=palette.GREY, linewidth=1.6)
+    rates = _column([row.learning_rate for row in history])
+    rate.stairs(rates, edges, baseline=None, color=palette.GREY, linewidth=1.6)
     _label(rate, "learning rate")
     rate.set_xlabel("epoch")
     rate.set_xlim(edges[0], edges[-1])
@@ -132,8 +135,8 @@ def samples(split: Split, names: Sequence[str], path: Path) -> None:
     sheets.by_class(split, names, path)
 
 
-def _column(history: Sequence[Mapping[str, Any]], key: str, scale: float = 1.0) -> list[float]:
-    return [math.nan if row.get(key) is None else scale * float(row[key]) for row in history]
+def _column(values: Sequence[float | None], scale: float = 1.0) -> list[float]:
+    return [math.nan if value is None else scale * value for value in values]
 
 
 def _pair(axes: Axes, epochs: Sequence[int], train: Sequence[float], validation: Sequence[float], label: str) -> None:
@@ -170,11 +173,11 @@ def _mark_best(axes: Axes, epochs: Sequence[int], validation: Sequence[float]) -
     )
 
 
-def _mark_phases(panels: Sequence[Axes], history: Sequence[Mapping[str, Any]]) -> None:
+def _mark_phases(panels: Sequence[Axes], history: Sequence[Epoch]) -> None:
     """A line between phases on every panel, and their names above the first."""
     spans: list[tuple[str, float, float]] = []
     for row in history:
-        name, epoch = str(row.get("phase", "")), float(row["epoch"])
+        name, epoch = row.phase, float(row.epoch)
         if spans and spans[-1][0] == name:
             spans[-1] = (name, spans[-1][1], epoch)
         else:
@@ -195,16 +198,13 @@ def _mark_phases(panels: Sequence[Axes], history: Sequence[Mapping[str, Any]]) -
         )
 
 
-def _title(record: Mapping[str, Any]) -> str:
-    data = record.get("data") or {}
-    words = f"{record.get('backbone', 'run')} on {data.get('name', 'unnamed data')}"
-    if data.get("synthetic") and data.get("name") != "synthetic":
+def _title(record: RunRecord) -> str:
+    data, test = record.data, record.test
+    words = f"{record.backbone} on {data.name}"
+    if data.synthetic and data.name != "synthetic":
         words += " (synthetic)"
-    test = record.get("test") or {}
-    if test.get("accuracy") is None:
-        return words
-    words += f": {100.0 * test['accuracy']:.2f} % of {test.get('images', 0):,} test images"
-    if data.get("synthetic"):
+    words += f": {100.0 * test.top1:.2f} % of {test.images:,} test images"
+    if data.synthetic:
         words += ", made by code"
     return words
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -10,23 +9,11 @@ from edge_cifar.documents.accuracy import DataSource
 from edge_cifar.documents.fields import Fields
 from edge_cifar.documents.predictions import Predictions
 from edge_cifar.documents.run import Run
+from edge_cifar.documents.run_record import Epoch, Phase, RunRecord
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.storage import files
 
 _LARGEST_PICTURE_BYTES = 1_000_000
-
-
-@dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """One line of the history; accuracies in 0..1. What was not recorded is None."""
-
-    epoch: int
-    phase: str
-    loss: float | None
-    accuracy: float | None
-    val_loss: float | None
-    val_accuracy: float | None
-    learning_rate: float | None
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -100,7 +87,7 @@ class Trained:
     confusion: tuple[tuple[int, ...], ...]
     mistakes: bytes | None
     predictions: Predictions | None
-    record: Mapping[str, Any]
+    record: RunRecord
 
 
 def read_run(run: Run) -> Trained:
@@ -111,35 +98,28 @@ def read_run(run: Run) -> Trained:
         EdgeCifarError: a value in it has the wrong type.
     """
     record = run.record()
-    fields = Fields(record, str(run.record_path))
-    data, test = fields.child("data"), fields.child("test")
-    history = tuple(_epoch(row) for row in fields.children("history"))
     labels, per_class, confusion = _classification(run)
     return Trained(
         run=run,
         name=run.name,
-        backbone=fields.text("backbone") or run.name,
-        data=DataSource(
-            name=data.text("name") or "unnamed data",
-            synthetic=bool(data.flag("synthetic")),
-            checksum=data.text("checksum"),
-        ),
-        recipe=fields.text("recipe_name"),
-        weights=fields.text("weights"),
-        parameters=fields.whole("parameters"),
-        multiply_adds=fields.whole("multiply_adds"),
-        image_size=fields.whole("image_size"),
-        seconds=fields.number("seconds"),
-        accuracy=test.number("accuracy"),
-        low=test.number("low"),
-        high=test.number("high"),
-        images=test.whole("images"),
-        precision=test.number("precision"),
-        recall=test.number("recall"),
-        f1=test.number("f1"),
-        calibration_error=test.number("calibration_error"),
-        history=history,
-        phases=_phases(fields, history),
+        backbone=record.backbone,
+        data=record.data,
+        recipe=record.recipe_name,
+        weights=record.weights,
+        parameters=record.parameters,
+        multiply_adds=record.multiply_adds,
+        image_size=record.image_size,
+        seconds=record.seconds,
+        accuracy=record.test.top1,
+        low=record.test.low,
+        high=record.test.high,
+        images=record.test.images,
+        precision=record.test.precision,
+        recall=record.test.recall,
+        f1=record.test.f1,
+        calibration_error=record.test.calibration_error,
+        history=record.history,
+        phases=tuple(_phase(phase, record) for phase in record.phases),
         per_class=per_class,
         labels=labels,
         confusion=confusion,
@@ -149,41 +129,15 @@ def read_run(run: Run) -> Trained:
     )
 
 
-def _epoch(row: Fields) -> Epoch:
-    epoch = row.whole("epoch")
-    if epoch is None:
-        raise row.refuse("epoch", "a number")
-    return Epoch(
-        epoch=epoch,
-        phase=row.text("phase") or "",
-        loss=row.number("loss"),
-        accuracy=row.number("accuracy"),
-        val_loss=row.number("val_loss"),
-        val_accuracy=row.number("val_accuracy"),
-        learning_rate=row.number("learning_rate"),
-    )
-
-
-def _phases(fields: Fields, history: tuple[Epoch, ...]) -> tuple[PhaseFacts, ...]:
-    """The phases that were trained, each with what the recipe says of it."""
-    planned = {phase.text("name"): phase.plain() for phase in fields.child("recipe").children("phases")}
-    return tuple(
-        _phase(phase, planned.get(phase.text("name"), {}).get("trainable"), history)
-        for phase in fields.children("phases")
-    )
-
-
-def _phase(phase: Fields, trainable: Any, history: tuple[Epoch, ...]) -> PhaseFacts:
-    name = phase.text("name") or "unnamed"
-    reached = [row.val_accuracy for row in history if row.phase == name and row.val_accuracy is not None]
-    renewed = phase.flag("batch_norm_reestimated")
+def _phase(phase: Phase, record: RunRecord) -> PhaseFacts:
+    reached = [row.val_accuracy for row in record.history if row.phase == phase.name and row.val_accuracy is not None]
     return PhaseFacts(
-        name=name,
-        epochs=phase.whole("epochs"),
-        trainable=_in_words(trainable),
-        trainable_parameters=phase.whole("trainable_parameters"),
-        seconds=phase.number("seconds"),
-        batch_norm={None: "", True: "re-estimated", False: "kept"}[renewed],
+        name=phase.name,
+        epochs=phase.epochs,
+        trainable=_in_words(record.trainable(phase.name)),
+        trainable_parameters=phase.trainable_parameters,
+        seconds=phase.seconds,
+        batch_norm={None: "", True: "re-estimated", False: "kept"}[phase.batch_norm_reestimated],
         best=max(reached, default=None),
     )
 

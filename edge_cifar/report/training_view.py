@@ -7,10 +7,11 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from edge_cifar.documents.run_record import Epoch
 from edge_cifar.report import confusion, quantities
 from edge_cifar.report.examples import Examples
 from edge_cifar.report.facts import facts
-from edge_cifar.report.trained import Epoch, Trained
+from edge_cifar.report.trained import Trained
 
 View = dict[str, Any]
 
@@ -145,10 +146,14 @@ def trained(run: Trained) -> View:
             {
                 "data": run.data.name + (" (synthetic)" if run.data.synthetic and run.data.name != "synthetic" else ""),
                 "data checksum": run.data.checksum,
-                **{key: run.record.get(key) for key in ("commit", "command", "seed", "device", "mixed_precision")},
+                **{key: run.record.facts.get(key) for key in ("commit", "command")},
+                "seed": run.record.seed,
+                **{key: run.record.facts.get(key) for key in ("device", "mixed_precision")},
             }
         ),
-        "more": facts({key: run.record.get(key) for key in ("recipe", "versions", "machine")}),
+        "more": facts(
+            {"recipe": run.record.recipe, **{key: run.record.facts.get(key) for key in ("versions", "machine")}}
+        ),
     }
 
 

@@ -9,8 +9,11 @@ from typing import TYPE_CHECKING, Any
 
 from edge_cifar import machine, packages, provenance
 from edge_cifar.backbones import Model
+from edge_cifar.documents.accuracy import Accuracy
 from edge_cifar.documents.predictions import Predictions
-from edge_cifar.documents.run import SCHEMA, Run
+from edge_cifar.documents.run import Run
+from edge_cifar.documents.run_record import RunRecord, TestResult
+from edge_cifar.documents.schema import SCHEMA
 from edge_cifar.errors import TrainingError
 from edge_cifar.evaluation import metrics, scores
 from edge_cifar.progress import Progress
@@ -48,9 +51,11 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
         )
     report = metrics.classification_report(data.test.labels, probabilities, labels)
     confusion = metrics.confusion_matrix(data.test.labels, probabilities.argmax(1), len(labels))
-    accuracy = metrics.accuracy(data.test.labels, probabilities)
-    validation = metrics.accuracy(data.validation.labels, predict(model, data.validation.images))
-    record = {
+    accuracy = Accuracy.of(metrics.accuracy(data.test.labels, probabilities))
+    validation = Accuracy.of(metrics.accuracy(data.validation.labels, predict(model, data.validation.images)))
+    # The settings are what the training was started with, the state's lists what its loop noted down.
+    told = {
+        "kind": "run",
         "schema": SCHEMA,
         **state.settings,
         **facts,
@@ -64,17 +69,14 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
         "history": state.history,
         "phases": state.phases,
         "seconds": sum(phase["seconds"] for phase in state.phases),
-        "validation": {"accuracy": validation.value, "images": validation.count},
-        "test": {
-            "accuracy": accuracy.value,
-            "low": accuracy.low,
-            "high": accuracy.high,
-            "images": accuracy.count,
-            "precision": report["precision"],
-            "recall": report["recall"],
-            "f1": report["f1"],
-            "calibration_error": metrics.calibration_error(data.test.labels, probabilities),
-        },
+        "validation": validation.to_json(),
+        "test": TestResult(
+            **accuracy.to_json(),
+            precision=report["precision"],
+            recall=report["recall"],
+            f1=report["f1"],
+            calibration_error=metrics.calibration_error(data.test.labels, probabilities),
+        ).to_json(),
     }
     # What an older run in this folder says is no longer true of the model that comes now.
     run.record_path.unlink(missing_ok=True)
@@ -82,7 +84,8 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
     shutil.rmtree(run.export_path, ignore_errors=True)
     with files.atomic_write(run.model_path) as partial:
         model.save(partial)
-    record["model"] = {"file": run.model_path.name, "sha256": files.sha256(run.model_path)}
+    told["model"] = {"file": run.model_path.name, "sha256": files.sha256(run.model_path)}
+    record = RunRecord.from_json(files.json_normal(told), str(run.record_path))
     files.write_json(
         run.path / "classification.json",
         {"labels": list(labels), "per_class": report["per_class"], "confusion": confusion.tolist()},
@@ -92,11 +95,11 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
     figures.curves(record, run.path / "curves.png")
     figures.confusion(confusion, labels, run.path / "confusion.png")
     figures.mistakes(data.test.images, data.test.labels, probabilities, labels, run.path / "mistakes.png")
-    files.write_json(run.record_path, record)
+    record.write(run.record_path)
     shutil.rmtree(run.checkpoint_path, ignore_errors=True)
     progress.say(
-        f"test accuracy {accuracy.value:.2%} (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) "
-        f"on {accuracy.count} {'synthetic ' if data.dataset.synthetic else ''}images"
+        f"test accuracy {accuracy.top1:.2%} (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) "
+        f"on {accuracy.images} {'synthetic ' if data.dataset.synthetic else ''}images"
     )
 
 

@@ -8,7 +8,7 @@ from pathlib import Path
 from edge_cifar import model_files
 from edge_cifar.documents.bundle import MANIFEST, Artifact, Bundle
 from edge_cifar.documents.run import Run
-from edge_cifar.errors import BundleError, RunError, RuntimeUnavailable
+from edge_cifar.errors import BundleError, RuntimeUnavailable
 from edge_cifar.steps.bundles import exported, open_bundle
 
 Model = Bundle | Run | Path | str
@@ -95,7 +95,7 @@ def _resolve(model: Model) -> Choice | Bundle:
         run = model if isinstance(model, Run) else Run(Path(model))
         if run.finished and not exported(run):
             run.demand_weights()
-            return Choice(path=run.model_path, labels=_labels_of(run), chosen=True)
+            return Choice(path=run.model_path, labels=run.record().data.labels, chosen=True)
     return open_bundle(model)
 
 
@@ -127,17 +127,10 @@ def _of_file(path: Path) -> Choice:
                 return _of_artifact(artifact, chosen=False)
     run = Run(path.parent)
     if run.finished and path.name == run.model_path.name:
-        return Choice(path=path, labels=_labels_of(run))
+        return Choice(path=path, labels=run.record().data.labels)
     return Choice(path=path, labels=None, foreign=True)
 
 
 def _of_artifact(artifact: Artifact, *, chosen: bool) -> Choice:
     artifact.check()
     return Choice(path=artifact.path, labels=artifact.labels, variant=str(artifact.variant), chosen=chosen)
-
-
-def _labels_of(run: Run) -> tuple[str, ...]:
-    try:
-        return tuple(str(label) for label in run.record()["data"]["labels"])
-    except (KeyError, TypeError) as error:
-        raise RunError(f"{run.record_path} lists no class labels ({error!r}); train again") from error

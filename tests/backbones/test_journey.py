@@ -102,7 +102,7 @@ def default_variants() -> set[str]:
 def travel(name: str, *, alpha: float, image_size: int, epochs: int, out: Path) -> dict[str, str | None]:
     """Train on a few images, export, verify; which variants did not pass, and why."""
     run = backbones_support.trained(name, alpha=alpha, image_size=image_size, epochs=epochs, out=out)
-    first, last = (run.record()["history"][place] for place in (0, -1))
+    first, last = (run.record().to_json()["history"][place] for place in (0, -1))
     assert last["loss"] < first["loss"], "it learns"
     bundle = export(run, formats=["all"], calibration_images=50, reference_images=20, max_drop=100.0)
     assert {str(artifact.variant) for artifact in bundle.artifacts} == default_variants()

@@ -9,6 +9,7 @@ from typing import Any
 import pytest
 
 from edge_cifar.documents.bench_report import BenchReport
+from edge_cifar.documents.run_record import RunRecord
 from edge_cifar.documents.schema import kind_of
 from edge_cifar.documents.verify_report import VerifyReport
 from edge_cifar.errors import BundleError
@@ -129,6 +130,104 @@ VERIFY: dict[str, Any] = {
     "machine": {"cpu_model": "AMD EPYC"},
     "results": [VERIFIED, UNANSWERED],
 }
+
+
+# models/resnet8/record.json, with the first of its eighty epochs and two of its classes.
+RECORD: dict[str, Any] = {
+    "schema": 1,
+    "backbone": "resnet8",
+    "recipe_name": "default",
+    "recipe": {
+        "phases": [{"name": "scratch", "epochs": 80, "trainable": "all"}],
+        "image_size": 32,
+        "validation_split": 0.05,
+        "augmentation": {"flip": True, "translation": 0.125},
+    },
+    "weights": "none",
+    "alpha": 1.0,
+    "data": {
+        "name": "cifar10",
+        "checksum": "85d212b49fbcdd74bd5059429cc84be1bc8a65ab11159c9b87ba6abfa74d8e0f",
+        "synthetic": False,
+        "labels": ["airplane", "automobile"],
+        "image_shape": [32, 32, 3],
+        "limit": None,
+        "train_images": 47500,
+        "validation_images": 2500,
+        "test_images": 10000,
+    },
+    "seed": 0,
+    "deterministic": False,
+    "mixed_precision": "auto",
+    "device": "cpu",
+    "policy": "float32",
+    "image_size": 32,
+    "parameters": 78666,
+    "multiply_adds": 12501632,
+    "versions": {"keras": "3.15.1"},
+    "machine": {"cpu_model": "AMD EPYC"},
+    "commit": "2ca64e1a2d306fa09276b346afceebc71e43961c",
+    "command": "edge-cifar train resnet8",
+    "history": [
+        {
+            "epoch": 1,
+            "phase": "scratch",
+            "phase_index": 0,
+            "loss": 1.771828293800354,
+            "accuracy": 0.3737894594669342,
+            "val_loss": 2.1807891158163786,
+            "val_accuracy": 0.3188,
+            "learning_rate": 0.0,
+            "seconds": 55.06,
+        }
+    ],
+    "phases": [
+        {
+            "name": "scratch",
+            "epochs": 80,
+            "trainable_parameters": 78186,
+            "seconds": 3189.815900146,
+            "batch_norm_reestimated": False,
+        }
+    ],
+    "seconds": 3189.815900146,
+    "validation": {"accuracy": 0.8844, "images": 2500},
+    "test": {
+        "accuracy": 0.8822,
+        "low": 0.8757343859400909,
+        "high": 0.8883720857053637,
+        "images": 10000,
+        "precision": 0.8814686139819587,
+        "recall": 0.8821999999999999,
+        "f1": 0.8814648258591762,
+        "calibration_error": 0.022489312079548837,
+    },
+}
+
+
+def test_a_run_record_keeps_every_figure_and_gets_the_one_spelling() -> None:
+    record = RunRecord.from_json(RECORD, "record.json")
+    now = record.to_json()
+    told = {**RECORD["test"], "top1": RECORD["test"]["accuracy"]}
+    del told["accuracy"]
+    assert now["test"] == told
+    # That of validation had no interval, which follows from the images.
+    low, high = (now["validation"].pop(name) for name in ("low", "high"))
+    assert now["validation"] == {"top1": 0.8844, "images": 2500}
+    assert (low, high) == (pytest.approx(0.8713, abs=1e-4), pytest.approx(0.8963, abs=1e-4))
+    same = RECORD.keys() - {"schema", "test", "validation"}
+    assert {name: now[name] for name in same} == {name: RECORD[name] for name in same}
+    assert record.command == RECORD["command"]
+    assert RunRecord.from_json(record.to_json(), "record.json") == record
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "models").glob("*/record.json")), ids=lambda path: path.parent.name)
+def test_every_record_in_the_repository_is_read(path: Path) -> None:
+    document = json.loads(path.read_text(encoding="utf-8"))
+    record = RunRecord.read(path)
+    assert record.test.top1 == document["test"].get("top1", document["test"].get("accuracy"))
+    assert [epoch.epoch for epoch in record.history] == [row["epoch"] for row in document["history"]]
+    assert gather([path.parent], Limits()).runs[0].record == record
 
 
 def test_a_bench_report_keeps_every_figure() -> None:

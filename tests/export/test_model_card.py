@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from edge_cifar.documents.bundle import Bundle
@@ -12,7 +14,7 @@ from edge_cifar.export.model_card import card
 def test_the_card_tells_what_the_model_is_and_how_each_format_is_run(tiny_run: Run, tiny_bundle: Bundle) -> None:
     text = (tiny_bundle.path / "README.md").read_text(encoding="utf-8")
     assert "MLPerf Tiny" in text
-    assert f"{tiny_run.record()['multiply_adds']:,} multiply-adds" in text
+    assert f"{tiny_run.record().multiply_adds:,} multiply-adds" in text
     assert "**tflite.** On Android" in text
     assert all(f"| `{artifact.path.name}` |" in text for artifact in tiny_bundle.artifacts)
 
@@ -25,8 +27,8 @@ def test_the_card_tells_whose_images_and_weights_they_are(tiny_run: Run, tiny_bu
     record = tiny_run.record()
 
     def licences(name: str, weights: str) -> str:
-        changed = {**record, "weights": weights, "data": {**record["data"], "name": name}}
-        return card("x", changed, tiny_bundle.artifacts, record["data"]["labels"]).partition("## Licences")[2]
+        changed = replace(record, weights=weights, data=replace(record.data, name=name))
+        return card("x", changed, tiny_bundle.artifacts, record.data.labels).partition("## Licences")[2]
 
     assert "they are yours" in licences("cifar10", "none")
     assert "Krizhevsky" in licences("cifar10", "none")
@@ -37,7 +39,7 @@ def test_the_card_tells_whose_images_and_weights_they_are(tiny_run: Run, tiny_bu
 
 def test_the_card_names_what_was_asked_for_and_not_kept_with_the_way_out(tiny_run: Run, tiny_bundle: Bundle) -> None:
     record = tiny_run.record()
-    labels = record["data"]["labels"]
+    labels = record.data.labels
     reason, way_out = "it loses 28.00 points of accuracy where 1 are let pass", "try a higher precision such as fp16"
     rejected = [{"variant": "onnx-int8", "reason": reason, "way_out": way_out}]
     text = card("x", record, tiny_bundle.artifacts, labels, rejected)
@@ -59,6 +61,6 @@ def test_the_card_says_where_a_model_cannot_be_told_from_guessing(
     low: float, said: bool, tiny_run: Run, tiny_bundle: Bundle
 ) -> None:
     record = tiny_run.record()
-    record = {**record, "test": {**record["test"], "low": low}}
-    text = card("x", record, tiny_bundle.artifacts, record["data"]["labels"])
+    record = replace(record, test=replace(record.test, low=low))
+    text = card("x", record, tiny_bundle.artifacts, record.data.labels)
     assert ("cannot be told from guessing" in text) == said

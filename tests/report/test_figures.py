@@ -20,6 +20,7 @@ from support.report_samples import (
 
 from edge_cifar import backbones
 from edge_cifar.data import Split
+from edge_cifar.documents.run_record import RunRecord
 from edge_cifar.report import figures, palette, scatter, sheets
 
 pytest.importorskip("matplotlib", reason="pictures need Matplotlib")
@@ -30,15 +31,19 @@ IMAGES = np.kron(GENERATOR.integers(0, 256, (60, 8, 8, 3), dtype=np.uint8), np.o
 TRUE = np.arange(60, dtype=np.int64) % 10
 
 
-def short_record() -> dict[str, Any]:
+def record_of(document: dict[str, Any]) -> RunRecord:
+    return RunRecord.from_json(document, "record.json")
+
+
+def short_record() -> RunRecord:
     record = record_document("resnet8")
     record["history"] = record["history"][:1]
     record["history"][0]["val_accuracy"] = None
-    return record
+    return record_of(record)
 
 
 PICTURES: dict[str, Callable[[Path], None]] = {
-    "curves": lambda path: figures.curves(record_document("mobilenetv2"), path),
+    "curves": lambda path: figures.curves(record_of(record_document("mobilenetv2")), path),
     "curves-of-one-epoch-without-validation": lambda path: figures.curves(short_record(), path),
     "confusion": lambda path: figures.confusion(classification_document()["confusion"], LABELS, path),
     "confusion-of-many-classes": lambda path: figures.confusion(
@@ -74,7 +79,7 @@ def test_names_are_text_and_not_mathematics(tmp_path: Path) -> None:
     figures.confusion(np.eye(3, dtype=np.int64), names, tmp_path / "confusion.png")
     record = record_document("resnet8")
     record["history"][0]["phase"] = record["backbone"] = "$\\oops{$"
-    figures.curves(record, tmp_path / "curves.png")
+    figures.curves(record_of(record), tmp_path / "curves.png")
     figures.samples(Split(images=IMAGES, labels=TRUE % 3), names, tmp_path / "samples.png")
     assert {path.stem for path in tmp_path.iterdir()} == {"confusion", "curves", "samples"}
 

@@ -61,7 +61,7 @@ def test_run_without_export_uses_the_keras_model(tiny_run: Run, picture: Path, t
     (prediction,) = predict(alone, [picture])
     assert prediction.runtime == "keras"
     assert prediction.variant is None
-    assert prediction.answers[0][0] in tiny_run.record()["data"]["labels"]
+    assert prediction.answers[0][0] in tiny_run.record().to_json()["data"]["labels"]
 
 
 def artifact(bundle: Bundle, variant: str) -> Path:

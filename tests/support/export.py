@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from edge_cifar import packages
 from edge_cifar.converters import Calibration
 from edge_cifar.data.loading import load
-from edge_cifar.documents.run import SCHEMA, Run
+from edge_cifar.documents.run import Run
 from edge_cifar.errors import ConversionError
 from edge_cifar.export import pool
 from edge_cifar.export import worker as conversion_worker
@@ -123,8 +123,14 @@ def stand_in_run(folder: Path, *, limit: int = 1200, validation_split: float = 0
     files.write_json(
         run.record_path,
         {
-            "schema": SCHEMA,
+            "kind": "run",
+            "schema": 2,
             "backbone": "simple-cnn",
+            "alpha": 1.0,
+            "history": [],
+            "phases": [],
+            "seconds": 1.0,
+            "validation": {"top1": 0.1, "low": 0.05, "high": 0.15, "images": validation},
             "parameters": 1000,
             "multiply_adds": 100_000,
             "image_size": 32,
@@ -144,10 +150,12 @@ def stand_in_run(folder: Path, *, limit: int = 1200, validation_split: float = 0
                 "test_images": len(dataset.test),
             },
             "test": {
-                "accuracy": 0.1,
+                "top1": 0.1,
                 "low": 0.05,
                 "high": 0.15,
                 "images": len(dataset.test),
+                "precision": 0.1,
+                "recall": 0.1,
                 "f1": 0.1,
                 "calibration_error": 0.05,
             },

@@ -190,10 +190,16 @@ def record_document(model: str, *, synthetic: bool = False) -> dict[str, Any]:
     accuracy, _, _, parameters, multiply_adds = MODELS[model]
     history = [_epoch(number, accuracy) for number in range(1, 13)]
     return {
-        "schema": 1,
+        "kind": "run",
+        "schema": 2,
         "backbone": model,
         "recipe_name": "default",
-        "recipe": {"batch_size": 64, "image_size": 96, "phases": [{"name": "head", "epochs": 3}]},
+        "recipe": {
+            "batch_size": 64,
+            "image_size": 96,
+            "validation_split": 0.1,
+            "phases": [{"name": "head", "epochs": 3}],
+        },
         "weights": "imagenet" if model == "mobilenetv2" else "none",
         "alpha": 1.0,
         "image_size": 96 if model == "mobilenetv2" else 32,
@@ -207,6 +213,11 @@ def record_document(model: str, *, synthetic: bool = False) -> dict[str, Any]:
             "checksum": CHECKSUM,
             "synthetic": synthetic,
             "labels": LABELS,
+            "image_shape": [32, 32, 3],
+            "limit": None,
+            "train_images": 45_000,
+            "validation_images": 5_000,
+            "test_images": 10_000,
         },
         "versions": {"keras": "3.15.1", "tensorflow": "2.21.0"},
         "machine": dict(MACHINE),
@@ -231,7 +242,7 @@ def record_document(model: str, *, synthetic: bool = False) -> dict[str, Any]:
         ],
         "seconds": 3_080.0,
         "test": {
-            "accuracy": accuracy,
+            "top1": accuracy,
             "low": accuracy - 0.005,
             "high": accuracy + 0.005,
             "images": 10_000,
@@ -240,7 +251,7 @@ def record_document(model: str, *, synthetic: bool = False) -> dict[str, Any]:
             "f1": accuracy,
             "calibration_error": 0.021,
         },
-        "validation": {"accuracy": accuracy + 0.002},
+        "validation": {"top1": accuracy + 0.002, "low": accuracy - 0.006, "high": accuracy + 0.01, "images": 5_000},
     }
 
 

@@ -63,7 +63,7 @@ def trained(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFac
 
 def test_every_backend_trains_and_the_record_says_which(trained: tuple[str, Run, Any]) -> None:
     backend, run, _ = trained
-    record = run.record()
+    record = run.record().to_json()
     assert (record["backend"], record["device"], record["policy"]) == (backend, "cpu", "float32")
     assert {"keras", "numpy", backend} <= record["versions"].keys()
     assert [entry["phase"] for entry in record["history"]] == ["head", "rest", "rest"]

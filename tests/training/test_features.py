@@ -227,6 +227,6 @@ def test_the_command_line_sets_the_space_for_features(
 
 
 def test_the_record_tells_why_nothing_was_cached(tiny_run: Run) -> None:
-    record = tiny_run.record()
+    record = tiny_run.record().to_json()
     assert record["phases"][0]["features"]["reason"].startswith("no frozen layers")
     assert record["feature_cache_gb"] == 8.0

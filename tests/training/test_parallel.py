@@ -84,7 +84,7 @@ backend._GPUS[keras.backend.backend()] = lambda: ["virtual CPU"] * 2
 parallel.devices = lambda: names
 run = train(
     "resnet8", data="synthetic", limit=110, epochs=[1], batch_size=32, mixed_precision="off", out=Path(sys.argv[1]))
-told["record"] = {name: run.record()[name] for name in ("backend", "device", "policy", "test", "history")}
+told["record"] = {name: run.record().to_json()[name] for name in ("backend", "device", "policy", "test", "history")}
 print(json.dumps(told))
 """
 

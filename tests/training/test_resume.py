@@ -80,7 +80,7 @@ def weights(run):
 
 def outcomes(cuts):
     whole_run = run("whole", 10**9)
-    found = {"cached": all(phase["features"]["cut"] for phase in whole_run.record()["phases"]), "cuts": []}
+    found = {"cached": all(phase["features"]["cut"] for phase in whole_run.record().to_json()["phases"]), "cuts": []}
     resume = False
     for at in cuts:
         try:

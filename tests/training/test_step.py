@@ -33,18 +33,18 @@ def test_a_run_holds_every_file_that_is_promised(tiny_run: Run) -> None:
 
 
 def test_the_record_tells_what_was_trained_on_what_and_how_well(tiny_run: Run) -> None:
-    record = tiny_run.record()
+    record = tiny_run.record().to_json()
     assert record["backbone"] == "resnet8"
     assert record["parameters"] == 78_666
     assert record["data"]["synthetic"] is True
     assert record["data"]["train_images"] + record["data"]["validation_images"] == 1500
     assert [entry["epoch"] for entry in record["history"]] == [1, 2, 3, 4, 5, 6]
     assert record["phases"][0]["name"] == "scratch"
-    assert 0 <= record["test"]["low"] <= record["test"]["accuracy"] <= record["test"]["high"] <= 1
+    assert 0 <= record["test"]["low"] <= record["test"]["top1"] <= record["test"]["high"] <= 1
     rows = list(csv.DictReader((tiny_run.path / "history.csv").read_text().splitlines()))
     assert [float(row["val_loss"]) for row in rows] == [entry["val_loss"] for entry in record["history"]]
     confusion = np.array(json.loads((tiny_run.path / "classification.json").read_text())["confusion"])
-    assert confusion.trace() / confusion.sum() == pytest.approx(record["test"]["accuracy"])
+    assert confusion.trace() / confusion.sum() == pytest.approx(record["test"]["top1"])
 
 
 def test_the_saved_model_scores_what_the_record_says(tiny_run: Run) -> None:
@@ -52,9 +52,9 @@ def test_the_saved_model_scores_what_the_record_says(tiny_run: Run) -> None:
     assert not model.compiled
     data = load_run_data(tiny_run)
     predicted = model.predict(data.test.images, verbose=0).argmax(1)
-    assert (predicted == data.test.labels).mean() == pytest.approx(tiny_run.record()["test"]["accuracy"])
+    assert (predicted == data.test.labels).mean() == pytest.approx(tiny_run.record().to_json()["test"]["top1"])
     predicted = model.predict(data.validation.images, verbose=0).argmax(1)
-    assert (predicted == data.validation.labels).mean() == pytest.approx(tiny_run.record()["validation"]["accuracy"])
+    assert (predicted == data.validation.labels).mean() == pytest.approx(tiny_run.record().validation.top1)
 
 
 def test_a_finished_run_is_not_trained_over_by_accident(tiny_run: Run) -> None:
@@ -179,7 +179,7 @@ def test_what_a_killed_training_half_wrote_is_cleared_away(tmp_path: Path) -> No
 
 
 def test_the_record_of_somebody_elses_program_holds_no_command_of_ours(tiny_run: Run) -> None:
-    assert tiny_run.record()["command"] is None
+    assert tiny_run.record().to_json()["command"] is None
 
 
 def test_a_run_is_resumed_only_with_the_options_it_was_started_with(tmp_path: Path) -> None:
@@ -233,7 +233,7 @@ def test_bfloat16_training_is_saved_as_float32(tmp_path: Path) -> None:
     model = keras.saving.load_model(run.model_path, compile=False)
     assert {str(weight.dtype) for weight in model.weights} == {"float32"}
     assert {layer.compute_dtype for layer in model.layers} == {"float32"}
-    assert run.record()["policy"] == "mixed_bfloat16"
+    assert run.record().to_json()["policy"] == "mixed_bfloat16"
 
 
 def test_the_newest_run_is_the_one_finished_last(tmp_path: Path) -> None:

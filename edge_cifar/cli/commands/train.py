@@ -86,7 +86,7 @@ def command(watching: Progress | None, /, backbone: str, as_json: bool, **option
     progress = watching or Terminal()
     run = train(backbone, **options, progress=progress)  # type: ignore[arg-type]
     if as_json:
-        emit_json(run.record())
+        emit_json(run.record().to_json())
     else:
         echo(f"run: {run.path}")
         echo(f"next: {command_line('export', run.path)}")
