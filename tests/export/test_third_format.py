@@ -131,8 +131,8 @@ def test_verify_looks_into_its_files_and_finds_the_layers(bundle: Bundle) -> Non
         assert found.layers is not None
         assert found.layers.refusal is None
         assert "last" in [layer.name for layer in found.layers.layers if layer.error is not None]
-    assert int8.inspection is not None
-    assert (str(int8.inspection.sibling), int8.inspection.operations) == ("fake-fp32", 3)
+    assert int8.weights is not None
+    assert (str(int8.weights.compared_with), int8.weights.operations) == ("fake-fp32", 3)
 
 
 def test_of_a_format_without_a_reader_verify_says_what_it_cannot_tell(

@@ -7,7 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from support.report_samples import verify_document
+from support.report_samples import record_document, verify_document, write
 from support.stand_in_litert import bundle_of, install
 
 from edge_cifar.cli.main import main
@@ -23,8 +23,7 @@ from edge_cifar.steps import _verify_record
 def bundle(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Bundle:
     """The export of a run called ``run``, with two artifacts and twenty images."""
     install(tmp_path, monkeypatch)
-    (tmp_path / "run").mkdir()
-    (tmp_path / "run" / "record.json").write_text('{"schema": 1}')
+    write(tmp_path / "run" / "record.json", record_document("resnet8"))
     return bundle_of(tmp_path / "run" / "export", fp32="fine", fp16="fine")
 
 
