@@ -7,16 +7,63 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_cifar.documents.accuracy import DataSource
+from edge_cifar.documents import schema
+from edge_cifar.documents.accuracy import Accuracy, DataSource, drop_from_json
 from edge_cifar.documents.fields import Fields
 from edge_cifar.errors import BundleError, UsageError
+from edge_cifar.evaluation.paired import PairedDrop
 from edge_cifar.storage import files
 from edge_cifar.variant import Variant
 
 MANIFEST = "manifest.json"
 REFERENCE = "reference.npz"
 ACTIVATIONS = "activations.npz"
-SCHEMA = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class ParityCheck:
+    """What export's comparison of an artifact with the Keras model said. What was not measured is None.
+
+    Attributes:
+        status: ``checked``, or ``unverified`` where no runtime for it could run.
+        runtime: what gave its answers.
+        split: which images were compared, such as ``validation``.
+        images: how many.
+        reason: why it has no figures.
+        max_abs_diff: largest difference of a probability.
+        top1_agreement: share of images with the Keras model's class, 0..1.
+        accuracy: of the artifact.
+        drop: accuracy lost against the Keras model on the same images.
+    """
+
+    status: str | None
+    runtime: str | None
+    split: str | None
+    images: int | None
+    reason: str | None
+    max_abs_diff: float | None
+    top1_agreement: float | None
+    accuracy: Accuracy | None
+    drop: PairedDrop | None
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> ParityCheck:
+        """Read the ``parity`` of a manifest's entry.
+
+        Raises:
+            BundleError: a value has another type.
+        """
+        return cls(
+            status=fields.text("status"),
+            runtime=fields.text("runtime") or fields.text("method"),
+            split=fields.text("split"),
+            images=fields.whole("images"),
+            reason=fields.text("reason"),
+            max_abs_diff=fields.number("max_abs_diff"),
+            top1_agreement=fields.number("top1_agreement"),
+            accuracy=Accuracy.from_json(fields.child("accuracy")) if fields.has("accuracy") else None,
+            drop=drop_from_json(fields.child("drop")) if fields.has("drop") else None,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -38,6 +85,16 @@ class Artifact:
     size_bytes: int
     labels: tuple[str, ...]
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def parity(self) -> ParityCheck:
+        """What export's comparison with the Keras model said of it.
+
+        Raises:
+            BundleError: a value in it has another type.
+        """
+        where = f"the manifest's entry of {self.variant}"
+        return ParityCheck.from_json(Fields(dict(self.facts), where).child("parity"))
 
     def check(self) -> None:
         """Hold the file to its manifest entry.
@@ -172,21 +229,21 @@ class Bundle:
         """
         # Before it is read: one that is replaced meanwhile is found to be another later, not taken for this one.
         checksum = _checksum(path / MANIFEST)
-        manifest = files.read_json(path / MANIFEST, "manifest")
-        if not isinstance(manifest, dict) or manifest.get("schema") != SCHEMA:
-            raise BundleError(f"{path / MANIFEST} is not a manifest of schema {SCHEMA}; export again")
+        document = files.read_json(path / MANIFEST, "manifest")
+        manifest = schema.opened(document, str(path / MANIFEST), "bundle", _upgraded).plain()
         try:
             artifacts = tuple(_artifact(path, entry) for entry in manifest["artifacts"])
             model = _printable(manifest["model"])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
             raise BundleError(f"{path / MANIFEST} is broken ({error!r}); export again") from error
-        facts = {key: value for key, value in manifest.items() if key not in ("schema", "model", "artifacts")}
+        facts = {key: value for key, value in manifest.items() if key not in ("kind", "schema", "model", "artifacts")}
         return cls(path=path, model=model, artifacts=artifacts, facts=facts, manifest_sha256=checksum)
 
     def document(self) -> dict[str, Any]:
         """The manifest."""
         return {
-            "schema": SCHEMA,
+            "kind": "bundle",
+            "schema": schema.SCHEMA,
             "model": self.model,
             **self.facts,
             "artifacts": [artifact.entry() for artifact in self.artifacts],
@@ -195,6 +252,31 @@ class Bundle:
     def write_manifest(self) -> None:
         """Write the manifest, whole."""
         files.write_json(self.path / MANIFEST, self.document())
+
+
+def _upgraded(manifest: dict[str, Any]) -> dict[str, Any]:
+    """A manifest of schema 1: the run's accuracy was ``accuracy``, and figures of a comparison had no images."""
+    test = manifest.get("test")
+    if isinstance(test, dict) and "accuracy" in test:
+        test = {"top1": test["accuracy"], **{key: value for key, value in test.items() if key != "accuracy"}}
+    return {
+        **manifest,
+        **({"test": test} if test else {}),
+        **{
+            key: [_upgraded_entry(entry) for entry in manifest[key]]
+            for key in ("artifacts", "rejected")
+            if key in manifest
+        },
+    }
+
+
+def _upgraded_entry(entry: Any) -> Any:
+    parity = entry.get("parity") if isinstance(entry, dict) else None
+    if not isinstance(parity, dict):
+        return entry
+    told = {"images": parity.get("images")}
+    figures = {key: {**parity[key], **told} for key in ("accuracy", "drop") if isinstance(parity.get(key), dict)}
+    return {**entry, "parity": {**parity, **figures}}
 
 
 def _checksum(path: Path) -> str | None:

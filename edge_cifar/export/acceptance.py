@@ -17,6 +17,7 @@ from numpy.typing import NDArray
 
 from edge_cifar import model_files
 from edge_cifar.data import Split
+from edge_cifar.documents.accuracy import Accuracy, drop_to_json
 from edge_cifar.documents.bundle import Artifact, Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.documents.verify_report import Tolerance, Verification
@@ -234,12 +235,12 @@ def _unanswered(refusal: Refusal) -> Outcome:
 
 def _figures(comparison: Comparison) -> dict[str, Any]:
     """All figures of an artifact's answers to validation images, for the manifest."""
-    close, accuracy, drop = comparison.agreement, comparison.accuracy, comparison.drop
+    close = comparison.agreement
     return {
         "max_abs_diff": close.max_abs_diff,
         "mean_abs_diff": close.mean_abs_diff,
         "top1_agreement": close.top1_agreement,
         "kl_divergence": close.kl_divergence,
-        "accuracy": {"top1": accuracy.value, "low": accuracy.low, "high": accuracy.high},
-        "drop": {"points": drop.points, "low": drop.low, "high": drop.high, "p_value": drop.p_value},
+        "accuracy": Accuracy.of(comparison.accuracy).to_json(),
+        "drop": drop_to_json(comparison.drop),
     }

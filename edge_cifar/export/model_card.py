@@ -129,11 +129,10 @@ Asked for, and **not kept**:
 
 
 def _row(artifact: Artifact) -> str:
-    parity = artifact.facts["parity"]
+    parity = artifact.parity
     beginning = f"| `{artifact.path.name}` | {artifact.size_bytes:,} "
-    if parity["status"] != "checked":
+    if parity.accuracy is None:
         return beginning + "| not run here | not run here | not run here | not run here |"
     return beginning + (
-        f"| {parity['images']:,} | {parity['accuracy']['top1']:.2%} "
-        f"| {parity['top1_agreement']:.2%} | {parity['max_abs_diff']:.1e} |"
+        f"| {parity.images:,} | {parity.accuracy.top1:.2%} | {parity.top1_agreement:.2%} | {parity.max_abs_diff:.1e} |"
     )

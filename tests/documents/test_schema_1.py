@@ -8,7 +8,9 @@ from typing import Any
 
 import pytest
 
+from edge_cifar.documents.accuracy import Accuracy
 from edge_cifar.documents.bench_report import BenchReport
+from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run_record import RunRecord
 from edge_cifar.documents.schema import kind_of
 from edge_cifar.documents.verify_report import VerifyReport
@@ -203,6 +205,34 @@ RECORD: dict[str, Any] = {
         "calibration_error": 0.022489312079548837,
     },
 }
+
+
+def test_a_manifest_gets_the_one_spelling(tmp_path: Path) -> None:
+    figures = {"top1": 0.88, "low": 0.86, "high": 0.9}
+    drop = {"points": 0.4, "low": -0.1, "high": 0.9, "p_value": 0.1}
+    parity = {"status": "checked", "runtime": "litert", "split": "validation", "images": 500}
+    parity |= {"max_abs_diff": 0.2, "top1_agreement": 0.99, "accuracy": figures, "drop": drop}
+    artifact = {"variant": "tflite-int8", "file": "tflite-int8.tflite", "sha256": "ab", "size_bytes": 1}
+    rejected = {"variant": "onnx-int8", "failed": ["conversion"], "reason": "the converter crashed", "parity": None}
+    manifest = {
+        "schema": 1,
+        "model": "resnet8",
+        "test": RECORD["test"],
+        "artifacts": [{**artifact, "labels": ["a", "b"], "parity": parity}],
+        "rejected": [rejected],
+    }
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest), encoding="utf-8")
+    bundle = Bundle.open(tmp_path)
+    (read,) = bundle.artifacts
+    assert read.parity.accuracy == Accuracy(top1=0.88, low=0.86, high=0.9, images=500)
+    assert read.parity.drop == PairedDrop(points=0.4, low=-0.1, high=0.9, p_value=0.1, images=500)
+    bundle.write_manifest()
+    written = json.loads((tmp_path / "manifest.json").read_text(encoding="utf-8"))
+    assert (written["kind"], written["schema"], written["test"]["top1"]) == ("bundle", 2, 0.8822)
+    assert written["artifacts"][0]["parity"]["accuracy"] == {**figures, "images": 500}
+    assert written["artifacts"][0]["parity"]["drop"] == {**drop, "images": 500}
+    assert written["rejected"] == [rejected]
+    assert Bundle.open(tmp_path).artifacts == bundle.artifacts
 
 
 def test_a_run_record_keeps_every_figure_and_gets_the_one_spelling() -> None:

@@ -178,7 +178,7 @@ def _no_probabilities(folder: Path) -> None:
         (_empty, "neither a bundle (manifest.json) nor a finished run"),
         (_file, "is a file"),
         (_no_json, "not valid JSON"),
-        (_other_schema, "not a manifest of schema"),
+        (_other_schema, "which this edge-cifar does not know"),
         (_outside, "points outside"),
         (_no_artifact, "lists no artifact"),
         (_no_reference, "no reference at"),

@@ -200,7 +200,7 @@ def _print(bundle: Bundle) -> None:
             row.insert(2, f"{artifact.facts['gzip_bytes']:,}")
     emit_table(headers, rows)
     for artifact in bundle.artifacts:
-        if reason := artifact.facts["parity"].get("reason"):
+        if reason := artifact.parity.reason:
             echo(f"{artifact.variant}: not checked, {reason}")
     largest = ", ".join(f"{name} {peak / 1e9:.1f} GB" for name, peak in bundle.facts["peak_memory_bytes"].items())
     echo(f"peak memory per process: {largest}")
@@ -208,16 +208,12 @@ def _print(bundle: Bundle) -> None:
 
 
 def _row(artifact: Artifact) -> list[str | None]:
-    parity = artifact.facts["parity"]
-    size = f"{artifact.size_bytes:,}"
-    if parity["status"] != "checked":
-        return [str(artifact.variant), size, None, None, None, None]
-    drop = parity["drop"]
+    parity, drop = artifact.parity, artifact.parity.drop
     return [
         str(artifact.variant),
-        size,
-        f"{parity['max_abs_diff']:.1e}",
-        f"{parity['top1_agreement']:.2%}",
-        f"{drop['points']:+.2f}",
-        f"{drop['low']:+.2f} to {drop['high']:+.2f}",
+        f"{artifact.size_bytes:,}",
+        None if parity.max_abs_diff is None else f"{parity.max_abs_diff:.1e}",
+        None if parity.top1_agreement is None else f"{parity.top1_agreement:.2%}",
+        f"{drop.points:+.2f}" if drop else None,
+        f"{drop.low:+.2f} to {drop.high:+.2f}" if drop else None,
     ]
