@@ -107,7 +107,7 @@ class Artifact:
         if files.size_bytes(self.path) != self.size_bytes or files.sha256(self.path) != self.sha256:
             raise BundleError(f"{self.path} is not the file the manifest lists (checksum differs); export again")
 
-    def entry(self) -> dict[str, Any]:
+    def to_json(self) -> dict[str, Any]:
         """The manifest entry of this artifact."""
         return {
             "variant": str(self.variant),
@@ -239,19 +239,19 @@ class Bundle:
         facts = {key: value for key, value in manifest.items() if key not in ("kind", "schema", "model", "artifacts")}
         return cls(path=path, model=model, artifacts=artifacts, facts=facts, manifest_sha256=checksum)
 
-    def document(self) -> dict[str, Any]:
-        """The manifest."""
+    def to_json(self) -> dict[str, Any]:
+        """The manifest as JSON holds it."""
         return {
             "kind": "bundle",
             "schema": schema.SCHEMA,
             "model": self.model,
             **self.facts,
-            "artifacts": [artifact.entry() for artifact in self.artifacts],
+            "artifacts": [artifact.to_json() for artifact in self.artifacts],
         }
 
     def write_manifest(self) -> None:
         """Write the manifest, whole."""
-        files.write_json(self.path / MANIFEST, self.document())
+        files.write_json(self.path / MANIFEST, self.to_json())
 
 
 def _upgraded(manifest: dict[str, Any]) -> dict[str, Any]:

@@ -77,7 +77,7 @@ def test_a_flipped_bit_in_a_keras_model_is_harmless_or_one_sentence(tiny_run: Ru
     ids=["infinite", "no character", "two lines"],
 )
 def test_a_manifest_of_nonsense_is_one_sentence(key: str, value: Any, tiny_bundle: Bundle, tmp_path: Path) -> None:
-    manifest = tiny_bundle.document()
+    manifest = tiny_bundle.to_json()
     manifest["artifacts"][0][key] = value
     (tmp_path / "manifest.json").write_text(json.dumps(manifest))
     with pytest.raises(BundleError, match=r"is broken|is a lone surrogate"):

@@ -165,7 +165,7 @@ def command(
         return
     bundle = step.write_bundle(run, options, out=out, overwrite=overwrite, data_dir=data_dir, progress=Terminal())
     if as_json:
-        emit_json({"bundle": str(bundle.path), **bundle.document()})
+        emit_json({"bundle": str(bundle.path), **bundle.to_json()})
     else:
         _print(bundle)
     demand_all(bundle)
