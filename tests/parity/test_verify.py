@@ -282,8 +282,8 @@ def test_a_quantized_artifact_that_stands_alone_is_not_proven_by_answers_of_whic
     alone = tuple(artifact for artifact in bundle.artifacts if str(artifact.variant) == "onnx-int8")
     (proven,) = verify_bundle(replace(bundle, artifacts=alone))
     assert proven.status == "pass"
-    assert proven.comparison is not None
+    assert proven.figures is not None
     # The same answers, of a model that is hardly surer of one class than of the others.
-    doubted = _doubted(replace(proven, comparison=replace(proven.comparison, confident_images=0)))
+    doubted = _doubted(replace(proven, figures=replace(proven.figures, confident_images=0)))
     assert doubted.status == "unverified"
     assert "Keras is sure of none of the" in str(doubted.reason)
