@@ -11,9 +11,10 @@ from numpy.typing import NDArray
 
 from edge_cifar.documents.accuracy import Accuracy, DataSource
 from edge_cifar.documents.bench_report import DetailedAccuracy, KerasAgreement
-from edge_cifar.evaluation.agreement import agreement
+from edge_cifar.evaluation.agreement import Agreement
+from edge_cifar.evaluation.comparison import Comparison
 from edge_cifar.evaluation.metrics import accuracy, calibration_error, confusion_matrix
-from edge_cifar.evaluation.paired import PairedDrop, paired_drop
+from edge_cifar.evaluation.paired import PairedDrop
 
 Probabilities = NDArray[np.float32]
 
@@ -60,7 +61,10 @@ class EvaluationSet:
         Args:
             answers: float32 ``[N, classes]``.
         """
-        reference, predicted = self.reference, answers.argmax(axis=1)
+        predicted = answers.argmax(axis=1)
+        compared = (
+            None if self.reference is None else Comparison(labels=self.labels, expected=self.reference, given=answers)
+        )
         small = self.classes <= _LARGEST_MATRIX
         return Evaluation(
             data=self.data,
@@ -73,8 +77,8 @@ class EvaluationSet:
                 confusion=_as_tuples(confusion_matrix(self.labels, predicted, self.classes)) if small else (),
                 correct=np.packbits(predicted == self.labels).tobytes(),
             ),
-            agreement=None if reference is None else _agreement(reference, answers),
-            drop=None if reference is None else paired_drop(self.labels, reference, answers),
+            agreement=_agreement(compared.agreement) if compared else None,
+            drop=compared.drop if compared else None,
         )
 
 
@@ -95,8 +99,7 @@ class Evaluation:
     drop: PairedDrop | None
 
 
-def _agreement(reference: Probabilities, answers: Probabilities) -> KerasAgreement:
-    close = agreement(reference, answers)
+def _agreement(close: Agreement) -> KerasAgreement:
     return KerasAgreement(
         top1=close.top1_agreement,
         max_abs_diff=close.max_abs_diff,
