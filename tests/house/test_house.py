@@ -277,6 +277,18 @@ def test_changelog_tells_of_this_version() -> None:
     assert f"## {edge_cifar.__version__}" in (ROOT / "CHANGELOG.md").read_text(encoding="utf-8")
 
 
+def test_the_layers_in_the_architecture_are_those_that_are_checked() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    layers = _setup()["importlinter:contract:layers"]["layers"].strip()
+    assert f"```\n{layers}\n```" in text
+
+
+def test_every_package_is_in_the_architecture() -> None:
+    text = (ROOT / "docs" / "architecture.md").read_text(encoding="utf-8")
+    packages = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    assert {name for name in packages if f"| `{name}` |" not in text} == set()
+
+
 def test_licence_is_apache() -> None:
     text = (ROOT / "LICENSE").read_text(encoding="utf-8")
     assert "Apache License" in text
