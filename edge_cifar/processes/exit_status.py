@@ -32,7 +32,7 @@ def of(status: int, stderr: str) -> ExitStatus:
     lines = stderr.strip().splitlines()
     last = f": {lines[-1].strip()}" if lines else ""
     if status == 0:
-        return ExitStatus(cause="its process ended before it had answered", out_of_memory=False)
+        return ExitStatus(cause="its process exited before answering", out_of_memory=False)
     if names_lack_of_memory(last):
         return ExitStatus(cause=f"its process ran out of memory{last}", out_of_memory=True)
     if status == -signal.SIGKILL:

@@ -90,7 +90,7 @@ class Worker:
 
         Raises:
             RefusedError: the worker refused the request.
-            WorkerError: it failed at the request, ended, answered with what is no message, or took too long.
+            WorkerError: it failed at the request, ended, sent an invalid message, or took too long.
         """
         line = self._line(seconds)
         try:
@@ -99,7 +99,7 @@ class Worker:
             answer = None
         if not isinstance(answer, dict):
             self.close()
-            raise WorkerError(f"its process answered with what is no message: {line[:100]!r}")
+            raise WorkerError(f"its process sent an invalid message: {line[:100]!r}")
         if "refused" in answer:
             raise RefusedError(answer["refused"], unavailable=answer["unavailable"])
         if "failed" in answer:

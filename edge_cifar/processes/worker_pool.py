@@ -59,7 +59,7 @@ class WorkerPool:
         """
         with self._lock:
             if self.closed:
-                raise WorkerError("its process was not started any more")
+                raise WorkerError("its process was not started again")
             worker = Worker(command, environment)
             self._running.add(worker)
         try:

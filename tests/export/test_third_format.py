@@ -78,7 +78,7 @@ def test_a_file_that_takes_its_runtime_down_is_rejected_and_the_others_are_kept(
         "fake-aborting-at-once": (["runtime"], "its process crashed with SIGABRT: the last words"),
         "fake-hanging": (["runtime"], "it did not answer within 0 s"),
         "fake-raising": (["runtime"], "ValueError: surprise"),
-        "fake-leaving": (["runtime"], "its process ended before it had answered"),
+        "fake-leaving": (["runtime"], "its process exited before answering"),
         "fake-nan": (
             ["answers"],
             "its answers to 600 of 600 images are not numbers (NaN or infinite), the first is image 0",

@@ -234,6 +234,6 @@ def test_an_artifact_answers_on_one_thread_whatever_the_environment_says(tmp_pat
         monkeypatch.setenv(name, "7")
     bundle = bundle_of(tmp_path / "export", fp32="fine")
     (outcome,) = verify_bundle(bundle)
-    assert outcome.reason == "its process ended before it had answered"
+    assert outcome.reason == "its process exited before answering"
     environment = json.loads(told.read_text())
     assert {name: environment[name] for name in limits} == dict.fromkeys(limits, "1")

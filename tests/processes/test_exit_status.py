@@ -17,7 +17,7 @@ NAMELESS = signal.SIGRTMIN + 3
 @pytest.mark.parametrize(
     ("status", "said", "cause", "out_of_memory"),
     [
-        (0, "done", "its process ended before it had answered", False),
+        (0, "done", "its process exited before answering", False),
         (3, "", "its process exited with status 3", False),
         (1, "Traceback …\nValueError: Bessel\n", "its process exited with status 1: ValueError: Bessel", False),
         (-signal.SIGABRT, "", "its process crashed with SIGABRT", False),

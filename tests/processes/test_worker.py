@@ -86,7 +86,7 @@ def test_an_exception_ends_the_request_and_not_the_worker(
     [
         ("os.write(2, b'the last words'); os.abort()", "its process crashed with SIGABRT: the last words", False),
         ("os._exit(7)", "its process exited with status 7", False),
-        ("os._exit(0)", "its process ended before it had answered", False),
+        ("os._exit(0)", "its process exited before answering", False),
         ("os.kill(os.getpid(), 9)", "its process was killed, most likely because memory ran out", True),
     ],
 )
@@ -116,7 +116,7 @@ def test_a_worker_that_hangs_is_ended(worker: Worker) -> None:
 def test_what_is_no_message_is_an_error_and_ends_the_worker(said: str) -> None:
     with (
         Worker((sys.executable, "-c", f"import sys, time; {said}; sys.stdout.flush(); time.sleep(600)")) as worker,
-        pytest.raises(WorkerError, match="answered with what is no message"),
+        pytest.raises(WorkerError, match="sent an invalid message"),
     ):
         worker.receive()
     assert gone(worker._process.pid)

@@ -43,7 +43,7 @@ def test_a_pool_that_has_ended_starts_no_worker(tmp_path: Path) -> None:
     with WorkerPool(1) as pool:
         pass
     assert pool.closed
-    assert wait(pool, tmp_path / "pid") == "its process was not started any more"
+    assert wait(pool, tmp_path / "pid") == "its process was not started again"
     assert not (tmp_path / "pid").exists()
 
 
