@@ -39,7 +39,7 @@ def test_the_way_out_of_an_error_works_as_it_stands(tmp_path: Path) -> None:
     (folder / "record.json").write_text("{}")
     with (folder / "model.keras").open("wb"), pytest.raises(RunError) as refused:
         open_bundle(folder)
-    assert shlex.split(str(refused.value).partition("type: ")[2]) == ["edge-cifar", "export", str(folder)]
+    assert shlex.split(str(refused.value).partition("; run: ")[2]) == ["edge-cifar", "export", str(folder)]
 
 
 def test_no_message_writes_a_value_into_a_command_unquoted() -> None:
