@@ -107,8 +107,8 @@ def test_no_path_of_the_server_is_told(client: Any, tiny_bundle: Bundle) -> None
         (picture(), "image/png", "?threshold=2", 400, "between 0 and 1"),
         (picture(), "image/png", "?threshold=nan", 400, "between 0 and 1"),
         (picture(), "image/png", "?model=tflite-int9", 400, "choose from tflite-fp32, onnx-int8"),
-        (b"--x--", "multipart/form-data; boundary=x", "", 400, "holds 0"),
-        (b"--x", "multipart/form-data", "", 400, "holds 0"),
+        (b"--x--", "multipart/form-data; boundary=x", "", 400, "contains 0"),
+        (b"--x", "multipart/form-data", "", 400, "contains 0"),
     ],
     ids=[
         "empty",
@@ -135,7 +135,7 @@ def test_two_pictures_in_one_form_are_refused(client: Any) -> None:
     form = {"a": (io.BytesIO(picture()), "a.png"), "b": (io.BytesIO(picture()), "b.png")}
     answer = client.post("/predict", data=form, content_type="multipart/form-data")
     assert answer.status_code == 400
-    assert "holds 2" in answer.json["error"]
+    assert "contains 2" in answer.json["error"]
 
 
 def test_bomb_is_refused_unopened(client: Any) -> None:

@@ -133,9 +133,9 @@ def test_coreml_on_arm_linux_has_no_remedy(packages: Callable[..., None], monkey
     [
         ({"load_average": [7.5, 1, 1], "usable_cores": 4}, "busy (load 7.5 on 4 cores)"),
         ({"power_source": "battery"}, "on battery"),
-        ({"throttling": ["under-voltage"]}, "reports under-voltage"),
+        ({"throttling": ["under-voltage"]}, "throttled: under-voltage"),
         ({"governor": "ondemand"}, "governor is ondemand"),
-        ({"load_average": [0.1, 1, 1], "usable_cores": 4, "governor": "performance"}, "quiet"),
+        ({"load_average": [0.1, 1, 1], "usable_cores": 4, "governor": "performance"}, "idle"),
     ],
     ids=["busy", "battery", "throttled", "governor", "quiet"],
 )
