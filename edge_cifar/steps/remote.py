@@ -174,8 +174,7 @@ class _Machine:
         found = self.run(_FIND, may_fail=True).strip()
         if not found:
             raise MeasurementError(
-                f"edge-cifar is not installed on {self._host}; add --install, or type there: pip install "
-                '"edge-cifar[device]"'
+                f'{self._host} has no edge-cifar; add --install, or run there: pip install "edge-cifar[device]"'
             )
         return shlex.quote(found)
 
