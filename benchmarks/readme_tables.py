@@ -1,10 +1,10 @@
-"""Write the tables and pictures of README.md and docs/ from benchmarks/results/.
+"""Write the generated tables and figures of README.md and docs/ from benchmarks/results/.
 
-A document marks what is generated:
+Documents mark generated regions:
 
-    <!-- generated: NAME table -->      the artifacts of benchmarks/results/NAME.json
-    <!-- generated: NAME advice -->     which artifact to ship, by the report's rule
-    <!-- generated: NAME picture -->    accuracy against latency and size, as docs/pictures/NAME.svg
+    <!-- generated: NAME table -->      the artifacts in benchmarks/results/NAME.json
+    <!-- generated: NAME advice -->     the artifact to ship, by the report's rule
+    <!-- generated: NAME picture -->    accuracy vs. latency and size, as docs/pictures/NAME.svg
     <!-- generated: converters matrix --> every format and precision that export writes
     <!-- generated: models trainings --> the runs under models/, from their records
     <!-- generated: NAME source -->     machine, commit, command and data behind the numbers
@@ -13,10 +13,10 @@ A document marks what is generated:
     ...
     <!-- end -->
 
-The text between the marks is replaced. NAME may be several names joined by "+".
+The text between the marks is replaced. NAME may be several names joined with "+".
 
     python benchmarks/readme_tables.py            rewrite
-    python benchmarks/readme_tables.py --check    exit with 1 if something is out of date; writes nothing
+    python benchmarks/readme_tables.py --check    exit with status 1 if something is out of date; write nothing
 """
 
 from __future__ import annotations
@@ -48,8 +48,10 @@ _REGION = re.compile(r"(<!-- generated: (?P<name>\S+) (?P<kind>\w+) -->\n).*?(<!
 
 def main() -> int:
     """Rewrite or check every marked region; returns the exit status."""
-    parser = argparse.ArgumentParser(description="Write README's and docs' tables from benchmarks/results.")
-    parser.add_argument("--check", action="store_true", help="only list what is out of date")
+    parser = argparse.ArgumentParser(
+        description="Write the generated tables of README.md and docs/ from benchmarks/results/."
+    )
+    parser.add_argument("--check", action="store_true", help="only list the files that are out of date")
     parser.add_argument("--root", type=Path, default=Path(__file__).resolve().parent.parent, help=argparse.SUPPRESS)
     arguments = parser.parse_args()
     try:
@@ -74,10 +76,10 @@ class Tables:
         """Bring everything up to date, or only check it.
 
         Returns:
-            The documents and pictures that were, or would be, written.
+            The documents and figures that were, or would be, written.
 
         Raises:
-            EdgeCifarError: a result is missing or broken, or a mark names no kind of ours.
+            EdgeCifarError: a result is missing or invalid, or a mark has an unknown kind.
         """
         for document in [self._root / "README.md", *sorted((self._root / "docs").glob("**/*.md"))]:
             if not document.is_file():
@@ -124,15 +126,13 @@ class Tables:
             if not self._check:
                 scatter.trade_off(found.measurements, path)
         link = Path(os.path.relpath(path, document.parent)).as_posix()
-        return (
-            f"![Accuracy against latency and against size, with the Pareto front of each machine and test set]({link})"
-        )
+        return f"![Top-1 accuracy vs. latency and vs. size, with a Pareto front for each machine and test set]({link})"
 
 
 def _trainings(folder: Path) -> str:
     """The trained runs in the repository, by accuracy."""
     runs = [read_run(Run(path.parent)) for path in sorted(folder.glob("*/record.json"))]
-    columns = ("run", "recipe", "initial weights", "epochs", "test accuracy (95 % interval)")
+    columns = ("run", "recipe", "initial weights", "epochs", "test top-1 (95 % CI)")
     rows = [
         (
             run.name,
@@ -150,8 +150,8 @@ def _trainings(folder: Path) -> str:
 
 
 def _matrix() -> str:
-    """Every cell that ``export`` can write, from the formats themselves."""
-    lines = ["| format | precision | what it is | calibration |", "|---|---|---|---|"]
+    """Every variant that ``export`` can write, from the formats."""
+    lines = ["| format | precision | description | calibration |", "|---|---|---|---|"]
     for name in formats.exported():
         format_ = formats.get(name)
         methods = {"ranges": ", ".join(format_.calibration_methods), "means": "means", None: ""}
@@ -167,7 +167,7 @@ def _comparison(path: Path) -> str:
     table = fields.child("comparison")
     rows = [[str(cell) for cell in row] for row in table.items("rows")]
     data = DataSource.from_json(fields.child("data"))
-    told = f"{_place(fields)}, by `{fields.text('command')}`{f'; data: {_data(data)}' if data else ''}."
+    told = f"{_place(fields)}, with `{fields.text('command')}`{f'; data: {_data(data)}' if data else ''}."
     return f"{tables.plain([str(name) for name in table.items('columns')], rows)}\n\n{told}"
 
 
@@ -186,7 +186,7 @@ def _proofs(paths: Sequence[Path]) -> str:
         commands.setdefault((place, where), []).append(f"`{report.provenance.get('command')}`")
     variants = distinct(variant for row in cells.values() for variant in row)
     table = [(model, *(row.get(variant, quantities.MISSING) for variant in variants)) for model, row in cells.items()]
-    sources = [f"{place}, by {', '.join(told)}; data: {where}." for (place, where), told in commands.items()]
+    sources = [f"{place}, with {', '.join(told)}; data: {where}." for (place, where), told in commands.items()]
     return "\n\n".join([tables.plain(("model", *variants), table), *sources])
 
 
@@ -214,7 +214,7 @@ def _source(found: Document) -> str:
         place = _measured(benchmark.label, benchmark.provenance.get("commit"))
         command = str(benchmark.provenance.get("command")).replace("`", "")
         data = "; ".join(_data(one) for one in distinct(row.data for row in benchmark.measurements))
-        paragraphs.append(f"{place}, by `{command}`; data: {data}.")
+        paragraphs.append(f"{place}, with `{command}`; data: {data}.")
     return "\n\n".join(paragraphs)
 
 

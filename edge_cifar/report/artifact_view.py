@@ -1,4 +1,4 @@
-"""What the page shows of artifacts and benchmarks, already phrased: the template only lays it out."""
+"""The page's texts and figures about artifacts and benchmarks; the template only lays them out."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_cifar.report.ways import Ways
 View = dict[str, Any]
 
 _MARKS = {
-    "proven": "✓ proven",
+    "proven": "✓ verified",
     "checked": "✓ at export",
     "failed": "✗ failed",
     "unverified": "? unverified",
@@ -29,31 +29,31 @@ _FACETS = (
     ("threads", "Threads"),
     ("batch", "Batch"),
 )
-# cost -> (what one unit of the chart's axis is, caption, axis title)
+# cost -> (unit of the chart's axis, caption, axis title)
 _COSTS = {
-    "median_ms": (1.0, "Accuracy against latency", "median latency of one image, ms"),
-    "size_bytes": (1e6, "Accuracy against size", "size on disk, MB"),
-    "memory_bytes": (1e6, "Accuracy against memory", "peak memory above the runtime, MB"),
+    "median_ms": (1.0, "Accuracy vs. latency", "latency p50, ms"),
+    "size_bytes": (1e6, "Accuracy vs. size", "size on disk, MB"),
+    "memory_bytes": (1e6, "Accuracy vs. memory", "peak RSS above the bare runtime, MB"),
 }
 SCALES = {cost: scale for cost, (scale, _, _) in _COSTS.items()}
 
 
 def columns(several_machines: bool) -> list[View]:
     """The headings of the table of artifacts, in the order of the cells of :func:`rows`."""
-    machine = [("Machine", "what it ran on", False)] if several_machines else []
+    machine = [("Machine", "machine that it was measured on", False)] if several_machines else []
     headings = [
-        ("Model", "name of the run it was exported from", False),
-        ("Artifact", "format and precision", False),
+        ("Model", "run that it was exported from", False),
+        ("Variant", "format and precision", False),
         *machine,
-        ("Accuracy", "share of the test images classified right", True),
-        ("Latency", "median of one inference; below it what nine of ten and 99 of 100 inferences stay under", True),
-        ("Size", "on disk", True),
-        ("Memory", "peak above the bare runtime", True),
-        ("Parity", "whether it was shown to answer as the Keras model", False),
-        ("Front", "on the Pareto front of the benchmark", False),
-        ("As Keras", "share of images with the Keras model's class; below it the accuracy lost, in points", True),
-        ("Load", "time to load the artifact", True),
-        ("Images/s", "throughput; below it energy and multiply-adds where they are known", True),
+        ("Top-1", "share of the test images classified correctly; below it the 95 % confidence interval", True),
+        ("Latency p50", "median per inference; below it the 90th and 99th percentiles", True),
+        ("Size", "size on disk", True),
+        ("Peak RSS", "peak resident memory above that of the bare runtime", True),
+        ("Parity", "whether it gives the same predictions as the Keras model", False),
+        ("Pareto-optimal", "no other is better in accuracy, latency or size without being worse in another", False),
+        ("Top-1 agreement", "share of images with the same top-1 class as the Keras model; below it Δ top-1", True),
+        ("Load", "time to load the model", True),
+        ("Images/s", "throughput; below it energy and MACs per second, if known", True),
     ]
     return [{"name": name, "title": title, "number": number} for name, title, number in headings]
 
@@ -78,7 +78,7 @@ def _row(number: int, row: Measurement, colour: str) -> View:
     return {
         "id": number,
         "model": row.model,
-        "variant": row.variant or "as given",
+        "variant": row.variant or "model file",
         "machine": row.machine,
         "colour": colour,
         "symbol": palette.plotly_symbol(row.format),
@@ -100,7 +100,7 @@ def _row(number: int, row: Measurement, colour: str) -> View:
 
 
 def chart_rows(measurements: Sequence[Measurement]) -> list[View]:
-    """What the script needs of each measurement."""
+    """What the script needs about each measurement."""
     numbers = ("accuracy", "low", "high", *_COSTS)
     numbered = {ground: number for number, ground in enumerate(fronts.fronts(measurements))}
     return [
@@ -110,7 +110,7 @@ def chart_rows(measurements: Sequence[Measurement]) -> list[View]:
             "short": row.variant or row.model,
             **{key: getattr(row, key) for key, _ in _FACETS if key != "model"},
             **{key: getattr(row, key) for key in numbers},
-            # The number of its Pareto front; None for what is no point.
+            # The number of its Pareto front; None if it is not plotted.
             "front": numbered[fronts.ground(row)] if fronts.drawn(row) else None,
             "symbol": palette.plotly_symbol(row.format),
             "hover": _hover(row),
@@ -120,7 +120,7 @@ def chart_rows(measurements: Sequence[Measurement]) -> list[View]:
 
 
 def charts(measurements: Sequence[Measurement], tag: str) -> list[View]:
-    """The trade-off charts that have at least one point."""
+    """The trade-off charts with at least one point."""
     return [
         {"cost": cost, "caption": caption + tag, "axis": axis}
         for cost, (_, caption, axis) in _COSTS.items()
@@ -138,7 +138,7 @@ def facets(measurements: Sequence[Measurement], colours: Mapping[str, str]) -> l
         options = [
             {
                 "value": "" if value is None else str(value),
-                "name": "not benched" if value in (None, "") else str(value),
+                "name": "not benchmarked" if value in (None, "") else str(value),
                 "colour": colours.get(value) if key == "model" else None,
                 "symbol": palette.plotly_symbol(value) if key == "format" else None,
             }
@@ -149,7 +149,7 @@ def facets(measurements: Sequence[Measurement], colours: Mapping[str, str]) -> l
 
 
 def across_machines(measurements: Sequence[Measurement]) -> View | None:
-    """Latency of each artifact, that is of each file, by machine; None for a single machine."""
+    """Latency of each file by machine; None for a single machine."""
     machines = distinct(row.machine for row in measurements)
     if len(machines) < 2:
         return None
@@ -160,7 +160,7 @@ def across_machines(measurements: Sequence[Measurement]) -> View | None:
         files.setdefault(row.name, set()).add(row.sha256)
     for row in measurements:
         if row.median_ms is not None:
-            # Machines may have measured different files under one name, which are not held against each other.
+            # Different files with the same name, measured on different machines, are not compared.
             file = f"({(row.sha256 or 'unknown')[:8]})" if len(files[row.name]) > 1 else ""
             name = " ".join(part for part in (row.name, file, ways.words(row)) if part)
             table.setdefault(name, {}).setdefault(row.machine, row.median_ms)
@@ -180,7 +180,7 @@ def _latency_cell(value: float | None, first: float) -> View:
 
 
 def profiles(measurements: Sequence[Measurement]) -> View | None:
-    """Where each profiled artifact spends its time; None when none was profiled."""
+    """Where each profiled artifact spends its time; None if none was profiled."""
     profiled = [row for row in measurements if row.operators]
     if not profiled:
         return None
@@ -215,22 +215,21 @@ def _how(row: Measurement) -> str:
 
 
 def _batch(row: Measurement) -> str | None:
-    return f"batch of {row.batch}" if row.batch and row.batch > 1 else None
+    return f"batch size {row.batch}" if row.batch and row.batch > 1 else None
 
 
 def _energy(row: Measurement) -> str | None:
-    return None if row.joules_per_image is None else f"{quantities.significant(1e3 * row.joules_per_image)} mJ each"
+    return None if row.joules_per_image is None else f"{quantities.significant(1e3 * row.joules_per_image)} mJ/image"
 
 
 def _speed(row: Measurement) -> str | None:
-    if row.multiply_adds_per_s is None:
-        return None
-    return f"{quantities.amount(row.multiply_adds_per_s)} multiply-adds/s"
+    speed = row.multiply_adds_per_s
+    return None if speed is None else f"{quantities.significant(speed / 1e9)} GMAC/s"
 
 
 def _doubt(row: Measurement) -> str | None:
-    """What a reader must know of an accuracy."""
-    return row.caveat or ("cannot be told from guessing" if certainty.as_guessed(row) else None)
+    """What a reader must know about an accuracy."""
+    return row.caveat or ("not measurably better than guessing" if certainty.as_guessed(row) else None)
 
 
 def _reason(row: Measurement) -> str | None:
@@ -245,16 +244,16 @@ def _hover(row: Measurement) -> list[str]:
     doubt = f"; {_doubt(row)}" if _doubt(row) else ""
     lines = [
         row.name,
-        f"accuracy {quantities.percent(row.accuracy)}{interval}{data}{doubt}",
-        f"latency {quantities.milliseconds(row.median_ms)}, p90 {quantities.milliseconds(row.p90_ms)}",
-        f"size {quantities.size(row.size_bytes)}, memory {quantities.size(row.memory_bytes)}",
+        f"top-1 {quantities.percent(row.accuracy)}{interval}{data}{doubt}",
+        f"latency p50 {quantities.milliseconds(row.median_ms)}, p90 {quantities.milliseconds(row.p90_ms)}",
+        f"size {quantities.size(row.size_bytes)}, peak RSS {quantities.size(row.memory_bytes)}",
         f"parity: {_MARKS[row.parity.status]}" + (f", {row.parity.extent}" if row.parity.extent else ""),
     ]
     return lines + [words for words in (_how(row), row.machine) if words]
 
 
 def _cell(value: float | None, phrase: Callable[[float | None], str], *below: str | None) -> View:
-    """A figure of the table: what it sorts by, its words, and what stands below it in small."""
+    """A figure of the table: its sort key, its text, and the small print below it."""
     if value is None:
         return {"value": "", "text": None, "below": []}
     return {"value": repr(value), "text": phrase(value), "below": [words for words in below if words]}
@@ -272,5 +271,10 @@ def _tail(row: Measurement) -> str | None:
 def _loss(row: Measurement) -> str | None:
     if row.drop_points is None:
         return None
-    interval = "" if row.drop_low is None or row.drop_high is None else f" ({row.drop_low:.2f} to {row.drop_high:.2f})"
-    return f"loses {row.drop_points:.2f}{interval}"
+    # Subtracted from 0.0, as negating a loss of zero would give -0.00.
+    interval = (
+        ""
+        if row.drop_low is None or row.drop_high is None
+        else f" ({0.0 - row.drop_high:+.2f} to {0.0 - row.drop_low:+.2f})"
+    )
+    return f"Δ top-1 {0.0 - row.drop_points:+.2f} pp{interval}"

@@ -1,4 +1,4 @@
-"""Matplotlib without its global state: figures are objects, drawn by Agg, saved whole and reproducibly."""
+"""Matplotlib without its global state: figures rendered by Agg, written atomically and reproducibly."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-# No metadata that changes from one run to the next, so that equal figures are equal files.
+# Without metadata that changes between runs, equal figures are equal files.
 _METADATA = {".png": {"Software": None}, ".svg": {"Date": None, "Creator": None}}
 DPI = 110
 
@@ -21,8 +21,8 @@ DPI = 110
 def new_figure(width: float, height: float) -> Figure:
     """An empty white figure of the given size in inches.
 
-    ``pyplot`` is not used: it keeps figures alive, picks a backend by the environment and is not
-    thread safe. A plain Figure is saved by Agg whatever the machine's display.
+    ``pyplot`` is not used: it keeps figures alive, picks a backend by the environment and is not thread-safe. A plain
+    Figure is rendered by Agg on every machine, with or without a display.
 
     Raises:
         MissingPackage: Matplotlib is not installed.
@@ -33,12 +33,12 @@ def new_figure(width: float, height: float) -> Figure:
 
 
 def save(figure: Figure, path: Path, description: str | None = None) -> None:
-    """Write the figure as PNG or SVG, by the path's suffix, so that it appears whole.
+    """Write the figure atomically as PNG or SVG, by the path's suffix.
 
     Args:
-        figure: what to write.
-        path: its suffix is ``.png`` or ``.svg``.
-        description: kept in the file's metadata.
+        figure: the figure to write.
+        path: a ``.png`` or ``.svg``.
+        description: stored in the file's metadata.
     """
     matplotlib = packages.require("matplotlib", "report")
     suffix = path.suffix.lower()
@@ -51,7 +51,7 @@ def save(figure: Figure, path: Path, description: str | None = None) -> None:
 
 
 def plain(axes: Axes) -> None:
-    """Leave of the frame only what is read: left and bottom lines, a light horizontal grid."""
+    """Reduce the frame to the left and bottom lines and a light horizontal grid."""
     for side in ("top", "right"):
         axes.spines[side].set_visible(False)
     for side in ("left", "bottom"):

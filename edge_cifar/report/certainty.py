@@ -1,4 +1,4 @@
-"""What the number of test images lets one say of accuracies: against guessing, and against each other."""
+"""What the number of test images allows to say about accuracies: compared with guessing and with each other."""
 
 from __future__ import annotations
 
@@ -11,9 +11,9 @@ from edge_cifar.report.measurements import Measurement
 
 
 def chance(row: Measurement) -> float:
-    """The accuracy of guessing on the row's images: that of always naming the commonest class.
+    """The accuracy of guessing on the row's images: of always predicting the most common class.
 
-    Where the classes' counts are not told, that of naming any class; 0 where their number is not told either.
+    If the images per class are unknown, that of predicting any one class; 0 if their number is unknown too.
     """
     if row.majority is not None:
         return row.majority
@@ -24,26 +24,25 @@ def chance(row: Measurement) -> float:
 
 
 def as_guessed(row: Measurement) -> bool:
-    """Whether a row's accuracy cannot be told from that of guessing."""
+    """Whether a row's accuracy is not distinguishable from guessing: its 95 % interval includes it."""
     return row.accuracy is not None and ends(row)[0] <= chance(row)
 
 
 def loss(reference: Measurement, row: Measurement) -> tuple[float, float]:
-    """95 % interval of the accuracy that a row loses against a reference, as shares of the images.
+    """95 % interval of a row's accuracy loss relative to a reference, in -1..1.
 
-    Where both tell image by image what they got right, only those images count that one gets right and the
-    other wrong. Else the two intervals are combined as for independent samples, which is too wide for
-    artifacts of one model.
+    If both have the correctness of every image, the interval is that of the paired difference. Otherwise the two
+    intervals are combined as for independent samples, which is too wide for artifacts of one model.
 
     Source: :func:`edge_cifar.evaluation.paired.tango`; R. G. Newcombe, "Interval estimation for the difference
     between independent proportions", Statistics in Medicine 17 (1998), 873-890, method 10.
 
     Args:
-        reference: an accuracy, on the same test set.
-        row: another.
+        reference: measured on the same test set.
+        row: the row to compare with it.
 
     Returns:
-        Lower and upper end, in -1..1; negative where the row may be the better one.
+        Lower and upper end; negative if the row may be the better one.
     """
     if reference.correct and row.correct and reference.images and reference.test_set == row.test_set:
         before, now = (
@@ -61,6 +60,6 @@ def loss(reference: Measurement, row: Measurement) -> tuple[float, float]:
 
 
 def ends(row: Measurement) -> tuple[float, float]:
-    """The interval of a row's accuracy; its value alone where a foreign result has none."""
+    """The interval of a row's accuracy; the value itself if the result has no interval."""
     value = row.accuracy or 0.0
     return value if row.low is None else row.low, value if row.high is None else row.high

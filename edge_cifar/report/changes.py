@@ -1,4 +1,4 @@
-"""Images whose class changed by conversion: what the Keras model says of them, and what the artifacts do."""
+"""Images whose predicted class changed by conversion, with the predictions of the Keras model and the artifacts."""
 
 from __future__ import annotations
 
@@ -16,11 +16,11 @@ COUNT = 12
 
 @dataclass(frozen=True, kw_only=True)
 class Changed:
-    """One image: a PNG in base64, its number in the bundle, its true class, and who says what.
+    """One image: a PNG in base64, its number in the bundle, its true class, and the predicted classes.
 
     Attributes:
-        reference: class by the Keras model.
-        artifacts: class by each artifact that says another: (variant, class).
+        reference: the Keras model's class.
+        artifacts: (variant, class) of each artifact that predicts another.
     """
 
     png: str
@@ -36,8 +36,8 @@ class Changes:
 
     Attributes:
         model: the run's name.
-        summary: how many images of how many changed, by artifact; a sentence.
-        rows: those that most artifacts changed, at most :data:`COUNT`.
+        summary: a sentence on how many images changed, by artifact.
+        rows: those that changed in the most artifacts, at most :data:`COUNT`.
     """
 
     model: str
@@ -46,14 +46,14 @@ class Changes:
 
 
 def of_bundle(bundle: Bundle, verified: Iterable[Verification]) -> Changes | None:
-    """The images that some artifact of a bundle calls otherwise than the Keras model; None when there are none.
+    """The images for which an artifact predicts another class than the Keras model; None if there are none.
 
     Args:
-        bundle: has the images.
+        bundle: contains the images.
         verified: the results of ``verify``, of any models.
 
     Raises:
-        BundleError: the bundle's reference is missing or damaged, or the results are of another bundle.
+        BundleError: the bundle's reference is missing or damaged, or the results are about another bundle.
     """
     known = {artifact.variant for artifact in bundle.artifacts}
     counts: dict[str, int] = {}
@@ -74,8 +74,8 @@ def of_bundle(bundle: Bundle, verified: Iterable[Verification]) -> Changes | Non
         (_, first), *_ = found[number]
         if not 0 <= number < len(images):
             raise BundleError(
-                f"the verification of {bundle.model} names image {number}, but {bundle.path} has "
-                f"{len(images)}; verify again"
+                f"the verification of {bundle.model} refers to image {number}, but {bundle.path} has only "
+                f"{len(images)}; run verify again"
             )
         rows.append(
             Changed(
@@ -90,7 +90,7 @@ def of_bundle(bundle: Bundle, verified: Iterable[Verification]) -> Changes | Non
 
 
 def view(changes: Sequence[Changes]) -> list[Mapping[str, object]]:
-    """What the page shows of them."""
+    """The changes as the page shows them."""
     return [
         {
             "model": one.model,
@@ -115,8 +115,8 @@ def view(changes: Sequence[Changes]) -> list[Mapping[str, object]]:
 
 
 def _summary(bundle: Bundle, counts: Mapping[str, int], images: int) -> str:
-    by_artifact = ", ".join(f"{count} by {variant}" for variant, count in counts.items())
+    by_artifact = ", ".join(f"{variant} on {count}" for variant, count in counts.items())
     return (
-        f"{images} of the bundle's images have another class in at least one artifact of {bundle.model} than in its "
+        f"On {images} of the bundle's images, at least one artifact of {bundle.model} predicts another class than the "
         f"Keras model: {by_artifact}."
     )

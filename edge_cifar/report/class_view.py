@@ -1,4 +1,4 @@
-"""What each artifact makes of each class, and how that differs from the model's own baseline artifact."""
+"""The accuracy of each artifact by class, compared with the model's baseline artifact."""
 
 from __future__ import annotations
 
@@ -19,9 +19,9 @@ _Z_95 = 1.959963984540054
 def by_class(rows: Sequence[Measurement]) -> list[View]:
     """One table for each model, machine and test set.
 
-    The baseline is the model's Keras row, else its first fp32 row, else its first row. A change
-    is marked when it exceeds what chance would explain at 95 % between two artifacts asked different
-    images. They are asked the same ones, so more than what is marked may be real.
+    The baseline is the model's Keras row, else its first fp32 row, else its first row. A difference is highlighted
+    if it is significant at the 95 % level for two independent samples. As both artifacts are given the same images,
+    this is conservative.
     """
     tables: dict[tuple[str, fronts.Ground], list[Measurement]] = {}
     seen = set()
@@ -38,7 +38,7 @@ def by_class(rows: Sequence[Measurement]) -> list[View]:
 
 
 def _place(row: Measurement, machines: Collection[str], tables: int) -> str:
-    """Where and on what a table was measured, as far as that tells it from others; empty where it stands alone."""
+    """The machine and images of a table, as far as they distinguish it from others; empty for a single table."""
     images = f"{row.images:,} images of {row.data.name}" if tables > 1 and row.images and row.data else ""
     return ", ".join(filter(None, [row.machine if len(machines) > 1 else "", images]))
 

@@ -1,4 +1,4 @@
-"""Right and wrong side by side: the same test images, and what each run says of them."""
+"""Correct and wrong predictions side by side: the same test images with each run's prediction."""
 
 from __future__ import annotations
 
@@ -19,13 +19,13 @@ from edge_cifar.errors import RunError
 from edge_cifar.report.trained import Trained
 
 COUNT = 12
-# A larger picture is shrunk to this: it is shown at this size.
+# Larger images are shrunk to this, the size at which they are shown.
 _LARGEST_SIDE = 64
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answer:
-    """What one run says of one image: a class, with its probability in 0..1."""
+    """One run's prediction for one image: a class, with its probability in 0..1."""
 
     run: str
     label: str
@@ -35,7 +35,7 @@ class Answer:
 
 @dataclass(frozen=True, kw_only=True)
 class Example:
-    """One test image: a PNG in base64, its true class, and an answer of each run."""
+    """One test image: a PNG in base64, its true class, and the prediction of each run."""
 
     png: str
     label: str
@@ -47,10 +47,10 @@ class Examples:
     """Examples for the runs that were tested on the same images.
 
     Attributes:
-        data: which images.
-        summary: how often the runs are right together, wrong together, and differ; a sentence.
-        rows: the examples; empty where the images are not at hand.
-        missing: why there are none, with the way to them; None when there are some.
+        data: the images' data set.
+        summary: a sentence on how many images the runs classify correctly.
+        rows: the examples; empty if the images are not available.
+        missing: why there are none, with a remedy; None if there are some.
     """
 
     data: DataSource
@@ -60,7 +60,7 @@ class Examples:
 
 
 def comparable(runs: Sequence[Trained]) -> list[list[Trained]]:
-    """The runs whose answers are kept, in groups that were tested on the same images."""
+    """The runs with stored predictions, grouped by the images they were tested on."""
     kept = [run for run in runs if run.predictions is not None]
     groups: dict[tuple[str | None, bytes], list[Trained]] = {}
     for run in kept:
@@ -69,7 +69,7 @@ def comparable(runs: Sequence[Trained]) -> list[list[Trained]]:
 
 
 def without_images(runs: Sequence[Trained], reason: str) -> Examples:
-    """What can be said of a group of :func:`comparable` runs whose images are not at hand."""
+    """The summary of a group of :func:`comparable` runs whose images are not available."""
     return Examples(data=runs[0].data, summary=_summary(runs), missing=reason)
 
 
@@ -86,7 +86,7 @@ def with_images(runs: Sequence[Trained], test: Split, names: Sequence[str]) -> E
     """
     said = [answers(run) for run in runs]
     if not np.array_equal(said[0].labels, test.labels) or max(one.predicted.max() for one in said) >= len(names):
-        raise RunError(f"the predictions in {runs[0].run.path} are not of its test images; train again, or remove them")
+        raise RunError(f"{runs[0].run.predictions_path} does not match the test images; train again, or delete it")
     rows = tuple(
         Example(
             png=png(test.images[index]),
@@ -107,19 +107,18 @@ def with_images(runs: Sequence[Trained], test: Split, names: Sequence[str]) -> E
 
 
 def choose(said: Sequence[Predictions], count: int = COUNT) -> list[int]:
-    """Which images to show: those that tell the runs apart.
+    """Which images to show: those that distinguish the runs.
 
-    Images are sorted by which of the runs are right. Of several runs, the sorts in which some are
-    right and some wrong take turns, the most frequent first, until there are enough; the images on
-    which all agree fill up. Of one run, right and wrong take turns. Within a sort the surest answer
-    of each class comes first.
+    Images are grouped by which of the runs are correct. With several runs, the groups in which some are correct and
+    some wrong take turns, the most frequent first; images on which all are correct or all wrong fill the rest. With
+    one run, correct and wrong take turns. Within a group, the most confident prediction of each class comes first.
 
     Args:
-        said: what each run answered, for the same images.
-        count: how many to show, at most.
+        said: the predictions of each run, for the same images.
+        count: the largest number to show.
 
     Returns:
-        Positions in the test set, those of one sort together.
+        Positions in the test set, group by group.
     """
     right = np.stack([one.right for one in said], axis=1).tolist()
     sure = np.mean([one.confidence for one in said], axis=0)
@@ -136,7 +135,7 @@ def choose(said: Sequence[Predictions], count: int = COUNT) -> list[int]:
 
 
 def answers(run: Trained) -> Predictions:
-    """The predictions of a run that has them."""
+    """The predictions of a run that stores them."""
     assert run.predictions is not None
     return run.predictions
 
@@ -151,13 +150,13 @@ def _summary(runs: Sequence[Trained]) -> str:
     right = np.stack([answers(run).right for run in runs])
     images = right.shape[1]
     if len(runs) == 1:
-        return f"{runs[0].name} is right about {int(right.sum()):,} of {images:,} test images."
+        return f"{runs[0].name} classifies {int(right.sum()):,} of {images:,} test images correctly."
     together, never = int(right.all(axis=0).sum()), int((~right.any(axis=0)).sum())
     names = f"{', '.join(run.name for run in runs[:-1])} and {runs[-1].name}"
     all_ = "both" if len(runs) == 2 else "all"
     return (
-        f"{names} are {all_} right about {together:,} of {images:,} test images, and {all_} wrong about {never:,}; "
-        f"about {images - together - never:,} they differ."
+        f"{names} {all_} classify {together:,} of {images:,} test images correctly and {never:,} incorrectly; "
+        f"on the other {images - together - never:,} they differ."
     )
 
 

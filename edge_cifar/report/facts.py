@@ -10,7 +10,7 @@ from edge_cifar.report import quantities
 
 
 def facts(mapping: Mapping[str, Any], prefix: str = "") -> list[tuple[str, str]]:
-    """A nested mapping as pairs for people: names in words, bytes and seconds in their units."""
+    """A nested mapping as pairs for people: names as words, bytes and milliseconds with units."""
     pairs = []
     for key, value in mapping.items():
         name = f"{prefix}{key}"

@@ -1,4 +1,4 @@
-"""Pictures of a run: how it was trained, what it confuses, where it is sure and wrong, what the data is."""
+"""Figures of a run: training curves, confusion matrix, most confident errors, and samples of the data."""
 
 from __future__ import annotations
 
@@ -22,10 +22,10 @@ _MISTAKES = 24
 
 
 def curves(record: RunRecord, path: Path) -> None:
-    """Accuracy, loss and learning rate by epoch, with a line where a phase ends.
+    """Accuracy, loss and learning rate by epoch, with lines between phases.
 
     Args:
-        record: the run's. A figure that its history lacks (None) leaves a gap.
+        record: the run's. Values missing from its history (None) leave a gap.
         path: the PNG to write.
     """
     history = record.history
@@ -54,10 +54,10 @@ def curves(record: RunRecord, path: Path) -> None:
 
 
 def confusion(matrix: NDArray[np.int64] | Sequence[Sequence[int]], labels: Sequence[str], path: Path) -> None:
-    """The confusion matrix, in per cent of each true class.
+    """The confusion matrix, in percent of each true class.
 
-    What is right (the diagonal) and what is wrong have colour scales of their own: on a common one
-    the errors of a good network would all be white.
+    The diagonal and the errors have separate color scales: on a common one, the errors of a good network would all
+    be white.
 
     Args:
         matrix: integers ``[C, C]``; rows are true classes, columns predicted ones.
@@ -87,12 +87,12 @@ def confusion(matrix: NDArray[np.int64] | Sequence[Sequence[int]], labels: Seque
     )
     axes.set_yticks(range(len(labels)), labels, fontsize=size)
     for text in (*axes.get_xticklabels(), *axes.get_yticklabels()):
-        text.set_parse_math(False)  # class names come from users: a "$" is a dollar
+        text.set_parse_math(False)  # class names come from users: "$" is a dollar sign
     axes.tick_params(length=0)
     axes.spines[:].set_visible(False)
     axes.set_xlabel("predicted")
     axes.set_ylabel("true")
-    axes.set_title(f"per cent of each true class, {int(counts.sum()):,} images", fontsize=10, loc="left")
+    axes.set_title(f"% of each true class, {int(counts.sum()):,} images", fontsize=10, loc="left")
     canvas.save(figure, path)
 
 
@@ -103,7 +103,7 @@ def mistakes(
     names: Sequence[str],
     path: Path,
 ) -> None:
-    """The wrong answers given with the greatest confidence, worst first.
+    """The most confident errors, worst first.
 
     Args:
         images: uint8 ``[N, H, W, 3]``.
@@ -115,17 +115,17 @@ def mistakes(
     predicted = probabilities.argmax(axis=1)
     confidence = probabilities.max(axis=1)
     wrong = np.flatnonzero(predicted != labels)
-    # Stable, so that ties are broken by position and the picture is the same every time.
+    # A stable sort breaks ties by position, which makes the figure reproducible.
     worst = wrong[np.argsort(-confidence[wrong], kind="stable")][:_MISTAKES]
     captions = [(names[labels[i]], f"→ {names[predicted[i]]}, {100.0 * confidence[i]:.0f} %") for i in worst]
-    title = f"{len(wrong):,} of {len(labels):,} images are wrong; the {len(worst)} surest mistakes"
+    title = f"{len(wrong):,} of {len(labels):,} images misclassified; the {len(worst)} most confident errors"
     if not len(wrong):
-        title = f"none of {len(labels):,} images is wrong"
+        title = f"none of {len(labels):,} images misclassified"
     sheets.captioned(images[worst], captions, title, path)
 
 
 def samples(split: Split, names: Sequence[str], path: Path) -> None:
-    """The first images of each class, with the class's count.
+    """The first images of each class, with the number of images in it.
 
     Args:
         split: images and labels.
@@ -140,7 +140,7 @@ def _column(values: Sequence[float | None], scale: float = 1.0) -> list[float]:
 
 
 def _pair(axes: Axes, epochs: Sequence[int], train: Sequence[float], validation: Sequence[float], label: str) -> None:
-    # A single epoch is a point, not a line: markers while they do not crowd.
+    # A single epoch is a point, not a line: use markers as long as there are few.
     marker = "o" if len(epochs) <= 30 else None
     axes.plot(epochs, train, color=palette.BLUE, linestyle="--", marker=marker, markersize=3, label="training")
     axes.plot(epochs, validation, color=palette.ORANGE, marker=marker, markersize=3, linewidth=1.8, label="validation")
@@ -148,7 +148,7 @@ def _pair(axes: Axes, epochs: Sequence[int], train: Sequence[float], validation:
 
 
 def _whole_ticks(epochs: Sequence[int]) -> list[int]:
-    """About ten round epochs, the last one always among them."""
+    """About ten round epoch numbers, and always the last."""
     step = next(step for step in (1, 2, 5, 10, 20, 50, 100, 200, 500, 10**9) if len(epochs) <= 12 * step)
     return sorted({epoch for epoch in epochs if epoch % step == 0} | {epochs[-1]})
 
@@ -174,7 +174,7 @@ def _mark_best(axes: Axes, epochs: Sequence[int], validation: Sequence[float]) -
 
 
 def _mark_phases(panels: Sequence[Axes], history: Sequence[Epoch]) -> None:
-    """A line between phases on every panel, and their names above the first."""
+    """Lines between phases on every panel, and their names above the first."""
     spans: list[tuple[str, float, float]] = []
     for row in history:
         name, epoch = row.phase, float(row.epoch)
@@ -200,13 +200,8 @@ def _mark_phases(panels: Sequence[Axes], history: Sequence[Epoch]) -> None:
 
 def _title(record: RunRecord) -> str:
     data, test = record.data, record.test
-    words = f"{record.backbone} on {data.name}"
-    if data.synthetic and data.name != "synthetic":
-        words += " (synthetic)"
-    words += f": {100.0 * test.top1:.2f} % of {test.images:,} test images"
-    if data.synthetic:
-        words += ", made by code"
-    return words
+    images = f"{test.images:,} {'synthetic ' if data.synthetic else ''}test images"
+    return f"{record.backbone} on {data.name}: top-1 {100.0 * test.top1:.2f} % on {images}"
 
 
 def _write_shares(axes: Axes, share: NDArray[np.float64], worst: float) -> None:

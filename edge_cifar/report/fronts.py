@@ -1,7 +1,6 @@
-"""Which measurements the charts draw, and the Pareto fronts among them: one for each machine and test set.
+"""Which measurements the charts plot, and their Pareto fronts: one for each machine and test set.
 
-A front over two machines, or over accuracies measured on different images, would say that one artifact beats
-another where nobody held them against each other.
+Artifacts measured on different machines or test images are not comparable, so they never share a front.
 """
 
 from __future__ import annotations
@@ -14,7 +13,7 @@ from edge_cifar.report.measurements import Measurement, distinct
 
 Ground = tuple[object, ...]
 
-# How the lines are told apart: (in words, as Plotly and as Matplotlib call it).
+# Line styles: (in words, in Plotly, in Matplotlib).
 _DASHES = (
     ("dashed", "dash", (0, (4, 2))),
     ("dotted", "dot", (0, (1, 2))),
@@ -29,10 +28,10 @@ class Front:
     """One line of a chart.
 
     Attributes:
-        name: the machine, and the images that accuracy was measured on.
-        words: how the line is drawn, in words; more than five fronts share some.
-        plotly: the same as Plotly calls it.
-        matplotlib: as Matplotlib does.
+        name: the machine and the test images.
+        words: the line style in words; styles repeat after five fronts.
+        plotly: Plotly's name of the style.
+        matplotlib: Matplotlib's dash pattern.
     """
 
     name: str
@@ -42,17 +41,17 @@ class Front:
 
 
 def drawn(row: Measurement) -> bool:
-    """Whether a row is a point of the charts: a batch's figures are no image's, and no accuracy is made up."""
+    """Whether the charts plot a row: it has a meaningful accuracy and was not measured in batches."""
     return row.accuracy is not None and row.ranked
 
 
 def ground(row: Measurement) -> Ground:
-    """What rows must share to be held against each other."""
+    """What rows must have in common to be compared."""
     return row.machine, row.test_set
 
 
 def fronts(rows: Sequence[Measurement]) -> dict[Ground, Front]:
-    """The fronts of the rows that are drawn, in order of first appearance."""
+    """The fronts of the plotted rows, in order of first appearance."""
     firsts: dict[Ground, Measurement] = {}
     for row in filter(drawn, rows):
         firsts.setdefault(ground(row), row)
@@ -65,7 +64,7 @@ def fronts(rows: Sequence[Measurement]) -> dict[Ground, Front]:
 
 
 def undrawn(rows: Sequence[Measurement]) -> str | None:
-    """Which measured rows the charts leave out for their accuracy, and why, as a sentence; None for none."""
+    """A sentence on the rows that the charts omit for their accuracy, and why; None if there are none."""
     left = [row for row in rows if row.caveat and row.accuracy is not None]
     if not left:
         return None
@@ -74,9 +73,9 @@ def undrawn(rows: Sequence[Measurement]) -> str | None:
         f"{', '.join(distinct(row.model for row in left if row.caveat == caveat))} ({caveat})"
         for caveat in distinct(row.caveat for row in left)
     ]
-    return f"Not drawn, as their accuracy says nothing about the network: {'; '.join(told)}."
+    return f"Not plotted, as their accuracy is meaningless: {'; '.join(told)}."
 
 
 def _name(row: Measurement) -> str:
     images = f"{row.images:,} images" if row.images else "images"
-    return f"{row.machine}, {images} of {row.data.name if row.data else 'data that is not named'}"
+    return f"{row.machine}, {images} of {row.data.name if row.data else 'unnamed data'}"

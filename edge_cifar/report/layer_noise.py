@@ -1,4 +1,4 @@
-"""A picture of what quantizing each layer alone does to a network's answers."""
+"""A figure of how much quantizing each layer alone changes a network's output."""
 
 from __future__ import annotations
 
@@ -11,12 +11,12 @@ _MOST = 40
 
 
 def picture(by_format: Mapping[str, Sequence[tuple[str, float | None]]], path: Path) -> None:
-    """Draw a bar a layer, one panel a format, the worst layers on top.
+    """Draw one bar per layer and one panel per format, the worst layers on top.
 
     Args:
-        by_format: for each format its layers with their signal-to-noise ratios in decibels, the worst first;
-            the first 40 are drawn. None stands for a layer with which there are no answers at all.
-        path: where to write; its suffix is ``.png`` or ``.svg``.
+        by_format: for each format, its layers with their signal-to-noise ratios in decibels, the worst first;
+            the first 40 are drawn. None means no output when this layer is quantized.
+        path: the ``.png`` or ``.svg`` to write.
 
     Raises:
         MissingPackage: Matplotlib is not installed.
@@ -27,10 +27,10 @@ def picture(by_format: Mapping[str, Sequence[tuple[str, float | None]]], path: P
     for (format_, layers), axes in zip(by_format.items(), panels, strict=True):
         shown = layers[:_MOST]
         canvas.plain(axes)
-        names = [name if decibels is not None else f"{name} (no answers)" for name, decibels in shown]
+        names = [name if decibels is not None else f"{name} (no output)" for name, decibels in shown]
         axes.barh(names, [decibels or 0.0 for _, decibels in shown], color=palette.BLUE)
         axes.invert_yaxis()
-        axes.set_title(f"{format_}, one layer in int8 at a time", fontsize=10)
-        axes.set_xlabel("signal to noise of the answers, dB (short bars hurt)")
+        axes.set_title(f"{format_}: one layer at a time quantized to int8", fontsize=10)
+        axes.set_xlabel("SQNR of the output, dB (lower is worse)")
         axes.tick_params(axis="y", labelsize=7)
     canvas.save(figure, path)

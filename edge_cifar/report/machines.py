@@ -1,7 +1,7 @@
-"""Which benchmarks were made on one machine, and what the page calls each machine.
+"""Which benchmarks come from the same machine, and the label of each machine on the page.
 
-Two machines may have a processor of the same name. Figures of different machines are never ranked
-against each other, so they are told apart by all that the benchmark recorded of the hardware.
+Two machines may have processors of the same name. Figures of different machines are never compared, so machines are
+distinguished by everything that the benchmark recorded about the hardware.
 """
 
 from __future__ import annotations
@@ -19,8 +19,8 @@ from edge_cifar.report.facts import facts
 if TYPE_CHECKING:
     from edge_cifar.report.measurements import Benchmark
 
-# Of edge_cifar.machine's facts those that stay: not its load, nor releases of kernel and Python. Machines of one
-# name are told apart by the first that do it.
+# The permanent ones among edge_cifar.machine's facts: not the load, nor kernel or Python versions. Machines with the
+# same name are distinguished by the first of these that differ.
 _LASTING = (
     *("logical_cores", "physical_cores", "usable_cores", "memory_bytes", "os"),
     *("cpu_features", "cpu_model", "board", "architecture", "virtual"),
@@ -28,22 +28,22 @@ _LASTING = (
 
 
 def machine_label(machine: Mapping[str, Any]) -> str:
-    """A short name for a machine: its board, or its processor without the marks of its maker."""
+    """A short name for a machine: its board, or its processor without trademark signs."""
     name = str(machine.get("board") or machine.get("cpu_model") or machine.get("architecture") or "unnamed machine")
     return " ".join(re.sub(r"\((R|TM|tm)\)|\b(CPU|Processor)\b", " ", name).split())
 
 
 def identity(machine: Mapping[str, Any]) -> str:
-    """What two benchmarks of one machine share; equal for equal machines."""
+    """A key of the machine; equal for equal machines."""
     return json.dumps([_canonical(name, machine.get(name)) for name in _LASTING])
 
 
 def told_apart(benchmarks: Sequence[Benchmark]) -> list[Benchmark]:
-    """The benchmarks, their labels such that equal labels mean one machine.
+    """The benchmarks, relabeled such that equal labels mean the same machine.
 
-    Machines of the same name get what they differ in into their labels. Benchmarks of one machine that
-    measured the same artifact twice get their file's name; those that measured different artifacts keep
-    one label: their rows belong together.
+    Labels of machines with the same name include what differs. Benchmarks of one machine that measured the same
+    artifact twice have their file's name in the label; those that measured different artifacts share a label, as
+    their rows belong together.
     """
     named = [_named(one, benchmarks) for one in benchmarks]
     return [
@@ -58,7 +58,7 @@ def _canonical(name: str, value: Any) -> Any:
     if isinstance(value, list):
         return sorted(map(str, value))
     if name == "memory_bytes" and isinstance(value, int | float) and abs(value) < LARGEST:
-        # Kernels differ by some megabytes in what they keep for themselves.
+        # Kernels reserve amounts that differ by some megabytes.
         return quantities.size(value)
     return None if value is None else str(value)
 
@@ -66,7 +66,7 @@ def _canonical(name: str, value: Any) -> Any:
 def _named(benchmark: Benchmark, benchmarks: Sequence[Benchmark]) -> Benchmark:
     alike = [other.machine for other in benchmarks if other.label == benchmark.label]
     if len({identity(machine) for machine in alike}) == 1:
-        # Of a machine that tells nothing at all nobody knows whether it is that of another file.
+        # If nothing is known about a machine, it may or may not be that of another file.
         alone = any(name in benchmark.machine for name in _LASTING) or len(alike) == 1
         return benchmark if alone else _relabelled(benchmark, f"{benchmark.label} ({benchmark.file})")
     words = "; ".join(_difference(name, benchmark.machine, alike) for name in _telling(alike))
@@ -74,7 +74,7 @@ def _named(benchmark: Benchmark, benchmarks: Sequence[Benchmark]) -> Benchmark:
 
 
 def _telling(machines: Sequence[Mapping[str, Any]]) -> list[str]:
-    """The first facts that tell as many machines apart as all facts do."""
+    """The first facts that distinguish as many machines as all facts do."""
     telling: list[str] = []
     apart = 1
     for name in _LASTING:
@@ -86,7 +86,7 @@ def _telling(machines: Sequence[Mapping[str, Any]]) -> list[str]:
 
 
 def _difference(name: str, machine: Mapping[str, Any], alike: Sequence[Mapping[str, Any]]) -> str:
-    """What one machine has of a fact in which those of its name differ."""
+    """One machine's value of a fact in which machines of its name differ."""
     value = machine.get(name)
     if name == "cpu_features":
         every = [set(_canonical(name, one.get(name)) or ()) for one in alike]

@@ -1,4 +1,4 @@
-"""What benchmarks and parity checks found out about artifacts, as the page shows it."""
+"""The results of benchmarks and parity checks, as the page shows them."""
 
 from __future__ import annotations
 
@@ -18,37 +18,36 @@ from edge_cifar.report.parity import NOT_ASKED, Parity
 
 @dataclass(frozen=True, kw_only=True)
 class Measurement:
-    """One artifact on one machine with one number of threads. What was not measured is None.
+    """One artifact on one machine with one number of threads. Values that were not measured are None.
 
     Attributes:
-        model: name of the run it was exported from, or the stem of a bare file.
-        variant: such as ``tflite-int8``; None for a bare file.
-        format: ``tflite``, ``onnx``, ``coreml``, or a bare file's suffix.
-        precision: such as ``int8``; ``as given`` for a bare file.
-        machine: the label of the machine it ran on; empty for an artifact that was not benched.
-        data: what accuracy was measured on; None where that is not known.
-        status: ``ok``, ``failed``, ``skipped``, ``not benched``, or ``rejected`` when it was exported.
-        reason: why it is none of the first; for a rejected one with the way out.
-        accuracy, low, high: share of ``images`` classified right, with its 95 % interval, in 0..1.
-        majority: share of them that are of the commonest class: what always naming it gets right.
-        correct: one bit an image, whether it was classified right, packed; empty where that is not told.
-        images_sha256: over the very images and their labels; None where it was not told.
-        agreement: share of images with the Keras model's class, in 0..1.
+        model: name of the run it was exported from, or the stem of a model file.
+        variant: such as ``tflite-int8``; None for a model file.
+        format: ``tflite``, ``onnx``, ``coreml``, or ``other``.
+        precision: such as ``int8``; ``unspecified`` for a model file.
+        machine: label of the machine; empty for an artifact that was not benchmarked.
+        data: what the accuracy was measured on; None if unknown.
+        status: ``ok``, ``failed``, ``skipped``, ``not benchmarked``, or ``rejected`` by ``export``.
+        reason: why it is not ``ok``; for ``rejected`` with the remedy.
+        accuracy, low, high: share of ``images`` classified correctly, with its 95 % interval, in 0..1.
+        majority: share of the most common class: the accuracy of always predicting it.
+        correct: whether each image was classified correctly, as packed bits; empty if unknown.
+        images_sha256: checksum of the images and their labels; None if unknown.
+        agreement: top-1 agreement with the Keras model, in 0..1.
         drop_points, drop_low, drop_high: accuracy lost against the Keras model on the same images,
             in percentage points, with its 95 % interval.
-        labels, confusion: names of the classes, and images by true and predicted class; empty where the
-            benchmark does not tell.
-        backend: which of the runtime's backends computed it.
-        batch: images in one inference.
-        median_ms, p90_ms, p99_ms, first_ms: latency of one inference.
-        memory_bytes: peak memory above the bare runtime.
+        labels, confusion: class names, and images by true and predicted class; empty if unknown.
+        backend: the runtime's backend.
+        batch: images per inference.
+        median_ms, p90_ms, p99_ms, first_ms: latency per inference.
+        memory_bytes: peak RSS above that of the bare runtime.
         joules_per_image: of the whole processor.
-        multiply_adds_per_s: reached.
-        operators: what they cost, by type; empty where it was not profiled.
-        unprofiled: why it is, where a profile was asked for.
-        caveat: why its accuracy says nothing about the network; empty when it does.
-        notes: what a reader of the row should know.
-        on_front: the benchmark's own Pareto mark.
+        multiply_adds_per_s: achieved MACs per second.
+        operators: their cost by type; empty if it was not profiled.
+        unprofiled: why there is no profile, if one was requested.
+        caveat: why its accuracy is meaningless; empty if it is not.
+        notes: remarks for the reader of the row.
+        on_front: whether the benchmark marked it as Pareto-optimal.
     """
 
     model: str
@@ -97,18 +96,18 @@ class Measurement:
 
     @property
     def name(self) -> str:
-        """How a sentence calls it: ``resnet8 tflite-int8``."""
+        """Its name in sentences: ``resnet8 tflite-int8``."""
         return f"{self.model} {self.variant}" if self.variant else self.model
 
     @property
     def test_set(self) -> tuple[object, ...]:
-        """What its accuracy was measured on; equal for equal images."""
+        """A key of the test images; equal for equal images."""
         data = (self.data.checksum or self.data.name) if self.data else None
         return self.images_sha256 or data, self.images
 
     @property
     def ranked(self) -> bool:
-        """Whether it may be held against others: by an accuracy that counts, and an image at a time."""
+        """Whether it may be compared with others: its accuracy is meaningful, and its batch size is 1."""
         return not self.caveat and self.batch in (None, 1)
 
     @property
@@ -121,13 +120,13 @@ class Benchmark:
     """One bench JSON.
 
     Attributes:
-        file: the last two parts of its path: enough to tell it by, and no folder of a user's is named.
-        label: what the page calls its machine.
-        machine: the machine's facts as they were recorded.
-        protocol: how it was measured, as recorded.
-        provenance: commit, command and the like, as recorded.
-        warnings: what makes the figures doubtful.
-        measurements: one an artifact, in the file's order.
+        file: the last two parts of its path, which identify it without disclosing the user's folders.
+        label: the label of its machine.
+        machine: the recorded facts about the machine.
+        protocol: the recorded protocol.
+        provenance: the recorded commit, command and so on.
+        warnings: why its measurements may be unreliable.
+        measurements: in the file's order.
     """
 
     file: str
@@ -140,12 +139,12 @@ class Benchmark:
 
 
 def read_benchmark(report: BenchReport, file: str, data: Mapping[str, DataSource] | None = None) -> Benchmark:
-    """What a bench report says, as the page shows it.
+    """A bench report as the page shows it.
 
     Args:
-        report: as it was read.
-        file: what the page calls its file.
-        data: by model name, what accuracy was measured on, where the report does not tell.
+        report: the report.
+        file: its name on the page.
+        data: what the accuracy was measured on, by model name, for reports that do not state it.
     """
     label, known = machine_label(report.machine), data or {}
     return Benchmark(
@@ -160,7 +159,7 @@ def read_benchmark(report: BenchReport, file: str, data: Mapping[str, DataSource
 
 
 def with_parity(rows: Iterable[Measurement], marks: Mapping[tuple[str, str], Parity]) -> list[Measurement]:
-    """The rows, each with its mark by model and variant where there is one for the file that was measured."""
+    """The rows, each with the mark of its model and variant if there is one for the measured file."""
     return [
         dataclasses.replace(row, parity=marks.get((row.model, row.variant or ""), row.parity).of(row.sha256))
         for row in rows
@@ -168,7 +167,7 @@ def with_parity(rows: Iterable[Measurement], marks: Mapping[tuple[str, str], Par
 
 
 def distinct(values: Iterable[Any]) -> list[Any]:
-    """The values that are there, each once, in order of first appearance; None and "" are left out."""
+    """Each value once, in order of first appearance, without None and ""."""
     return [value for value in dict.fromkeys(values) if value not in (None, "")]
 
 
@@ -178,7 +177,7 @@ def _measurement(row: BenchmarkResult, machine: str, data: DataSource | None) ->
         model=row.model,
         variant=str(row.variant) if row.variant else None,
         format=row.variant.format if row.variant else _format_of(row.path),
-        precision=row.variant.precision if row.variant else "as given",
+        precision=row.variant.precision if row.variant else "unspecified",
         machine=machine,
         data=data,
         status=row.status,

@@ -1,4 +1,4 @@
-"""Where an inference spends its time: the operators of a profile, summed by their type."""
+"""Where an inference spends its time: the operators of a profile, summed by type."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from edge_cifar.report import canvas, palette, quantities
 
 View = dict[str, Any]
 
-# Types beyond these many are summed up as the rest.
+# Further types are summed as others.
 _MOST_TYPES = 6
 _REST = "others"
 
@@ -23,10 +23,10 @@ class TypeCost:
 
     Attributes:
         type: such as ``Conv``.
-        count: how many there are.
-        devices: what computes them, sorted; empty where that is not told.
-        milliseconds: of one inference; None where the runtime only estimates.
-        share: of the whole inference's operators, in 0..1; None where nothing is told.
+        count: number of operators.
+        devices: that compute them, sorted; empty if unknown.
+        milliseconds: per inference; None if the runtime only estimates costs.
+        share: of the cost of all operators, in 0..1; None if unknown.
     """
 
     type: str
@@ -37,7 +37,7 @@ class TypeCost:
 
 
 def by_type(operators: Iterable[Operator]) -> tuple[TypeCost, ...]:
-    """Operators summed by their type, the costliest first."""
+    """Operators summed by type, the costliest first."""
     groups: dict[str, list[Operator]] = {}
     for operator in operators:
         groups.setdefault(operator.type, []).append(operator)
@@ -58,10 +58,10 @@ def _sum(kind: str, operators: Sequence[Operator]) -> TypeCost:
 
 
 def view(name: str, costs: Sequence[TypeCost], colours: dict[str, str]) -> View:
-    """One artifact's bar, already phrased.
+    """One artifact's bar, with its texts.
 
     Args:
-        name: what the artifact is called.
+        name: the artifact's.
         costs: its operators by type, the costliest first.
         colours: of the types, see :func:`type_colours`.
     """
@@ -92,7 +92,7 @@ def view(name: str, costs: Sequence[TypeCost], colours: dict[str, str]) -> View:
 
 
 def type_colours(profiles: Sequence[Sequence[TypeCost]]) -> dict[str, str]:
-    """A colour for each of the types that cost most over all profiles."""
+    """A color for each of the costliest types over all profiles."""
     totals: dict[str, float] = {}
     for costs in profiles:
         for cost in costs:
@@ -102,11 +102,11 @@ def type_colours(profiles: Sequence[Sequence[TypeCost]]) -> dict[str, str]:
 
 
 def draw(profiles: Sequence[tuple[str, Sequence[TypeCost]]], path: Path) -> None:
-    """Draw the profiles as bars of shares by type, one an artifact.
+    """Draw the profiles as bars of shares by type, one per artifact.
 
     Args:
         profiles: name and operators by type.
-        path: a ``.png`` or ``.svg`` to write.
+        path: the ``.png`` or ``.svg`` to write.
 
     Raises:
         MissingPackage: Matplotlib is not installed.
@@ -127,7 +127,7 @@ def draw(profiles: Sequence[tuple[str, Sequence[TypeCost]]], path: Path) -> None
     axes.set_yticks(range(len(profiles)), [name for name, _ in profiles], fontsize=8, parse_math=False)
     axes.invert_yaxis()
     axes.set_xlim(0, 112)
-    axes.set_xlabel("share of the operators' time, %", fontsize=9)
+    axes.set_xlabel("share of operator time, %", fontsize=9)
     for kind, colour in {**colours, _REST: palette.GREY}.items():
         axes.barh(0, 0, color=colour, label=kind)
     figure.legend(loc="outside lower center", ncols=4, frameon=False, fontsize=8)

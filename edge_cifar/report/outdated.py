@@ -1,4 +1,4 @@
-"""Results about other files than those that stand in the bundle now: an earlier one's, which was replaced since."""
+"""Results about files that have since been replaced in the bundle."""
 
 from __future__ import annotations
 
@@ -16,29 +16,29 @@ R = TypeVar("R", BenchmarkResult, Verification)
 
 
 def current(rows: Sequence[R], told: Checksums | None, bundles: Iterable[Bundle], home: Bundle | None) -> list[R]:
-    """The rows of a report that do not tell of artifacts which were replaced since.
+    """The rows of a report without those about artifacts that have since been replaced.
 
-    A row is held to the bundle by its artifact's checksum; one that has none, by that of the manifest which its
-    report is about. Where neither is told, as in verifications of older versions, and where no bundle of the model
-    is at hand, it is taken as it is.
+    A row belongs to the bundle if its artifact's checksum does, or for a row without one, if the manifest's checksum
+    in its report does. It is kept if neither is known, as in verifications of older versions, or if no bundle of the
+    model is given.
 
     Args:
-        rows: of a bench or a verify report; models by the bundles' names.
-        told: checksums of the bundle that the report says it is about.
-        bundles: those that the page is about.
-        home: the bundle whose run the report was found in; rows about artifacts that it lacks are outdated too.
+        rows: of a bench or a verify report, with the bundles' model names.
+        told: checksums of the bundle, as the report states them.
+        bundles: those on the page.
+        home: the bundle of the run that contains the report; rows about artifacts that it lacks are outdated too.
     """
     known = _Known(list(bundles), home, told)
     return [row for row in rows if not known.outdated(row)]
 
 
 def warning(left_out: int, rows: int) -> str:
-    """What the page says of rows that were left out."""
-    return f"{left_out} of {rows} rows are left out: they tell of artifacts that were replaced since; measure again"
+    """The page's warning about omitted rows."""
+    return f"{left_out} of {rows} rows are omitted: their artifacts have since been replaced; run bench again"
 
 
 class _Known:
-    """What stands in the bundles now, and whether a document says that it is about none of them."""
+    """The bundles' current artifacts, and whether a report is about none of these bundles."""
 
     def __init__(self, bundles: Sequence[Bundle], home: Bundle | None, told: Checksums | None) -> None:
         self._models = {bundle.model for bundle in bundles}

@@ -1,6 +1,6 @@
 "use strict";
-// Draws the charts, filters them with the tables, sorts the table. Reads the one JSON block of the page.
-// Names come from files: they go into Plotly escaped, because Plotly reads a little markup in its texts.
+// Draws the charts, filters them together with the tables, and sorts the table. Reads the page's only JSON block.
+// Names come from files: they are escaped for Plotly, which interprets some markup in its texts.
 
 const page = JSON.parse(document.getElementById("data").textContent);
 const escaped = (text) => String(text).replace(/&/g, "&amp;").replace(/</g, "&lt;").replace(/>/g, "&gt;");
@@ -24,14 +24,14 @@ function decades(low, high) {
   return near.length > 9 ? near.filter((tick) => /^1/.test(tick.toExponential())) : near;
 }
 
-// The cheapest artifact for each accuracy, cheapest first: what a dashed line joins.
+// The points of a Pareto front, cheapest first.
 function front(points) {
   const sorted = [...points].sort((a, b) => a.cost - b.cost || b.row.accuracy - a.row.accuracy);
   let best = -Infinity;
   return sorted.filter((point) => point.row.accuracy > best && ((best = point.row.accuracy), true));
 }
 
-// Which points of the front get their name written: those that stand clear of one written before.
+// The points of the front that get a label: those far enough from every label placed before.
 function labelled(line, position) {
   const written = [];
   return new Set(line.filter((point) => {
@@ -45,13 +45,13 @@ function labelled(line, position) {
 function tradeOff(plot, rows) {
   const scale = Number(page.scales[plot.dataset.cost]);
   const points = rows
-    // What is no point (a batch, an accuracy that says nothing) has no front; its figures stand in the table.
+    // Rows without a front (batches, meaningless accuracies) are not plotted; their figures are in the table.
     .filter((row) => row.front !== null && row[plot.dataset.cost] !== null)
     .map((row) => ({ row, cost: row[plot.dataset.cost] / scale }));
   const costs = points.map((point) => point.cost);
   const low = Math.min(...costs), high = Math.max(...costs);
   const logarithmic = low > 0 && high / low > 4;
-  // One for each machine and test set: across them nothing was held against each other.
+  // One for each machine and test set, as artifacts are not compared across these.
   const lines = page.fronts.map((_, number) => front(points.filter((point) => point.row.front === number)));
   const line = lines.flat();
   const winners = new Set(line);
@@ -73,7 +73,7 @@ function tradeOff(plot, rows) {
       x: own.map((point) => point.cost), y: own.map((point) => 100 * point.row.accuracy),
       mode: "markers+text", cliponaxis: false, name: escaped(model),
       text: own.map((point) => (named.has(point) ? escaped(point.row.short) : "")),
-      // Towards the middle, so that long names stay inside.
+      // Toward the middle, to keep long names inside the plot.
       textposition: own.map((point) => (across(point) < 0.4 ? "bottom right" : "top left")), textfont: { size: 11 },
       hovertext: own.map((point) => point.row.hover.map(escaped).join("<br>")), hoverinfo: "text",
       error_y: {
@@ -99,7 +99,7 @@ function tradeOff(plot, rows) {
     const room = Math.max(high - low, 0.1 * high) || 1;
     x.range = [low - 0.2 * room, high + 0.1 * room];
   }
-  return [traces, { ...base(), xaxis: x, yaxis: axis("accuracy, %") }];
+  return [traces, { ...base(), xaxis: x, yaxis: axis("top-1 accuracy, %") }];
 }
 
 function phaseLines(phases) {
@@ -145,7 +145,7 @@ function draw(plot) {
   return Plotly.react(plot, traces, layout, config);
 }
 
-// In print a drawing is scaled by its viewBox; see page.css.
+// In print, charts are scaled by their viewBox; see page.css.
 function rememberShape(plot) {
   for (const svg of plot.querySelectorAll(".main-svg")) {
     const { width, height } = svg;
@@ -176,7 +176,7 @@ function sortBy(heading) {
   const lines = [...body.rows];
   lines.sort((one, other) => {
     const a = value(one), b = value(other);
-    // What was not measured stands last, whichever way is sorted.
+    // Missing values come last in either direction.
     if (a === "" || b === "") return (a === "") - (b === "");
     return ascending ? compare(a, b) : compare(b, a);
   });
@@ -187,7 +187,7 @@ document.getElementById("filters")?.addEventListener("change", filter);
 document.getElementById("filters")?.addEventListener("submit", (event) => event.preventDefault());
 for (const heading of document.querySelectorAll(".sortable thead th")) heading.addEventListener("click", () => sortBy(heading));
 
-// The library is carried compressed, 2 MB instead of 5, and unpacked by the browser.
+// The library is embedded compressed (2 MB instead of 5) and decompressed by the browser.
 async function library() {
   const packed = document.getElementById("plotly-gzip-base64");
   const bytes = Uint8Array.from(atob(packed.textContent), (letter) => letter.charCodeAt(0));
@@ -200,7 +200,7 @@ async function start() {
   if (!plots.length) return;
   if (!window.DecompressionStream) {
     const hint = document.getElementById("no-charts");
-    hint.textContent = "The charts need a browser of 2023 or newer; every figure also stands in the tables.";
+    hint.textContent = "The charts need a browser from 2023 or later. The tables contain every figure.";
     hint.hidden = false;
     return;
   }

@@ -1,4 +1,4 @@
-"""The page: one self-contained HTML file that reaches for nothing on any network."""
+"""The page: one self-contained HTML file that loads nothing from the network."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from edge_cifar.visible import all_visible, visible
 
 @dataclass(frozen=True, kw_only=True)
 class Document:
-    """All that goes on one page.
+    """The content of one page.
 
     Attributes:
-        measurements: of all benchmarks, and artifacts that were exported but not benched.
-        benchmarks: where they come from.
-        runs: the trainings behind them.
-        examples: test images with the runs' answers, one for each data set.
-        changes: images whose class changed by conversion, one for each bundle that was verified.
-        limits: for the advice.
+        measurements: of all benchmarks, and artifacts that were exported but not benchmarked.
+        benchmarks: the reports they come from.
+        runs: the training runs.
+        examples: test images with the runs' predictions, one for each data set.
+        changes: images whose predicted class changed by conversion, one for each verified bundle.
+        limits: for the recommendation.
     """
 
     measurements: Sequence[Measurement] = ()
@@ -50,12 +50,12 @@ def render(document: Document) -> str:
         MissingPackage: Jinja2 or Plotly is not installed.
     """
     jinja2 = packages.require("jinja2", "report")
-    # StrictUndefined: a name misspelt in the template is an error, not an empty cell.
+    # StrictUndefined: a misspelled name in the template is an error, not an empty cell.
     environment = jinja2.Environment(
         autoescape=True, undefined=jinja2.StrictUndefined, trim_blocks=True, lstrip_blocks=True, finalize=_shown
     )
     template = environment.from_string(_asset("page.html"))
-    # What is inserted unescaped is ours alone: the style, the scripts, and JSON made safe by _json.
+    # Only our own content is inserted unescaped: the style, the scripts, and JSON made safe by _json.
     safe = jinja2.utils.markupsafe.Markup
     packed, library_digest = _library()
     script = _asset("page.js")
@@ -139,34 +139,34 @@ def _subtitle(document: Document) -> str:
 
 
 def _synthetic(document: Document) -> str | None:
-    """What the banner says, when any figure comes from pictures made by code."""
+    """The text of the banner if any accuracy was measured on synthetic images; None otherwise."""
     flags = [row.synthetic for row in document.measurements if row.accuracy is not None]
     flags += [run.data.synthetic for run in document.runs]
     if not any(flags):
         return None
-    which = "Every accuracy" if all(flags) else "The accuracy of what is marked synthetic"
-    return f"{which} on this page was measured on pictures made by code; it says nothing about real photographs."
+    which = "All accuracies" if all(flags) else "The accuracies marked as synthetic"
+    return f"{which} on this page were measured on computer-generated images and say nothing about real photographs."
 
 
 def _hint(document: Document) -> str | None:
     if any(row.median_ms is not None for row in document.measurements):
         return None
     if any(row.status != "rejected" for row in document.measurements):
-        return "Nothing was measured yet; run: edge-cifar bench"
-    return "Nothing was exported or measured yet; run: edge-cifar export, then: edge-cifar bench"
+        return "Nothing has been measured yet; run: edge-cifar bench"
+    return "Nothing has been exported or measured yet; run: edge-cifar export, then: edge-cifar bench"
 
 
 def _sections(shown: Mapping[str, object]) -> list[tuple[str, str]]:
     runs = shown["runs"]
     assert isinstance(runs, list)
     optional = (
-        ("charts", "trade-off", "Trade-off"),
+        ("charts", "trade-off", "Trade-offs"),
         ("rows", "artifacts", "Artifacts"),
         ("classes", "classes", "By class"),
         ("profiles", "profiles", "Profile"),
         ("across", "machines-compared", "Machines"),
         ("compared", "runs-compared", "Runs"),
-        ("examples", "examples", "Right and wrong"),
+        ("examples", "examples", "Predictions"),
         ("changes", "changes", "Changed by conversion"),
     )
     links = [(anchor, name) for key, anchor, name in optional if shown[key]]
@@ -180,17 +180,17 @@ def _asset(name: str) -> str:
 
 @cache
 def _library() -> tuple[str, str]:
-    """Plotly.js, gzipped and in base64, and the digest by which the page's policy admits it."""
+    """Plotly.js, gzipped and in base64, and the digest by which the page's policy allows it."""
     source: str = packages.require("plotly.offline", "report").get_plotlyjs()
-    # mtime=0: equal pages are equal files.
+    # mtime=0 makes equal pages equal files.
     packed = base64.b64encode(gzip.compress(source.encode(), compresslevel=9, mtime=0)).decode("ascii")
     return packed, _digest(source)
 
 
 def _policy(script: str, library_digest: str) -> str:
-    """The page's own content security policy: no network at all, and no script but these two.
+    """The page's content security policy: no network, and no scripts but these two.
 
-    Styles are admitted inline because Plotly sets them so; images because the sheets are embedded.
+    Inline styles are allowed because Plotly sets them, data: images because they are embedded.
     """
     return (
         f"default-src 'none'; script-src {_digest(script)} {library_digest}; "
@@ -203,11 +203,11 @@ def _digest(source: str) -> str:
 
 
 def _shown(value: object) -> object:
-    # Not what is marked as safe, which is ours.
+    # Strings marked as safe are our own and stay as they are.
     return visible(value, keep="\n") if type(value) is str else value
 
 
 def _json(value: object) -> str:
-    """JSON that cannot end the script element it stands in."""
+    """JSON that cannot end the script element that contains it."""
     text = json.dumps(all_visible(value), allow_nan=False, ensure_ascii=False, separators=(",", ":"))
     return text.replace("<", "\\u003c").replace(">", "\\u003e").replace("&", "\\u0026")

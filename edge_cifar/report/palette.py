@@ -1,7 +1,7 @@
-"""Colours and symbols, shared by the pictures and the page, so that one thing looks the same everywhere.
+"""Colors and symbols shared by the figures and the page.
 
-The colours are those of Okabe and Ito, "Color Universal Design" (2008), which stay apart under the
-common forms of colour blindness. A format is told by its symbol as well, never by colour alone.
+The colors are those of Okabe and Ito, "Color Universal Design" (2008), which remain distinguishable under the common
+forms of color blindness. Formats have symbols, so they never depend on color alone.
 """
 
 from __future__ import annotations
@@ -14,29 +14,29 @@ BLUE = "#0072B2"
 ORANGE = "#D55E00"
 GREY = "#6B7280"
 
-# The yellow of the original is left out: it cannot be read on white.
+# Without the original yellow, which is illegible on white.
 _TEN = (BLUE, ORANGE, "#009E73", "#CC79A7", "#E69F00", "#56B4E9", "#7A5195", "#8C6D31", "#4B5563", "#B2182B")
-# The same, dark: there are more backbones than ten.
+# The same colors, darker, as there are more than ten backbones.
 _CYCLE = (*_TEN, *("#" + "".join(f"{int(colour[at : at + 2], 16) // 2:02X}" for at in (1, 3, 5)) for colour in _TEN))
 
-# A format's marker is named in Plotly's terms; this is how Matplotlib calls it.
+# Markers have Plotly's names; these are Matplotlib's.
 _MATPLOTLIB = {"circle": "o", "square": "s", "diamond": "D", "x": "X", "star": "*", "hexagon": "h", "triangle-up": "^"}
-# Of a format that nothing is known of here.
+# For unknown formats.
 _OTHER = "triangle-up"
 
 
 def colours(names: Iterable[str]) -> dict[str, str]:
-    """A colour for each name, in order of first appearance; colours repeat after twenty names."""
+    """A color for each name, in order of first appearance; colors repeat after twenty names."""
     distinct = dict.fromkeys(names)
     return {name: _CYCLE[index % len(_CYCLE)] for index, name in enumerate(distinct)}
 
 
 def plotly_symbol(format_: str) -> str:
-    """The symbol of a format in Plotly's terms."""
+    """Plotly's name of a format's symbol."""
     found = formats.find(format_)
     return found.marker if found else _OTHER
 
 
 def matplotlib_marker(format_: str) -> str:
-    """The symbol of a format in Matplotlib's terms."""
+    """Matplotlib's name of a format's symbol."""
     return _MATPLOTLIB[plotly_symbol(format_)]

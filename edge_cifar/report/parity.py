@@ -1,4 +1,4 @@
-"""Whether an artifact was shown to answer as the Keras model does, as the page and the tables tell it."""
+"""Parity with the Keras model, as shown on the page and in the tables."""
 
 from __future__ import annotations
 
@@ -20,14 +20,14 @@ _STATUS: Mapping[str, ParityStatus] = {
 
 @dataclass(frozen=True, kw_only=True)
 class Parity:
-    """Whether an artifact was shown to answer as the Keras model does.
+    """Whether an artifact gives the same predictions as the Keras model.
 
     Attributes:
-        status: ``proven`` or ``failed`` by ``verify``; ``checked`` when only ``export`` compared it;
-            ``unverified`` when no runtime could answer for it; ``unknown`` when nobody asked.
-        images: on how many images; None where that is not told.
-        detail: the figures, or the reason, in words; empty when there is nothing to say.
-        sha256: of the file that was asked; None where that is not told, as in results of older versions.
+        status: ``proven`` or ``failed`` by ``verify``; ``checked`` if only ``export`` compared it;
+            ``unverified`` if no runtime could run it; ``unknown`` if there is no result.
+        images: number of images; None if unknown.
+        detail: the figures or the reason, in words; empty for none.
+        sha256: of the file that was compared; None if unknown, as in results of older versions.
     """
 
     status: ParityStatus = "unknown"
@@ -36,18 +36,17 @@ class Parity:
     sha256: str | None = None
 
     def of(self, sha256: str | None) -> Parity:
-        """This mark for a file: what another file of the same name answered says nothing about it."""
+        """This mark for a file: a result about another file of the same name does not apply to it."""
         if None in (sha256, self.sha256) or sha256 == self.sha256:
             return self
-        return Parity(detail="another file of this name was verified, not the one that was measured")
+        return Parity(detail="a different file with this name was verified, not the one measured")
 
     @property
     def extent(self) -> str:
-        """What a tick rests on: ``verified on 2,000 images``; empty without a tick, and where it is not told."""
-        done = {"proven": "verified", "checked": "compared"}.get(self.status)
-        if done is None or not self.images:
+        """The number of images behind a tick: ``2,000 images``; empty without a tick, or if it is unknown."""
+        if self.status not in ("proven", "checked") or not self.images:
             return ""
-        return f"{done} on {self.images:,} image{'' if self.images == 1 else 's'}"
+        return f"{self.images:,} image{'' if self.images == 1 else 's'}"
 
 
 NOT_ASKED = Parity()
@@ -59,7 +58,7 @@ def of_verification(row: Verification) -> Parity:
     if row.figures:
         said.append(_in_words(row.figures.top1_agreement, row.figures.max_abs_diff))
     if row.images:
-        said.append(f"{row.images:,} test images by {row.method}")
+        said.append(f"{row.images:,} test images with {row.method}")
     return Parity(status=_STATUS[row.status], images=row.images, detail="; ".join(said), sha256=row.sha256)
 
 
@@ -80,8 +79,8 @@ def read_parity(fields: Fields) -> Parity:
     if agreement is not None and difference is not None:
         said.append(_in_words(agreement, difference))
     if images:
-        by = fields.text("method") or fields.text("runtime") or "an unnamed runtime"
-        said.append(f"{images:,} {fields.text('split') or 'test'} images by {by}")
+        by = fields.text("method") or fields.text("runtime") or "an unknown runtime"
+        said.append(f"{images:,} {fields.text('split') or 'test'} images with {by}")
     return Parity(
         status=_STATUS[word],
         images=images,
@@ -91,4 +90,4 @@ def read_parity(fields: Fields) -> Parity:
 
 
 def _in_words(agreement: float, difference: float) -> str:
-    return f"top-1 agrees on {100 * agreement:.2f} %, largest difference {difference:.1g}"
+    return f"top-1 agreement {100 * agreement:.2f} %, max. abs. difference {difference:.1g}"

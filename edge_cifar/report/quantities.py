@@ -1,4 +1,4 @@
-"""Figures as people read them: three significant digits, decimal units, a dash where nothing was measured."""
+"""Figures for people: three significant digits, decimal units, a dash for missing values."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ import re
 from edge_cifar.errors import UsageError
 
 MISSING = "—"
-# No line ends between a figure and its unit.
+# A non-breaking space between a figure and its unit.
 SPACE = "\u00a0"
 _UNITS = {"": 1, "b": 1, "k": 1e3, "kb": 1e3, "m": 1e6, "mb": 1e6, "g": 1e9, "gb": 1e9, "kib": 2**10, "mib": 2**20}
 
@@ -24,12 +24,12 @@ def significant(value: float | None, digits: int = 3) -> str:
 
 
 def size(count: float | None) -> str:
-    """Bytes in decimal units, as shops and phones count them: 98.5 kB, 2.74 MB."""
+    """Bytes in decimal units: 98.5 kB, 2.74 MB."""
     return _scaled(count, ((1e9, "GB"), (1e6, "MB"), (1e3, "kB")), f"{SPACE}B")
 
 
 def amount(count: float | None) -> str:
-    """A count of things in thousands, millions or thousands of millions: 78.7 k, 2.26 M, 1.3 G."""
+    """A count in thousands, millions or billions: 78.7 k, 2.26 M, 1.3 G."""
     return _scaled(count, ((1e9, "G"), (1e6, "M"), (1e3, "k")), "")
 
 
@@ -39,18 +39,18 @@ def milliseconds(value: float | None) -> str:
 
 
 def percent(fraction: float | None, decimals: int = 2) -> str:
-    """A share in 0..1 as per cent: 93.15 %."""
+    """A share in 0..1 as a percentage: 93.15 %."""
     return MISSING if fraction is None else f"{100.0 * fraction:.{decimals}f}{SPACE}%"
 
 
 def with_interval(fraction: float | None, low: float | None, high: float | None) -> str:
-    """A share in 0..1 with its interval, where it has one: 93.15 % (92.6 to 93.6)."""
+    """A share in 0..1 with its interval, if it has one: 93.15 % (92.6 to 93.6)."""
     words = percent(fraction)
     return words if low is None or high is None else f"{words} ({100 * low:.1f} to {100 * high:.1f})"
 
 
 def duration(seconds: float | None) -> str:
-    """A length of time: 42 s, 13 min, 2 h 05 min."""
+    """A duration: 42 s, 13 min, 2 h 05 min."""
     if seconds is None:
         return MISSING
     if seconds < 90:
@@ -60,14 +60,14 @@ def duration(seconds: float | None) -> str:
 
 
 def parse_size(text: str) -> float:
-    """Bytes from what people type: ``500k``, ``2.5 MB``, ``98496``.
+    """Parse a number of bytes such as ``500k``, ``2.5 MB`` or ``98496``.
 
     Raises:
-        UsageError: it is no size, or not above zero.
+        UsageError: it is not a size, or not above zero.
     """
     match = re.fullmatch(r"\s*([0-9]*\.?[0-9]+)\s*([a-z]*)\s*", text.lower())
     if not match or match[2] not in _UNITS or float(match[1]) == 0.0:
-        raise UsageError(f"a size is a number with or without a unit, such as 500kB or 2.5MB; got {text!r}")
+        raise UsageError(f"a size must be a number above 0 with an optional unit, such as 500kB or 2.5MB; got {text!r}")
     return float(match[1]) * _UNITS[match[2]]
 
 

@@ -1,4 +1,4 @@
-"""The trade-off as a still picture: accuracy against latency and against size, with the Pareto front."""
+"""The trade-off as a static figure: accuracy vs. latency and vs. size, with the Pareto fronts."""
 
 from __future__ import annotations
 
@@ -21,24 +21,24 @@ Cost = Callable[[Measurement], float | None]
 
 
 def trade_off(measurements: Sequence[Measurement], path: Path) -> None:
-    """Draw the picture as SVG or PNG, by the path's suffix.
+    """Draw the figure as SVG or PNG, by the path's suffix.
 
     Args:
-        measurements: those without accuracy are left out, and batches; of those whose accuracy says nothing
-            about the network the picture tells how many it leaves out.
-        path: the file to write; its metadata hold :func:`digest`.
+        measurements: those without an accuracy and those of batches are omitted; the figure states how many it
+            omits because their accuracy is meaningless.
+        path: the file to write; its metadata contains :func:`digest`.
     """
     rows = [row for row in measurements if fronts.drawn(row)]
     lines = fronts.fronts(rows)
     colours = palette.colours(row.model for row in rows)
     figure = canvas.new_figure(9.5, 4.4)
     left, right = figure.subplots(1, 2, sharey=True)
-    _panel(left, rows, colours, lambda row: row.median_ms, "median latency of one image, ms")
+    _panel(left, rows, colours, lambda row: row.median_ms, "latency p50, ms")
     _panel(right, rows, colours, lambda row: None if row.size_bytes is None else row.size_bytes / 1e6, "size, MB")
-    left.set_ylabel("accuracy, %", fontsize=9)
+    left.set_ylabel("top-1 accuracy, %", fontsize=9)
     synthetic = " (synthetic data)" if any(row.synthetic for row in rows) else ""
-    left.set_title("Accuracy against latency" + synthetic, fontsize=10, loc="left")
-    right.set_title("Accuracy against size" + synthetic, fontsize=10, loc="left")
+    left.set_title("Accuracy vs. latency" + synthetic, fontsize=10, loc="left")
+    right.set_title("Accuracy vs. size" + synthetic, fontsize=10, loc="left")
     handles = [_handle(left, name, colour, marker="o") for name, colour in colours.items()]
     for format_ in distinct(row.format for row in rows):
         handles.append(_handle(left, format_, palette.GREY, marker=palette.matplotlib_marker(format_)))
@@ -53,9 +53,9 @@ def trade_off(measurements: Sequence[Measurement], path: Path) -> None:
 
 
 def digest(measurements: Sequence[Measurement]) -> str:
-    """A checksum of what the picture shows, to tell whether one on disk is of these figures.
+    """A checksum of the plotted data, to check whether a file on disk is up to date.
 
-    The drawing itself cannot be compared: it differs with Matplotlib's version.
+    The file itself cannot be compared: it differs with Matplotlib's version.
     """
     rows = [row for row in measurements if fronts.drawn(row)]
     numbers = {ground: number for number, ground in enumerate(fronts.fronts(rows))}
@@ -77,7 +77,7 @@ def _panel(axes: Axes, rows: Sequence[Measurement], colours: dict[str, str], cos
     axes.set_xscale("log")
     axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
     axes.margins(x=0.22, y=0.1)
-    axes.set_xlabel(label + " (logarithmic)", fontsize=9)
+    axes.set_xlabel(label + " (log scale)", fontsize=9)
     if not points:
         return
     costs = np.array([[value, -_accuracy(row)] for value, row in points])
@@ -105,14 +105,14 @@ def _panel(axes: Axes, rows: Sequence[Measurement], colours: dict[str, str], cos
 
 
 def _name_some(axes: Axes, winners: list[tuple[float, Measurement]]) -> None:
-    """Write the variant beside the front's points, where it stays clear of one written before."""
+    """Label the points of the front with their variants, except where labels would overlap."""
     written: list[tuple[float, float]] = []
     axes.autoscale_view()
     for value, row in sorted(winners, key=lambda winner: (winner[0], -_accuracy(winner[1]))):
         x, y = axes.transAxes.inverted().transform(axes.transData.transform((value, _accuracy(row))))
         if all(abs(x - other_x) > 0.3 or abs(y - other_y) > 0.08 for other_x, other_y in written):
             written.append((x, y))
-            # Towards the middle from a point at the left edge, so that long names stay inside.
+            # To the right of a point at the left edge, to keep long names inside the panel.
             at_the_edge = x < 0.3
             axes.annotate(
                 row.variant or row.model,

@@ -1,4 +1,4 @@
-"""Contact sheets: many small images on one picture, with words, every image pixel drawn as whole pixels."""
+"""Contact sheets: many small images with captions in one picture, enlarged by whole pixels."""
 
 from __future__ import annotations
 
@@ -17,19 +17,19 @@ from edge_cifar.report import canvas
 if TYPE_CHECKING:
     from matplotlib.figure import Figure
 
-# Larger images are shrunk to this before they are laid out: a sheet of photographs would weigh megabytes.
+# Larger images are shrunk to this first, as a sheet of photographs would take megabytes.
 _LARGEST_TILE = 64
 _TITLE_PIXELS = 36
 _MARGIN = 12
 
 
 def captioned(images: NDArray[np.uint8], captions: Sequence[tuple[str, str]], title: str, path: Path) -> None:
-    """Images in rows of six, two lines of words under each.
+    """Images in rows of six, with two lines of text below each.
 
     Args:
         images: uint8 ``[N, H, W, 3]``.
-        captions: N pairs, a heading and what is said below it.
-        title: the line above.
+        captions: N pairs of a heading and the line below it.
+        title: the line at the top.
         path: the PNG to write.
     """
     columns, tile, cell = 6, 96, (160, 146)
@@ -45,10 +45,10 @@ def captioned(images: NDArray[np.uint8], captions: Sequence[tuple[str, str]], ti
 
 
 def by_class(split: Split, names: Sequence[str], path: Path) -> None:
-    """A strip of images for each class, beside its name and count.
+    """A strip of images for each class, next to its name and count.
 
-    Up to twenty classes stand below each other with four images each; more are laid in several
-    columns, with fewer and smaller images.
+    Up to twenty classes are listed in one column with four images each, more in several columns with fewer and smaller
+    images.
     """
     columns = math.ceil(len(names) / 20)
     rows = math.ceil(len(names) / columns)
@@ -85,13 +85,13 @@ class _Sheet:
         self._figure.text(x, y, _short(text, 90), fontsize=size, weight=weight, va="center", parse_math=False)
 
     def save(self, path: Path) -> None:
-        # figimage copies pixels without resampling; drawn first, below the words.
+        # figimage copies pixels without resampling; it is drawn first, below the text.
         self._figure.figimage(self._pixels, zorder=-1)
         canvas.save(self._figure, path)
 
 
 def _tile(image: NDArray[np.uint8], side: int) -> NDArray[np.uint8]:
-    """The image in a square of ``side`` pixels: shrunk smoothly, or enlarged with its pixels kept."""
+    """The image in a square of ``side`` pixels: shrunk smoothly, or enlarged without smoothing."""
     picture = Image.fromarray(image)
     if max(picture.size) > _LARGEST_TILE:
         picture.thumbnail((_LARGEST_TILE, _LARGEST_TILE))

@@ -1,4 +1,4 @@
-"""From what a user names (run folders, bundles, JSON files) to the document that the page shows."""
+"""From the user's sources (run folders, bundles, JSON files) to the document that the page shows."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ from edge_cifar.report.trained import Trained, read_run
 from edge_cifar.storage import files
 
 RESULT = "bench.json"
-# What `bench --on` brought home from other machines.
+# Results that `bench --on` copied back from other machines.
 RESULTS_ELSEWHERE = "bench-*.json"
-# What `verify --json` printed, where a user kept it with the run.
+# The output of `verify --json`, if the user saved it in the run.
 VERIFIED = "verify.json"
 
 Marks = dict[tuple[str, str], Parity]
@@ -34,18 +34,18 @@ R = TypeVar("R", BenchmarkResult, Verification)
 
 
 def gather(sources: Sequence[Path], limits: Limits) -> Document:
-    """Read everything the sources hold.
+    """Read everything in the sources.
 
     Args:
-        sources: run folders (their record, pictures, ``bench.json``, ``verify.json`` and
-            ``export/manifest.json``, where there), bundle folders, and JSON files as
+        sources: run folders (their record, figures, ``bench.json``, ``verify.json`` and
+            ``export/manifest.json``, if present), bundle folders, and JSON files as
             ``bench --json`` and ``verify --json`` write them.
-        limits: for the advice.
+        limits: for the recommendation.
 
     Raises:
-        RunError: a folder holds no run.
+        RunError: a folder contains no run.
         BundleError: a manifest is missing or broken.
-        EdgeCifarError: a file is missing, or is not what it should be.
+        EdgeCifarError: a file is missing or invalid.
     """
     found = _Found()
     for source in sources:
@@ -54,21 +54,21 @@ def gather(sources: Sequence[Path], limits: Limits) -> Document:
         elif (source / MANIFEST).is_file():
             found.add_bundle(source)
         elif source.is_dir():
-            Run.open(source)  # says what is wrong with it: no run, or an unfinished one
+            Run.open(source)  # raises: it is not a run, or an unfinished one
         else:
             found.add_json(source)
     return found.document(limits)
 
 
 class _Found:
-    """What the sources gave so far, by the path that it was read from."""
+    """What was read from the sources so far, by path."""
 
     def __init__(self) -> None:
         self._runs: dict[Path, Trained] = {}
         self._bundles: dict[Path, Bundle] = {}
         self._benchmarks: dict[Path, BenchReport] = {}
         self._verified: dict[Path, VerifyReport] = {}
-        # The run in whose folder a bundle or a result stands.
+        # The run whose folder contains a bundle or a result.
         self._homes: dict[Path, Path] = {}
 
     def add_run(self, run: Run) -> None:
@@ -129,14 +129,14 @@ class _Found:
         )
 
     def _benchmark(self, path: Path, report: BenchReport, names: Mapping[Path, str]) -> BenchReport:
-        """A bench report without the rows about artifacts that were replaced since; a warning tells how many."""
+        """A bench report without the rows about artifacts that have since been replaced, with a warning."""
         rows = self._current(path, report.results, report.bundle, names)
         left_out = len(report.results) - len(rows)
         warnings = [*report.warnings, *([outdated.warning(left_out, len(report.results))] if left_out else [])]
         return dataclasses.replace(report, results=rows, warnings=warnings)
 
     def _current(self, path: Path, rows: Sequence[R], told: Checksums | None, names: Mapping[Path, str]) -> list[R]:
-        """A report's rows under the page's name for its run, without those about artifacts that were replaced since."""
+        """A report's rows under its run's name on the page, without those about replaced artifacts."""
         bundles = {
             place: dataclasses.replace(bundle, model=names.get(self._homes.get(place, place), bundle.model))
             for place, bundle in self._bundles.items()
@@ -149,15 +149,15 @@ class _Found:
         return outdated.current(rows, told, bundles.values(), own)
 
     def _names_of(self, home: Path) -> set[str]:
-        """What results in a run's folder may call it.
+        """The names that results in a run's folder may use for it.
 
-        A folder that was renamed or copied holds results under its former name, which its bundle tells.
+        In a folder that was renamed or copied, results have its former name, which is also in its bundle.
         """
         return {home.name, *(one.model for place, one in self._bundles.items() if self._homes.get(place) == home)}
 
 
 def _tails(paths: Collection[Path], least: int = 1) -> dict[Path, str]:
-    """For each path its last parts, as few as tell it from the others, but ``least``."""
+    """For each path its last parts, as few as distinguish it from the others, but at least ``least``."""
 
     def tail(path: Path, count: int) -> str:
         return "/".join(path.parts[-count:])
@@ -181,7 +181,7 @@ def _manifest_marks(bundles: Iterable[Bundle]) -> Marks:
 
 
 def _not_benched(bundles: Iterable[Bundle], measured: Iterable[Measurement]) -> Iterable[Measurement]:
-    """A row without figures for each artifact that no benchmark looked at."""
+    """A row without figures for each artifact that was not benchmarked."""
     seen = {(row.model, row.variant) for row in measured}
     for bundle in bundles:
         for artifact in bundle.artifacts:
@@ -191,7 +191,7 @@ def _not_benched(bundles: Iterable[Bundle], measured: Iterable[Measurement]) -> 
                     variant=str(artifact.variant),
                     format=artifact.variant.format,
                     precision=artifact.variant.precision,
-                    status="not benched",
+                    status="not benchmarked",
                     sha256=artifact.sha256,
                     size_bytes=float(artifact.size_bytes),
                     data=_bundle_data(bundle),
@@ -199,12 +199,12 @@ def _not_benched(bundles: Iterable[Bundle], measured: Iterable[Measurement]) -> 
 
 
 def _rejected(bundles: Iterable[Bundle]) -> Iterable[Measurement]:
-    """A row for each variant that was asked for and that ``export`` did not keep, with the way out."""
+    """A row for each variant that ``export`` rejected, with the remedy."""
     for bundle in bundles:
         for entry in Fields(dict(bundle.facts), str(bundle.path / MANIFEST)).children("rejected"):
             variant = entry.text("variant") or "unnamed"
             format_, _, precision = variant.partition("-")
-            said = [entry.text("reason") or "the manifest does not say why", entry.text("way_out") or ""]
+            said = [entry.text("reason") or "no reason in the manifest", entry.text("way_out") or ""]
             compared = read_parity(entry.child("parity"))
             yield Measurement(
                 model=bundle.model,

@@ -1,4 +1,4 @@
-"""Tables in Markdown, for README and documentation."""
+"""Markdown tables for the README and the documentation."""
 
 from __future__ import annotations
 
@@ -12,22 +12,21 @@ _MARKS = {"proven": "✓", "checked": "✓ at export", "failed": "✗ failed", "
 
 
 def markdown(measurements: Sequence[Measurement]) -> str:
-    """A table of what was measured, in the given order; what was not measured is a dash.
+    """A table of measurements in the given order; missing values are dashes.
 
-    A machine's column is there when there are several, parity's when any is known. Accuracy on
-    synthetic data is called that in its cell. Rows that failed or were skipped say so, with their
-    reasons below the table.
+    There is a column for the machine if there are several, and one for parity if any is known. Accuracies on
+    synthetic data are marked as such. Rows that failed or were skipped say so, with their reasons below the table.
     """
     several = len(distinct(row.machine for row in measurements)) > 1
     proven = any(row.parity.status != "unknown" for row in measurements)
-    headings = ["model", "artifact", *(["machine"] if several else []), "accuracy (95 % interval)", "latency", "p90"]
-    headings += ["size", "memory", "load", *(["parity"] if proven else []), "front"]
-    right = {"accuracy (95 % interval)", "latency", "p90", "size", "memory", "load"}
-    lines = [_line(headings), _line(["---:" if name in right else "---" for name in headings])]
+    figures = ["top-1 (95 % CI)", "latency p50", "latency p90", "size", "peak RSS", "load"]
+    headings = ["model", "variant", *(["machine"] if several else []), *figures]
+    headings += [*(["parity"] if proven else []), "Pareto-optimal"]
+    lines = [_line(headings), _line(["---:" if name in figures else "---" for name in headings])]
     for row in measurements:
         cells = [
             row.model,
-            row.variant or "as given",
+            row.variant or "model file",
             *([row.machine] if several else []),
             _accuracy(row),
             quantities.milliseconds(row.median_ms),
@@ -43,7 +42,7 @@ def markdown(measurements: Sequence[Measurement]) -> str:
 
 
 def plain(columns: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
-    """Any table: its first column is words, the others are figures and stand to the right."""
+    """Any table: text in the first column, right-aligned figures in the others."""
     alignment = ["---", *["---:"] * (len(columns) - 1)]
     return "\n".join([_line(columns), f"| {' | '.join(alignment)} |", *(_line(row) for row in rows)])
 
@@ -57,7 +56,7 @@ def _accuracy(row: Measurement) -> str:
         return quantities.MISSING if row.status == "ok" else row.status
     words = quantities.with_interval(row.accuracy, row.low, row.high)
     words += " synthetic" if row.synthetic else ""
-    doubt = row.caveat or ("cannot be told from guessing" if certainty.as_guessed(row) else "")
+    doubt = row.caveat or ("not measurably better than guessing" if certainty.as_guessed(row) else "")
     return f"{words}, {doubt}" if doubt else words
 
 
@@ -67,7 +66,7 @@ def _parity(row: Measurement) -> str:
 
 
 def _reasons(measurements: Sequence[Measurement]) -> list[str]:
-    """Each reason once, with how many rows it holds for."""
+    """Each reason once, after the rows that it applies to."""
     reasons: dict[str, list[str]] = {}
     for row in measurements:
         if row.status != "ok" and row.reason:
@@ -80,5 +79,5 @@ def _reasons(measurements: Sequence[Measurement]) -> list[str]:
 
 
 def _escaped(text: str) -> str:
-    """Text from files as Markdown text: nothing in it may end the cell or become markup."""
+    """Text from files with Markdown escaped: it must not end the cell or become markup."""
     return re.sub(r"([\\`*_\[\]<>|])", r"\\\1", text).replace("\n", " ")

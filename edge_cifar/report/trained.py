@@ -1,4 +1,4 @@
-"""What a training left behind, read from its record, its class report and its pictures."""
+"""A finished training, read from its record, its class report and its figures."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ _LARGEST_PICTURE_BYTES = 1_000_000
 
 @dataclass(frozen=True, kw_only=True)
 class PhaseFacts:
-    """What one phase cost and reached.
+    """The cost and the result of one phase.
 
     Attributes:
-        trainable: what it trained, in words; empty where the record does not tell.
-        trainable_parameters: how many it trained.
-        batch_norm: ``kept`` or ``re-estimated`` where its end looked at that; empty otherwise.
+        trainable: which layers were trained, in words; empty if the record does not say.
+        trainable_parameters: their number of parameters.
+        batch_norm: ``kept`` or ``re-estimated``, if that was decided at its end; empty otherwise.
         best: the best validation accuracy of its epochs, in 0..1.
     """
 
@@ -38,7 +38,7 @@ class PhaseFacts:
 
 @dataclass(frozen=True, kw_only=True)
 class ClassFigures:
-    """Precision, recall and F1 of one class, in 0..1, and how many test images it has."""
+    """Precision, recall and F1 of one class, in 0..1, and its number of test images."""
 
     label: str
     precision: float
@@ -53,12 +53,12 @@ class Trained:
 
     Attributes:
         run: its folder.
-        name: what the page calls it: the folder's name.
+        name: its name on the page: the folder's.
         accuracy, low, high: on the test images, in 0..1, with the 95 % interval.
-        precision, recall, f1: plain averages over the classes, in 0..1.
-        confusion: ``[C][C]`` counts, rows true; empty where the run has none.
-        mistakes: the sheet of mistakes, a PNG; None where the run has none.
-        predictions: the answers for all test images; None where the run has none.
+        precision, recall, f1: macro averages, in 0..1.
+        confusion: ``[C][C]`` counts, rows true; empty if the run has none.
+        mistakes: the most confident errors as a PNG; None if the run has none.
+        predictions: for all test images; None if the run has none.
         record: the whole record, for its provenance.
     """
 
@@ -91,7 +91,7 @@ class Trained:
 
 
 def read_run(run: Run) -> Trained:
-    """Read a run folder; only its record must be there.
+    """Read a run folder; only its record is required.
 
     Raises:
         RunError: there is no record, it is not of this schema, or the predictions are damaged.
@@ -143,11 +143,11 @@ def _phase(phase: Phase, record: RunRecord) -> PhaseFacts:
 
 
 def _in_words(trainable: Any) -> str:
-    """What :attr:`edge_cifar.recipe.Phase.trainable` means."""
+    """The meaning of :attr:`edge_cifar.recipe.Phase.trainable`."""
     if isinstance(trainable, int):
         return f"all but the first {-trainable} layers" if trainable < 0 else f"head and last {trainable} layers"
-    known = {"None": "", "head": "head alone", "all": "everything"}
-    return known.get(str(trainable), f"{trainable} and what follows")
+    known = {"None": "", "head": "head only", "all": "all layers"}
+    return known.get(str(trainable), f"from {trainable} on")
 
 
 def _classification(
@@ -174,12 +174,12 @@ def _classification(
         for row in confusion
     )
     if not square or (confusion and len(confusion) != len(labels)):
-        raise EdgeCifarError(f"{path} is broken: its confusion matrix is not {len(labels)} by {len(labels)} counts")
+        raise EdgeCifarError(f"{path} is invalid: its confusion matrix is not {len(labels)} × {len(labels)} counts")
     return labels, per_class, tuple(tuple(row) for row in confusion)
 
 
 def _picture(run: Run) -> bytes | None:
-    """The sheet of mistakes, when it is a PNG of reasonable size: it is put into the page."""
+    """The most confident errors, to be embedded, if they are a PNG of reasonable size."""
     path = run.path / "mistakes.png"
     if not path.is_file() or path.stat().st_size > _LARGEST_PICTURE_BYTES:
         return None

@@ -1,4 +1,4 @@
-"""What the page shows of trainings, already phrased: the template only lays it out."""
+"""The page's texts and figures about training runs; the template only lays them out."""
 
 from __future__ import annotations
 
@@ -15,21 +15,21 @@ from edge_cifar.report.trained import Trained
 
 View = dict[str, Any]
 
-# A larger confusion matrix is not read cell by cell.
+# A larger confusion matrix is not readable.
 _LARGEST_MATRIX = 20
 
 
 def compared(runs: Sequence[Trained], colours: Mapping[str, str]) -> View | None:
-    """Runs side by side, each figure with a bar; None for fewer than two."""
+    """Runs side by side, with a bar for each figure; None for fewer than two."""
     if len(runs) < 2:
         return None
     figures: dict[str, tuple[Sequence[float | None], Callable[[float | None], str]]] = {
-        "Accuracy": ([run.accuracy for run in runs], quantities.percent),
+        "Top-1": ([run.accuracy for run in runs], quantities.percent),
         "Macro F1": ([run.f1 for run in runs], quantities.percent),
         "Calibration error": ([run.calibration_error for run in runs], quantities.percent),
         "Training time": ([run.seconds for run in runs], quantities.duration),
         "Parameters": ([run.parameters for run in runs], quantities.amount),
-        "Multiply-adds": ([run.multiply_adds for run in runs], quantities.amount),
+        "MACs": ([run.multiply_adds for run in runs], quantities.amount),
     }
     lines = []
     for number, run in enumerate(runs):
@@ -52,13 +52,13 @@ def compared(runs: Sequence[Trained], colours: Mapping[str, str]) -> View | None
 
 
 def _stretches(runs: Sequence[Trained], colours: Mapping[str, str]) -> list[View]:
-    """Every phase of every run with what it reached: from scratch, frozen and unfrozen side by side."""
+    """Every phase of every run with the accuracy that it reached: from scratch, frozen and unfrozen side by side."""
     longest = max((phase.seconds or 0.0 for run in runs for phase in run.phases), default=0.0)
     lines = []
     for run in runs:
         reached = 0.0
         for number, phase in enumerate(run.phases):
-            # A phase that was no better leaves the weights of the one before it.
+            # A phase without improvement keeps the weights of the one before.
             reached = max(reached, phase.best or 0.0)
             lines.append(
                 {
@@ -83,7 +83,7 @@ def _share(value: float | None, largest: float) -> float:
 
 
 def examples(shown: Examples, colours: Mapping[str, str]) -> View:
-    """Images with the answers of every run."""
+    """Images with the predictions of every run."""
     return {
         "tag": " (synthetic data)" if shown.data.synthetic else "",
         "data": shown.data.name,
@@ -158,7 +158,7 @@ def trained(run: Trained) -> View:
 
 
 def chart_run(run: Trained) -> View:
-    """What the script needs of a run."""
+    """What the script needs about a run."""
     return {
         "name": run.name,
         "model": run.name,
@@ -176,28 +176,28 @@ def _recipe(run: Trained) -> str:
 
 
 def _start(run: Trained) -> str:
-    """What the weights were before the first phase."""
+    """The weights before the first phase."""
     known = {None: "", "none": "from scratch", "imagenet": "from ImageNet weights"}
     return known.get(run.weights, f"from {run.weights}")
 
 
 def _interval(run: Trained) -> str:
-    """The 95 % interval of the accuracy, in per cent."""
+    """The 95 % interval of the accuracy, in percent."""
     return "" if run.low is None or run.high is None else f"{100 * run.low:.2f} to {100 * run.high:.2f}"
 
 
 def _lead(run: Trained) -> str:
     sentences = []
     if run.accuracy is not None:
-        interval = f" (95 % interval {_interval(run)})" if _interval(run) else ""
+        interval = f" (95 % CI {_interval(run)})" if _interval(run) else ""
         what = "synthetic test images" if run.data.synthetic else "test images"
         if run.data.name != "synthetic":
             what += f" of {run.data.name}"
-        sentences.append(f"{quantities.percent(run.accuracy)}{interval} of {run.images or 0:,} {what} right.")
+        sentences.append(f"Top-1 {quantities.percent(run.accuracy)}{interval} on {run.images or 0:,} {what}.")
     means = {"precision": run.precision, "recall": run.recall, "F1": run.f1}
     known = [f"{name} {quantities.percent(value)}" for name, value in means.items() if value is not None]
     if known:
-        sentences.append(f"Mean over the classes: {', '.join(known)}.")
+        sentences.append(f"Macro averages: {', '.join(known)}.")
     if run.calibration_error is not None:
         sentences.append(f"Expected calibration error {quantities.percent(run.calibration_error)}.")
     sentences.append((_recipe(run)[:1].upper() + _recipe(run)[1:] + ".") if _recipe(run) else "")
@@ -205,7 +205,7 @@ def _lead(run: Trained) -> str:
     if run.parameters is not None:
         costs.append(f"{quantities.amount(run.parameters)} parameters")
     if run.multiply_adds is not None:
-        costs.append(f"{quantities.amount(run.multiply_adds)} multiply-adds")
+        costs.append(f"{quantities.amount(run.multiply_adds)} MACs")
     if run.seconds is not None:
         costs.append(f"trained in {quantities.duration(run.seconds)}")
     sentences.append((", ".join(costs) + ".") if costs else "")
@@ -223,9 +223,9 @@ def _spans(history: Iterable[Epoch]) -> list[View]:
 
 
 def _confusions(run: Trained, most: int = 20) -> list[str]:
-    """The most frequent confusions in words, for data with too many classes to show them all."""
+    """The most frequent confusions in words, for data with too many classes for a matrix."""
     pairs = [
         (count, r, c) for r, row in enumerate(run.confusion) for c, count in enumerate(row) if r != c and count > 0
     ]
     pairs.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
-    return [f"{run.labels[r]} taken for {run.labels[c]}: {count:,}" for count, r, c in pairs[:most]]
+    return [f"{run.labels[r]} classified as {run.labels[c]}: {count:,}" for count, r, c in pairs[:most]]

@@ -1,4 +1,4 @@
-"""How the rows of one artifact are told apart: by what differs among the rows shown, and by nothing else."""
+"""Labels that distinguish the rows of one artifact, made of what differs among the rows shown."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from typing import Protocol
 
 
 class Way(Protocol):
-    """What a row tells of how its artifact was run."""
+    """How a row's artifact was run."""
 
     @property
     def runtime(self) -> str | None: ...
@@ -20,10 +20,10 @@ class Way(Protocol):
 
 
 class Ways:
-    """The words that tell some rows apart.
+    """Labels for rows.
 
     Args:
-        rows: all that are shown together.
+        rows: all rows that are shown together.
     """
 
     def __init__(self, rows: Iterable[Way]) -> None:
@@ -36,7 +36,7 @@ class Ways:
         self._several = {runtime for runtime, backends in by_runtime.items() if len(backends) > 1}
 
     def words(self, row: Way) -> str:
-        """Such as ``builtin ×4 batch 8``; empty where the rows differ in nothing."""
+        """Such as ``builtin ×4 batch 8``; empty if the rows do not differ."""
         words = [
             row.backend if row.runtime in self._several and row.backend else "",
             f"×{row.threads}" if self._threads and row.threads else "",

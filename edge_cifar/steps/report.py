@@ -43,17 +43,17 @@ def report(
         min_accuracy: recommend only artifacts of at least this accuracy, in percent.
         max_size: recommend only artifacts of at most this size on disk, in bytes, or as a string such as ``500kB``.
         max_latency: recommend only artifacts of at most this median latency per image, in milliseconds.
-        data_dir: where the runs' test images lie, of which some are shown; else they are sought as
-            training seeks them, but never downloaded.
+        data_dir: directory of the runs' data set, to show sample test images. By default, the places that training
+            reads from are searched; nothing is downloaded.
 
     Returns:
-        Where the page was written.
+        The path of the page.
 
     Raises:
         UsageError: a limit is invalid.
         RunError: there is no run.
-        EdgeCifarError: a file is missing or broken, the page cannot be written, or another command writes the run
-            that it would stand in.
+        EdgeCifarError: a file is missing or invalid, the page cannot be written, or another command is writing the
+            run that would contain it.
         MissingPackage: the ``report`` extra is not installed.
     """
     from edge_cifar.report import page, quantities
@@ -69,7 +69,7 @@ def report(
     paths = paths or [runs.newest().path]
     target = Path(output) if output is not None else _beside(paths)
     files.demand_writable(target)
-    # A page in a run's folder is a part of the run; one elsewhere tells what stood there when it was made.
+    # A page in a run's folder belongs to the run; one elsewhere is a snapshot.
     own = [paths[0] / EXPORT] if output is None and target.parent == paths[0] else []
     with exclusion.reading(own, "report"):
         document = gather(paths, limits)
@@ -79,7 +79,7 @@ def report(
 
 
 def _examples(trained: Sequence[Trained], data_dir: Path | str | None) -> list[Examples]:
-    """Test images with the runs' answers; without the images where they are not at hand."""
+    """Test images with the runs' predictions; without the images if they are not available."""
     from edge_cifar.report import examples
 
     shown = []

@@ -165,11 +165,11 @@ def test_rows_about_artifacts_that_were_replaced_since_are_not_shown_and_not_adv
     assert shown.benchmarks[0].warnings == ()
     changed = gather([exported(tmp_path / "other", chosen.variant), *results], Limits())
     (row,) = (row for row in changed.measurements if row.variant == chosen.variant)
-    assert (row.status, row.sha256, row.median_ms) == ("not benched", "0" * 64, None)
+    assert (row.status, row.sha256, row.median_ms) == ("not benchmarked", "0" * 64, None)
     instead = advise(changed.measurements, Limits())[0].chosen
     assert instead is not None
     assert instead.variant != chosen.variant
-    told = f"1 of {rows} rows are left out: they tell of artifacts that were replaced since; measure again"
+    told = f"1 of {rows} rows are omitted: their artifacts have since been replaced; run bench again"
     assert changed.benchmarks[0].warnings == (told,)
     assert len(changed.measurements) == len(shown.measurements)
 

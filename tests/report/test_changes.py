@@ -38,8 +38,8 @@ def test_images_that_most_artifacts_changed_come_first(bundle: Bundle) -> None:
         (7, ["tflite-fp32", "tflite-int8"]),
         (3, ["tflite-int8"]),
     ]
-    assert "2 of the bundle's images" in shown.summary
-    assert "1 by tflite-fp32, 2 by tflite-int8" in shown.summary
+    assert "On 2 of the bundle's images" in shown.summary
+    assert "tflite-fp32 on 1, tflite-int8 on 2" in shown.summary
     # What failed or could not be run has no list.
     assert found(bundle, result("tflite-fp32", accuracy=None)) is None
 
@@ -49,7 +49,7 @@ def test_results_of_another_model_or_artifact_are_passed_over(bundle: Bundle) ->
 
 
 def test_an_image_that_the_bundle_does_not_hold_is_one_sentence(bundle: Bundle) -> None:
-    with pytest.raises(EdgeCifarError, match=f"names image {len(IMAGES)}, but .* has {len(IMAGES)}; verify again"):
+    with pytest.raises(EdgeCifarError, match=f"refers to image {len(IMAGES)}, but .* has only {len(IMAGES)};"):
         found(bundle, result("tflite-fp32", len(IMAGES)))
 
 
@@ -60,6 +60,6 @@ def test_the_page_shows_them(bundle: Bundle, tmp_path: Path) -> None:
     verified.write_text(json.dumps(verify_document(result("tflite-int8", 3))))
     assert main(["report", str(bundle.path), str(verified), "-o", str(tmp_path / "page.html")]) == 0
     page = (tmp_path / "page.html").read_text()
-    assert "<h2>Changed by conversion" in page
+    assert "<h2>Predictions changed by conversion" in page
     assert "Keras, image 3" in page
     assert "<small>tflite-int8</small>" in page

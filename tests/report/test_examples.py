@@ -1,4 +1,4 @@
-"""Right and wrong side by side: which images are chosen, and what the page says where they are not at hand."""
+"""Correct and wrong predictions: which images are chosen, and what the page says if they are not available."""
 
 from __future__ import annotations
 
@@ -84,7 +84,7 @@ def test_the_page_shows_the_same_images_with_every_runs_answer(tmp_path: Path, s
     shown = cards(html)
     assert len(shown) == examples.COUNT
     assert (
-        "one and two are both right about 360 of 400 test images, and both wrong about 10; about 30 they differ."
+        "one and two both classify 360 of 400 test images correctly and 10 incorrectly; on the other 30 they differ."
         in html
     )
     for card in shown:
@@ -99,7 +99,7 @@ def test_a_single_run_shows_right_and_wrong(tmp_path: Path, synthetic: Dataset) 
     html = page(kept_run(tmp_path / "one", synthetic, slice(0, 50)))
     shown = cards(html)
     assert sum('class="right"' in card for card in shown) == sum('class="wrong"' in card for card in shown) == 6
-    assert "one is right about 350 of 400 test images." in html
+    assert "one classifies 350 of 400 test images correctly." in html
 
 
 def test_runs_called_alike_are_told_apart_by_the_folder_above(tmp_path: Path, synthetic: Dataset) -> None:
@@ -119,7 +119,7 @@ def test_runs_on_other_images_are_not_compared(tmp_path: Path, synthetic: Datase
     html = page(one, other)
     assert "<small>one</small>" not in html
     assert len(cards(html)) == examples.COUNT
-    assert html.count("The images cannot be shown") == 1
+    assert html.count("The images are not available") == 1
 
 
 def test_without_the_data_the_page_says_how_to_get_them(
@@ -134,12 +134,12 @@ def test_without_the_data_the_page_says_how_to_get_them(
     write(run / "record.json", record)
     html = page(run)
     assert "no cifar10 data found; download it with: edge-cifar data fetch --data cifar10" in html
-    assert "one is right about 380 of 400 test images." in html
+    assert "one classifies 380 of 400 test images correctly." in html
     assert cards(html) == []
 
 
 def test_predictions_of_other_images_are_one_sentence(tmp_path: Path, synthetic: Dataset) -> None:
     run = kept_run(tmp_path / "one", synthetic, slice(0, 20))
     predictions([1, 2], [1, 2]).write(run / "predictions.npz")
-    with pytest.raises(RunError, match="are not of its test images; train again, or remove them"):
+    with pytest.raises(RunError, match="does not match the test images; train again, or delete it"):
         page(run)

@@ -93,7 +93,7 @@ def test_mistakes_are_sorted_by_confidence(tmp_path: Path, monkeypatch: pytest.M
     monkeypatch.setattr(sheets, "captioned", keep)
     probabilities = np.array([[0.6, 0.4], [0.1, 0.9], [0.2, 0.8]], np.float32)
     figures.mistakes(IMAGES[:3], np.array([1, 0, 1]), probabilities, ["cat", "dog"], tmp_path / "mistakes.png")
-    assert seen == ["2 of 3 images are wrong; the 2 surest mistakes", "→ dog, 90 %", "→ cat, 60 %"]
+    assert seen == ["2 of 3 images misclassified; the 2 most confident errors", "→ dog, 90 %", "→ cat, 60 %"]
 
 
 def test_the_still_picture_carries_the_digest_of_its_figures(tmp_path: Path) -> None:

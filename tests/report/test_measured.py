@@ -131,7 +131,13 @@ def test_the_page_holds_all_of_it(tmp_path: Path) -> None:
         if row["variant"] == "onnx-fp32":
             row["latency_ms"] |= {"mean": 0.4}  # 5 W for 0.4 ms
     html = report(write(tmp_path / "bench.json", document), output=tmp_path / "page.html").read_text()
-    for words in ("By class", "-30.0", "Confusion matrices of resnet8", "Where the time goes", "trained on 475 images"):
+    for words in (
+        "Accuracy by class",
+        "-30.0",
+        "Confusion matrices of resnet8",
+        "Where the time goes",
+        "on 475 images",
+    ):
         assert words in html
-    assert "batch of 8" in html
-    assert "2.00 mJ each" in html
+    assert "batch size 8" in html
+    assert "2.00 mJ/image" in html

@@ -99,18 +99,18 @@ def test_a_page_of_runs_shows_trade_off_table_training_and_provenance(two_runs: 
     words = shown(two_runs)
     for expected in (
         "mobilenetv2 and resnet8 on cifar10",
-        "Ship onnx-int8 of mobilenetv2",
-        "Accuracy against latency",
-        "Accuracy against size",
-        "Accuracy against memory",
+        "Ship mobilenetv2 onnx-int8",
+        "Accuracy vs. latency",
+        "Accuracy vs. size",
+        "Accuracy vs. memory",
         "Runs side by side",
         "Training of mobilenetv2",
-        "Confusion, % of each true class",
-        "The surest mistakes",
+        "Confusion matrix, % of each true class",
+        "Most confident errors",
         "edge-cifar train mobilenetv2",
         "Intel Xeon @ 2.90GHz",
         "5e5e5e5e",
-        "✓ proven",
+        "✓ verified",
         "? unverified",
         "Core ML runs on macOS only",
     ):
@@ -130,7 +130,7 @@ def test_every_artifact_has_a_row_and_a_point(two_runs: str) -> None:
 def test_synthetic_figures_are_called_synthetic_wherever_they_show(tmp_path: Path) -> None:
     html = page_of(write_run(tmp_path / "resnet8", "resnet8", synthetic=True))
     words = shown(html)
-    assert "Synthetic data. Every accuracy on this page was measured on pictures made by code" in words
+    assert "Synthetic data. All accuracies on this page were measured on computer-generated images" in words
     assert "On synthetic data: ship" in words
     for caption in re.findall(r"<figcaption>(.*?)</figcaption>", html):
         assert "(synthetic data)" in caption
@@ -189,7 +189,7 @@ def test_the_same_result_given_twice_counts_once(tmp_path: Path) -> None:
 def test_limits_change_the_advice(tmp_path: Path) -> None:
     verified = write(tmp_path / "verify.json", verify_document())
     words = shown(page_of(write_bench(tmp_path / "bench.json"), verified, max_size=100e3))
-    assert "Ship tflite-int8 of resnet8: the most accurate of 12 with at most 100 kB" in words
+    assert "Ship resnet8 tflite-int8: the most accurate of 12 artifacts with at most 100 kB" in words
 
 
 def test_a_run_that_was_not_benched_shows_its_training_and_the_next_command(tmp_path: Path) -> None:
@@ -205,7 +205,7 @@ def test_exported_artifacts_that_were_not_benched_have_rows(tmp_path: Path) -> N
     (run / "bench.json").unlink()
     words = shown(page_of(run))
     assert "9 artifacts, none measured yet" in words
-    assert "not benched" in words
+    assert "not benchmarked" in words
 
 
 def test_verify_results_override_the_manifest(tmp_path: Path) -> None:
@@ -213,10 +213,10 @@ def test_verify_results_override_the_manifest(tmp_path: Path) -> None:
     found = verified_row("resnet8", "coreml-fp32", status="pass", method="coreml-reference", images=500, reason=None)
     failed = verified_row("resnet8", "onnx-int8", status="fail", reason="top-1 agrees on 12 % only")
     words = shown(page_of(run, write(tmp_path / "verify.json", verify_document(found, failed))))
-    assert "500 test images by coreml-reference" in words
+    assert "500 test images with coreml-reference" in words
     assert "✗ failed" in words
     assert "top-1 agrees on 12 % only" in words
-    assert "Ship tflite-int8" in words
+    assert "Ship resnet8 tflite-int8" in words
 
 
 def test_a_comparison_at_export_is_no_proof(tmp_path: Path) -> None:
@@ -227,7 +227,7 @@ def test_a_comparison_at_export_is_no_proof(tmp_path: Path) -> None:
     write(run / "export" / "manifest.json", manifest)
     words = shown(page_of(run))
     assert "✓ at export" in words
-    assert "500 validation images by litert" in words
+    assert "500 validation images with litert" in words
 
 
 def test_many_classes_get_a_list_of_confusions_instead_of_a_matrix(tmp_path: Path) -> None:
@@ -237,7 +237,7 @@ def test_many_classes_get_a_list_of_confusions_instead_of_a_matrix(tmp_path: Pat
     confusion[4][7] = 10
     per_class = [{"label": label, "precision": 0.9, "recall": 0.9, "f1": 0.9, "images": 90} for label in labels]
     write(run / "classification.json", {"labels": labels, "per_class": per_class, "confusion": confusion})
-    assert "class 4 taken for class 7: 10" in shown(page_of(run))
+    assert "class 4 classified as class 7: 10" in shown(page_of(run))
 
 
 def test_one_run_gets_its_page_beside_it_and_several_in_the_working_directory(in_folder: Path) -> None:
@@ -300,4 +300,4 @@ def test_a_place_that_cannot_be_written_is_one_sentence(tmp_path: Path) -> None:
 @pytest.mark.parametrize("size", ["many", "-3kB", "0"])
 def test_a_size_that_is_none_is_refused_from_the_command_line(size: str, capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["report", "x.json", f"--max-size={size}"]) == 2
-    assert "a size is a number" in capsys.readouterr().err
+    assert "a size must be a number above 0" in capsys.readouterr().err

@@ -21,7 +21,7 @@ def run(*arguments: str) -> subprocess.CompletedProcess[str]:
 
 def test_a_table_has_a_line_for_each_artifact_and_each_reason_once() -> None:
     lines = tables.markdown(benchmark(bench_document()).measurements).replace("\u00a0", " ").splitlines()
-    assert lines[0].startswith("| model | artifact | accuracy (95 % interval) | latency | p90 | size")
+    assert lines[0].startswith("| model | variant | top-1 (95 % CI) | latency p50 | latency p90 | size | peak RSS")
     assert len([line for line in lines if line.startswith("| ")]) == 2 + 18
     assert lines[2].startswith("| mobilenetv2 | tflite-fp32 | 94.12 % (93.7 to 94.6) | 0.664 ms |")
     assert [line for line in lines if "macOS only" in line] == [lines[-1]]
@@ -55,7 +55,7 @@ def test_documents_are_generated_checked_and_left_alone_when_fresh(tmp_path: Pat
     text = readme.read_text(encoding="utf-8").replace("\u00a0", " ")
     assert "old" not in text
     assert "| mobilenetv2 | tflite-fp32 | 94.12 %" in text
-    assert "> Ship onnx-int8 of mobilenetv2" in text
+    assert "> Ship mobilenetv2 onnx-int8" in text
     assert "](docs/pictures/two.svg)" in text
     assert "commit 0123abcd0123" in text
     assert text.endswith("kept\n")
@@ -75,7 +75,7 @@ def test_a_document_advises_nothing_that_was_not_verified(tmp_path: Path) -> Non
     readme = tmp_path / "README.md"
     readme.write_text("<!-- generated: two advice -->\n<!-- end -->\n", encoding="utf-8")
     assert run(f"--root={tmp_path}").returncode == 0
-    assert "> Nothing is advised: none of 12 artifacts is verified" in readme.read_text(encoding="utf-8")
+    assert "> No recommendation: none of 12 artifacts is verified" in readme.read_text(encoding="utf-8")
 
 
 def test_a_script_s_comparison_is_a_table_with_its_source(tmp_path: Path) -> None:
@@ -94,7 +94,7 @@ def test_a_script_s_comparison_is_a_table_with_its_source(tmp_path: Path) -> Non
         "| --- | ---: | ---: |",
         "| all \\| of it | 72.4 % | -1.5 |",
         "",
-        "Measured on AMD EPYC, commit 0123abcd0123, by `python some.py`; data: cifar10, sha256 unknown.",
+        "Measured on AMD EPYC, commit 0123abcd0123, with `python some.py`; data: cifar10, sha256 unknown.",
     ]
 
 
@@ -118,7 +118,7 @@ def test_proofs_are_a_line_for_each_model_with_its_source(tmp_path: Path) -> Non
     done = run(f"--root={tmp_path}")
     assert done.returncode == 0, done.stderr
     source = (
-        "Measured on AMD EPYC, commit 0123abcd0123, by `edge-cifar verify one`, `edge-cifar verify two`; "
+        "Measured on AMD EPYC, commit 0123abcd0123, with `edge-cifar verify one`, `edge-cifar verify two`; "
         "data: synthetic (synthetic), sha256 abababababab; 2,000 images."
     )
     assert (tmp_path / "README.md").read_text(encoding="utf-8").replace("\u00a0", " ").splitlines()[1:-1] == [

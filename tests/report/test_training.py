@@ -50,9 +50,9 @@ def test_scratch_frozen_and_unfrozen_stand_side_by_side_phase_by_phase(runs: lis
         for row in view["phases"]
     ]
     assert lines == [
-        ("scratch", "scratch", "from scratch", "everything", "60.00 %"),
-        ("frozen", "frozen", "from ImageNet weights", "head alone", "70.00 %"),
-        ("unfrozen", "frozen", "from ImageNet weights", "head alone", "70.00 %"),
+        ("scratch", "scratch", "from scratch", "all layers", "60.00 %"),
+        ("frozen", "frozen", "from ImageNet weights", "head only", "70.00 %"),
+        ("unfrozen", "frozen", "from ImageNet weights", "head only", "70.00 %"),
         ("", "fine-tune", "after frozen", "all but the first 10 layers", "90.00 %"),
     ]
     assert [row["time"]["share"] for row in view["phases"]] == [1.0, 1.0, 0.5, 1.0]
@@ -70,7 +70,7 @@ def test_a_phase_that_was_no_better_leaves_the_accuracy_before_it(tmp_path: Path
 def test_runs_are_compared_in_accuracy_time_parameters_and_multiply_adds(runs: list[Any]) -> None:
     view = compared(runs, _COLOURS)
     assert view is not None
-    assert {"Accuracy", "Training time", "Parameters", "Multiply-adds"} <= set(view["columns"])
+    assert {"Top-1", "Training time", "Parameters", "MACs"} <= set(view["columns"])
     for row in view["rows"]:
         assert len(row["cells"]) == len(view["columns"])
         assert all(0 < cell["share"] <= 1 for cell in row["cells"])
@@ -83,6 +83,6 @@ def test_a_single_run_is_compared_with_nothing(runs: list[Any]) -> None:
 
 def test_a_run_tells_its_accuracy_with_interval_its_means_and_its_calibration(runs: list[Any]) -> None:
     lead = trained(runs[0])["lead"].replace("\u00a0", " ")
-    assert "94.12 % (95 % interval 93.62 to 94.62) of 10,000 test images of cifar10 right." in lead
-    assert re.search(r"Mean over the classes: precision 94\.12 %, recall 94\.12 %, F1 94\.12 %\.", lead)
+    assert "Top-1 94.12 % (95 % CI 93.62 to 94.62) on 10,000 test images of cifar10." in lead
+    assert re.search(r"Macro averages: precision 94\.12 %, recall 94\.12 %, F1 94\.12 %\.", lead)
     assert "Expected calibration error 2.10 %." in lead

@@ -35,10 +35,10 @@ def test_each_tick_says_on_how_many_images_it_rests(tmp_path: Path) -> None:
     html = page_of(run)
     words = shown(html)
     ticks = re.findall(r'<span class="mark (?:proven|checked)"[^>]*>(✓ [^<]*)</span><small>([^<]*)</small></td>', html)
-    assert ticks[:2] == [("✓ at export", "compared on 500 images"), ("✓ proven", "verified on 10 images")]
+    assert ticks[:2] == [("✓ at export", "500 images"), ("✓ verified", "10 images")]
     assert len(ticks) == 6
-    assert words.count("✓ proven, verified on 2,000 images") == 4
-    assert "an image; verified on 2,000 images." in words
+    assert words.count("✓ verified, 2,000 images") == 4
+    assert "per image; verified on 2,000 images." in words
 
 
 def test_what_export_rejected_stands_in_red_with_the_reason_and_the_way_out(tmp_path: Path) -> None:
@@ -75,6 +75,6 @@ def test_a_model_at_chance_is_called_so_and_nothing_is_advised(tmp_path: Path) -
     write(run / "bench.json", bench)
     words = shown(page_of(run))
     assert "Ship" not in words
-    assert "Nothing is advised: no accuracy can be told from guessing, which is right about 33.33 %" in words
-    assert "train longer, or measure more images" in words
-    assert words.count("9.68 to 70.00 cannot be told from guessing") == 6
+    assert "No recommendation: no artifact is measurably better than guessing (33.33 %)" in words
+    assert "train longer, or use more test images" in words
+    assert words.count("9.68 to 70.00 not measurably better than guessing") == 6
