@@ -204,6 +204,8 @@ def _ship(chosen: _Eligible, best: _Eligible, aim: str, limits: Limits, count: i
     )
     if limits.words():
         why = f"the {aim} of {count} artifacts with {limits.words()}"
+    elif count == 1:
+        why = "the only candidate"
     elif chosen is best:
         why = f"the most accurate of {count} artifacts, and no smaller one is within one point of it"
     else:

@@ -98,16 +98,16 @@ def test_when_nothing_fits_the_sentence_says_what_would() -> None:
 def test_machines_are_ranked_apart() -> None:
     elsewhere = dataclasses.replace(BIG, machine="mac")
     first, second = advise([POOR, elsewhere], Limits())
-    assert first.sentence.startswith("On pi: ship poor")
-    assert second.sentence.startswith("On mac: ship big")
+    assert first.sentence.startswith("On pi: ship net poor")
+    assert second.sentence.startswith("On mac: ship net big")
 
 
 def test_synthetic_data_is_called_so_and_not_ranked_against_real() -> None:
     made = dataclasses.replace(POOR, accuracy=0.99, data=DataSource(name="synthetic", synthetic=True))
     real = dataclasses.replace(BIG, data=DataSource(name="cifar10"))
     sentences = [advice.sentence for advice in advise([real, made], Limits())]
-    assert any(sentence.startswith("On cifar10: ship big") for sentence in sentences)
-    assert any(sentence.startswith("On synthetic data: ship poor") for sentence in sentences)
+    assert any(sentence.startswith("On cifar10: ship net big") for sentence in sentences)
+    assert any(sentence.startswith("On synthetic data: ship net poor") for sentence in sentences)
 
 
 def test_more_threads_are_named() -> None:
@@ -239,6 +239,6 @@ def test_test_sets_are_ranked_apart() -> None:
     few = dataclasses.replace(counted("few", 100, 100, 1.0), data=DataSource(name="cifar10"))
     many = dataclasses.replace(FULL, data=DataSource(name="cifar10"))
     first, second = advise([few, many], Limits())
-    assert first.sentence.startswith("On 100 images of cifar10: ship few")
-    assert second.sentence.startswith("On 2,000 images of cifar10: ship fp32")
+    assert first.sentence.startswith("On 100 images of cifar10: ship net few")
+    assert second.sentence.startswith("On 2,000 images of cifar10: ship net fp32")
     assert second.chosen == many

@@ -50,7 +50,7 @@ def test_a_mark_belongs_to_the_file_that_was_verified(tmp_path: Path) -> None:
     found = gather([measured, write(tmp_path / "verify.json", document)], Limits()).measurements
     marks = {row.variant: row.parity for row in found}
     assert (marks[same].status, marks[other].status) == ("proven", "unknown")
-    assert "another file" in marks[other].detail
+    assert "a different file" in marks[other].detail
 
 
 @pytest.mark.parametrize("labels", [5, 12])
