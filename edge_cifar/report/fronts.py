@@ -69,7 +69,7 @@ def undrawn(rows: Sequence[Measurement]) -> str | None:
     if not left:
         return None
     told = [
-        f"{sum(row.caveat == caveat for row in left)} of "
+        f"{sum(row.caveat == caveat for row in left)} rows of "
         f"{', '.join(distinct(row.model for row in left if row.caveat == caveat))} ({caveat})"
         for caveat in distinct(row.caveat for row in left)
     ]

@@ -87,7 +87,7 @@ function tradeOff(plot, rows) {
       },
     });
   }
-  const x = axis(plot.dataset.axis + (logarithmic ? ", logarithmic" : ""));
+  const x = axis(plot.dataset.axis + (logarithmic ? " (log scale)" : ""));
   if (logarithmic) {
     const ticks = decades(low, high);
     const room = 0.08 * Math.log10(high / low);

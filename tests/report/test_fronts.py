@@ -138,7 +138,7 @@ def test_the_still_picture_draws_no_accuracy_that_was_not_measured(drawn: list[A
     _, heights = lines_and_points(drawn[0])
     measured = [100 * row.accuracy for row in rows if row.accuracy is not None and not row.caveat]
     assert sorted(heights) == pytest.approx(sorted(measured))
-    left_out = f"Not plotted, as their accuracy is meaningless: 6 of resnet8 ({CAVEAT})."
+    left_out = f"Not plotted, as their accuracy is meaningless: 6 rows of resnet8 ({CAVEAT})."
     assert drawn[0].get_suptitle() == left_out
     nothing = [replace(row, caveat=CAVEAT) for row in rows]
     scatter.trade_off(nothing, tmp_path / "none.svg")
@@ -171,5 +171,5 @@ def test_the_page_tells_the_fronts_and_what_is_not_drawn(tmp_path: Path) -> None
         assert (row["front"] is None) == (row["accuracy"] is None or CAVEAT in " ".join(row["hover"]))
     words = " ".join(html.replace("\u00a0", " ").split())
     assert "Dotted: Intel Xeon @ 2.90GHz (logical cores 64), 10,000 images of cifar10." in words
-    assert f"Not plotted, as their accuracy is meaningless: 6 of resnet8 ({CAVEAT})." in words
+    assert f"Not plotted, as their accuracy is meaningless: 6 rows of resnet8 ({CAVEAT})." in words
     assert "open" not in {row["symbol"].partition("-")[2] for row in data["rows"]}
