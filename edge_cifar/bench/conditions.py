@@ -53,20 +53,26 @@ def warnings(before: Mapping[str, Any], after: Mapping[str, Any], others_cores: 
     found = []
     if others_cores is not None and others_cores > _BUSY_CORES:
         found.append(
-            f"the machine was busy: other processes used {others_cores:.1f} cores while measuring "
-            f"(load average {after.get('load_average', ['unknown'])[0]}); ratios hold, absolute figures may be high"
+            f"the machine was busy: other processes used {others_cores:.1f} cores during the measurement "
+            f"(load average {after.get('load_average', ['unknown'])[0]}); ratios hold, latencies may be too high"
         )
     now = [cause for cause in after.get("throttling", ()) if not cause.endswith("since boot")]
     if now:
-        found.append(f"the processor is held back ({', '.join(now)}); cool the board or mend its power supply")
+        found.append(f"the processor is throttled ({', '.join(now)}); cool the board or fix its power supply")
     elif new := set(after.get("throttling", ())) - set(before.get("throttling", ())):
-        found.append(f"the processor was held back while measuring ({', '.join(sorted(new))}); rest between rounds")
+        found.append(
+            f"the processor was throttled during the measurement ({', '.join(sorted(new))}); use --rest SECONDS"
+        )
     if after.get("throttle_count", 0) > before.get("throttle_count", 0):
-        found.append("the processor slowed down for heat while measuring; give --rest SECONDS to let it cool")
+        found.append(
+            "the processor overheated and was throttled during the measurement; use --rest SECONDS to let it cool"
+        )
     if after.get("speed_limit_percent", 100) < 100:
-        found.append(f"macOS limits the processor to {after['speed_limit_percent']} % for heat; let the machine cool")
+        found.append(
+            f"macOS limits the processor to {after['speed_limit_percent']} % because of heat; let the machine cool down"
+        )
     if "battery" in (before.get("power_source"), after.get("power_source")):
-        found.append("the machine runs on battery, which may slow it down; plug it in")
+        found.append("the machine is on battery power, which may slow it down; plug it in")
     return found
 
 

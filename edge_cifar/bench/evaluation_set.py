@@ -50,9 +50,9 @@ class EvaluationSet:
         """Why a model cannot be asked these images; None when it can."""
         name = self.data.name if self.data else "the data"
         if tuple(self.images.shape[1:]) != input_shape:
-            return f"it takes images of {_sides(input_shape)}, {name} has {_sides(self.images.shape[1:])}"
+            return f"the model expects {_sides(input_shape)} images; {name} has {_sides(self.images.shape[1:])}"
         if classes != self.classes:
-            return f"it knows {classes} classes, {name} has {self.classes}"
+            return f"the model has {classes} classes; {name} has {self.classes}"
         return None
 
     def evaluate(self, answers: Probabilities) -> Evaluation:

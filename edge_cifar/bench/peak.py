@@ -41,7 +41,7 @@ def multiply_adds_per_s(threads: int, features: Collection[str]) -> float:
         with Worker(WORKER, kernels) as worker:
             return float(worker.ask({"threads": threads}, seconds=_PATIENCE_SECONDS)["multiply_adds_per_s"])
     except WorkerError as error:
-        raise MeasurementError(f"the machine's best speed cannot be measured: {error}") from error
+        raise MeasurementError(f"cannot measure the machine's peak speed: {error}") from error
 
 
 def _best(threads: int) -> float:

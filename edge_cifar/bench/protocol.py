@@ -10,29 +10,29 @@ from edge_cifar.bench.subject import ALL, known_backends
 from edge_cifar.errors import UsageError, unknown
 
 _METHOD = {
-    "timed": "set the input, run the network, read its output; one image, or one batch of the same image, "
-    "converted to the input's type beforehand",
-    "clock": "time.perf_counter_ns around each inference, Python's garbage collector off",
-    "process": "each artifact in a process of its own that imports only NumPy and its runtime",
-    "order": "artifacts in turn, one window each, every other round in reverse order",
-    "median": "of the windows' medians; low and high are its 95 % interval by order statistics",
+    "timed": "setting the input, running the network and reading the output, for one image or one batch of copies of "
+    "it, converted to the input's type beforehand",
+    "clock": "time.perf_counter_ns around each inference, with Python's garbage collector off",
+    "process": "each artifact in its own process, which imports only NumPy and the runtime",
+    "order": "rounds of one window per artifact, every other round in reverse order",
+    "median": "median of the window medians; low and high are its 95 % interval from order statistics",
     "p90, p99, mean": "over all inferences of all windows",
-    "first": "first inference after loading, median over the processes",
-    "spread": "interquartile range of the windows' medians over the median",
-    "ratio": "median of the ratios of paired windows, with its 95 % interval by order statistics",
-    "load_ms": "first load in a fresh process, the runtime's import not counted, the file in the system's cache; "
-    "median over the processes",
-    "load_warm_ms": "loaded again in the same process; median",
-    "peak_rss_bytes": "largest resident size of the worker until the last window; largest over the processes",
-    "memory_bytes": "peak_rss_bytes less the resident size after the runtime's import",
-    "throughput_per_s": "images, inferences one after the other: the batch over the mean duration",
-    "energy": "of the whole processor while nothing else of ours runs, idle power included; an inference's "
-    "joules are watts times the mean duration, by image",
-    "multiply_adds_per_s": "multiply-adds of the Keras model for one image, times the batch, over the median",
-    "peak_multiply_adds_per_s": "best of repeated products of two 512 by 512 float32 matrices on as many threads",
-    "accuracy": "by the same runtime's predict; 95 % interval after Wilson",
-    "pareto": "no other row of as many threads, batch and images is better in error, median latency or size, "
-    "and as good in the rest",
+    "first": "first inference after loading; median over processes",
+    "spread": "interquartile range of the window medians, divided by the median",
+    "ratio": "median ratio of paired windows, with its 95 % interval from order statistics",
+    "load_ms": "first load in a fresh process, excluding the runtime's import, with the file in the system's cache; "
+    "median over processes",
+    "load_warm_ms": "reload in the same process; median",
+    "peak_rss_bytes": "peak resident size of the worker up to the last window; maximum over processes",
+    "memory_bytes": "peak_rss_bytes minus the resident size after importing the runtime",
+    "throughput_per_s": "images per second with back-to-back inferences: batch size divided by mean duration",
+    "energy": "power of the whole processor, including idle power, while only this artifact runs; joules per image are "
+    "watts times mean duration, divided by batch size",
+    "multiply_adds_per_s": "MACs of the Keras model per image, times batch size, divided by the median",
+    "peak_multiply_adds_per_s": "best of repeated products of two 512×512 float32 matrices on as many threads",
+    "accuracy": "from the same runtime's predict; 95 % Wilson interval",
+    "pareto": "no other row with the same threads, batch size and images is better in error, median latency or size "
+    "and at least as good in the others",
 }
 
 
@@ -76,12 +76,12 @@ class Protocol:
             raise UsageError(f"--rest must be zero or a positive number of seconds, got {self.rest_seconds}")
         for option, counts in (("--threads", self.threads), ("--batch-size", self.batch_sizes)):
             if not counts or any(count < 1 for count in counts):
-                raise UsageError(f"{option} takes positive numbers, such as 1,2,4; got {counts}")
+                raise UsageError(f"{option} takes positive integers, such as 1,2,4; got {counts}")
             if len(set(counts)) < len(counts):
-                raise UsageError(f"{option} names a number twice: {', '.join(map(str, counts))}")
+                raise UsageError(f"{option} repeats a number: {', '.join(map(str, counts))}")
         for name in self.backends:
             if (name,) != self.backends and name == ALL:
-                raise UsageError(f"--backend is {ALL} or names, not both: {', '.join(self.backends)}")
+                raise UsageError(f"--backend takes {ALL} or names, not both: {', '.join(self.backends)}")
             if name != ALL and name not in known_backends():
                 raise unknown("backend", name, known_backends())
 

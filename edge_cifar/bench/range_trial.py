@@ -18,7 +18,7 @@ from edge_cifar.evaluation.metrics import Interval, accuracy
 from edge_cifar.input_ranges import InputRange
 from edge_cifar.storage import archives
 
-DOUBTED = "another input range does better"
+DOUBTED = "another input range gives better accuracy"
 
 # Enough to tell a range with which a network works from one with which it guesses.
 _IMAGES = 200
@@ -69,7 +69,6 @@ class RangeTrial:
             return None
         best, other = max(better, key=lambda pair: pair[0].value)
         return (
-            f"given pixels as {other.name} it classifies {best.value:.1%} of {len(labels)} images correctly, "
-            f"as it was measured {given.value:.1%}; tell --input-range={other.option}"
-            f"{'' if other.uniform else ', which comes near it'}"
+            f"with pixels in {other.name}, top-1 on {len(labels)} images is {best.value:.1%} instead of "
+            f"{given.value:.1%}; use --input-range={other.option}{'' if other.uniform else ', which is close to it'}"
         )

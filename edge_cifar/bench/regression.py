@@ -18,7 +18,7 @@ _ACCURACY_POINTS = 0.5
 
 
 def regressions(now: BenchReport, before: BenchReport, max_percent: float) -> list[str]:
-    """What became worse, one sentence each; none when nothing did.
+    """What became worse, one sentence each; empty when nothing did.
 
     Latency is worse when the lower end of the 95 % interval of its growth is over ``max_percent``;
     size when its growth is; accuracy when it fell by more than half a point and the fall is
@@ -29,7 +29,7 @@ def regressions(now: BenchReport, before: BenchReport, max_percent: float) -> li
     Args:
         now: a benchmark.
         before: the baseline.
-        max_percent: growth that is put up with.
+        max_percent: allowed growth.
 
     Raises:
         BundleError: no row of one is in the other.
@@ -47,7 +47,7 @@ def regressions(now: BenchReport, before: BenchReport, max_percent: float) -> li
             continue
         found += [f"{_name(row)} {fault}" for fault in _faults(row, old, max_percent)]
     if not compared:
-        raise BundleError("the baseline holds none of what was measured; make one of the same models")
+        raise BundleError("the baseline has none of the measured models; create one with the same models")
     return found
 
 
@@ -56,7 +56,7 @@ def _faults(row: BenchmarkResult, old: BenchmarkResult, max_percent: float) -> l
     if row.latency and old.latency:
         growth, at_least = _latency_growth(row.latency, old.latency)
         if at_least > max_percent:
-            found.append(f"takes {growth:.1f} % longer (at least {at_least:.1f} % beyond the noise)")
+            found.append(f"is {growth:.1f} % slower (at least {at_least:.1f} % beyond noise)")
     if row.size_bytes and old.size_bytes:
         larger = 100 * (row.size_bytes / old.size_bytes - 1)
         if larger > max_percent:
@@ -65,7 +65,7 @@ def _faults(row: BenchmarkResult, old: BenchmarkResult, max_percent: float) -> l
         points = 100 * (old.accuracy.top1 - row.accuracy.top1)
         significant = _significant(row.accuracy, old.accuracy, same_data=row.data == old.data)
         if points > _ACCURACY_POINTS and significant:
-            found.append(f"lost {points:.2f} points of accuracy, beyond chance")
+            found.append(f"drops {points:.2f} points of accuracy, a significant change")
     return found
 
 
@@ -109,6 +109,6 @@ def _default_backend(path: Path) -> str | None:
 
 def _name(row: BenchmarkResult) -> str:
     threads = "" if row.threads == 1 else f" with {row.threads} threads"
-    batch = "" if row.batch == 1 else f" in batches of {row.batch}"
-    by = f" by {row.backend}" if row.backend and row.backend != _default_backend(row.path) else ""
+    batch = "" if row.batch == 1 else f" with batch size {row.batch}"
+    by = f" on {row.backend}" if row.backend and row.backend != _default_backend(row.path) else ""
     return f"{row.model} {row.variant or row.path.name}{by}{threads}{batch}"

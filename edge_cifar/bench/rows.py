@@ -131,13 +131,13 @@ def _ratio(lane: Lane, relative_to: Lane) -> Ratio | None:
 def _notes(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> list[str]:
     notes = list(lane.remarks)
     if lane.subject.accuracy_on is None:
-        notes.append(f"{NO_ACCURACY}: no labelled images for it; give --data")
+        notes.append(f"{NO_ACCURACY}: no labelled images available; use --data")
     if lane.subject.bare and lane.input["ground"] == "assumed":
         notes.append(_assumed(lane))
     if lane.subject.bare and row.accuracy is not None and row.accuracy.low <= 1 / lane.classes:
         notes.append(_at_chance(lane))
     if not any(lane.stable):
-        notes.append("its latency was still moving at the end of the warm-up")
+        notes.append("latency was still changing at the end of the warm-up")
     if (
         row.ratio
         and relative_to
@@ -146,24 +146,24 @@ def _notes(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> list[s
         and not _is_full(lane)
     ):
         times = row.ratio.interval.value
-        notes.append(f"slower than {row.ratio.to} on this machine: {times:.2f} times as long")
+        notes.append(f"slower than {row.ratio.to} on this machine ({times:.2f}× the latency)")
     return notes
 
 
 def _assumed(lane: Lane) -> str:
     given = lane.input
     return (
-        f"pixels are given as {given['low']:g} to {given['high']:g}, which is assumed, since the file does not say; "
-        "--input-range LOW,HIGH tells"
+        f"assumed input range {given['low']:g} to {given['high']:g}, as the file does not specify it; "
+        "set it with --input-range LOW,HIGH"
     )
 
 
 def _at_chance(lane: Lane) -> str:
     given = lane.input
     return (
-        f"its accuracy is no better than guessing: it was given pixels as {given['low']:g} to {given['high']:g}, "
-        f"{given['layout']}; if that is wrong tell --input-range LOW,HIGH and --layout, and see whether its "
-        "classes stand in the same order as those of the data"
+        f"accuracy is no better than chance with input range {given['low']:g} to {given['high']:g} and layout "
+        f"{given['layout']}; if these are wrong, set --input-range LOW,HIGH and --layout, and check that the model's "
+        "classes are in the same order as the data's"
     )
 
 

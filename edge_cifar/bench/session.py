@@ -37,7 +37,7 @@ _ENERGY_SECONDS = 1.0
 _PROFILE_SECONDS = 1.0
 
 NO_ACCURACY = "accuracy was not measured"
-SOFTMAX = "its answers are no probabilities; its calibration error is that of their softmax"
+SOFTMAX = "outputs are not probabilities; calibration error is computed on their softmax"
 # How answers became probabilities, where a row says it in words of its own.
 HOW = {scores.SOFTMAX: SOFTMAX}
 
@@ -131,7 +131,7 @@ class Session:
         self.bystanders.start()
         for lane in group if number % 2 == 0 else reversed(group):
             if lane.failure is None:
-                with self._giving_up(lane, "while being timed"):
+                with self._giving_up(lane, "while measuring latency"):
                     answer = self._ask(
                         lane,
                         "window",
@@ -146,13 +146,13 @@ class Session:
 
     def _remember_peak(self, lane: Lane) -> None:
         if lane.failure is None:
-            with self._giving_up(lane, "after being timed"):
+            with self._giving_up(lane, "while reading its peak memory"):
                 lane.peak_bytes.append(self._ask(lane, "memory")["peak_bytes"])
 
     def _measure_energy(self, lane: Lane) -> None:
         """A window more, beside which nothing but the meter runs."""
         if lane.failure is None and self.meter is not None:
-            with self._giving_up(lane, "while its energy was measured"):
+            with self._giving_up(lane, "while measuring energy"):
                 work = partial(self._ask, lane, "window", seconds=_ENERGY_SECONDS, minimum=1)
                 lane.watts = self.meter.watts(work, _ENERGY_SECONDS)
 
@@ -163,7 +163,7 @@ class Session:
                 found = self._ask(lane, "profile", images=images, seconds=_PROFILE_SECONDS)["operators"]
             except WorkerError as refused:
                 if not refused.unavailable:
-                    self._give_up(lane, "while being profiled", refused)
+                    self._give_up(lane, "while profiling", refused)
                 else:
                     lane.unprofiled = str(refused)
             else:
@@ -171,7 +171,7 @@ class Session:
 
     def _reload(self, lane: Lane) -> None:
         if lane.failure is None:
-            with self._giving_up(lane, "while being loaded again"):
+            with self._giving_up(lane, "while reloading"):
                 lane.load_warm_ms += self._ask(lane, "reload", times=self.protocol.reloads)["load_ms"]
 
     def _examine(self, group: Sequence[Lane]) -> None:
@@ -180,7 +180,7 @@ class Session:
         for lane in group:
             first = examined.get((lane.subject, lane.backend))
             if lane is first:
-                with self._giving_up(lane, "while answering images"):
+                with self._giving_up(lane, "while measuring accuracy"):
                     for evaluation_set in lane.subject.evaluation_sets:
                         self._put(lane, evaluation_set)
             elif first is not None and lane.failure is None:
@@ -204,7 +204,7 @@ class Session:
                 advance(stop - start)
         answers = np.concatenate(parts)
         if not scores.are_numbers(answers):
-            raise MeasurementError("it outputs NaN or infinity")
+            raise MeasurementError("outputs NaN or infinity")
         if lane.subject.bare:
             answers, how = scores.as_probabilities(answers)
             lane.remarks += [HOW.get(how, how)] if how else []

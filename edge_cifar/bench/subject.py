@@ -103,11 +103,11 @@ def contradiction(subject: Subject, input_shape: tuple[int, ...], classes: int) 
         return None
     labels, told = subject.artifact.labels, subject.artifact.facts.get("input")
     if len(labels) != classes:
-        return f"it tells {classes} classes apart, its manifest lists {len(labels)} labels"
+        return f"has {classes} outputs; the manifest has {len(labels)} labels"
     shape = told.get("shape") if isinstance(told, dict) else None
     # A package's shape has no batch, and planes may come first.
     if isinstance(shape, list) and sorted(map(str, shape[-3:])) != sorted(map(str, input_shape)):
-        return f"it takes images of {list(input_shape)}, its manifest says {shape}"
+        return f"expects images of shape {list(input_shape)}; the manifest says {shape}"
     return None
 
 

@@ -105,7 +105,7 @@ def build(
     trunk = keras.Model(features, backbone.build(keras, features, classes=classes, alpha=alpha))
     shapes = [tuple(weight.shape) for weight in trunk.weights]
     if shapes != [array.shape for array in weights]:
-        raise ConversionError(f"the model's weights are not those of {backbone.name} as it is built here")
+        raise ConversionError(f"the model's weights do not fit {backbone.name} as this version builds it")
     trunk.set_weights(weights)
     image = keras.Input(input_shape, name="image")
     # Does nothing but carry the rounding of the pixels themselves.

@@ -52,7 +52,7 @@ def retrain(
         except RefusedError as refusal:
             raise ConversionError(str(refusal)) from refusal
         except WorkerError as error:
-            raise ConversionError(f"its weights cannot be trained again: {error}") from error
+            raise ConversionError(f"its weights cannot be retrained: {error}") from error
         return Outcome.read(folder)
 
 

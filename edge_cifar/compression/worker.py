@@ -125,7 +125,7 @@ def _train(request: Request, teacher: Model, method: Method, steps: int, answer:
     for number, batch in enumerate(_batches(images, request.recipe.batch_size, steps, request.seed), start=1):
         losses.append(float(step(batch)))
         if not math.isfinite(losses[-1]):
-            raise ConversionError(f"its training diverged at step {number} of {steps}; its weights have no use")
+            raise ConversionError(f"training diverged at step {number} of {steps}; its weights are unusable")
         if number in measured_at:
             loss = float(np.mean(losses))
             history.append(Measurement(step=number, val_accuracy=_accuracy(student, images), loss=loss))

@@ -352,15 +352,15 @@ class Drift:
         return next((layer for layer in self.layers if layer.state in ("apart", "lost")), None)
 
     def sentence(self) -> str | None:
-        """Where the artifact parts from the model, in words; None where it does not."""
+        """Where the outputs diverge from the model, in words; None where it does not."""
         first = self.first_apart
         if first is None:
             return None
         if first.state == "lost":
-            return f"nothing in it is like the layer {first.name!r} ({first.kind}), nor like any behind it"
+            return f"no tensor matches layer {first.name!r} ({first.kind}) or any later one"
         return (
-            f"the first layer that it computes otherwise is {first.name!r} ({first.kind}): {first.error:.2g} of its "
-            f"standard deviation off, where {self.tolerance:g} is explained by its precision"
+            f"outputs diverge at layer {first.name!r} ({first.kind}): the error is {first.error:.2g} of its standard "
+            f"deviation; the precision explains {self.tolerance:g}"
         )
 
     def to_json(self) -> dict[str, Any]:

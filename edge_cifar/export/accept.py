@@ -75,7 +75,7 @@ def accept(
         if not outcome.passed and search and plan.searchable(variant) and (found := search.search(variant, path)):
             facts, outcome = found
         checked[variant] = _Checked(path=path, facts=facts, outcome=outcome)
-        fate = "passed its check" if outcome.passed else "rejected"
+        fate = "passed" if outcome.passed else "rejected"
         progress.say(f"[{next(count)}/{len(variants)}] {variant}: converted in {conversion.seconds:.1f} s, {fate}")
 
     running: dict[Future[Outcome], tuple[Conversion, Path]] = {}
@@ -85,7 +85,7 @@ def accept(
         if conversion.facts is None:
             # Its reason is said with those of the rejected when all others are written.
             unwritten[variant] = str(conversion.reason)
-            progress.say(f"[{next(count)}/{len(variants)}] {variant}: not converted")
+            progress.say(f"[{next(count)}/{len(variants)}] {variant}: conversion failed")
             continue
         path = bundle.path / f"{variant}{formats.get(variant.format).suffix}"
         running[acceptance.workers.submit(acceptance.check, variant, path)] = conversion, path
@@ -130,7 +130,7 @@ def _failing(
     """Those that ``verify`` would fail for what the files hold, or for what they are beside one another."""
     verified = acceptance.verify(replace(bundle, artifacts=tuple(artifacts)), outcomes)
     return {
-        artifact.variant: replace(outcome, failed=("contents",), reason=f"verify would fail it: {verification.reason}")
+        artifact.variant: replace(outcome, failed=("contents",), reason=f"fails verify: {verification.reason}")
         for artifact, outcome, verification in zip(artifacts, outcomes, verified, strict=True)
         if verification.status == "fail"
     }
@@ -171,7 +171,7 @@ def _reproducible(variant: Variant) -> dict[str, Any]:
         return {"reproducible": True}
     return {
         "reproducible": False,
-        "not_reproducible_because": "its weights were trained again, which adds up numbers in an order of its own",
+        "not_reproducible_because": "its weights were retrained, and training does not sum floats in a fixed order",
     }
 
 
@@ -188,5 +188,5 @@ def _name_slow(artifacts: Sequence[Artifact], acceptance: Acceptance, progress: 
         if fp32 is not None and latency > _SLOWER * fp32:
             progress.say(
                 f"{variant} is slower than {variant.format}-fp32 on this machine "
-                f"({latency:.2f} ms against {fp32:.2f}): it saves space, not time"
+                f"({latency:.2f} ms vs. {fp32:.2f} ms): it saves space, not time"
             )

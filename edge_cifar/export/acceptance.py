@@ -180,12 +180,12 @@ class Acceptance:
             drop = accuracy.comparison.drop
             failed.append("accuracy")
             reasons.append(
-                f"it loses {drop.points:.2f} points of accuracy (95 % interval {drop.low:.2f} to "
-                f"{drop.high:.2f}) where {self.gate.max_drop:g} are let pass"
+                f"drops {drop.points:.2f} points (95 % interval {drop.low:.2f} to {drop.high:.2f}); "
+                f"--max-drop allows {self.gate.max_drop:g}"
             )
         if parity.reason:
             failed.append("parity")
-            reasons.append(f"verify would fail it: {parity.reason}")
+            reasons.append(f"fails verify: {parity.reason}")
         return Outcome(parity=facts, failed=tuple(failed), reason="; ".join(reasons) or None, answers=answers)
 
     def verify(self, bundle: Bundle, outcomes: Sequence[Outcome]) -> list[Verification]:

@@ -14,7 +14,7 @@ from edge_cifar.variant import Variant
 
 # Those of fewer bits lose accuracy by what they are; these must reproduce the Keras model's probabilities.
 _FLOATS = ("fp32", "fp16")
-_OTHER = "another --format or --precision for what"
+_OTHER = "another --format or --precision for variants that"
 # What was lost by fewer bits, and can be won back; every other check finds a file that is wrong.
 _LOSSES = {"accuracy", "parity"}
 
@@ -40,9 +40,9 @@ def advice(rejected: Sequence[Mapping[str, Any]], about: Sequence[Mapping[str, A
     lists += [
         f"{_OTHER} {what}"
         for what, checks in {
-            "could not be converted": {"conversion"},
-            "does not run here": {"runtime"},
-            "was converted wrongly": {"answers", "contents", *_LOSSES},
+            "failed to convert": {"conversion"},
+            "do not run here": {"runtime"},
+            "were converted incorrectly": {"answers", "contents", *_LOSSES},
         }.items()
         if any(failed & checks for failed in others)
     ]
@@ -80,8 +80,8 @@ def _for_losses(losses: Sequence[tuple[Variant, set[str]]]) -> Iterator[str]:
     if any(variant.base not in _FLOATS for variant in variants):
         yield "a higher precision such as fp16"
     if any((variant.compression or "").startswith(PRUNED) for variant in variants):
-        yield "a smaller share to --prune"
+        yield "a smaller --prune share"
     if any((variant.compression or "").startswith(CLUSTERED) for variant in variants):
-        yield "more values to --cluster"
+        yield "more --cluster values"
     if any(failed == {"accuracy"} for _, failed in losses):
         yield "a higher --max-drop"

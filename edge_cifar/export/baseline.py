@@ -57,7 +57,7 @@ class Baseline:
         model = keras_runtime.load_model(packages.require_keras(), source.model)
         runtime = keras_runtime.of_model(model)
         if runtime.classes != len(source.labels):
-            raise RunError(f"{source.model} tells {runtime.classes} classes apart, its data have {len(source.labels)}")
+            raise RunError(f"{source.model} has {runtime.classes} outputs; its data has {len(source.labels)} classes")
         images = source.validation.take(sample(source.validation, acceptance.MAXIMUM_IMAGES, source.seed))
         return cls(
             loaded=LoadedModel(model=model, labels=source.labels, calibration=source.calibration),

@@ -116,9 +116,7 @@ def request_for(
         augmentation = record.augmentation
         flip, translation = bool(augmentation["flip"]), float(augmentation["translation"])
     except (UsageError, KeyError, TypeError, ValueError) as error:
-        raise ConversionError(
-            f"its weights cannot be trained again: the run's record does not fit ({error})"
-        ) from error
+        raise ConversionError(f"its weights cannot be retrained: the run's record does not match ({error})") from error
     kind = compression.rstrip("0123456789")
     validation = source.validation.take(sample(source.validation, _VALIDATION_IMAGES, source.seed))
     return Request(
@@ -145,12 +143,14 @@ def _followed(request: Request, compression: str, progress: Progress) -> Outcome
         bars: list[Any] = []
         outcome = retraining.retrain(
             request,
-            started=lambda steps: bars.append(stack.enter_context(progress.bar(f"training for {compression}", steps))),
+            started=lambda steps: bars.append(
+                stack.enter_context(progress.bar(f"Retraining for {compression}", steps))
+            ),
             advanced=lambda steps: bars[0](steps),
         )
     first, last = outcome.history[0], outcome.history[-1]
     progress.say(
         f"{compression}: {last.step} steps in {outcome.seconds:.0f} s, validation accuracy "
-        f"{first.val_accuracy:.2%} before and {last.val_accuracy:.2%} after"
+        f"{first.val_accuracy:.2%} before, {last.val_accuracy:.2%} after"
     )
     return outcome

@@ -67,5 +67,5 @@ class MixedPrecisionSearch:
                 return None
             # The last one tried need not be the one that was chosen.
             suffices(layers)
-        self.progress.say(f"{variant} passes its check with {', '.join(layers)} in floats")
+        self.progress.say(f"{variant} passes with {', '.join(layers)} kept in float")
         return tried[layers]

@@ -30,42 +30,41 @@ def card(
     """
     data, test = record.data, record.test
     height, width, _ = data.image_shape
-    synthetic = " The images are made by code: the figures say nothing about photographs." if data.synthetic else ""
-    guessed = " That cannot be told from guessing." if test.low <= 1 / len(labels) else ""
+    synthetic = " The images are synthetic, so the figures do not apply to photographs." if data.synthetic else ""
+    guessed = " That is no better than chance." if test.low <= 1 / len(labels) else ""
     rows = "\n".join(_row(artifact) for artifact in artifacts)
     return f"""# {model}
 
-A `{record.backbone}` that tells {len(labels)} classes apart: {", ".join(labels)}.
-Every file takes raw RGB pixels (0..255, {height}x{width}) and gives a probability for each class, in
-the order of `labels.txt`; resizing and rescaling are inside. A picture of anything else is given one of these
-classes too, often with a high probability.
+A `{record.backbone}` image classifier with {len(labels)} classes: {", ".join(labels)}.
+Each file takes raw RGB pixels (0..255, {height}×{width}) and outputs one probability per class, in the order of
+`labels.txt`. Resizing and normalization are part of the model. Images of anything else are also assigned one of
+these classes, often with a high probability.
 
-## How it was made
+## Training
 
-- Architecture: {record.parameters:,} parameters, {record.multiply_adds:,} multiply-adds an image, which it sees
-  at {record.image_size} pixels. Source: {backbones.get(record.backbone).source}.
-- Data: `{data.name}`, {data.train_images} images, and {data.validation_images} to choose the best weights
-  by.{synthetic}
+- Architecture: {record.parameters:,} parameters, {record.multiply_adds:,} MACs per image at an input resolution of
+  {record.image_size}×{record.image_size}. Source: {backbones.get(record.backbone).source}.
+- Data: `{data.name}`, {data.train_images:,} training images and {data.validation_images:,} for
+  validation.{synthetic}
 - Training: recipe `{record.recipe_name}`, {_start(record)}, seed {record.seed}.
-- Accuracy of the Keras model on {test.images} test images: {test.top1:.2%}
-  (95 % interval {test.low:.2%} to {test.high:.2%}); macro F1 {test.f1:.3f},
-  expected calibration error {test.calibration_error:.3f}.{guessed}
+- Keras model on {test.images:,} test images: top-1 {test.top1:.2%} (95 % interval {test.low:.2%} to {test.high:.2%}),
+  macro F1 {test.f1:.3f}, expected calibration error {test.calibration_error:.3f}.{guessed}
 
-## The files
+## Files
 
-Each was compared with the Keras model on validation images before it was kept.
+Each file was compared with the Keras model on validation images before it was accepted.
 
-| file | bytes | images | accuracy | same class as Keras | largest difference of a probability |
-|---|---:|---:|---:|---:|---:|
+| file | size (bytes) | images | top-1 | Δ top-1 (pp) | top-1 agreement | max \\|Δ probability\\| |
+|---|---:|---:|---:|---:|---:|---:|
 {rows}
 {_not_kept(rejected)}{_trained_again(artifacts)}
-Check them where they are to run with `edge-cifar verify .`, measure them with `edge-cifar bench .`:
-`reference.npz` brings test images and the Keras model's answers.
+Verify the files on the target machine with `edge-cifar verify .` and benchmark them with `edge-cifar bench .`.
+`reference.npz` contains test images and the Keras model's predictions for them.
 
-## How to run them
+## Usage
 
-`pip install "edge-cifar[device]"`, then `edge-cifar predict . picture.jpg`, or `edge-cifar serve .` for a page that
-answers in a browser (`[device,serve]`). In a program of your own:
+Run `pip install "edge-cifar[device]"`, then `edge-cifar predict . picture.jpg`. For a web page that classifies
+images, install `edge-cifar[device,serve]` and run `edge-cifar serve .`. To use a file in your own program:
 
 {_uses(artifacts)}
 
@@ -78,8 +77,12 @@ answers in a browser (`[device,serve]`). In a program of your own:
 
 def _start(record: RunRecord) -> str:
     if record.weights == "none":
-        return "from random weights"
-    return "from ImageNet weights" if record.weights == "imagenet" else f"from the weights in `{record.weights}`"
+        return "from random initialization"
+    return (
+        "from pretrained ImageNet weights"
+        if record.weights == "imagenet"
+        else f"from the pretrained weights in `{record.weights}`"
+    )
 
 
 def _uses(artifacts: Sequence[Artifact]) -> str:
@@ -89,19 +92,19 @@ def _uses(artifacts: Sequence[Artifact]) -> str:
 
 def _licence_of(data: str) -> str:
     if is_folder(data):
-        return "a folder of your own; what its pictures allow, only you can know."
+        return "from your own folder; check the licences of its images."
     return sets.get(data).licence.replace("\n", "\n  ")
 
 
 def _licence_of_weights(record: RunRecord) -> str:
     if record.weights == "none":
-        return "trained here from random ones; they are yours."
+        return "trained from random initialization; the weights are yours."
     if record.weights == "imagenet":
         return (
-            "trained on from those of Keras Applications (https://keras.io/api/applications/), which keep the licence\n"
-            "  of their authors; ImageNet's pictures were given for research and teaching."
+            "fine-tuned from Keras Applications (https://keras.io/api/applications/), whose weights keep their\n"
+            "  authors' licence; the ImageNet images were released for research and teaching."
         )
-    return f"trained on from those in `{record.weights}`, whose licence holds on."
+    return f"fine-tuned from `{record.weights}`, whose licence still applies."
 
 
 def _trained_again(artifacts: Sequence[Artifact]) -> str:
@@ -109,8 +112,7 @@ def _trained_again(artifacts: Sequence[Artifact]) -> str:
     if not changed:
         return ""
     return f"""
-The weights of {", ".join(changed)} were trained again before they were converted; `manifest.json` tells how, under
-`retraining`.
+The weights of {", ".join(changed)} were retrained before conversion; see `retraining` in `manifest.json`.
 """
 
 
@@ -122,7 +124,7 @@ def _not_kept(rejected: Sequence[Mapping[str, Any]]) -> str:
         for entry in rejected
     )
     return f"""
-Asked for, and **not kept**:
+Requested but **rejected**:
 
 {rows}
 """
@@ -131,8 +133,9 @@ Asked for, and **not kept**:
 def _row(artifact: Artifact) -> str:
     parity = artifact.parity
     beginning = f"| `{artifact.path.name}` | {artifact.size_bytes:,} "
-    if parity.accuracy is None:
-        return beginning + "| not run here | not run here | not run here | not run here |"
+    if parity.accuracy is None or parity.drop is None:
+        return beginning + "| not run " * 5 + "|"
     return beginning + (
-        f"| {parity.images:,} | {parity.accuracy.top1:.2%} | {parity.top1_agreement:.2%} | {parity.max_abs_diff:.1e} |"
+        f"| {parity.images:,} | {parity.accuracy.top1:.2%} | {0 - parity.drop.points:+.2f} "
+        f"| {parity.top1_agreement:.2%} | {parity.max_abs_diff:.1e} |"
     )

@@ -68,23 +68,23 @@ class ExportOptions:
             UsageError: a number is out of range, or a method unknown.
         """
         if self.calibration_images < 1:
-            raise UsageError(f"calibration needs at least one image, not {self.calibration_images}")
+            raise UsageError(f"--calibration-images must be at least 1, got {self.calibration_images}")
         every = [formats.get(name) for name in formats.exported()]
         methods = tuple(dict.fromkeys(method for format_ in every for method in format_.calibration_methods))
         if self.calibration_method not in methods:
             raise unknown("calibration method", self.calibration_method, methods)
         if not (math.isfinite(self.max_drop) and self.max_drop >= 0):
-            raise UsageError(f"--max-drop is a number of percentage points, 0 or more, not {self.max_drop:g}")
+            raise UsageError(f"--max-drop must be 0 or more percentage points, got {self.max_drop:g}")
         if self.reference_images is not None and self.reference_images < 1:
-            raise UsageError(f"the bundle needs at least one reference image, not {self.reference_images}")
+            raise UsageError(f"--reference-images must be at least 1, got {self.reference_images}")
         if self.jobs is not None and self.jobs < 1:
-            raise UsageError(f"--jobs is a number of worker processes, 1 or more, not {self.jobs}")
+            raise UsageError(f"--jobs must be at least 1, got {self.jobs}")
         for share in self.prune:
             # Written so that NaN fails too.
             if not (0.01 <= share <= 0.99 and abs(100 * share - round(100 * share)) < 1e-6):
-                raise UsageError(f"--prune takes a share between 0.01 and 0.99, in whole hundredths, not {share:g}")
+                raise UsageError(f"--prune takes a share from 0.01 to 0.99 in steps of 0.01, got {share:g}")
         for values in self.cluster:
             if not 2 <= values <= 256:
-                raise UsageError(f"--cluster takes a number of values between 2 and 256, not {values}")
+                raise UsageError(f"--cluster takes a number of values from 2 to 256, got {values}")
         if AUTO in self.keep_float and len(self.keep_float) > 1:
-            raise UsageError("--keep-float is either names of layers or auto, not both")
+            raise UsageError("--keep-float takes layer names or auto, not both")

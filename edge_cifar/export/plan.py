@@ -62,14 +62,14 @@ def choose(options: ExportOptions, progress: Progress) -> tuple[Variant, ...]:
     if missing and (named or len(missing) == len(chosen)):
         raise next(iter(missing.values()))
     for name, absent in missing.items():
-        progress.say(f"{name} is left out: {absent}")
+        progress.say(f"skipping {name}: {absent}")
     left = tuple(variant for variant in variants if variant.format not in missing)
     absent = retraining.missing()
     if absent is None or not any(variant.compression for variant in left):
         return left
     if compressions or any(Variant("any", precision).compression for precision in precisions or ()):
         raise absent
-    progress.say(f"{', '.join(str(variant) for variant in left if variant.compression)} are left out: {absent}")
+    progress.say(f"skipping {', '.join(str(variant) for variant in left if variant.compression)}: {absent}")
     return tuple(variant for variant in left if variant.compression is None)
 
 
@@ -120,17 +120,17 @@ def _refuse_unfit(options: ExportOptions, variants: Sequence[Variant]) -> None:
         methods = format_.calibration_methods
         if precision_of(variant).calibration == "ranges" and options.calibration_method not in methods:
             raise UsageError(
-                f"{format_.name} has no {options.calibration_method} calibration; it has {', '.join(methods)}"
+                f"{format_.name} has no {options.calibration_method} calibration; choose from {', '.join(methods)}"
             )
         if format_.deployment_target:
             format_.deployment_target(converted_as(variant), options.deployment_target)
             targeted = True
     if options.deployment_target and not targeted:
         able = [name for name in formats.exported() if formats.get(name).deployment_target]
-        raise UsageError(f"--deployment-target is for {', '.join(able)}, which is not among the variants")
+        raise UsageError(f"--deployment-target applies only to {', '.join(able)}, which is not being exported")
     if options.keep_float and not any(selective(variant) for variant in variants):
         fitting = [str(Variant(name, precision)) for name in formats.exported() for precision in _selective(name)]
-        raise UsageError(f"--keep-float needs one of {', '.join(fitting)} among the variants")
+        raise UsageError(f"--keep-float applies only to {', '.join(fitting)}; export at least one of them")
 
 
 def _precisions(format_: Format, named: Sequence[str] | None, format_named: bool) -> tuple[str, ...]:
@@ -139,7 +139,7 @@ def _precisions(format_: Format, named: Sequence[str] | None, format_named: bool
     found = tuple(precision for precision in format_.precisions if ALL in named or precision in named)
     found += tuple(precision for precision in dict.fromkeys(named) if _compressed(format_, precision))
     if not found and format_named and not _unknown(named):
-        raise UsageError(f"{format_.name} has no {' or '.join(named)}; it has {', '.join(format_.precisions)}")
+        raise UsageError(f"{format_.name} has no {' or '.join(named)}; choose from {', '.join(format_.precisions)}")
     return found
 
 
@@ -169,7 +169,7 @@ def _refuse_unheld(chosen: Sequence[Format], named: Sequence[str] | None) -> Non
     for precision in named or ():
         if precision != ALL and precision not in held:
             lacking = "; ".join(f"{format_.name} has {', '.join(format_.precisions)}" for format_ in chosen)
-            raise UsageError(f"no chosen format has {precision}: {lacking}")
+            raise UsageError(f"none of the chosen formats has {precision}: {lacking}")
 
 
 def _unknown(named: Sequence[str]) -> list[str]:

@@ -85,7 +85,7 @@ def rank(
         scratch.folder("layers") as folder,
         Workers() as workers,
         conversion_cache.unchanged(loaded.model),
-        progress.bar(f"{format_}, layer by layer", len(layers)) as advance,
+        progress.bar(f"Quantizing {format_} layer by layer", len(layers)) as advance,
     ):
         path = folder / f"one{formats.get(format_).suffix}"
         question = Question(images=folder / "images.npy", stop=len(images))
@@ -109,9 +109,9 @@ def _noise(given: Answers | Refusal, expected: Probabilities) -> tuple[float | N
         return None, given.reason
     answers = given.views.get(PLAIN)
     if answers is None or answers.shape != expected.shape:
-        return None, "its answers are of another shape than the Keras model's"
+        return None, "its output shape differs from the Keras model's"
     if not np.isfinite(answers).all():
-        return None, "some of its probabilities are not finite"
+        return None, "outputs NaN or infinity"
     return _decibels(expected, answers), None
 
 

@@ -85,7 +85,7 @@ class Source:
         """
         for path, checksum in self.checksums.items():
             if checksum != (files.sha256(path) if path.is_file() else None):
-                raise RunError(f"{path} changed while it was exported; export again")
+                raise RunError(f"{path} changed during the export; export again")
 
     def metadata(self, variant: Variant) -> dict[str, str]:
         """What is written into an artifact itself, beside the labels."""
@@ -104,8 +104,6 @@ def _demand_match(run: Run, record: RunRecord, found: str | None) -> None:
         RunError: the run's weights are another's, or its backbone is unknown.
     """
     if record.model_sha256 not in (None, found):
-        raise RunError(
-            f"{run.model_path} is not the network that {run.record_path} tells of (checksum differs); train again"
-        )
+        raise RunError(f"{run.model_path} is not the model in {run.record_path} (checksum mismatch); train again")
     if record.backbone not in backbones.names():
-        raise RunError(f"{run.record_path} tells of a backbone {record.backbone!r}, which is unknown here; train again")
+        raise RunError(f"{run.record_path} names an unknown backbone, {record.backbone!r}; train again")

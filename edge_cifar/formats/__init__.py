@@ -55,7 +55,7 @@ class Precision:
 
 
 def _not_exported() -> Converter:
-    raise UsageError("this format is run and not exported")
+    raise UsageError("this format can be run but not exported")
 
 
 def _alone(path: Path) -> tuple[Path, ...]:

@@ -53,7 +53,7 @@ FORMAT = Format(
             "float16 weights and activations, the native precision of Apple's processors", default=True, rounded=True
         ),
         "int8": Precision(
-            "8-bit per-channel weights, calibrated 8-bit activations; from iOS 17",
+            "8-bit per-channel weights, calibrated 8-bit activations; iOS 17 or later",
             calibration="ranges",
             rounded=True,
             quantized=True,
@@ -67,15 +67,15 @@ FORMAT = Format(
             rounded=True,
         ),
         "w4": Precision(
-            "4-bit block-quantized weights from iOS 18, 16-entry palettes before, bias-corrected",
+            "4-bit block-quantized weights from iOS 18 on, 16-entry palettes before that, bias-corrected",
             calibration="means",
             rounded=True,
         ),
     },
     packages=("coremltools",),
-    usage="""Drag the package into an Xcode project. It takes an image and answers with labels, so that Vision's
-`VNCoreMLRequest` can crop and scale a camera's frames for it; `manifest.json` tells the system it needs, under
-`deployment_target`.""",
+    usage="""Drag the package into an Xcode project. It takes an image and outputs labels, so Vision's
+`VNCoreMLRequest` can crop and scale camera frames for it. `deployment_target` in `manifest.json` is the oldest
+supported system.""",
     converter=_converter,
     runtimes={"coreml": _coreml, "coreml-reference": _reference},
     reader=_reader,

@@ -61,13 +61,13 @@ FORMAT = Format(
             quantized=True,
         ),
         "int8-qat": Precision(
-            "as int8, after quantization-aware training of the weights", calibration="ranges", quantized=True
+            "int8 after quantization-aware training of the weights", calibration="ranges", quantized=True
         ),
     },
     packages=("tf2onnx", "onnx", "onnxruntime"),
     calibration_methods=("min-max", "percentile", "entropy"),
-    usage="""With ONNX Runtime, from Python (`onnxruntime`), C++, Java or C#, and in a browser (`onnxruntime-web`). The
-input is the picture's RGB values in 0..255, as float32, any number of pictures at once.""",
+    usage="""ONNX Runtime: Python (`onnxruntime`), C++, Java, C# or the browser (`onnxruntime-web`). The input is
+float32 RGB in 0..255, with any batch size.""",
     converter=_converter,
     runtimes={"onnxruntime": _onnxruntime},
     reader=_reader,

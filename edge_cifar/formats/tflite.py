@@ -49,7 +49,7 @@ FORMAT = Format(
             rounded=True,
             quantized=True,
         ),
-        "int8-qat": Precision("as int8, after quantization-aware training of weights and ranges", quantized=True),
+        "int8-qat": Precision("int8 after quantization-aware training of weights and ranges", quantized=True),
         "int16x8": Precision(
             "8-bit weights, calibrated 16-bit activations; for DSPs, slow on CPUs",
             calibration="ranges",
@@ -59,9 +59,8 @@ FORMAT = Format(
         ),
     },
     packages=("ai_edge_litert", "flatbuffers"),
-    usage="""On Android with LiteRT; on a Raspberry Pi or a PC with the Python package `ai-edge-litert`. The input is
-the picture's RGB values in 0..255, as float32; for `int8` and `int8-qat` the bytes themselves, whose answers are bytes
-too: divide them by 256.""",
+    usage="""Android: LiteRT. Raspberry Pi or PC: the Python package `ai-edge-litert`. The input is float32 RGB in
+0..255. `int8` and `int8-qat` take uint8 pixels and output uint8 probabilities; divide those by 256.""",
     converter=_converter,
     runtimes={"litert": _litert},
     reader=_reader,

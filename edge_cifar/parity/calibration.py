@@ -86,7 +86,7 @@ def wrong_range(variant: Variant, listed: Sequence[Seen], network: Network) -> s
     """
     given = _in_true_units(variant, network)
     if len(given) != len(listed):
-        return f"{len(given)} of its values are quantized, and calibration saw {len(listed)} by the manifest"
+        return f"{len(given)} tensors are quantized; the manifest has calibration ranges for {len(listed)}"
     coupled = _coupled(network)
     ends: dict[Value, list[Range]] = {}
     for value, range_ in zip(given, listed, strict=True):
@@ -108,7 +108,7 @@ def listed(facts: Mapping[str, object]) -> list[Seen] | None:
     if told is None:
         return None
     if not isinstance(told, list):
-        raise ValueError("what calibration images showed stands in the manifest as no list")
+        raise ValueError("the calibration ranges in the manifest are not a list")
     return [None if one is None else ranges.pair(one) for one in told]
 
 
@@ -122,7 +122,7 @@ def _wrong(value: Stored, range_: Range, ends: Sequence[Range]) -> str | None:
     ):
         return None
     return (
-        f"{value.place} is stored in the range {value.low:.6g} to {value.high:.6g}, where calibration images gave "
+        f"{value.place} is quantized to the range {value.low:.6g} to {value.high:.6g}; calibration images gave "
         f"{range_[0]:.6g} to {range_[1]:.6g}"
     )
 

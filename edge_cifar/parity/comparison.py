@@ -63,18 +63,18 @@ def shortfall(comparison: Comparison, tolerance: Tolerance) -> str | None:
         return fault
     if tolerance.top1_agreement is not None and len(close.changed) > _ties(tolerance.top1_agreement, close.images):
         return (
-            f"{len(close.changed)} of {close.images} images changed class ({close.top1_agreement:.2%} agree, "
-            f"at least {tolerance.top1_agreement:.1%} must), the first is image {close.changed[0]}"
+            f"top-1 differs on {len(close.changed)} of {close.images} images ({close.top1_agreement:.2%} agreement, "
+            f"at least {tolerance.top1_agreement:.1%} required), first on image {close.changed[0]}"
         )
     if comparison.confident_agreement < tolerance.confident_agreement:
         return (
-            f"{len(comparison.confident_changes)} of the {comparison.confident_images} images that Keras is sure of "
-            f"(margin over {tolerance.margin:g}) changed class ({comparison.confident_agreement:.1%} agree, at least "
-            f"{tolerance.confident_agreement:.0%} must), the first is image {comparison.confident_changes[0]}"
+            f"top-1 differs on {len(comparison.confident_changes)} of {comparison.confident_images} high-confidence "
+            f"images (margin > {tolerance.margin:g}; {comparison.confident_agreement:.1%} agreement, at least "
+            f"{tolerance.confident_agreement:.0%} required), first on image {comparison.confident_changes[0]}"
         )
     if tolerance.max_drop is not None and drop.low > tolerance.max_drop:
         return (
-            f"accuracy fell by {drop.points:.1f} points (95 % interval {drop.low:.2f} to {drop.high:.2f}), "
+            f"accuracy drops {drop.points:.1f} points (95 % interval {drop.low:.2f} to {drop.high:.2f}), "
             f"significantly more than the {tolerance.max_drop:g} allowed"
         )
     return _moved(comparison, tolerance)
@@ -85,16 +85,15 @@ def _moved(comparison: Comparison, tolerance: Tolerance) -> str | None:
     variation, most = comparison.variation, tolerance.max_variation
     if most is not None and variation.low > most:
         return (
-            f"its answers are {variation.value:.3f} off on average (95 % interval {variation.low:.3f} to "
-            f"{variation.high:.3f}, half the sum of the differences), significantly more than the {most:g} allowed"
+            f"the mean total variation distance of its probabilities is {variation.value:.3f} (95 % interval "
+            f"{variation.low:.3f} to {variation.high:.3f}), significantly more than the {most:g} allowed"
         )
     given, reference = comparison.calibration_error, comparison.reference_calibration_error
     shift = max(given.low - reference.high, reference.low - given.high)
     if tolerance.max_calibration_shift is not None and shift > tolerance.max_calibration_shift:
         return (
-            f"its calibration error is {given.value:.3f} (95 % interval {given.low:.3f} to {given.high:.3f}), that of "
-            f"the Keras model {reference.value:.3f} ({reference.low:.3f} to {reference.high:.3f}): it is not as sure "
-            "of its answers as the model is"
+            f"its confidence has shifted: the calibration error is {given.value:.3f} (95 % interval {given.low:.3f} to "
+            f"{given.high:.3f}), the Keras model's {reference.value:.3f} ({reference.low:.3f} to {reference.high:.3f})"
         )
     return None
 
@@ -115,8 +114,8 @@ def _too_far(differences: NDArray[np.float32], tolerance: Tolerance) -> str | No
         return None
     worst = int(differences.argmax())
     allowed = f"{tolerance.max_abs_diff:g}"
-    allowed += f" in all but {exceptions} of the images, {most:g} in those" if exceptions else ""
-    return f"a probability is {differences[worst]:.2g} off (allowed {allowed}), most at image {worst}"
+    allowed += f", or up to {most:g} on {exceptions} of the images" if exceptions else ""
+    return f"a probability differs by {differences[worst]:.2g} (allowed: {allowed}), most on image {worst}"
 
 
 def unusable(reference: Reference, input_shape: Sequence[int], probabilities: NDArray[np.float32]) -> str | None:
@@ -131,10 +130,7 @@ def unusable(reference: Reference, input_shape: Sequence[int], probabilities: ND
         return reason
     broken = np.flatnonzero(~np.all(np.isfinite(probabilities), axis=1))
     if len(broken):
-        return (
-            f"its answers to {len(broken)} of {len(probabilities)} images are not numbers (NaN or infinite), "
-            f"the first is image {broken[0]}"
-        )
+        return f"outputs NaN or infinity for {len(broken)} of {len(probabilities)} images, first for image {broken[0]}"
     return no_probabilities(reference.probabilities, probabilities) or always_the_same(
         reference.probabilities, probabilities
     )
@@ -152,13 +148,13 @@ def misfit(
         images: how many images it was to answer.
     """
     if tuple(input_shape) != reference.images.shape[1:]:
-        return f"it takes images of {_by(input_shape)}, the reference holds {_by(reference.images.shape[1:])}"
+        return f"expects {_by(input_shape)} images; the reference has {_by(reference.images.shape[1:])}"
     expected = (images, *reference.probabilities.shape[1:])
     if probabilities is None or probabilities.shape != expected:
         shape = _by(probabilities.shape) if probabilities is not None else "nothing"
-        return f"it answers with shape {shape} where the Keras model gave {_by(expected)} (images by classes)"
+        return f"outputs {shape}; the Keras model outputs {_by(expected)} (images × classes)"
     return None
 
 
 def _by(shape: Sequence[int]) -> str:
-    return " by ".join(str(side) for side in shape)
+    return "×".join(str(side) for side in shape) or "a scalar"

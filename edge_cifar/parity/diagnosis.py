@@ -29,8 +29,8 @@ def no_probabilities(reference: Probabilities, plain: Probabilities) -> str | No
     if scores.sum_to_one(plain) and plain.min() >= 0:
         return None
     if _explains(reference, plain, scores.softmax(plain)):
-        return "it gives logits: its softmax is missing"
-    return "its outputs are no probabilities: some are negative or they do not sum to 1"
+        return "outputs logits: the softmax is missing"
+    return "outputs are not probabilities: some are negative, or they do not sum to 1"
 
 
 def diagnose(reference: Probabilities, answers: Mapping[str, Probabilities], labels: Sequence[str]) -> str | None:
@@ -47,7 +47,7 @@ def diagnose(reference: Probabilities, answers: Mapping[str, Probabilities], lab
 
 
 def always_the_same(reference: Probabilities, plain: Probabilities) -> str | None:
-    """Why answers tell nothing of the images, in words; None where they do, or the Keras model's do not either.
+    """Why answers do not depend on the images, in words; None where they do, or the Keras model's do not either.
 
     Args:
         reference: float32 ``[N, classes]``, the Keras model's probabilities.
@@ -56,7 +56,7 @@ def always_the_same(reference: Probabilities, plain: Probabilities) -> str | Non
     # Of images that Keras itself calls alike a quantized artifact may say the very same.
     differing = len(np.unique(reference.argmax(axis=1))) > 1 and np.ptp(reference, axis=0).max() > _DIFFERING
     if differing and np.ptp(plain, axis=0).max() < 1e-6:
-        return "it answers every image alike, so it does not see its input"
+        return "outputs the same for every image: it ignores its input"
     return None
 
 
@@ -76,8 +76,8 @@ def _wrong_order(reference: Probabilities, plain: Probabilities, labels: Sequenc
         return None
     first = int(moved[0])
     return (
-        f"its classes stand in another order: output {order[first]} answers for {labels[first]!r}, "
-        f"which is class {first} ({len(moved)} of {len(order)} classes moved)"
+        f"its classes are in a different order: output {order[first]} is {labels[first]!r}, "
+        f"which is class {first} of the Keras model ({len(moved)} of {len(order)} classes moved)"
     )
 
 

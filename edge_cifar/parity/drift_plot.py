@@ -49,8 +49,8 @@ def draw(drifts: Sequence[Drift], path: Path) -> None:
         apart = [(x, error) for x, error in points if error > drift.tolerance]
         axes.plot(*zip(*apart, strict=True) if apart else ((), ()), "x", color="#111827", markersize=6)
     axes.set_yscale("log")
-    axes.set_ylabel("error, as a share of the layer's standard deviation")
-    axes.set_xlabel("layer of the Keras model (crosses: more than the precision explains)")
+    axes.set_ylabel("RMS error / standard deviation of the layer")
+    axes.set_xlabel("layer of the Keras model (crosses: more error than the precision explains)")
     if drawn:
         names = [layer.name for layer in drawn[0].layers]
         shown = range(0, len(names), 1 + len(names) // _MOST_NAMES)

@@ -28,12 +28,12 @@ def read_activations(bundle: Bundle) -> Activations:
     activations = Activations.read(path)
     claim = bundle.facts.get("activations")
     if not isinstance(claim, dict) or claim.get("sha256") != files.sha256(path):
-        raise BundleError(f"{path} is not the file of activations that the manifest lists; export again")
+        raise BundleError(f"{path} is not the activations file in the manifest (checksum mismatch); export again")
     return activations
 
 
 def with_layers(bundle: Bundle, outcomes: Sequence[Verification], *, progress: Progress = SILENT) -> list[Verification]:
-    """Follow every artifact of a bundle layer by layer; a failure is told where it begins.
+    """Follow every artifact of a bundle layer by layer; a failure says where it begins.
 
     Args:
         bundle: an opened bundle.
@@ -66,6 +66,6 @@ def with_layers(bundle: Bundle, outcomes: Sequence[Verification], *, progress: P
 def _drift(variant: Variant, activations: Activations, given: tuple[Match, ...] | Refusal | None) -> Drift:
     if isinstance(given, tuple):
         return drift(variant, activations, given)
-    silence = "its weights were trained again" if variant.compression else "it gave no answers"
+    silence = "its weights were retrained" if variant.compression else "it produced no outputs"
     reason = given.reason if given else silence
     return Drift(variant=variant, tolerance=tolerance_for(variant), images=activations.images, refusal=reason)

@@ -59,7 +59,7 @@ class Inspection:
         return RangesCheck(
             held=self.ranges or 0,
             held_to_calibration=self.calibrated,
-            reason=None if self.ranges is not None else "the manifest lists none; export again to have them held",
+            reason=None if self.ranges is not None else "the manifest has no ranges; export again to have them checked",
         )
 
 

@@ -22,7 +22,7 @@ def wrong_labels(bundle: Bundle, artifact: Artifact, classes: int) -> str | None
     """
     labels = artifact.labels
     if len(labels) != classes:
-        return f"the manifest gives it {len(labels)} labels, the Keras model has {classes} classes"
+        return f"the manifest has {len(labels)} labels for it; the Keras model has {classes} classes"
     whole = bundle.facts.get("labels")
     if isinstance(whole, list) and (difference := _difference(labels, whole, "the bundle")):
         return difference
@@ -39,13 +39,13 @@ def wrong_embedded_labels(artifact: Artifact, embedded: Sequence[str] | None) ->
         artifact: with the manifest's labels.
         embedded: those that the file itself holds; None where it holds none.
     """
-    return None if embedded is None else _difference(artifact.labels, embedded, "the file itself")
+    return None if embedded is None else _difference(artifact.labels, embedded, "the model file")
 
 
 def _difference(labels: Sequence[str], others: Sequence[str], place: str) -> str | None:
     for number, (label, other) in enumerate(zip(labels, others, strict=False)):
         if label != other:
-            return f"the manifest calls its class {number} {label!r}, {place} {other!r}"
+            return f"class {number} is {label!r} in the manifest and {other!r} in {place}"
     if len(labels) != len(others):
-        return f"the manifest gives it {len(labels)} labels, {place} has {len(others)}"
+        return f"the manifest has {len(labels)} labels for it; {place} has {len(others)}"
     return None

@@ -97,13 +97,13 @@ class _Walk:
             if here == there:
                 return ()
             raise BundleError(
-                f"it {self._does(self._given, given)} where {self._sibling} {self._does(self._exact, exact)}"
+                f"{self._does(self._given, given)} where {self._sibling} {self._does(self._exact, exact)}"
             )
         if here in self._counterparts or there in self._originals:
             if self._counterparts.get(here) == there and exact.output == given.output:
                 return ()
             raise BundleError(
-                f"it takes the result of {self._given.operations[there]} where {self._sibling} takes that of "
+                f"reads the output of {self._given.operations[there]} where {self._sibling} reads that of "
                 f"{self._exact.operations[here]}"
             )
         truth, operation = self._exact.operations[here], self._given.operations[there]
@@ -118,25 +118,23 @@ class _Walk:
         return None if given.source is None else self._given.operations[given.source]
 
     def _does(self, network: Network, link: Link) -> str:
-        return "takes the image" if link.source is None else f"computes {network.operations[link.source]}"
+        return "reads the image" if link.source is None else f"computes {network.operations[link.source]}"
 
     def _demand_alike(self, truth: Operation, given: Operation) -> None:
         if truth.kind != given.kind:
-            raise BundleError(f"it computes {given} where {self._sibling} computes {truth}")
+            raise BundleError(f"computes {given} where {self._sibling} computes {truth}")
         for name in sorted({*truth.settings, *given.settings}):
             expected, found = (one.settings.get(name, "the default") for one in (truth, given))
             if expected != found:
-                raise BundleError(f"the {name} of its {given} is {found}, in {self._sibling} {expected}")
+                raise BundleError(f"the {name} of {given} is {found}, in {self._sibling} {expected}")
         if len(truth.links) != len(given.links):
-            raise BundleError(
-                f"its {given} computes with {len(given.links)} values, in {self._sibling} {len(truth.links)}"
-            )
+            raise BundleError(f"{given} has {len(given.links)} inputs, in {self._sibling} {len(truth.links)}")
         lacking = sorted({*truth.weights} - {*given.weights})
         added = sorted({*given.weights} - {*truth.weights} - {BIAS})
         if lacking:
-            raise BundleError(f"its {given} lacks the constant {lacking[0]!r} of {self._sibling}")
+            raise BundleError(f"{given} lacks the constant {lacking[0]!r} of {self._sibling}")
         if added:
-            raise BundleError(f"its {given} has a constant {added[0]!r} that {self._sibling} has not")
+            raise BundleError(f"{given} has a constant {added[0]!r} that {self._sibling} does not have")
 
     def _in_order(self, truth: Operation, given: Operation) -> tuple[Link, ...]:
         """What an operation is given, in the order of its counterpart's."""

@@ -25,11 +25,11 @@ VIEWS: Mapping[str, Callable[[Images], Images]] = {
 }
 
 MISTAKES: Mapping[str, str] = {
-    "channels": "it takes its channels in reverse order (BGR instead of RGB)",
-    "mirrored": "it sees its images mirrored left to right",
-    "upside-down": "it sees its images upside down",
-    "transposed": "it sees its images with height and width swapped",
-    "negative": "it sees its images inverted (255 minus the pixel)",
+    "channels": "expects its channels in reverse order (BGR instead of RGB)",
+    "mirrored": "sees images mirrored left to right",
+    "upside-down": "sees images upside down",
+    "transposed": "sees images with height and width swapped",
+    "negative": "sees images inverted (255 minus the pixel)",
 }
 
 

@@ -18,7 +18,7 @@ from edge_cifar.readers import Link, Network, Operation
 # As a share of a range. They are written with six digits; one step of 8 bits is 4e-3.
 _TOLERANCE = 1e-4
 _DIGITS = 6
-_NO_PAIRS = "the ranges in the manifest are no pairs of numbers"
+_NO_PAIRS = "the ranges in the manifest are not pairs of numbers"
 
 Value = tuple[int | None, int]
 """The number of the operation that computes a value, None for the image, and which of its results it is."""
@@ -70,13 +70,13 @@ def wrong_range(listed: Sequence[Range], network: Network) -> str | None:
     """
     given = stored(network)
     if len(given) != len(listed):
-        return f"{len(given)} of its values are quantized, where the manifest lists ranges of {len(listed)}"
+        return f"{len(given)} tensors are quantized; the manifest has ranges for {len(listed)}"
     for value, (low, high) in zip(given, listed, strict=True):
         slack = _TOLERANCE * (high - low)
         # Written so that NaN fails too.
         if not (abs(value.low - low) <= slack and abs(value.high - high) <= slack):
             return (
-                f"{value.place} is stored in the range {value.low:.6g} to {value.high:.6g}, where the manifest lists "
+                f"{value.place} is quantized to the range {value.low:.6g} to {value.high:.6g}; the manifest says "
                 f"{low:.6g} to {high:.6g}"
             )
     return None
@@ -85,7 +85,7 @@ def wrong_range(listed: Sequence[Range], network: Network) -> str | None:
 def _walked(network: Network) -> Iterator[Stored]:
     keys = _keys(network)
     seen: set[int] = set()
-    waiting: list[tuple[str, Link]] = [("its answer", network.answer)]
+    waiting: list[tuple[str, Link]] = [("the output", network.answer)]
     while waiting:
         place, link = waiting.pop()
         for quantization in link.quantizations:
@@ -96,7 +96,7 @@ def _walked(network: Network) -> Iterator[Stored]:
             continue
         seen.add(link.source)
         operation = network.operations[link.source]
-        waiting += [(f"what its {operation} is given", link) for link in reversed(_in_order(operation, keys))]
+        waiting += [(f"an input of {operation}", link) for link in reversed(_in_order(operation, keys))]
 
 
 def _keys(network: Network) -> list[str]:

@@ -39,7 +39,7 @@ def verify_bundle(bundle: Bundle, *, images: int | None = None, progress: Progre
         BundleError: the bundle holds no artifact, or its reference is missing or damaged.
     """
     if not bundle.artifacts:
-        raise BundleError(f"the bundle {bundle.path} lists no artifact; export again")
+        raise BundleError(f"the bundle {bundle.path} lists no artifacts; export again")
     reference = read_reference(bundle, images)
     count = len(reference.labels)
 
@@ -89,11 +89,13 @@ def read_reference(bundle: Bundle, images: int | None) -> Reference:
     reference = Reference.read(bundle.reference_path).first(images)
     claim = bundle.facts.get("reference")
     if isinstance(claim, dict) and claim.get("sha256") != files.sha256(bundle.reference_path):
-        raise BundleError(f"{bundle.reference_path} is not the reference that the manifest lists; export again")
+        raise BundleError(
+            f"{bundle.reference_path} is not the reference in the manifest (checksum mismatch); export again"
+        )
     classes = reference.probabilities.shape[1]
     labels = reference.labels
     if not len(labels):
-        raise BundleError(f"the reference {bundle.reference_path} holds no image; export again")
+        raise BundleError(f"the reference {bundle.reference_path} has no images; export again")
     if labels.min() < 0 or labels.max() >= classes:
         raise BundleError(f"the reference {bundle.reference_path} has labels outside its {classes} classes")
     # Written so that NaN fails too.
@@ -149,7 +151,7 @@ def _wrong_backend(reference: Reference, given: Answers, tolerance: Tolerance) -
     """Which of a runtime's other backends answers wrongly, in words."""
     for backend, probabilities in given.backends.items():
         if reason := judge(reference, given.input_shape, probabilities, tolerance).reason:
-            return f"computed by {backend}: {reason}"
+            return f"with the {backend} backend: {reason}"
     return None
 
 
@@ -225,8 +227,8 @@ def _doubted(outcome: Verification) -> Verification:
         outcome,
         status="unverified",
         reason=(
-            f"Keras is sure of none of the {outcome.images} images (margin over {outcome.tolerance.margin:g}), and "
-            "there is no proven fp32 artifact of the same weights to hold this one's to"
+            f"none of the {outcome.images} images is high-confidence (margin > {outcome.tolerance.margin:g}), and "
+            "there is no verified fp32 artifact with the same weights to compare with"
         ),
     )
 
@@ -236,7 +238,7 @@ def _unread(outcome: Verification, sibling: Variant) -> Verification:
     if outcome.status != "pass":
         return outcome
     format_ = outcome.variant.format
-    reason = f"its answers agree, but its weights are not compared with {sibling}'s: nothing here reads {format_} files"
+    reason = f"predictions agree, but weights were not compared with {sibling}: no reader for {format_} files"
     return replace(outcome, status="unverified", reason=reason)
 
 

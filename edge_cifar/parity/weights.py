@@ -59,7 +59,7 @@ def _wrong(
     name: str, sibling: Variant, truth: Weight, weight: Weight, kernel: Kernels | None, source: Quantization | None
 ) -> str | None:
     if weight.values.shape != truth.values.shape:
-        return f"its {name} has the shape {list(weight.values.shape)}, in {sibling} {list(truth.values.shape)}"
+        return f"the {name} has shape {list(weight.values.shape)}, in {sibling} {list(truth.values.shape)}"
     if kernel and source and (mismatch := _mismatched_step(name, weight, kernel[1], source)):
         return mismatch
     low, high = _allowed(truth, weight, kernel, source)
@@ -71,8 +71,8 @@ def _wrong(
     beyond = np.nan_to_num(np.maximum(low - values, values - high), nan=np.inf)
     place = np.unravel_index(np.argmax(np.where(outside, beyond, -1)), values.shape)
     return (
-        f"{np.count_nonzero(outside)} of {values.size} numbers of its {name} are not those of {sibling}, rounded: "
-        f"one is {values[place]:.6g} where {truth.values[place]:.6g} allows {low[place]:.6g} to {high[place]:.6g}"
+        f"{np.count_nonzero(outside)} of {values.size} values of the {name} are not {sibling}'s, rounded: "
+        f"one is {values[place]:.6g}; {truth.values[place]:.6g} allows {low[place]:.6g} to {high[place]:.6g}"
     )
 
 
@@ -151,7 +151,7 @@ def _mismatched_step(name: str, bias: Weight, kernel: Weight, source: Quantizati
     step = np.broadcast_to(bias.step, bias.values.shape).astype(np.float64)
     if (np.abs(step - unit) <= 1e-3 * unit).all():
         return None
-    return f"the scale of its {name} is not the product of its input's scale and its kernel's"
+    return f"the scale of the {name} is not the product of the input's scale and the kernel's"
 
 
 def _around(centre: Floats, radius: Floats) -> tuple[Floats, Floats]:

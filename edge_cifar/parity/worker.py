@@ -70,7 +70,7 @@ def match_layers(format_: str, artifact: Path, reference: Path, activations: Pat
     """
     load = formats.get(format_).reader
     if load is None:
-        raise RuntimeUnavailable(f"nothing here reads {format_} files")
+        raise RuntimeUnavailable(f"no reader for {format_} files")
     reader = load()
     layers = Activations.read(activations)
     images = Reference.read(reference).first(layers.images).images
@@ -119,7 +119,7 @@ def handle(request: Message, answer: Answer) -> None:
 
 def _load(artifact: Path) -> Runtime:
     if artifact.suffix not in model_files.suffixes():
-        raise RuntimeUnavailable(f"no runtime here runs {artifact.suffix or 'such'} files")
+        raise RuntimeUnavailable(f"no runtime on this machine runs {artifact.suffix or 'such'} files")
     return model_files.load(artifact)
 
 

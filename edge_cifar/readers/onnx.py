@@ -81,8 +81,8 @@ def overflow(path: Path) -> str | None:
         return None
     name = max(found, key=lambda name: found[name])
     return (
-        "its 8-bit products can exceed 16 bits, in which x86 processors without VNNI add them: two weights of a filter "
-        f"of {name!r} have magnitudes that sum to {found[name]}, and {LARGEST_PAIR} is the most that is safe"
+        "its 8-bit products can overflow the 16-bit sums of x86 processors without VNNI: two weights of a filter "
+        f"of {name!r} have magnitudes that sum to {found[name]}; at most {LARGEST_PAIR} is safe"
     )
 
 

@@ -26,7 +26,7 @@ def test_answers_that_are_no_numbers_cost_their_own_row_only(tmp_path: Path) -> 
     bundle = fake_bundle(tmp_path, {"fp32": {}, "fp16": {"scale": float("nan")}})
     fine, broken = bench(bundle, protocol=QUICK, output=tmp_path / "bench.json").results
     assert (fine.status, broken.status) == ("ok", "failed")
-    assert broken.reason == "while answering images: it outputs NaN or infinity"
+    assert broken.reason == "while measuring accuracy: outputs NaN or infinity"
     assert len(files.read_json(tmp_path / "bench.json", "result")["results"]) == 2
 
 

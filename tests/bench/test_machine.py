@@ -88,10 +88,10 @@ def test_a_mac_tells_its_chip_and_its_speed_limit(monkeypatch: pytest.MonkeyPatc
     [
         ({}, {}, 0.1, None),
         ({}, {"load_average": [3.0, 2.0, 1.0]}, 1.5, "other processes used 1.5 cores"),
-        ({}, {"throttling": ["throttled"]}, None, "held back (throttled)"),
-        ({"throttling": []}, {"throttling": ["throttled since boot"]}, None, "was held back while measuring"),
+        ({}, {"throttling": ["throttled"]}, None, "is throttled (throttled)"),
+        ({"throttling": []}, {"throttling": ["throttled since boot"]}, None, "was throttled during the measurement"),
         ({"throttling": ["throttled since boot"]}, {"throttling": ["throttled since boot"]}, None, None),
-        ({"throttle_count": 1}, {"throttle_count": 2}, None, "slowed down for heat"),
+        ({"throttle_count": 1}, {"throttle_count": 2}, None, "overheated"),
         ({}, {"speed_limit_percent": 80}, None, "80 %"),
         ({"power_source": "battery"}, {"power_source": "mains"}, None, "on battery"),
     ],

@@ -76,7 +76,7 @@ def test_a_small_loss_of_accuracy_is_found_in_pairs_where_two_intervals_would_hi
     # Eight more are wrong, none became right: 0.8 points, far inside two Wilson intervals of 900 in 1,000.
     right = np.arange(1000) >= 108
     found = regressions(document(accuracy=accuracy(right)), document())
-    assert found == ["toy tflite-int8 lost 0.80 points of accuracy, beyond chance"]
+    assert found == ["toy tflite-int8 drops 0.80 points of accuracy, a significant change"]
 
 
 def test_as_many_won_as_lost_is_chance() -> None:

@@ -86,7 +86,7 @@ def test_fewer_images_are_the_first_of_the_reference(tmp_path: Path) -> None:
         ("load", "kill", "killed, most likely because memory ran out"),
         ("first", "exit", "exited with status 3"),
         ("later", "crash", "crashed with SIGABRT"),
-        ("predict", "memory", "while answering images: it ran out of memory"),
+        ("predict", "memory", "while measuring accuracy: it ran out of memory"),
         ("predict", "bug", "ValueError: surprise"),
     ],
 )
@@ -118,7 +118,7 @@ def test_a_subject_that_hangs_is_ended_in_time(tmp_path: Path, monkeypatch: pyte
     monkeypatch.setattr(session, "Worker", Impatient)
     found = rows(fake_bundle(tmp_path, {"fp32": {"fails": {"predict": "hang"}}, "int8": {}}))
     assert found["fp32"]["status"] == "failed"
-    assert "while answering images: it did not answer within 0 s" in found["fp32"]["reason"]
+    assert "while measuring accuracy: it did not answer within 0 s" in found["fp32"]["reason"]
     assert found["int8"]["status"] == "ok"
     assert found["int8"]["ratio"] is None
 
@@ -138,8 +138,12 @@ def test_a_file_that_is_not_the_manifests_is_not_measured(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     ("settings", "facts", "said"),
     [
-        ({"classes": 4}, {}, "tells 4 classes apart, its manifest lists 3 labels"),
-        ({}, {"input": {"shape": [1, 32, 32, 3]}}, "takes images of [4, 4, 3], its manifest says [1, 32, 32, 3]"),
+        ({"classes": 4}, {}, "has 4 outputs; the manifest has 3 labels"),
+        (
+            {},
+            {"input": {"shape": [1, 32, 32, 3]}},
+            "expects images of shape [4, 4, 3]; the manifest says [1, 32, 32, 3]",
+        ),
     ],
 )
 def test_a_file_that_its_manifest_calls_something_else_costs_its_own_row(
@@ -183,7 +187,7 @@ def test_images_of_another_size_leave_accuracy_out_and_say_why(tmp_path: Path) -
     assert row["status"] == "ok"
     assert row["latency_ms"]["median"] > 0
     assert row["accuracy"] is None
-    assert "accuracy was not measured: it takes images of 8×8×3, toys has 4×4×3" in row["notes"]
+    assert "accuracy was not measured: the model expects 8×8×3 images; toys has 4×4×3" in row["notes"]
 
 
 def test_an_artifact_slower_than_its_fp32_says_so(tmp_path: Path) -> None:

@@ -117,7 +117,7 @@ def test_regressions_are_sought_between_equal_ways(tmp_path: Path) -> None:
                 **{key: row["latency_ms"][key] / 9 for key in ("low", "median", "high")},
             }
     (found,) = regression.regressions(now, BenchReport.from_json(before, "bench.json"), 10.0)
-    assert "toy fake-fp32 by fast in batches of 2" in found
+    assert "toy fake-fp32 on fast with batch size 2" in found
 
 
 def test_a_result_of_before_there_was_a_choice_is_of_the_default_way(tmp_path: Path) -> None:

@@ -135,10 +135,10 @@ def test_what_does_not_exist_is_refused_by_name(formats: list[str], precision: s
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        (["--prune", "1.0"], "--prune takes a share between 0.01 and 0.99, in whole hundredths, not 1"),
-        (["--prune", "nan"], "--prune takes a share between 0.01 and 0.99, in whole hundredths, not nan"),
-        (["--prune", "0.123"], "--prune takes a share between 0.01 and 0.99, in whole hundredths, not 0.123"),
-        (["--cluster", "1"], "--cluster takes a number of values between 2 and 256, not 1"),
+        (["--prune", "1.0"], "--prune takes a share from 0.01 to 0.99 in steps of 0.01, got 1"),
+        (["--prune", "nan"], "--prune takes a share from 0.01 to 0.99 in steps of 0.01, got nan"),
+        (["--prune", "0.123"], "--prune takes a share from 0.01 to 0.99 in steps of 0.01, got 0.123"),
+        (["--cluster", "1"], "--cluster takes a number of values from 2 to 256, got 1"),
     ],
 )
 def test_numbers_out_of_range_are_refused(

@@ -140,12 +140,12 @@ def test_a_training_that_diverges_is_one_sentence() -> None:
 @pytest.mark.parametrize(
     ("script", "message"),
     [
-        ("import os; os.abort()", "its weights cannot be trained again: its process crashed with SIGABRT"),
+        ("import os; os.abort()", "its weights cannot be retrained: its process crashed with SIGABRT"),
         (
             "raise RuntimeError('no such device')",
             "again: its process exited with status 1: RuntimeError: no such device",
         ),
-        ("import time; time.sleep(600)", "its weights cannot be trained again: it did not answer within 1 s"),
+        ("import time; time.sleep(600)", "its weights cannot be retrained: it did not answer within 1 s"),
     ],
 )
 def test_a_process_that_dies_or_hangs_is_one_sentence(

@@ -122,7 +122,7 @@ def test_plainly_quantized_weights_overflow_and_are_named(plain: Path) -> None:
         assert np.abs(wrong - exact).max() > 0.1, "the arithmetic must be able to tell"
     found = str(contents.overflow(plain))
     assert "x86 processors without VNNI" in found
-    assert "128 is the most that is safe" in found
+    assert "at most 128 is safe" in found
 
 
 def bundle_of(model: Any, path: Path, folder: Path) -> Bundle:

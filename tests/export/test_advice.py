@@ -13,11 +13,11 @@ from edge_cifar.export.advice import advice, demand_all
 LESS = "a higher precision such as fp16"
 MORE = "more --calibration-images"
 DROP = "a higher --max-drop"
-WRONG = "another --format or --precision for what was converted wrongly"
+WRONG = "another --format or --precision for variants that were converted incorrectly"
 
 
 def entry(variant: str, *failed: str) -> dict[str, Any]:
-    return {"variant": variant, "failed": list(failed), "reason": "it loses 9 points", "parity": None}
+    return {"variant": variant, "failed": list(failed), "reason": "drops 9 points", "parity": None}
 
 
 @pytest.mark.parametrize(
@@ -28,15 +28,15 @@ def entry(variant: str, *failed: str) -> dict[str, Any]:
         ("tflite-int16x8", f"{MORE}, {LESS}, {DROP}"),
         ("coreml-w4", f"{MORE}, {LESS}, {DROP}"),
         ("coreml-w8", f"{LESS}, {DROP}"),
-        ("tflite-fp16-pruned90", f"a smaller share to --prune, {DROP}"),
-        ("coreml-w8-cluster4", f"{LESS}, more values to --cluster, {DROP}"),
+        ("tflite-fp16-pruned90", f"a smaller --prune share, {DROP}"),
+        ("coreml-w8-cluster4", f"{LESS}, more --cluster values, {DROP}"),
     ],
 )
 def test_only_what_can_help_the_variant_is_suggested(variant: str, said: str) -> None:
     bundle = SimpleNamespace(facts={"rejected": [entry(variant, "accuracy")]}, artifacts=())
     with pytest.raises(CheckFailed) as caught:
         demand_all(bundle)  # type: ignore[arg-type]
-    assert str(caught.value) == f"1 of 1 variants was rejected ({variant}: it loses 9 points); try {said}"
+    assert str(caught.value) == f"1 of 1 variants was rejected ({variant}: drops 9 points); try {said}"
 
 
 @pytest.mark.parametrize(
@@ -46,8 +46,8 @@ def test_only_what_can_help_the_variant_is_suggested(variant: str, said: str) ->
         (("accuracy", "parity"), f"{MORE}, --keep-float auto, {LESS}"),
         (("answers",), WRONG),
         (("contents",), WRONG),
-        (("runtime",), "another --format or --precision for what does not run here"),
-        (("conversion",), "another --format or --precision for what could not be converted"),
+        (("runtime",), "another --format or --precision for variants that do not run here"),
+        (("conversion",), "another --format or --precision for variants that failed to convert"),
     ],
 )
 def test_only_what_can_change_the_failed_check_is_suggested(failed: tuple[str, ...], said: str) -> None:

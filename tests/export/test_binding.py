@@ -51,7 +51,7 @@ def test_a_run_that_changes_while_it_is_exported_leaves_the_bundle_as_it_was(
         return accepted
 
     monkeypatch.setattr(pipeline, "accept", accept)
-    with pytest.raises(RunError, match=rf"{re.escape(name)} changed while it was exported; export again"):
+    with pytest.raises(RunError, match=rf"{re.escape(name)} changed during the export; export again"):
         export(run, **ONE, overwrite=True)
     assert Bundle.open(run.export_path).contents() == before
     assert not list(run.path.glob(".*"))
@@ -65,7 +65,7 @@ def test_a_record_that_tells_of_another_network_is_refused(run: Run) -> None:
     assert bundle.source_sha256 == record["model"]["sha256"]
     record["model"]["sha256"] = "0" * 64
     files.write_json(run.record_path, record)
-    with pytest.raises(RunError, match=r"model\.keras is not the network that .*record\.json tells of"):
+    with pytest.raises(RunError, match=r"model\.keras is not the model in .*record\.json"):
         export(run, **ONE, overwrite=True)
 
 

@@ -65,12 +65,12 @@ def test_a_precision_goes_to_the_formats_that_have_it() -> None:
     [
         (["tfllite"], None, "unknown format 'tfllite'; did you mean 'tflite'?"),
         (["tflite"], ["int9"], "unknown precision 'int9'; did you mean 'int8'?"),
-        (["coreml"], ["int16x8"], "coreml has no int16x8; it has fp32, fp16, int8, w8, w6, w4"),
-        (["coreml", "tflite"], ["int16x8"], "coreml has no int16x8; it has fp32, fp16, int8, w8, w6, w4"),
+        (["coreml"], ["int16x8"], "coreml has no int16x8; choose from fp32, fp16, int8, w8, w6, w4"),
+        (["coreml", "tflite"], ["int16x8"], "coreml has no int16x8; choose from fp32, fp16, int8, w8, w6, w4"),
         (
             ["tflite"],
             ["fp32", "w8"],
-            "no chosen format has w8: tflite has fp32, fp16, dynamic, int8, int8-qat, int16x8",
+            "none of the chosen formats has w8: tflite has fp32, fp16, dynamic, int8, int8-qat, int16x8",
         ),
     ],
 )
@@ -93,7 +93,7 @@ def test_a_format_that_was_not_named_is_left_out_with_a_word(monkeypatch: pytest
     variants = plan.choose(_options(None, ["fp32"]), listener)
     assert [str(variant) for variant in variants] == ["onnx-fp32", "tflite-fp32"]
     assert len(listener.said) == 1
-    assert listener.said[0].startswith("coreml is left out: coremltools is not installed")
+    assert listener.said[0].startswith("skipping coreml: coremltools is not installed")
 
 
 def test_the_documented_matrix_is_the_formats_own() -> None:

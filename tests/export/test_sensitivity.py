@@ -77,7 +77,7 @@ def test_a_layer_that_is_not_there_is_refused_with_the_nearest(run: Run, tmp_pat
 
 
 def test_no_variant_whose_layers_can_be_chosen_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(UsageError, match="--keep-float needs one of onnx-int8, tflite-int8"):
+    with pytest.raises(UsageError, match="--keep-float applies only to onnx-int8, tflite-int8"):
         export(tmp_path, formats=["tflite"], precisions=["fp16"], keep_float=["wild"])
 
 
@@ -112,9 +112,9 @@ def test_the_command_names_the_worst_layers_and_draws_them(
         (["--calibration-method", "entropie"], "did you mean 'entropy'"),
         (
             ["--calibration-method", "entropy", "--format", "tflite"],
-            "tflite has no entropy calibration; it has min",
+            "tflite has no entropy calibration; choose from min",
         ),
-        (["--keep-float", "auto,wild"], "either names of layers or auto"),
+        (["--keep-float", "auto,wild"], "takes layer names or auto"),
         (["--diagnose", "--calibration-method", "entropy", "--format", "tflite"], "tflite has no entropy calibration"),
         (["--diagnose", "--prune", "0.5"], "--diagnose works on plain int8"),
         (["--diagnose", "--keep-float", "wild"], "--diagnose works on plain int8"),

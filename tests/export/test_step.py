@@ -100,16 +100,16 @@ def test_rejected_variants_are_named_and_the_others_stay(run: Run, quick_convert
     with pytest.raises(CheckFailed) as caught:
         export(run, formats=["tflite"], precisions=["fp32", "int8", "int16x8"], out=out)
     assert "2 of 3 variants were rejected" in str(caught.value)
-    assert "tflite-int8: it loses 9 points" in str(caught.value)
+    assert "tflite-int8: drops 9 points" in str(caught.value)
     assert "Bessel" in str(caught.value)
-    assert str(caught.value).endswith("or another --format or --precision for what could not be converted")
+    assert str(caught.value).endswith("or another --format or --precision for variants that failed to convert")
     kept = Bundle.open(out)
     assert [str(artifact.variant) for artifact in kept.artifacts] == ["tflite-fp32"]
     lossy, unwritten = kept.facts["rejected"]
     assert (lossy["variant"], unwritten["variant"]) == ("tflite-int8", "tflite-int16x8")
     # What may help the one is no help to the other.
     assert lossy["way_out"].startswith("try more --calibration-images")
-    assert unwritten["way_out"] == "try another --format or --precision for what could not be converted"
+    assert unwritten["way_out"] == "try another --format or --precision for variants that failed to convert"
     card = (out / "README.md").read_text()
     assert f"- `tflite-int8`: {lossy['reason']}; {lossy['way_out']}." in card
     assert f"- `tflite-int16x8`: {unwritten['reason']}; {unwritten['way_out']}." in card
@@ -161,11 +161,11 @@ def test_a_kill_leaves_no_bundle_and_does_not_hinder_the_next(run: Run, quick_co
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"calibration_images": 0}, "calibration needs at least one image, not 0"),
-        ({"max_drop": -1.0}, "--max-drop is a number of percentage points, 0 or more, not -1"),
-        ({"max_drop": float("nan")}, "--max-drop is a number of percentage points, 0 or more, not nan"),
-        ({"jobs": 0}, "--jobs is a number of worker processes, 1 or more, not 0"),
-        ({"reference_images": 0}, "the bundle needs at least one reference image, not 0"),
+        ({"calibration_images": 0}, "--calibration-images must be at least 1, got 0"),
+        ({"max_drop": -1.0}, "--max-drop must be 0 or more percentage points, got -1"),
+        ({"max_drop": float("nan")}, "--max-drop must be 0 or more percentage points, got nan"),
+        ({"jobs": 0}, "--jobs must be at least 1, got 0"),
+        ({"reference_images": 0}, "--reference-images must be at least 1, got 0"),
     ],
 )
 def test_options_out_of_range_are_refused(options: dict[str, Any], message: str, tmp_path: Path) -> None:
@@ -217,7 +217,7 @@ def test_a_place_below_a_file_is_one_sentence(run: Run, tmp_path: Path) -> None:
         (
             ["--format", "coreml", "--precision", "dynamic"],
             2,
-            "coreml has no dynamic; it has fp32, fp16, int8, w8, w6, w4",
+            "coreml has no dynamic; choose from fp32, fp16, int8, w8, w6, w4",
         ),
         (["--reference-images", "some"], 2, "'some' is not an integer of at least 1"),
         (["no/such/run"], 1, "no run at no/such/run"),

@@ -81,18 +81,18 @@ def test_a_file_that_takes_its_runtime_down_is_rejected_and_the_others_are_kept(
         "fake-leaving": (["runtime"], "its process exited before answering"),
         "fake-nan": (
             ["answers"],
-            "its answers to 600 of 600 images are not numbers (NaN or infinite), the first is image 0",
+            "outputs NaN or infinity for 600 of 600 images, first for image 0",
         ),
         "fake-misshapen": (
             ["answers"],
-            "it answers with shape 660 by 7 where the Keras model gave 660 by 10 (images by classes)",
+            "outputs 660×7; the Keras model outputs 660×10 (images × classes)",
         ),
     }
 
 
 def test_what_verify_would_fail_is_not_kept_though_it_loses_no_accuracy(run: Run, tmp_path: Path) -> None:
     """The network guesses, so nothing can be lost; but coarse weights answer otherwise than it does."""
-    with pytest.raises(CheckFailed, match=r"fake-coarse: verify would fail it: .* images that Keras is sure of"):
+    with pytest.raises(CheckFailed, match=r"fake-coarse: fails verify: top-1 differs on .* high-confidence images"):
         export(run, formats="fake", precisions=["int8", "coarse"], reference_images=60, out=tmp_path / "bundle")
     kept = Bundle.open(tmp_path / "bundle")
     (rejected,) = kept.facts["rejected"]
@@ -102,7 +102,7 @@ def test_what_verify_would_fail_is_not_kept_though_it_loses_no_accuracy(run: Run
 
 
 def test_a_bundle_of_nothing_but_crashes_stands_with_nothing(run: Run, tmp_path: Path) -> None:
-    with pytest.raises(CheckFailed, match=r"1 of 1 variants was rejected .*SIGABRT.*what does not run here"):
+    with pytest.raises(CheckFailed, match=r"1 of 1 variants was rejected .*SIGABRT.*variants that do not run here"):
         export(run, formats="fake", precisions="aborting", reference_images=60, out=tmp_path / "bundle")
     assert not Bundle.open(tmp_path / "bundle").artifacts
 
@@ -143,9 +143,7 @@ def test_of_a_format_without_a_reader_verify_says_what_it_cannot_tell(
     fp32, int8 = verify(bundle)
     assert fp32.status == "pass"
     assert int8.status == "unverified"
-    assert int8.reason == (
-        "its answers agree, but its weights are not compared with fake-fp32's: nothing here reads fake files"
-    )
+    assert int8.reason == ("predictions agree, but weights were not compared with fake-fp32: no reader for fake files")
 
 
 def test_it_is_measured_and_reported(bundle: Bundle, run: Run, tmp_path: Path) -> None:

@@ -54,8 +54,8 @@ def test_a_range_is_what_was_seen_and_zero(seen):
     assert judged(TFLITE, ("CONV_2D",), {0: within(low, high)}, {0: seen}) is None
     for other in ((low * 1.1, high * 1.1), (low * 0.9, high * 0.9), (low - 1, high), (low, high + 1)):
         reason = judged(TFLITE, ("CONV_2D",), {0: within(*other)}, {0: seen})
-        assert "its answer is stored in the range" in str(reason)
-        assert f"where calibration images gave {seen[0]:g} to {seen[1]:g}" in str(reason)
+        assert "the output is quantized to the range" in str(reason)
+        assert f"calibration images gave {seen[0]:g} to {seen[1]:g}" in str(reason)
 
 
 def test_a_scale_that_is_no_number_is_wrong():
@@ -103,7 +103,9 @@ def test_a_value_that_nobody_looked_at_is_not_held():
 def test_another_number_of_values_is_said():
     given = chain("CONV_2D", stored={0: within(0, 6)})
     listed: list[Seen] = [(0.0, 6.0), (0.0, 6.0)]
-    assert "1 of its values are quantized, and calibration saw 2" in str(calibration.wrong_range(TFLITE, listed, given))
+    assert "1 tensors are quantized; the manifest has calibration ranges for 2" in str(
+        calibration.wrong_range(TFLITE, listed, given)
+    )
 
 
 def test_whole_numbers_that_are_read_in_another_unit_are_coremltools_way_to_add():
@@ -117,12 +119,12 @@ def test_whole_numbers_that_are_read_in_another_unit_are_coremltools_way_to_add(
 
 @pytest.mark.parametrize("told", ["x", {"a": 1}])
 def test_a_manifest_that_lists_something_else_is_said(told):
-    with pytest.raises(ValueError, match="no list"):
+    with pytest.raises(ValueError, match="not a list"):
         calibration.listed({calibration.MANIFEST: told})
 
 
 def test_a_manifest_lists_nothing_for_what_nobody_looked_at():
     assert calibration.listed({}) is None
     assert calibration.listed({calibration.MANIFEST: [None, [0, 6]]}) == [None, (0.0, 6.0)]
-    with pytest.raises(ValueError, match="no pairs of numbers"):
+    with pytest.raises(ValueError, match="not pairs of numbers"):
         calibration.listed({calibration.MANIFEST: [[0]]})

@@ -39,7 +39,7 @@ def test_an_artifact_that_sees_its_images_wrongly_is_found_out(mistake):
 def test_reordered_classes_are_found_out():
     order = [3, 1, 2, 0, 4, 5, 6, 7, 8, 9]
     told = diagnose(REFERENCE, {PLAIN: REFERENCE[:, order]}, NAMES)
-    assert "output 3 answers for 'class 0'" in str(told)
+    assert "output 3 is 'class 0'" in str(told)
     assert "2 of 10 classes moved" in str(told)
 
 
@@ -59,7 +59,7 @@ def test_probabilities_rounded_to_eight_bits_are_probabilities():
 
 
 def test_an_artifact_that_ignores_its_input_is_found_out():
-    assert "every image alike" in str(always_the_same(REFERENCE, np.repeat(REFERENCE[:1], 40, axis=0)))
+    assert "the same for every image" in str(always_the_same(REFERENCE, np.repeat(REFERENCE[:1], 40, axis=0)))
     assert always_the_same(REFERENCE, REFERENCE) is None
     assert always_the_same(REFERENCE[[0, 0]], REFERENCE[[0, 0]]) is None
     # Sure of one class twice, by a little more or less: 8 bits need not tell them apart.

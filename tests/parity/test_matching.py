@@ -81,7 +81,7 @@ def test_a_layer_that_was_merged_into_the_next_is_told_from_one_that_is_lost() -
     outcome = drift(FP32, CHAIN, found)
     assert [layer.state for layer in outcome.layers] == ["same", "lost", "lost"]
     assert outcome.first_apart.name == "b"
-    assert "nothing in it is like the layer 'b'" in str(outcome.sentence())
+    assert "no tensor matches layer 'b'" in str(outcome.sentence())
 
 
 def test_a_value_unlike_a_layer_is_not_that_layer_where_all_behind_it_is_well() -> None:
@@ -119,7 +119,7 @@ def test_the_first_layer_past_the_tolerance_is_named_with_its_error() -> None:
     outcome = drift(FP32, CHAIN, found)
     assert [layer.state for layer in outcome.layers] == ["same", "apart", "apart"]
     assert outcome.first_apart.name == "b"
-    assert "'b' (ReLU): 0." in str(outcome.sentence())
+    assert "'b' (ReLU): the error is 0." in str(outcome.sentence())
     assert drift(Variant("onnx", "int8"), CHAIN, found).sentence() is None
     document = outcome.to_json()
     assert document["first_apart"] == "b"

@@ -50,14 +50,14 @@ SUITES: Mapping[str, tuple[Any, Mapping[str, Any]]] = {
 CASES = [(variant, name) for variant, (_, mutations) in SUITES.items() for name in mutations]
 # What a reason must name, where the mistake is one that the answers give away.
 POINTS_AT = {
-    "classes swapped": "classes stand in another order: output 5 answers for 'class 2'",
+    "classes swapped": "classes are in a different order: output 5 is 'class 2'",
     "channels swapped": "channels in reverse order (BGR instead of RGB)",
     "image mirrored": "images mirrored left to right",
     "image upside down": "images upside down",
-    "labels reordered": "the manifest calls its class 0 'class 0', the file itself 'class 9'",
+    "labels reordered": "class 0 is 'class 0' in the manifest and 'class 9' in the model file",
     "softmax dropped": "softmax is missing",
-    "not a number": "not numbers (NaN or infinite)",
-    "bias scale": "is not the product of its input's scale and its kernel's",
+    "not a number": "outputs NaN or infinity",
+    "bias scale": "is not the product of the input's scale and the kernel's",
 }
 # What only the constants tell, or the constants too.
 BY_CONSTANTS = (
@@ -170,7 +170,7 @@ def test_a_broken_artifact_fails_with_a_reason_that_points_at_it(outcomes, varia
     assert POINTS_AT.get(name, "") in outcome.reason
     if name in BY_CONSTANTS:
         format_ = variant.partition("-")[0]
-        assert f"are not those of {format_}-fp32, rounded" in outcome.reason
+        assert f"are not {format_}-fp32's, rounded" in outcome.reason
 
 
 def test_the_suite_is_as_large_as_it_claims():
@@ -240,9 +240,9 @@ def test_a_range_that_feeds_no_bias_is_held_to_the_manifest(sound, variant):
         low, high = listed[number]
         other = [*listed[:number], [low * 1.1, high * 1.1], *listed[number + 1 :]]
         found = inspection.inspect(replace(artifact, facts={**artifact.facts, "ranges": other}), sibling)
-        assert "where the manifest lists" in str(found.wrong)
+        assert "; the manifest says" in str(found.wrong)
     missing = inspection.inspect(replace(artifact, facts={**artifact.facts, "ranges": listed[1:]}), sibling)
-    assert "of its values are quantized, where the manifest lists ranges of" in str(missing.wrong)
+    assert "tensors are quantized; the manifest has ranges for" in str(missing.wrong)
 
 
 @pytest.mark.parametrize("variant", ["tflite-int8", "tflite-int16x8", "onnx-int8"])
@@ -264,7 +264,7 @@ def test_a_range_that_the_converter_chose_badly_is_held_to_the_calibration_image
 def test_ranges_that_are_none_are_said(sound, listed):
     artifact, sibling = _studied(sound, "tflite-int8")
     found = inspection.inspect(replace(artifact, facts={"ranges": listed}), sibling)
-    assert "no pairs of numbers" in str(found.wrong)
+    assert "not pairs of numbers" in str(found.wrong)
 
 
 def test_a_bundle_that_lists_no_ranges_passes_and_says_so(sound):
@@ -275,12 +275,10 @@ def test_a_bundle_that_lists_no_ranges_passes_and_says_so(sound):
         "held_to_calibration": len(
             next(one for one in sound.artifacts if str(one.variant) == "tflite-int8").facts[calibrated.MANIFEST]
         ),
-        "reason": "the manifest lists none; export again to have them held",
+        "reason": "the manifest has no ranges; export again to have them checked",
     }
     # What stores its values in floats has none to list, and may not begin to.
     assert outcomes["tflite-fp16"].to_json()["ranges"] == {"held": 0, "held_to_calibration": 0, "reason": None}
     whole, _ = _studied(sound, "tflite-int8")
     posing = replace(whole, variant=Variant("tflite", "fp16"))
-    assert "of its values are quantized, where the manifest lists ranges of 0" in str(
-        inspection.inspect(posing, None).wrong
-    )
+    assert "tensors are quantized; the manifest has ranges for 0" in str(inspection.inspect(posing, None).wrong)

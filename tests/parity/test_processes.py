@@ -220,7 +220,7 @@ def test_on_a_mac_every_choice_of_processors_is_verified(tmp_path, monkeypatch, 
     assert (outcome.status, outcome.method) == (status, "coreml")
     assert outcome.to_json()["backends"] == ["cpu", "cpu-gpu", "cpu-neural-engine"]
     if wrong:
-        assert "computed by cpu-neural-engine: a probability is" in str(outcome.reason)
+        assert "with the cpu-neural-engine backend: a probability differs by" in str(outcome.reason)
 
 
 def test_an_artifact_answers_on_one_thread_whatever_the_environment_says(tmp_path, monkeypatch):

@@ -180,10 +180,10 @@ def _no_probabilities(folder: Path) -> None:
         (_no_json, "not valid JSON"),
         (_other_schema, "which this edge-cifar does not know"),
         (_outside, "points outside"),
-        (_no_artifact, "lists no artifact"),
+        (_no_artifact, "lists no artifacts"),
         (_no_reference, "no reference at"),
         (_cut_reference, "is damaged"),
-        (_other_reference, "is not the reference that the manifest lists"),
+        (_other_reference, "is not the reference in the manifest"),
         (_no_probabilities, "do not sum to 1"),
     ],
 )
@@ -286,4 +286,4 @@ def test_a_quantized_artifact_that_stands_alone_is_not_proven_by_answers_of_whic
     # The same answers, of a model that is hardly surer of one class than of the others.
     doubted = _doubted(replace(proven, figures=replace(proven.figures, confident_images=0)))
     assert doubted.status == "unverified"
-    assert "Keras is sure of none of the" in str(doubted.reason)
+    assert "images is high-confidence" in str(doubted.reason)

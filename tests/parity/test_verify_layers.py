@@ -151,4 +151,4 @@ def test_activations_that_the_manifest_does_not_list_are_refused(
     artifacts = tiny_bundle.artifacts[-1:]
     replace(tiny_bundle, path=folder, artifacts=artifacts, facts=facts).write_manifest()
     assert main(["verify", str(folder), "--layers", "--images", "10"]) == 1
-    assert "not the file of activations that the manifest lists" in capsys.readouterr().err
+    assert "not the activations file in the manifest" in capsys.readouterr().err

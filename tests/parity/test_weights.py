@@ -50,7 +50,7 @@ def test_half_precision_is_held_to_the_bit():
     half = KERNEL.astype(np.float16)
     assert judged(kernel=Weight(values=half)) is None
     half.flat[7] = np.nextafter(half.flat[7], np.float16(100))
-    assert "1 of 108 numbers of its kernel of CONV 'c' are not those of tflite-fp32, rounded" in str(
+    assert "1 of 108 values of the kernel of CONV 'c' are not tflite-fp32's, rounded" in str(
         judged(kernel=Weight(values=half))
     )
 
@@ -58,7 +58,7 @@ def test_half_precision_is_held_to_the_bit():
 def test_float_constants_are_held_to_the_bit():
     other = KERNEL.copy()
     other.flat[7] = np.nextafter(other.flat[7], np.float32(100))
-    assert "1 of 108 numbers" in str(judged(kernel=Weight(values=other)))
+    assert "1 of 108 values" in str(judged(kernel=Weight(values=other)))
 
 
 @given(st.integers(7, 127), st.integers(0, 2**32 - 1))
@@ -70,14 +70,14 @@ def test_whatever_is_rounded_to_its_own_steps_passes_and_two_steps_off_does_not(
     place = np.unravel_index(np.random.default_rng(seed).integers(KERNEL.size), KERNEL.shape)
     values = weight.values.copy()
     values[place] += 2 * np.broadcast_to(weight.step, values.shape)[place]
-    assert "1 of 108 numbers" in str(judged(kernel=replace(weight, values=values)))
+    assert "1 of 108 values" in str(judged(kernel=replace(weight, values=values)))
 
 
 @pytest.mark.parametrize("factor", [0.3, 0.9, 1.1, 8.0])
 def test_a_wrong_scale_is_found_with_the_numbers_that_it_makes(factor):
     weight = rounded(KERNEL)
     scaled = Weight(values=weight.values * factor, step=weight.step * factor)
-    assert "are not those of tflite-fp32, rounded" in str(judged(kernel=scaled))
+    assert "are not tflite-fp32's, rounded" in str(judged(kernel=scaled))
 
 
 def test_a_scale_of_half_precision_may_be_rounded_itself():
@@ -104,7 +104,7 @@ def test_a_bias_may_be_corrected_by_what_rounding_its_kernel_took_and_no_more():
     for means in (np.full(3, 6.0), np.array([0.0, 3.0, 6.0])):
         assert judged(SOURCE, **quantized(BIAS + lost @ means)) is None
     most = np.abs(6 * lost).sum(axis=1)
-    assert "4 of 4 numbers of its bias of CONV 'c'" in str(judged(SOURCE, **quantized(BIAS + 1.5 * most + 0.1)))
+    assert "4 of 4 values of the bias of CONV 'c'" in str(judged(SOURCE, **quantized(BIAS + 1.5 * most + 0.1)))
     assert "bias of CONV 'c'" in str(judged(SOURCE, **quantized(np.zeros(4))))
 
 
@@ -123,7 +123,7 @@ def test_the_mean_of_an_input_may_lie_at_the_end_of_its_range():
 def test_a_bias_beside_float_activations_may_not_be_corrected():
     kernel = rounded(KERNEL)
     shifted = Weight(values=BIAS + np.float32(1e-3))
-    assert "4 of 4 numbers of its bias of CONV 'c'" in str(judged(kernel=kernel, bias=shifted))
+    assert "4 of 4 values of the bias of CONV 'c'" in str(judged(kernel=kernel, bias=shifted))
 
 
 def test_a_bias_is_added_in_the_unit_of_its_products():
@@ -131,15 +131,15 @@ def test_a_bias_is_added_in_the_unit_of_its_products():
     bias = given["bias"]
     wrong = replace(bias, step=bias.step * np.float32(1.5), values=bias.values * 1.5)
     reason = judged(SOURCE, kernel=given["kernel"], bias=wrong)
-    assert "the scale of its bias of CONV 'c' is not the product" in str(reason)
+    assert "the scale of the bias of CONV 'c' is not the product" in str(reason)
 
 
 @pytest.mark.parametrize(
     ("kernel", "says"),
     [
-        (KERNEL[:2], "has the shape [2, 3, 9], in tflite-fp32 [4, 3, 9]"),
-        (np.full_like(KERNEL, np.nan), "108 of 108 numbers"),
-        (np.full_like(KERNEL, np.inf), "108 of 108 numbers"),
+        (KERNEL[:2], "has shape [2, 3, 9], in tflite-fp32 [4, 3, 9]"),
+        (np.full_like(KERNEL, np.nan), "108 of 108 values"),
+        (np.full_like(KERNEL, np.inf), "108 of 108 values"),
     ],
 )
 def test_another_shape_and_what_is_no_number_are_said(kernel: np.ndarray, says: str) -> None:
@@ -186,7 +186,7 @@ def test_a_bias_in_half_precision_may_be_corrected_within_the_means_that_the_fil
     assert "bias of CONV 'c'" in str(judged(**paletted(-0.1, 0.1, mean)))
     moved = paletted(-1.0, 2.0, mean)
     moved["bias"].values[2] += 10
-    assert "1 of 4 numbers of its bias of CONV 'c'" in str(judged(**moved))
+    assert "1 of 4 values of the bias of CONV 'c'" in str(judged(**moved))
 
 
 def test_a_bias_in_half_precision_is_exact_where_no_means_are_told():

@@ -46,7 +46,7 @@ def test_what_export_rejected_stands_in_red_with_the_reason_and_the_way_out(tmp_
     manifest = json.loads((run / "export" / "manifest.json").read_text(encoding="utf-8"))
     lossy = {
         "variant": "onnx-int8-qat",
-        "reason": "it loses 28.00 points of accuracy where 1 are let pass",
+        "reason": "drops 28.00 points; --max-drop allows 1",
         "way_out": "try a higher precision such as fp16",
         "parity": {"status": "checked", "images": 500, "split": "validation", "runtime": "onnxruntime"},
     }

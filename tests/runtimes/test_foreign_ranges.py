@@ -107,16 +107,15 @@ def test_bench_doubts_the_assumed_range_where_another_does_better(tmp_path: Path
         assert row.status == "ok"
         assert row.input is not None
         assert row.input["ground"] == "assumed"
-        assert any("0 to 255, which is assumed" in note for note in row.notes)
+        assert any("assumed input range 0 to 255" in note for note in row.notes)
         doubts = [note for note in row.notes if "--input-range=0,1" in note]
         if row.name == "right.onnx":
             assert row.caveat is None
             assert doubts == []
         else:
-            assert row.caveat == "another input range does better"
+            assert row.caveat == "another input range gives better accuracy"
             assert doubts == [
-                "given pixels as 0 to 1 it classifies 100.0% of 12 images correctly, "
-                "as it was measured 33.3%; tell --input-range=0,1"
+                "with pixels in 0 to 1, top-1 on 12 images is 100.0% instead of 33.3%; use --input-range=0,1"
             ]
             assert not row.pareto
     (told,) = bench(wrong, data=str(data), image_size=8, seconds=0.01, input_range=(0, 1)).results

@@ -208,7 +208,7 @@ def quick_converter_for(monkeypatch: pytest.MonkeyPatch) -> Any:
         facts = {"status": "unverified", "reason": "not run"}
         silent = Refusal(reason="not run", unavailable=True, seconds=0.0)
         if variant.precision == "int8":
-            return Outcome(parity=facts, failed=("accuracy",), reason="it loses 9 points", answers=silent)
+            return Outcome(parity=facts, failed=("accuracy",), reason="drops 9 points", answers=silent)
         return Outcome(parity=facts, answers=silent)
 
     stub = SimpleNamespace(convert=convert)
