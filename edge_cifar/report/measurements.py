@@ -147,12 +147,14 @@ def read_benchmark(report: BenchReport, file: str, data: Mapping[str, DataSource
         data: what the accuracy was measured on, by model name, for reports that do not state it.
     """
     label, known = machine_label(report.machine), data or {}
+    # benchmarks/backbones.py adds a table for the README, which repeats the results.
+    provenance = {key: value for key, value in report.provenance.items() if key != "comparison"}
     return Benchmark(
         file=file,
         label=label,
         machine=report.machine,
         protocol=report.protocol,
-        provenance={**report.provenance, "interrupted": report.interrupted},
+        provenance={**provenance, "interrupted": report.interrupted},
         warnings=tuple(report.warnings),
         measurements=tuple(_measurement(row, label, row.data or known.get(row.model)) for row in report.results),
     )

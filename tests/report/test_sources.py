@@ -73,3 +73,10 @@ def test_numbers_beyond_all_measure_do_no_harm(tmp_path: Path) -> None:
     (tmp_path / "bench.json").write_text(json.dumps(document))
     with pytest.raises(EdgeCifarError, match="not a finite number"):
         report(tmp_path / "bench.json", output=tmp_path / "page.html")
+
+
+def test_a_table_for_the_readme_is_not_provenance(tmp_path: Path) -> None:
+    document = bench_document() | {"comparison": {"columns": ["model"], "rows": [["resnet8"]]}}
+    (shown,) = gather([write(tmp_path / "bench.json", document)], Limits()).benchmarks
+    assert "comparison" not in shown.provenance
+    assert shown.provenance["commit"] == document["commit"]
