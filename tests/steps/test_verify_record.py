@@ -47,7 +47,7 @@ def test_fewer_images_do_not_replace_more_of_the_same_artifact(bundle, capsys):
         }
         assert row == whole[variant]
     (mark, _) = (row.parity for row in gather([bundle.path.parent], Limits()).measurements)
-    assert (mark.status, mark.detail.split("; ")[-1]) == ("proven", "20 test images by litert")
+    assert (mark.status, mark.detail.split("; ")[-1]) == ("proven", "20 test images with litert")
 
 
 def test_as_many_images_or_more_replace_it(bundle, capsys):
