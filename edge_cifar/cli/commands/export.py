@@ -214,6 +214,7 @@ def _row(artifact: Artifact) -> list[str | None]:
         f"{artifact.size_bytes:,}",
         None if parity.max_abs_diff is None else f"{parity.max_abs_diff:.1e}",
         None if parity.top1_agreement is None else f"{parity.top1_agreement:.2%}",
-        f"{drop.points:+.2f}" if drop else None,
-        f"{drop.low:+.2f} to {drop.high:+.2f}" if drop else None,
+        # A loss is negative here, as on the page; zero minus it leaves no negative zero.
+        f"{0.0 - drop.points:+.2f}" if drop else None,
+        f"{0.0 - drop.high:+.2f} to {0.0 - drop.low:+.2f}" if drop else None,
     ]
