@@ -202,7 +202,7 @@ def target(precision: str, named: str | None) -> str:
     if named not in TARGETS:
         raise unknown("deployment target", named, TARGETS)
     if TARGETS[named] < lowest:
-        raise UsageError(f"coreml-{precision} needs iOS{lowest} (macOS{lowest - 3}) or newer, not {named}")
+        raise UsageError(f"coreml-{precision} requires iOS{lowest} (macOS{lowest - 3}) or newer, not {named}")
     return named
 
 

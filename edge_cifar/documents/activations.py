@@ -102,23 +102,23 @@ class Activations:
             with archives.opened(path) as archive:
                 return _checked(archive)
         except FileNotFoundError as error:
-            raise BundleError(f"no activations at {path}; export again") from error
+            raise BundleError(f"no activations file at {path}; export again") from error
         except files.DAMAGE as error:
-            raise BundleError(f"the activations {path} are damaged ({error}); export again") from error
+            raise BundleError(f"the activations file {path} is damaged ({error}); export again") from error
 
 
 def _checked(archive: archives.Archive) -> Activations:
     images, names, kinds, edges = int(archive["images"]), archive["names"], archive["kinds"], archive["edges"]
     if not (0 < images <= IMAGES and len(names) == len(kinds) <= _MOST_LAYERS and edges.shape[1:] == (2,)):
-        raise ValueError("its arrays do not belong together")
+        raise ValueError("its arrays do not match each other")
     if ((edges[:, 0] < 0) | (edges[:, 0] >= edges[:, 1])).any():
-        raise ValueError("a layer is computed from a later one")
+        raise ValueError("a layer depends on a later one")
     layers = []
     for number, (name, kind) in enumerate(zip(names.tolist(), kinds.tolist(), strict=True)):
         shape, values = tuple(int(side) for side in archive[f"shape_{number}"]), archive.header(f"values_{number}")
         kept = (images, min(math.prod(shape), VALUES))
         if values.dtype != np.float32 or values.shape != kept or min(shape, default=1) < 1:
-            raise ValueError(f"layer {number} holds {values.dtype}{list(values.shape)}, not float32{list(kept)}")
+            raise ValueError(f"layer {number} is {values.dtype}{list(values.shape)}, expected float32{list(kept)}")
         sources = tuple(int(source) for source, reader in edges if reader == number)
         layers.append(Layer(name=name, kind=kind, shape=shape, sources=sources, values=archive[f"values_{number}"]))
     return Activations(images=images, layers=tuple(layers))

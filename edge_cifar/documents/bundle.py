@@ -105,7 +105,7 @@ class Artifact:
         if not self.path.exists():
             raise BundleError(f"{self.path} is listed in the manifest but missing; export again")
         if files.size_bytes(self.path) != self.size_bytes or files.sha256(self.path) != self.sha256:
-            raise BundleError(f"{self.path} is not the file the manifest lists (checksum differs); export again")
+            raise BundleError(f"{self.path} is not the file in the manifest (checksum mismatch); export again")
 
     def to_json(self) -> dict[str, Any]:
         """The manifest entry of this artifact."""
@@ -212,7 +212,7 @@ class Bundle:
         """
         if self.manifest_sha256 not in (None, before[MANIFEST]) or self.contents() != before:
             raise BundleError(
-                f"the bundle {self.path} was replaced while this command worked with it; type the command again"
+                f"the bundle {self.path} was replaced while this command was using it; run the command again"
             )
 
     def part(self, name: str) -> Mapping[str, Any]:
@@ -235,7 +235,7 @@ class Bundle:
             artifacts = tuple(_artifact(path, entry) for entry in manifest["artifacts"])
             model = _printable(manifest["model"])
         except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
-            raise BundleError(f"{path / MANIFEST} is broken ({error!r}); export again") from error
+            raise BundleError(f"{path / MANIFEST} is damaged ({error!r}); export again") from error
         facts = {key: value for key, value in manifest.items() if key not in ("kind", "schema", "model", "artifacts")}
         return cls(path=path, model=model, artifacts=artifacts, facts=facts, manifest_sha256=checksum)
 
@@ -289,13 +289,13 @@ def _checksum(path: Path) -> str | None:
 def _printable(value: object) -> str:
     text = str(value)
     if not text.isprintable():
-        raise ValueError(f"{text!r} is no name")
+        raise ValueError(f"{text!r} is not printable")
     return text
 
 
 def _whole(value: object) -> int:
     if not isinstance(value, int):
-        raise TypeError(f"{value!r} is no whole number")
+        raise TypeError(f"{value!r} is not an integer")
     return value
 
 

@@ -112,4 +112,4 @@ class Fields:
     def _refuse(self, value: Any, expected: str, path: str) -> BundleError:
         shown = repr(value)
         shown = shown if len(shown) <= 40 else shown[:39] + "…"
-        return BundleError(f"{self.file} is broken: {path} is {shown}, not {expected}; make it again")
+        return BundleError(f"{self.file} is damaged: {path} is {shown}, not {expected}; create it again")

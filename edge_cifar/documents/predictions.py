@@ -61,9 +61,11 @@ class Predictions:
             with archives.opened(path) as archive:
                 arrays = [archive[name] for name in names]
         except files.DAMAGE as error:
-            raise RunError(f"the predictions {path} cannot be read ({error}); train again, or remove them") from error
+            raise RunError(
+                f"the predictions {path} cannot be read ({error}); train again, or delete the file"
+            ) from error
         if any(array.dtype != np.uint16 or array.shape != (arrays[0].size,) for array in arrays):
-            raise RunError(f"the arrays of {path} do not belong together; train again, or remove them")
+            raise RunError(f"the arrays in {path} do not match each other; train again, or delete the file")
         labels, predicted, thousandths = arrays
         return cls(
             labels=labels.astype(np.int64),

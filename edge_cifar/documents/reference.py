@@ -53,7 +53,7 @@ class Reference:
         if variant.compression is None:
             return self
         if variant.compression not in self.changed:
-            raise BundleError(f"the reference has no answers of the weights that {variant} was made from; export again")
+            raise BundleError(f"the reference has no predictions for the weights of {variant}; export again")
         return replace(self, probabilities=self.changed[variant.compression])
 
     def write(self, path: Path) -> None:
@@ -75,7 +75,7 @@ class Reference:
             with archives.opened(path) as archive:
                 changed = [name for name in archive.names if name.startswith(_CHANGED)]
                 if not _belong_together({name: archive.header(name) for name in (*_ARRAYS, *changed)}):
-                    raise BundleError(f"the arrays of {path} do not belong together; export again")
+                    raise BundleError(f"the arrays in {path} do not match each other; export again")
                 return cls(
                     **{name: archive[name] for name in _ARRAYS},
                     changed={name.removeprefix(_CHANGED): archive[name] for name in changed},

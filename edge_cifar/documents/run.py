@@ -90,8 +90,8 @@ class Run:
             record = self.record()
             command = record.command or command_line("train", record.backbone)
             raise RunError(
-                f"the weights of {self.path} are not kept with it (no {self.model_path.name}); "
-                f"train them again with: {command.replace(' --resume', '')}"
+                f"{self.path} does not include its weights (no {self.model_path.name}); "
+                f"retrain it with: {command.replace(' --resume', '')}"
             )
 
     @classmethod
@@ -107,8 +107,8 @@ class Run:
         if not path.exists():
             raise RunError(f"no run at {path}; train one with: edge-cifar train mobilenetv2")
         if run.checkpoint_path.exists():
-            raise RunError(f"the run in {path} was not finished; go on with --resume")
-        raise RunError(f"{path} holds no finished run (no {RECORD}); train one with: edge-cifar train")
+            raise RunError(f"the run in {path} is not finished; continue it with --resume")
+        raise RunError(f"{path} has no finished run (no {RECORD}); train one with: edge-cifar train")
 
 
 def newest(root: Path = Path("runs")) -> Run:

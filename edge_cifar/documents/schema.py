@@ -15,8 +15,8 @@ Kind = Literal["bench", "verify", "run", "bundle"]
 
 _NAMES = {"bench": "bench report", "verify": "verify report", "run": "run record", "bundle": "manifest"}
 _AGAIN = {
-    "bench": "make one with: edge-cifar bench --json",
-    "verify": "make one with: edge-cifar verify --json",
+    "bench": "create one with: edge-cifar bench --json",
+    "verify": "create one with: edge-cifar verify --json",
     "run": "train again",
     "bundle": "export again",
 }
@@ -48,7 +48,9 @@ def opened(document: Any, file: str, kind: Kind, upgrade: Callable[[dict[str, An
     # A verify report of schema 1 has none.
     number = document.get("schema", 1 if kind == "verify" else None)
     if isinstance(number, int) and number > SCHEMA:
-        raise BundleError(f"{file} is of schema {number}, which this edge-cifar does not know; update it")
+        raise BundleError(
+            f"{file} has schema {number}, which this version of edge-cifar does not support; upgrade edge-cifar"
+        )
     if number == SCHEMA and "kind" in document:
         return Fields(document, file)
     if isinstance(number, bool) or number != 1:
@@ -56,4 +58,4 @@ def opened(document: Any, file: str, kind: Kind, upgrade: Callable[[dict[str, An
     try:
         return Fields(upgrade(document), file)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
-        raise BundleError(f"{file} is broken ({error!r}); {_AGAIN[kind]}") from error
+        raise BundleError(f"{file} is damaged ({error!r}); {_AGAIN[kind]}") from error

@@ -173,7 +173,7 @@ def _tensor(message: Message) -> tuple[str, NDArray[Any] | None]:
     if array is None:
         return name, None
     if min(shape, default=0) < 0 or array.size != math.prod(shape):
-        raise BundleError(f"the constant {name!r} of shape {shape} has {array.size} numbers")
+        raise BundleError(f"the constant {name!r} of shape {shape} has {array.size} values")
     return name, array.reshape(shape)
 
 
@@ -182,7 +182,7 @@ def _numbers(fields: Mapping[int, Sequence[Field]], code: int) -> NDArray[Any] |
     for part in fields[_TENSOR_RAW]:
         raw = part.bytes()
         if len(raw) % kind.itemsize:
-            raise BundleError(f"{len(raw)} bytes are no numbers of {kind.itemsize} bytes each")
+            raise BundleError(f"{len(raw)} bytes do not divide into values of {kind.itemsize} bytes")
         return np.frombuffer(raw, kind)
     if fields[_TENSOR_FLOATS] and code == 1:
         return np.concatenate([part.numbers(np.float32) for part in fields[_TENSOR_FLOATS]])

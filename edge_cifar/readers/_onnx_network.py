@@ -75,7 +75,7 @@ class _Reader:
                 self._read(node)
         (name,) = self._graph.outputs
         if name not in self._links:
-            raise ValueError("its answer is not computed from its input")
+            raise ValueError("its output does not depend on its input")
         return Network(operations=tuple(self._operations), answer=self._links[name])
 
     def _read(self, node: Node) -> None:
@@ -205,7 +205,7 @@ class _Reader:
         """What a value can be behind a QuantizeLinear or a DequantizeLinear."""
         scale, zero_point = (self._graph.constants.get(name) for name in (*node.inputs[1:3], "", "")[:2])
         if scale is None or scale.size != 1:
-            raise BundleError(f"the scale of {node.kind} {node.name!r} is no single constant")
+            raise BundleError(f"the scale of {node.kind} {node.name!r} is not a single constant")
         if zero_point is None:
             return stored_type(np.uint8, float(scale.item()), 0)
         return stored_type(zero_point.dtype, float(scale.item()), int(zero_point.reshape(-1)[0]))
@@ -214,7 +214,7 @@ class _Reader:
         stored = self._graph.constants[node.inputs[0]]
         given = [self._graph.constants.get(name) for name in node.inputs[1:3]]
         if not given or given[0] is None:
-            raise BundleError(f"the scale of {node.kind} {node.name!r} is no constant")
+            raise BundleError(f"the scale of {node.kind} {node.name!r} is not a constant")
         axis = int(node.attributes.get("axis", 1))
         scale = _along(axis, given[0], stored)
         zero = _along(axis, given[1], stored) if len(given) > 1 and given[1] is not None else 0

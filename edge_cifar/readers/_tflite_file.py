@@ -116,7 +116,7 @@ def _graph(file: Flatbuffer) -> Graph:
     if not graphs:
         return Graph(tensors=(), inputs=(), outputs=(), operators=())
     if len(graphs) > 1:
-        raise ValueError(f"it holds {len(graphs)} graphs where one belongs")
+        raise ValueError(f"it has {len(graphs)} graphs, expected one")
     codes = [
         max(file.number(code, _CODE_DEPRECATED, "<b"), file.number(code, _CODE, "<i"))
         for code in file.tables(model, _MODEL_OPERATOR_CODES)
@@ -132,13 +132,13 @@ def _graph(file: Flatbuffer) -> Graph:
             tuple(file.array(table, field, "<i4").tolist()) for field in (_OPERATOR_INPUTS, _OPERATOR_OUTPUTS)
         )
         if not all(-1 <= number < len(tensors) for number in inputs + outputs):
-            raise ValueError("an operator names a tensor that there is not")
+            raise ValueError("an operator refers to a tensor that does not exist")
         kind = KINDS.get(code, str(code))
         said = options(file, file.table(table, _OPERATOR_OPTIONS), kind)
         operators.append(Operator(kind=kind, inputs=inputs, outputs=outputs, options=said))
     fed, given = (file.array(graphs[0], field, "<i4").tolist() for field in (_GRAPH_INPUTS, _GRAPH_OUTPUTS))
     if not all(0 <= number < len(tensors) for number in (*fed, *given)):
-        raise ValueError("an input or output is a tensor that there is not")
+        raise ValueError("an input or output refers to a tensor that does not exist")
     return Graph(tensors=tensors, inputs=fed, outputs=given, operators=operators)
 
 
@@ -152,7 +152,7 @@ def _tensor(file: Flatbuffer, table: int, buffer: Callable[[int], NDArray[Any]])
         zero_points = file.array(quantization, _QUANTIZATION_ZERO_POINT, "<i8")
         axis = file.number(quantization, _QUANTIZATION_AXIS, "<i")
     if len(zero_points) != len(scales) or (len(scales) > 1 and shape[axis] != len(scales)):
-        raise ValueError("the scales of a tensor do not fit it")
+        raise ValueError("the scales of a tensor do not match its shape")
     stored = buffer(file.number(table, _TENSOR_BUFFER))
     constant = None
     if len(stored) and code is not None:

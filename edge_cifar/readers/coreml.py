@@ -85,7 +85,7 @@ def network(path: Path) -> Network:
         if answer is None and opened.program.outputs:
             answer = links.get(opened.program.outputs[0])
         if answer is None:
-            raise damaged(path, ValueError("its answer is not computed from its input"))
+            raise damaged(path, ValueError("its output does not depend on its input"))
         return Network(operations=tuple(operations), answer=answer)
 
 
@@ -141,7 +141,7 @@ def _stored(operation: program.Operation, link: Link, given: Mapping[str, object
         return link
     scale, zero_point = given.get("scale"), given.get("zero_point")
     if not isinstance(scale, Constant) or scale.array.size != 1:
-        raise BundleError(f"the scale of {operation} is no single number")
+        raise BundleError(f"the scale of {operation} is not a single number")
     zero = int(zero_point.array.reshape(-1)[0]) if isinstance(zero_point, Constant) else 0
     output = operation.outputs[0].type
     if operation.kind == "quantize" and output is not None:
@@ -149,7 +149,7 @@ def _stored(operation: program.Operation, link: Link, given: Mapping[str, object
     elif link.quantizations:
         dtype = link.quantizations[-1].dtype
     else:
-        raise BundleError(f"{operation} is given what nothing quantized")
+        raise BundleError(f"an input of {operation} is not quantized")
     return link.stored(stored_type(dtype, float(scale.array.reshape(-1)[0]), zero))
 
 

@@ -78,7 +78,7 @@ def _network(graph: Graph) -> Network:
             links[number] = _stored(graph, number, Link(source=len(operations), output=output))
         operations.append(_operation(graph, operator, tuple(given), constants))
     if len(graph.outputs) != 1 or graph.outputs[0] not in links:
-        raise ValueError("it has not one answer that is computed from its input")
+        raise ValueError("it does not have exactly one output that depends on its input")
     return Network(operations=tuple(operations), answer=links[graph.outputs[0]])
 
 

@@ -102,7 +102,7 @@ def test_a_row_that_fails_now_is_a_regression_and_a_skipped_one_is_not() -> None
 
 
 def test_results_without_a_common_row_cannot_be_compared() -> None:
-    with pytest.raises(BundleError, match="none of what was measured"):
+    with pytest.raises(BundleError, match="none of the measured models"):
         regressions(document(model="other"), document())
 
 
@@ -110,7 +110,7 @@ def test_results_without_a_common_row_cannot_be_compared() -> None:
 def test_a_broken_baseline_is_named(missing: str) -> None:
     broken = copy.deepcopy(document())
     del broken["results"][0][missing]
-    with pytest.raises(BundleError, match=rf"bench\.json is broken: results\[0\]\.{missing}"):
+    with pytest.raises(BundleError, match=rf"bench\.json is damaged: results\[0\]\.{missing}"):
         regressions(document(), broken)
 
 

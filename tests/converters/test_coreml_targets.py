@@ -41,8 +41,8 @@ def test_the_target_is_the_named_one_or_the_first_that_will_do(precision: str, n
 @pytest.mark.parametrize(
     ("precision", "named", "message"),
     [
-        ("w8", "iOS15", r"coreml-w8 needs iOS16 \(macOS13\) or newer, not iOS15"),
-        ("int8", "macOS13", r"coreml-int8 needs iOS17 \(macOS14\) or newer, not macOS13"),
+        ("w8", "iOS15", r"coreml-w8 requires iOS16 \(macOS13\) or newer, not iOS15"),
+        ("int8", "macOS13", r"coreml-int8 requires iOS17 \(macOS14\) or newer, not macOS13"),
         ("fp16", "ios17", "did you mean 'iOS17'"),
     ],
 )

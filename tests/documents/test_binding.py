@@ -63,7 +63,7 @@ def test_a_verification_of_a_bundle_that_is_replaced_meanwhile_is_not_written(
 
     monkeypatch.setattr(verify_step, "verify_bundle", replacing)
     assert main(["verify", str(bundle.path)]) == 1
-    assert "was replaced while this command worked with it; type the command again" in capsys.readouterr().err
+    assert "was replaced while this command was using it; run the command again" in capsys.readouterr().err
     assert not result.exists()
 
 

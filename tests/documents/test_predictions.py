@@ -54,7 +54,7 @@ def test_ten_thousand_answers_take_little_room(tmp_path: Path) -> None:
 )
 def test_arrays_that_are_no_predictions_are_refused(arrays: dict[str, np.ndarray], tmp_path: Path) -> None:
     np.savez(tmp_path / "predictions.npz", **arrays)
-    with pytest.raises(RunError, match=r"predictions\.npz .*train again, or remove them"):
+    with pytest.raises(RunError, match=r"predictions\.npz .*train again, or delete the file"):
         Predictions.read(tmp_path / "predictions.npz")
 
 

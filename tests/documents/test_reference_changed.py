@@ -50,7 +50,7 @@ def test_each_variant_is_compared_with_the_weights_it_holds(tmp_path: Path) -> N
 
 
 def test_answers_that_are_not_there_are_one_sentence() -> None:
-    with pytest.raises(BundleError, match="no answers of the weights that tflite-int8-qat was made from; export again"):
+    with pytest.raises(BundleError, match="no predictions for the weights of tflite-int8-qat; export again"):
         reference().of(Variant("tflite", "int8-qat"))
 
 
@@ -63,5 +63,5 @@ def test_answers_of_another_number_of_images_are_refused(tmp_path: Path) -> None
         changed={"qat": whole.probabilities[:2]},
     )
     broken.write(tmp_path / "reference.npz")
-    with pytest.raises(BundleError, match="do not belong together"):
+    with pytest.raises(BundleError, match="do not match each other"):
         Reference.read(tmp_path / "reference.npz")

@@ -314,7 +314,7 @@ def test_a_report_is_read_by_its_own_reader_alone(of: Any, document: dict[str, A
     if now["kind"] == kind:
         assert of.from_json(now, "it").to_json() == now
     else:
-        with pytest.raises(BundleError, match=r"it is not a .* report of schema 1 or 2; make one with"):
+        with pytest.raises(BundleError, match=r"it is not a .* report of schema 1 or 2; create one with"):
             of.from_json(now, "it")
 
 

@@ -146,7 +146,7 @@ def test_an_artifact_that_is_not_what_the_manifest_lists_is_not_even_loaded(stan
     bundle.artifacts[1].path.unlink()
     outcomes = verify_bundle(Bundle.open(bundle.path))
     assert [outcome.status for outcome in outcomes] == ["fail", "fail", "pass"]
-    assert "checksum differs" in outcomes[0].reason
+    assert "checksum mismatch" in outcomes[0].reason
     assert "missing" in outcomes[1].reason
 
 

@@ -271,7 +271,7 @@ def test_a_variant_in_the_manifest_that_is_none_is_the_manifests_fault(stand_in,
     manifest = bundle.path / "manifest.json"
     manifest.write_text(manifest.read_text().replace('"tflite-fp32"', '"tflite"'))
     assert main(["verify", str(bundle.path)]) == 1
-    assert "manifest.json is broken" in capsys.readouterr().err
+    assert "manifest.json is damaged" in capsys.readouterr().err
 
 
 def test_a_quantized_artifact_that_stands_alone_is_not_proven_by_answers_of_which_nobody_is_sure(

@@ -136,7 +136,7 @@ def test_a_bundle_without_activations_says_what_to_do(
     bundle = bundle_of(tmp_path / "export", fp32="fine")
     assert main(["verify", str(bundle.path), "--layers"]) == 1
     error = capsys.readouterr().err
-    assert "no activations at" in error
+    assert "no activations file at" in error
     assert "export again" in error
     bundle.activations_path.write_bytes(b"something")
     assert main(["verify", str(bundle.path), "--layers"]) == 1

@@ -287,7 +287,7 @@ def test_a_broken_result_is_one_sentence(
 def test_missing_sources_say_what_to_do(tmp_path: Path) -> None:
     with pytest.raises(EdgeCifarError, match=r"no .* at .*nowhere"):
         report(tmp_path / "nowhere")
-    with pytest.raises(RunError, match="holds no finished run"):
+    with pytest.raises(RunError, match="has no finished run"):
         report(tmp_path)
 
 

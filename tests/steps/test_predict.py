@@ -168,7 +168,7 @@ def test_changed_artifact_is_refused(tiny_bundle: Bundle, picture: Path, tmp_pat
     shutil.copytree(tiny_bundle.path, copy)
     changed = artifact(Bundle.open(copy), "tflite-fp32")
     changed.write_bytes(changed.read_bytes()[:-1] + b"x")
-    with pytest.raises(BundleError, match="checksum differs"):
+    with pytest.raises(BundleError, match="checksum mismatch"):
         predict(changed, [picture])
 
 

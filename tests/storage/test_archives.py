@@ -172,7 +172,7 @@ def test_images_of_one_colour_are_no_bomb(tmp_path: Path) -> None:
 def test_arrays_that_do_not_belong_together_are_not_unpacked(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     np.savez(tmp_path / "a.npz", images=np.zeros((4, 2, 2, 3)), labels=np.zeros(4), probabilities=np.zeros((4, 3)))
     monkeypatch.setattr(np.lib.format, "read_array", lambda *a, **k: pytest.fail("an array was unpacked"))
-    with pytest.raises(BundleError, match="do not belong together"):
+    with pytest.raises(BundleError, match="do not match each other"):
         Reference.read(tmp_path / "a.npz")
 
 

@@ -200,7 +200,7 @@ def quick_converter_for(monkeypatch: pytest.MonkeyPatch) -> Any:
 
     def convert(model: Any, precision: str, *, path: Path, **_: Any) -> dict[str, Any]:
         if precision == "int16x8":
-            raise ConversionError("tflite cannot hold this model as int16x8: Bessel")
+            raise ConversionError("tflite cannot represent this model in int16x8: Bessel")
         files.write_text(path, precision)
         return {"input": {}, "output": {}, "calibration": None}
 

@@ -200,7 +200,7 @@ def test_a_run_is_resumed_only_with_the_options_it_was_started_with(tmp_path: Pa
     with pytest.raises(KeyboardInterrupt):
         train("resnet8", **options, progress=StopAfterOneEpoch())  # type: ignore[arg-type]
     assert not run.finished
-    with pytest.raises(RunError, match="not finished; go on with --resume"):
+    with pytest.raises(RunError, match="not finished; continue it with --resume"):
         Run.open(run.path)
     with pytest.raises(RunError, match="unfinished run"):
         train("resnet8", **options)  # type: ignore[arg-type]

@@ -59,10 +59,10 @@ def failed(
     if chatter.text:
         error.add_note("The converter printed:\n" + chatter.text.strip())
     operations = sorted(set(re.findall(r"tf\.[A-Z]\w+|(?<=Unsupported ops: )\w+", str(error))))
-    lacked = f" (operations it lacks: {', '.join(operations)})" if operations else ""
+    lacked = f" (unsupported operations: {', '.join(operations)})" if operations else ""
     layer = _layer_in(f"{error}\n{chatter.text}", model)
-    named = f", because of its layer {layer!r}" if layer else ""
-    return ConversionError(f"{format_} cannot hold this model as {precision}{named}{lacked}: {message}")
+    named = f", because of layer {layer!r}" if layer else ""
+    return ConversionError(f"{format_} cannot represent this model in {precision}{named}{lacked}: {message}")
 
 
 def _layer_in(text: str, model: Any) -> str | None:
