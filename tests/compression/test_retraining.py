@@ -125,7 +125,7 @@ def test_the_environment_of_the_caller_stays_with_keras_3(rounded: Outcome) -> N
 def test_weights_of_another_network_are_one_sentence() -> None:
     asked = request(NAME, "qat")
     broken = _with(asked, weights=asked.weights[:-1])
-    with pytest.raises(ConversionError, match="the model's weights are not those of resnet8 as it is built here"):
+    with pytest.raises(ConversionError, match="the model's weights do not fit resnet8 as this version builds it"):
         retraining.retrain(broken)
 
 

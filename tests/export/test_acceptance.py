@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -96,7 +97,7 @@ def test_a_loss_certainly_above_the_limit_rejects(monkeypatch: pytest.MonkeyPatc
     assert result.parity["drop"]["points"] == pytest.approx(5.0)
     assert result.parity["drop"]["low"] > 1.0
     assert result.failed == ("accuracy",)
-    assert "loses 5.00 points" in str(result.reason)
+    assert "drops 5.00 points" in str(result.reason)
 
 
 def test_a_loss_that_may_be_chance_passes(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -138,7 +139,7 @@ def test_floats_must_reproduce_the_probabilities(monkeypatch: pytest.MonkeyPatch
     assert outcome(monkeypatch, against, against.probabilities, to_known=to_known).passed
     result = outcome(monkeypatch, against, against.probabilities, to_known=to_known, variant=FP32)
     assert result.failed == ("parity",)
-    assert "most at image 5" in str(result.reason)
+    assert "most on image 5" in str(result.reason)
 
 
 @pytest.mark.parametrize("images", [20, 600])
@@ -151,7 +152,7 @@ def test_answers_that_are_no_numbers_reject_however_few_the_images(
     given[spoilt][3, 3] = np.nan
     result = outcome(monkeypatch, against, given["validation"], to_known=given["known"])
     assert result.failed == ("answers",)
-    assert "outputs NaN or infinity for 1 of 100 images, first for image 3" in str(result.reason)
+    assert re.search(r"outputs NaN or infinity for 1 of \d+ images, first for image 3$", str(result.reason))
 
 
 def test_bits_too_few_to_see_the_input_by_are_a_loss_and_no_broken_file(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -178,7 +178,7 @@ def _no_probabilities(folder: Path) -> None:
         (_empty, "neither a bundle (manifest.json) nor a finished run"),
         (_file, "is a file"),
         (_no_json, "not valid JSON"),
-        (_other_schema, "which this edge-cifar does not know"),
+        (_other_schema, "which this version of edge-cifar does not support"),
         (_outside, "points outside"),
         (_no_artifact, "lists no artifacts"),
         (_no_reference, "no reference at"),

@@ -261,7 +261,9 @@ def test_without_a_source_the_newest_run_is_taken(in_folder: Path, capsys: pytes
         pytest.param("[]", "is not a bench report", id="a-list"),
         pytest.param('{"schema": 2, "results": []}', "is not a bench report of schema 1 or 2", id="another-schema"),
         pytest.param(
-            '{"schema": 3, "results": []}', "of schema 3, which this edge-cifar does not know", id="a-later-one"
+            '{"schema": 3, "results": []}',
+            "has schema 3, which this version of edge-cifar does not support",
+            id="a-later-one",
         ),
         pytest.param('{"schema": 1, "results": [{"model": 3}]}', "results[0].model is 3, not text", id="wrong-type"),
         pytest.param('{"schema": 1, "results": [{"model": "a", "status": "odd"}]}', "not ok, failed", id="odd-status"),
