@@ -50,6 +50,6 @@ def test_no_message_writes_a_value_into_a_command_unquoted() -> None:
         if isinstance(node, ast.JoinedStr)
         for text, value in itertools.pairwise(node.values)
         if isinstance(text, ast.Constant) and isinstance(value, ast.FormattedValue)
-        if re.search(r"edge-cifar [a-z]+ [^;,]*$", str(text.value))
+        if re.search(r"edge-cifar [a-z]+ [^;,`\n]*$", str(text.value))
     ]
     assert not unquoted

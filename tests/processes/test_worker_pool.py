@@ -33,7 +33,7 @@ def test_workers_and_threads_end_with_the_pool(tmp_path: Path) -> None:
         pids = [int(wait_for(tmp_path / name)) for name in ("one", "two")]
     assert all(gone(pid) for pid in pids)
     assert [first.result().partition(",")[0], second.result().partition(",")[0]] == [
-        "its process was killed from outside"
+        "its process was killed"
     ] * 2
     assert third.cancelled()
     assert set(threading.enumerate()) == before
