@@ -85,7 +85,7 @@ def test_an_artifact_without_any_of_the_named_backends_runs_its_own_way(tmp_path
         ({"backends": ("xnnpak",)}, "xnnpack"),
         ({"backends": ("all", "fast")}, "not both"),
         ({"batch_sizes": (0,)}, "--batch-size"),
-        ({"batch_sizes": (2, 2)}, "twice"),
+        ({"batch_sizes": (2, 2)}, "repeats a number: 2, 2"),
     ],
 )
 def test_ways_that_are_none_are_refused(tmp_path: Path, settings: dict[str, Any], said: str) -> None:
@@ -153,7 +153,7 @@ def test_an_accuracy_at_chance_says_how_the_pixels_were_given(tmp_path: Path) ->
     guessing = replace(subject.accuracy_on, labels=(subject.accuracy_on.labels + 1) % 3)
     bare = Subject(model="theirs", path=bundle.artifacts[0].path, accuracy_on=guessing)
     (row,) = bench_support.measured([bare], BRISK)
-    assert any("--input-range" in note and "0 to 255, nhwc" in note for note in row.notes)
+    assert any("--input-range" in note and "input range 0 to 255 and layout nhwc" in note for note in row.notes)
     ours = replace(subject, accuracy_on=guessing)
     (row,) = bench_support.measured([ours], BRISK)
     assert not any("--input-range" in note for note in row.notes)

@@ -50,7 +50,7 @@ def test_json_has_the_shape_that_was_promised(bundle: Bundle, capsys: pytest.Cap
     assert document["schema"] == 2
     assert {"architecture", "logical_cores", "memory_bytes", "os", "python", "after"} <= document["machine"].keys()
     assert document["protocol"]["seconds"] == 0.1
-    assert "set the input" in document["protocol"]["method"]["timed"]
+    assert "setting the input" in document["protocol"]["method"]["timed"]
     assert finite(document["protocol"]["own_cost_ns"])
     assert {"commit", "command", "measured_at", "versions", "warnings", "interrupted"} <= document.keys()
     promised = {

@@ -143,7 +143,7 @@ def test_a_training_that_diverges_is_one_sentence() -> None:
         ("import os; os.abort()", "its weights cannot be retrained: its process crashed with SIGABRT"),
         (
             "raise RuntimeError('no such device')",
-            "again: its process exited with status 1: RuntimeError: no such device",
+            "its weights cannot be retrained: its process exited with status 1: RuntimeError: no such device",
         ),
         ("import time; time.sleep(600)", "its weights cannot be retrained: it did not answer within 1 s"),
     ],

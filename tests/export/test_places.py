@@ -110,5 +110,5 @@ def test_a_record_that_lacks_what_the_card_tells_is_refused_at_once(field: str, 
 def test_a_record_of_an_unknown_backbone_is_refused_at_once(run: Run, tmp_path: Path) -> None:
     broken = Run(Path(shutil.copytree(run.path, tmp_path / "broken")))
     broken.record_path.write_text(json.dumps({**run.record().to_json(), "backbone": "resnet9"}))
-    with pytest.raises(RunError, match="'resnet9', which is unknown here"):
+    with pytest.raises(RunError, match="names an unknown backbone, 'resnet9'"):
         export(broken, formats="tflite")

@@ -20,7 +20,7 @@ def test_the_formats_are_these_and_keras_is_run_only() -> None:
     assert formats.exported() == ("coreml", "onnx", "tflite")
     with pytest.raises(UsageError, match="unknown format 'keras'"):
         formats.to_export("keras")
-    with pytest.raises(UsageError, match="run and not exported"):
+    with pytest.raises(UsageError, match="can be run but not exported"):
         formats.get("keras").converter()
 
 

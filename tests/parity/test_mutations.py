@@ -257,7 +257,7 @@ def test_a_range_that_the_converter_chose_badly_is_held_to_the_calibration_image
         # What only moves numbers may be stored as what it moves, so all of a kind are changed.
         other = [[low * 1.1, high * 1.1] if one == [low, high] else one for one in seen]
         found = inspection.inspect(replace(artifact, facts={**artifact.facts, calibrated.MANIFEST: other}), sibling)
-        assert "where calibration images gave" in str(found.wrong), (low, high)
+        assert "; calibration images gave" in str(found.wrong), (low, high)
 
 
 @pytest.mark.parametrize("listed", ["x", [1, 2], [["a", "b"]], [[0, 1, 2]], [[0, None]]])

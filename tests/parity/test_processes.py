@@ -158,7 +158,7 @@ def test_labels_are_held_to_the_bundle_and_to_the_classes(stand_in, tmp_path):
     (bundle.path / "manifest.json").write_text(json.dumps(manifest))
     outcomes = verify_bundle(Bundle.open(bundle.path))
     assert [outcome.status for outcome in outcomes] == ["fail", "fail", "pass"]
-    assert "its class 0 'cat'" in outcomes[0].reason
+    assert "class 0 is 'cat' in the manifest" in outcomes[0].reason
     assert "'bird'" in outcomes[0].reason
     assert "2 labels" in outcomes[1].reason
 

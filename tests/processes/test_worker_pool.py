@@ -32,9 +32,7 @@ def test_workers_and_threads_end_with_the_pool(tmp_path: Path) -> None:
         # Two threads: the third waits for its turn, which never comes.
         pids = [int(wait_for(tmp_path / name)) for name in ("one", "two")]
     assert all(gone(pid) for pid in pids)
-    assert [first.result().partition(",")[0], second.result().partition(",")[0]] == [
-        "its process was killed"
-    ] * 2
+    assert [first.result().partition(",")[0], second.result().partition(",")[0]] == ["its process was killed"] * 2
     assert third.cancelled()
     assert set(threading.enumerate()) == before
 

@@ -160,7 +160,7 @@ def test_a_model_with_two_outputs_is_refused(tmp_path: Path) -> None:
     model = onnx.load(onnx_file(tmp_path / "net.onnx"))
     model.graph.output.append(onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", CLASSES]))
     onnx.save(model, tmp_path / "two.onnx")
-    with pytest.raises(BundleError, match=r"has 2 outputs \(answer, logits\); keep only the one"):
+    with pytest.raises(BundleError, match=r"has 2 outputs \(answer, logits\); export it with only the class scores"):
         model_files.load(tmp_path / "two.onnx")
 
 
