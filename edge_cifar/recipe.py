@@ -147,7 +147,7 @@ def customized(
         counts = list(epochs) * len(phases) if len(epochs) == 1 else list(epochs)
         if len(counts) != len(phases):
             names = ", ".join(phase.name for phase in phases)
-            raise UsageError(f"this recipe has {len(phases)} phases ({names}); got {len(counts)} numbers of epochs")
+            raise UsageError(f"--epochs takes one number per phase, here for: {names}; got {len(counts)}")
         if min(counts) < 0 or sum(counts) < 1:
             raise UsageError(
                 f"epochs must be at least 0 per phase and at least 1 in total; got {','.join(map(str, counts))}"

@@ -41,7 +41,7 @@ def test_unfreeze_sets_what_the_last_phase_trains(unfreeze: int | str, expected:
 @pytest.mark.parametrize(
     ("option", "value", "message"),
     [
-        ("epochs", (1, 2, 3), "has 2 phases"),
+        ("epochs", (1, 2, 3), "one number per phase"),
         ("epochs", (0,), "at least 1 in total"),
         ("epochs", (-1, 2), "must be at least 0"),
         ("learning_rate", 0.0, "above 0"),
