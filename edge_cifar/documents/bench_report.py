@@ -356,9 +356,7 @@ class BenchmarkResult:
         model = fields.text("model") or path.stem
         if not model:
             raise fields.refuse("model", "the name of a model")
-        status = _STATUSES.get(fields.text("status") or "")
-        if status is None:
-            raise fields.refuse("status", "ok, failed or skipped")
+        status = fields.choice("status", _STATUSES, "ok, failed or skipped")
         if status == "ok":
             fields.required_number("size_bytes")
             if not fields.has("latency_ms"):
@@ -378,11 +376,11 @@ class BenchmarkResult:
             size_bytes=fields.whole("size_bytes"),
             gzip_bytes=fields.whole("gzip_bytes"),
             data=DataSource.from_json(fields.child("data")),
-            accuracy=DetailedAccuracy.from_json(fields.child("accuracy")) if fields.has("accuracy") else None,
-            agreement=KerasAgreement.from_json(fields.child("agreement")) if fields.has("agreement") else None,
-            drop=drop_from_json(fields.child("drop")) if fields.has("drop") else None,
-            latency=Latency.from_json(fields.child("latency_ms")) if fields.has("latency_ms") else None,
-            ratio=Ratio.from_json(fields.child("ratio")) if fields.has("ratio") else None,
+            accuracy=fields.optional("accuracy", DetailedAccuracy.from_json),
+            agreement=fields.optional("agreement", KerasAgreement.from_json),
+            drop=fields.optional("drop", drop_from_json),
+            latency=fields.optional("latency_ms", Latency.from_json),
+            ratio=fields.optional("ratio", Ratio.from_json),
             import_ms=fields.number("import_ms"),
             load_ms=fields.number("load_ms"),
             load_warm_ms=fields.number("load_warm_ms"),
@@ -473,7 +471,7 @@ class BenchReport:
             warnings=tuple(map(str, fields.items("warnings"))),
             provenance={key: value for key, value in fields.plain().items() if key not in known},
             interrupted=bool(fields.flag("interrupted")),
-            bundle=Checksums.from_json(fields.child("bundle")) if fields.has("bundle") else None,
+            bundle=fields.optional("bundle", Checksums.from_json),
         )
 
     @classmethod

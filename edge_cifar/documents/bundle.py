@@ -61,8 +61,8 @@ class ParityCheck:
             reason=fields.text("reason"),
             max_abs_diff=fields.number("max_abs_diff"),
             top1_agreement=fields.number("top1_agreement"),
-            accuracy=Accuracy.from_json(fields.child("accuracy")) if fields.has("accuracy") else None,
-            drop=drop_from_json(fields.child("drop")) if fields.has("drop") else None,
+            accuracy=fields.optional("accuracy", Accuracy.from_json),
+            drop=fields.optional("drop", drop_from_json),
         )
 
 

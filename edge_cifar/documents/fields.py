@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
-from typing import Any
+from collections.abc import Callable, Iterator, Mapping
+from typing import Any, TypeVar
 
 from edge_cifar.errors import BundleError
+
+T = TypeVar("T")
 
 # No figure of ours comes near; what does is no measurement, and may be too large for a float.
 LARGEST = 1e100
@@ -75,6 +77,17 @@ class Fields:
 
     def child(self, key: str) -> Fields:
         return Fields(self._fields.get(key) or {}, self.file, self._at(key))
+
+    def optional(self, key: str, read: Callable[[Fields], T]) -> T | None:
+        """What ``read`` makes of the object there; None where nothing stands."""
+        return read(self.child(key)) if self.has(key) else None
+
+    def choice(self, key: str, known: Mapping[str, T], expected: str) -> T:
+        """What one of the known texts stands for; ``expected`` says in words which there are."""
+        text = self.text(key) or ""
+        if text not in known:
+            raise self.refuse(key, expected)
+        return known[text]
 
     def children(self, key: str) -> Iterator[Fields]:
         for place, value in enumerate(self.items(key)):

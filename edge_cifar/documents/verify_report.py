@@ -315,13 +315,10 @@ class LayerOutcome:
         Raises:
             BundleError: a value is missing or has another type.
         """
-        state = _LAYER_STATES.get(fields.text("state") or "")
-        if state is None:
-            raise fields.refuse("state", "same, apart, merged or lost")
         return cls(
             name=fields.required_text("layer"),
             kind=fields.required_text("kind"),
-            state=state,
+            state=fields.choice("state", _LAYER_STATES, "same, apart, merged or lost"),
             value=fields.text("value"),
             error=fields.number("error"),
             max_abs_diff=fields.number("max_abs_diff"),
@@ -458,20 +455,18 @@ class Verification:
         Raises:
             BundleError: a value is missing or has another type.
         """
-        variant, status = variant_from_json(fields, "variant"), _STATUSES.get(fields.text("status") or "")
-        if status is None:
-            raise fields.refuse("status", "pass, fail or unverified")
+        variant = variant_from_json(fields, "variant")
         return cls(
             model=fields.required_text("model"),
             variant=variant,
             sha256=fields.text("sha256"),
-            status=status,
+            status=fields.choice("status", _STATUSES, "pass, fail or unverified"),
             method=fields.required_text("method"),
             images=fields.required_whole("images"),
             data=DataSource.from_json(fields.child("data")),
             figures=Figures.from_json(fields) if fields.has("accuracy") else None,
-            weights=WeightsCheck.from_json(fields.child("weights")) if fields.has("weights") else None,
-            ranges=RangesCheck.from_json(fields.child("ranges")) if fields.has("ranges") else None,
+            weights=fields.optional("weights", WeightsCheck.from_json),
+            ranges=fields.optional("ranges", RangesCheck.from_json),
             tolerance=Tolerance.from_json(fields.child("tolerance")),
             reason=fields.text("reason"),
             seconds=fields.required_number("seconds"),
@@ -529,7 +524,7 @@ class VerifyReport:
             machine=fields.child("machine").plain(),
             results=tuple(map(Verification.from_json, fields.children("results"))),
             provenance={key: value for key, value in fields.plain().items() if key not in known},
-            bundle=Checksums.from_json(fields.child("bundle")) if fields.has("bundle") else None,
+            bundle=fields.optional("bundle", Checksums.from_json),
         )
 
     @classmethod
