@@ -9,6 +9,7 @@ import socket
 import threading
 import time
 from collections.abc import Callable, Iterator
+from types import SimpleNamespace
 from typing import Any
 
 import pytest
@@ -168,12 +169,13 @@ def test_blank_lines_do_not_hold_a_connection(
 def test_a_connection_between_requests_is_not_late(
     endless: None, opened: Callable[..., socket.socket], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    # Long enough for a busy machine to read a request that has come.
-    monkeypatch.setattr(connections, "HEADER_SECONDS", 5.0)
-    monkeypatch.setattr(connections, "REQUEST_SECONDS", 5.0)
-    client = opened(GOOD)
+    now = time.monotonic()
+    monkeypatch.setattr(connections, "time", SimpleNamespace(monotonic=lambda: now))
+    slow, client = opened(HALF), opened(GOOD)
     assert answer(client) == (200, b"0")
-    time.sleep(6.0)
+    now += connections.HEADER_SECONDS + connections.REQUEST_SECONDS
+    # The server has looked through all connections once one of them is told that it is late.
+    assert answer(slow)[0] == 408
     client.sendall(GOOD)
     assert answer(client) == (200, b"0")
 
