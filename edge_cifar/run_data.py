@@ -59,7 +59,7 @@ def load_run_data(
     """
     record = run.record()
     name = record.data.name
-    image_size = record.data.image_shape[0] if is_folder(name) else None
+    height, width, _ = record.data.image_shape
     if not (download or data_dir or at_hand(name)):
         raise DataError(f"no {name} data found; download it with: {command_line('data', 'fetch', '--data', name)}")
     dataset = load(
@@ -67,7 +67,7 @@ def load_run_data(
         data_dir=data_dir,
         seed=record.seed,
         limit=record.data.limit,
-        image_size=image_size,
+        image_size=(height, width) if is_folder(name) else None,
         progress=progress,
     )
     if dataset.checksum != record.data.checksum:

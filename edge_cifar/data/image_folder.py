@@ -22,7 +22,7 @@ def load(
     folder: Path,
     *,
     name: str,
-    image_size: int = DEFAULT_IMAGE_SIZE,
+    image_size: int | tuple[int, int] = DEFAULT_IMAGE_SIZE,
     seed: int = 0,
     strict: bool = False,
     progress: Progress = SILENT,
@@ -38,7 +38,7 @@ def load(
     Args:
         folder: where the pictures lie.
         name: what the data set is called.
-        image_size: side in pixels; each picture is cropped about its centre and resized, just as
+        image_size: side in pixels, or height and width; each picture is cropped about its centre and resized, just as
             :mod:`edge_cifar.data.pictures` does it when a model is asked about one.
         seed: of the test split.
         strict: refuse a folder with a file that cannot be read, rather than leave that file out.
@@ -49,15 +49,16 @@ def load(
         DataError: there is no such folder, it has fewer than two classes, a class is empty, or
             (``strict``) a file is no picture.
     """
-    if not 1 <= image_size <= LARGEST_IMAGE_SIZE:
-        raise UsageError(f"the image size must be between 1 and {LARGEST_IMAGE_SIZE} pixels; got {image_size}")
+    height, width = size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    if not 1 <= min(size) <= max(size) <= LARGEST_IMAGE_SIZE:
+        got = height if height == width else f"{height}×{width}"
+        raise UsageError(f"the image size must be between 1 and {LARGEST_IMAGE_SIZE} pixels; got {got}")
     if not folder.is_dir():
         raise DataError(f"no folder at {folder}; name one with a subfolder of images per class")
     omissions = folder_layout.Omissions()
     layout = folder_layout.find(folder, omissions)
     splits = {
-        split: _read(path, layout.labels, image_size, strict, omissions, progress)
-        for split, path in layout.splits.items()
+        split: _read(path, layout.labels, size, strict, omissions, progress) for split, path in layout.splits.items()
     }
     for sentence in omissions.sentences():
         progress.say(f"{folder}: {sentence}")
@@ -97,7 +98,7 @@ def _division(layout: folder_layout.Layout, splits: dict[str, Split], train: int
 def _read(
     folder: Path,
     labels: tuple[str, ...],
-    image_size: int,
+    size: tuple[int, int],
     strict: bool,
     omissions: folder_layout.Omissions,
     progress: Progress,
@@ -109,7 +110,8 @@ def _read(
         if (folder / name).is_dir()
         for path in folder_layout.pictures_of(folder / name, omissions)
     ]
-    images = np.empty((len(found), image_size, image_size, 3), dtype=np.uint8)
+    height, width = size
+    images = np.empty((len(found), height, width, 3), dtype=np.uint8)
     numbers: list[int] = []
     unreadable: list[str] = []
     remarks: Counter[str] = Counter()
@@ -117,7 +119,7 @@ def _read(
         for label, path in found:
             try:
                 photograph = pictures.decode(path)
-                images[len(numbers)] = photograph.fitted(height=image_size, width=image_size).pixels
+                images[len(numbers)] = photograph.fitted(height=height, width=width).pixels
                 numbers.append(label)
             except DataError as error:
                 if strict:

@@ -18,7 +18,7 @@ def load(
     data_dir: Path | str | None = None,
     seed: int = 0,
     limit: int | None = None,
-    image_size: int | None = None,
+    image_size: int | tuple[int, int] | None = None,
     strict: bool = False,
     progress: Progress = SILENT,
 ) -> Dataset:
@@ -33,8 +33,8 @@ def load(
             the subset of ``limit``.
         limit: at most this many training, validation and test images each, chosen evenly
             over the classes.
-        image_size: side in pixels that a folder's pictures are brought to; None for the registered
-            sets, which have a size of their own.
+        image_size: side in pixels, or height and width, that a folder's pictures are brought to; None for
+            the registered sets, which have a size of their own.
         strict: refuse a folder with unreadable files instead of leaving those out.
         progress: told of downloads and reading.
 
@@ -76,7 +76,12 @@ def at_hand(name: str) -> bool:
 
 
 def _load(
-    name: str, data_dir: Path | str | None, seed: int, image_size: int | None, strict: bool, progress: Progress
+    name: str,
+    data_dir: Path | str | None,
+    seed: int,
+    image_size: int | tuple[int, int] | None,
+    strict: bool,
+    progress: Progress,
 ) -> Dataset:
     if is_folder(name):
         return image_folder.load(

@@ -87,18 +87,18 @@ def find_subjects(
         raise UsageError("--image-size only applies to a folder of images given by --data")
 
     @cache
-    def given(side: int | None) -> EvaluationSet | None:
-        """The images that were asked for: a folder's, brought to ``side`` pixels, or those of a registered set."""
+    def given(size: int | tuple[int, int] | None) -> EvaluationSet | None:
+        """The images that were asked for: a folder's, brought to a size, or those of a registered set."""
         if data is None:
             return None
-        return _of_dataset(load(data, data_dir=data_dir, image_size=side, progress=progress), images)
+        return _of_dataset(load(data, data_dir=data_dir, image_size=size, progress=progress), images)
 
     opened = [_open(target) for target in flattened(targets)] or [open_bundle()]
     subjects: list[Subject] = []
     for target in opened:
         if isinstance(target, Bundle):
-            side = image_size or _side(bundle=target)
-            subjects += _of_bundle(target, given(side if folder else None), images, with_keras, progress)
+            size = image_size or _size(target)
+            subjects += _of_bundle(target, given(size if folder else None), images, with_keras, progress)
         else:
             subjects.append(_of_file(target, given(image_size), pixels))
     if not subjects:
@@ -108,10 +108,12 @@ def find_subjects(
     return subjects, [target for target in opened if isinstance(target, Bundle)]
 
 
-def _side(bundle: Bundle) -> int | None:
-    """The side in pixels of the images that a bundle was made from; None where its manifest does not tell."""
+def _size(bundle: Bundle) -> tuple[int, int] | None:
+    """Height and width of the images that a bundle was made from; None where its manifest does not tell."""
     shape = bundle.part("data").get("image_shape")
-    return _count(shape[0]) if isinstance(shape, list) and shape else None
+    sides = [_count(side) for side in shape[:2]] if isinstance(shape, list) else []
+    height, width = sides if len(sides) == 2 else (None, None)
+    return (height, width) if height and width else None
 
 
 def _open(target: Target) -> Bundle | Path:
@@ -174,8 +176,8 @@ def _whole_test_set(
         raise BundleError(f"{bundle.path} does not name its data set; name it with --data")
     seed = bundle.part("reference").get("seed", 0)
     name = str(facts["name"])
-    side = _side(bundle) if is_folder(name) else None
-    dataset = load(name, seed=seed, limit=facts.get("limit"), image_size=side, progress=progress)
+    size = _size(bundle) if is_folder(name) else None
+    dataset = load(name, seed=seed, limit=facts.get("limit"), image_size=size, progress=progress)
     if dataset.checksum != facts.get("checksum"):
         raise DataError(
             f"the {dataset.name} images found are not those {bundle.model} was made from; choose a data set with "

@@ -76,6 +76,11 @@ def test_a_wide_picture_is_cropped_about_its_centre(tmp_path: Path) -> None:
     assert (dataset.train.images > 180).all()
 
 
+def test_a_size_may_have_a_height_and_a_width(tmp_path: Path) -> None:
+    dataset = loading.load(str(_fill(tmp_path / "photos")), image_size=(8, 14))
+    assert dataset.train.images.shape[1:] == (8, 14, 3)
+
+
 def test_unreadable_files_are_named_counted_and_left_out(tmp_path: Path) -> None:
     _fill(tmp_path)
     (tmp_path / "red" / "notes.txt").write_text("not an image")
@@ -142,8 +147,8 @@ def test_a_folder_that_was_moved_is_found_by_data_dir(tmp_path: Path) -> None:
     assert after.checksum == before.checksum
 
 
-@pytest.mark.parametrize("size", [0, -3, 10**6])
-def test_an_impossible_image_size_is_refused(tmp_path: Path, size: int) -> None:
+@pytest.mark.parametrize("size", [0, -3, 10**6, (8, 0)])
+def test_an_impossible_image_size_is_refused(tmp_path: Path, size: int | tuple[int, int]) -> None:
     with pytest.raises(UsageError, match="between 1 and 1024 pixels"):
         loading.load(str(_fill(tmp_path / "photos", count=2)), image_size=size)
 
