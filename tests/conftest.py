@@ -6,6 +6,8 @@ import os
 import shutil
 import signal
 from collections.abc import Callable
+from dataclasses import replace
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -14,6 +16,7 @@ from hypothesis import settings
 from edge_cifar.data import Dataset
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
+from edge_cifar.progress import Progress
 from edge_cifar.storage import locks
 
 # TensorFlow's start-up lines would drown the failures; set before any test module imports it.
@@ -28,6 +31,28 @@ def _ctrl_c_interrupts() -> None:
     """A shell starts its background jobs deaf to Ctrl-C, and tests of interrupts with them."""
     if signal.getsignal(signal.SIGINT) is signal.SIG_IGN:
         signal.signal(signal.SIGINT, signal.default_int_handler)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _synthetic_made_once() -> None:
+    """A process makes the synthetic pictures of a seed once: hundreds of tests load them, each for half a second."""
+    from edge_cifar.data.sets import synthetic
+
+    make = synthetic.load
+
+    @cache
+    def made(painter: object, data_dir: Path | str | None, seed: int) -> Dataset:
+        dataset = make(data_dir=data_dir, seed=seed)
+        for split in (dataset.train, dataset.test):
+            split.images.setflags(write=False)
+            split.labels.setflags(write=False)
+        return dataset
+
+    def load(*, data_dir: Path | str | None, seed: int, progress: Progress) -> Dataset:
+        # Some tests replace what paints them.
+        return made(synthetic._make, data_dir, seed)
+
+    synthetic.DATA_SET = replace(synthetic.DATA_SET, load=load)
 
 
 @pytest.fixture(scope="session")
