@@ -36,8 +36,9 @@ from edge_cifar.documents.run import Run
 from edge_cifar.errors import CheckFailed
 from edge_cifar.report import quantities
 from edge_cifar.steps.bench import measure
-from edge_cifar.steps.bench_subjects import Target, find_subjects
+from edge_cifar.steps.bench_subjects import find_subjects
 from edge_cifar.steps.export import export
+from edge_cifar.steps.targets import Target
 from edge_cifar.steps.train import train
 from edge_cifar.storage import files
 

@@ -9,11 +9,10 @@ import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
 from edge_cifar.errors import BundleError
+from edge_cifar.preprocessing import Layout, Range
 
 Images = NDArray[np.uint8]
-Range = tuple[float, float]
 Ranges = tuple[Range, Range, Range]
-Layout = Literal["nhwc", "nchw"]
 # Why pixels are given in a range: a user told it, the file says it, its quantization spans it, or nothing does.
 Ground = Literal["told", "stated", "quantized", "assumed"]
 # Sides in pixels of the images for a file that takes any, where nothing else says: what ImageNet's networks see.

@@ -3,15 +3,15 @@
 protocol     what is measured and how, stored with every result
 worker       the process that loads one artifact and times it; imports only its runtime
 timing       the loops around one inference
-process      the coordinator's end of a worker
-subject      what is measured: the artifacts of bundles, and bare model files
-evaluation_set the images that accuracy is measured on
-lane         one subject run one way: backend, threads, batch
-session      all lanes in turn, window by window
-energy       what the processor draws, where the machine tells
-peak         what the machine can do at best
+subject      what is measured: the artifacts of bundles, and model files made elsewhere
+evaluation_set  the images that accuracy is measured on
+case         one subject with one backend, thread count and batch size
+session      all cases in turn, window by window
+range_trial  whether a file made elsewhere does better in another input range
+energy       power drawn, where the machine has a readable meter
+peak         the machine's peak compute
 statistics   from samples to the figures of a row
-result       the rows and the document that interface and files show
+rows         from what was measured to the rows of the report
 conditions   when the machine's state makes figures doubtful
 regression   this result against an earlier one
 """

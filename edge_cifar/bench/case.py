@@ -19,7 +19,7 @@ _SMALL_RUNTIME_BYTES = 100_000_000
 
 
 @dataclass(kw_only=True, eq=False)
-class Lane:
+class Case:
     """One subject with one backend, thread count and batch size.
 
     Attributes:
@@ -86,8 +86,8 @@ class Lane:
         setup = {
             "backend": self.backend,
             "batch": self.batch,
-            "input_range": self.subject.input_range,
-            "layout": self.subject.layout,
+            "input_range": self.subject.preprocessing.input_range,
+            "layout": self.subject.preprocessing.layout,
         }
         if self.subject.evaluation_sets:
             # For a file that takes images of any size.
@@ -101,30 +101,30 @@ class Lane:
             self.worker = None
 
 
-def groups(lanes: Sequence[Lane], available_bytes: int) -> Iterator[list[Lane]]:
-    """Lanes that fit into memory together, in their order.
+def groups(cases: Sequence[Case], available_bytes: int) -> Iterator[list[Case]]:
+    """Cases that fit into memory together, in their order.
 
     Those of one model, which are held against each other, stay together unless they alone are too many.
     """
-    group: list[Lane] = []
+    group: list[Case] = []
     taken = 0
-    able = (lane for lane in lanes if lane.failure is None)
-    for _, family in groupby(able, key=lambda lane: lane.subject.model):
+    able = (case for case in cases if case.failure is None)
+    for _, family in groupby(able, key=lambda case: case.subject.model):
         members = list(family)
         if group and taken + sum(map(_needed_bytes, members)) > available_bytes:
             yield group
             group, taken = [], 0
-        for lane in members:
-            needed = _needed_bytes(lane)
+        for case in members:
+            needed = _needed_bytes(case)
             if group and taken + needed > available_bytes:
                 yield group
                 group, taken = [], 0
-            group.append(lane)
+            group.append(case)
             taken += needed
     if group:
         yield group
 
 
-def _needed_bytes(lane: Lane) -> int:
+def _needed_bytes(case: Case) -> int:
     """A worker takes its runtime, and a few times the size of its file."""
-    return _RUNTIME_BYTES.get(lane.runtime, _SMALL_RUNTIME_BYTES) + 4 * model_files.size_bytes(lane.subject.path)
+    return _RUNTIME_BYTES.get(case.runtime, _SMALL_RUNTIME_BYTES) + 4 * model_files.size_bytes(case.subject.path)

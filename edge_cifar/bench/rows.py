@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from edge_cifar import model_files
-from edge_cifar.bench.case import Lane
+from edge_cifar.bench.case import Case
 from edge_cifar.bench.range_trial import DOUBTED
 from edge_cifar.bench.session import NO_ACCURACY
 from edge_cifar.bench.statistics import latency, paired_ratio, window_medians
@@ -46,43 +46,43 @@ def not_measured(row: BenchmarkResult, status: Status, error: EdgeCifarError) ->
     return replace(row, status=status, reason=str(error))
 
 
-def measured(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> BenchmarkResult:
-    """The row with the figures of its lane.
+def measured(row: BenchmarkResult, case: Case, relative_to: Case | None) -> BenchmarkResult:
+    """The row with the figures of its case.
 
     Args:
         row: as planned.
-        lane: what was measured.
-        relative_to: the baseline's lane; None leaves the ratio out.
+        case: what was measured.
+        relative_to: the baseline's case; None leaves the ratio out.
     """
-    if lane.failure is not None:
-        return replace(row, status="skipped" if lane.unavailable else "failed", reason=lane.failure)
-    if not lane.windows_ns:
+    if case.failure is not None:
+        return replace(row, status="skipped" if case.unavailable else "failed", reason=case.failure)
+    if not case.windows_ns:
         return replace(row, status="failed", reason=INTERRUPTED)
-    subject = lane.subject
-    judged = lane.evaluations.get(subject.accuracy_on) if subject.accuracy_on else None
-    compared = lane.evaluations.get(subject.agreement_on) if subject.agreement_on else None
-    above = [peak - base for peak, base in zip(lane.peak_bytes, lane.base_bytes, strict=False)]
+    subject = case.subject
+    judged = case.evaluations.get(subject.accuracy_on) if subject.accuracy_on else None
+    compared = case.evaluations.get(subject.agreement_on) if subject.agreement_on else None
+    above = [peak - base for peak, base in zip(case.peak_bytes, case.base_bytes, strict=False)]
     row = replace(
         row,
-        batch=lane.batch,
-        input=lane.input,
-        caveat=row.caveat or (DOUBTED if lane.doubt else None),
+        batch=case.batch,
+        input=case.input,
+        caveat=row.caveat or (DOUBTED if case.doubt else None),
         data=judged.data if judged else None,
         accuracy=judged.accuracy if judged else None,
         agreement=compared.agreement if compared else None,
         drop=compared.drop if compared else None,
-        latency=latency(lane.windows_ns, lane.first_ms),
-        ratio=_ratio(lane, relative_to) if relative_to else None,
-        import_ms=_median(lane.import_ms),
-        load_ms=_median(lane.load_ms),
-        load_warm_ms=_median(lane.load_warm_ms),
-        peak_rss_bytes=max(lane.peak_bytes, default=None),
+        latency=latency(case.windows_ns, case.first_ms),
+        ratio=_ratio(case, relative_to) if relative_to else None,
+        import_ms=_median(case.import_ms),
+        load_ms=_median(case.load_ms),
+        load_warm_ms=_median(case.load_warm_ms),
+        peak_rss_bytes=max(case.peak_bytes, default=None),
         memory_bytes=max(above, default=None),
-        watts=lane.watts,
-        operators=lane.operators,
-        unprofiled=lane.unprofiled,
+        watts=case.watts,
+        operators=case.operators,
+        unprofiled=case.unprofiled,
     )
-    return replace(row, notes=tuple(_notes(row, lane, relative_to)))
+    return replace(row, notes=tuple(_notes(row, case, relative_to)))
 
 
 def with_pareto(rows: Sequence[BenchmarkResult]) -> list[BenchmarkResult]:
@@ -99,26 +99,26 @@ def _setting(row: BenchmarkResult) -> tuple[object, ...]:
     return row.threads, row.batch, (checksum, accuracy.images_sha256, accuracy.images) if accuracy else None
 
 
-def baseline_of(lane: Lane, lanes: Sequence[Lane], relative_to: str | None) -> Lane | None:
-    """The lane that another is held against, of as many threads and the same batch.
+def baseline_of(case: Case, cases: Sequence[Case], relative_to: str | None) -> Case | None:
+    """The case that another is held against, of as many threads and the same batch.
 
     Without a choice it is fp32 of the same model by the default backend, in the same format where
     there is one. A choice is sought in the same model first, and among all subjects then.
     """
-    others = [other for other in lanes if (other.threads, other.batch) == (lane.threads, lane.batch)]
-    family = [other for other in others if other.subject.model == lane.subject.model]
+    others = [other for other in cases if (other.threads, other.batch) == (case.threads, case.batch)]
+    family = [other for other in others if other.subject.model == case.subject.model]
     if relative_to is not None:
         return next((other for other in [*family, *others] if other.subject.goes_by(relative_to)), None)
-    if lane.subject.variant is None:
+    if case.subject.variant is None:
         return None
     full = [other for other in family if other.subject.variant and other.subject.variant.precision == "fp32"]
-    same_format = [other for other in full if _format(other) == _format(lane)]
+    same_format = [other for other in full if _format(other) == _format(case)]
     return next(iter([*same_format, *full]), None)
 
 
-def _ratio(lane: Lane, relative_to: Lane) -> Ratio | None:
+def _ratio(case: Case, relative_to: Case) -> Ratio | None:
     """From the windows of rounds that both have: those are pairs."""
-    mine = dict(zip(lane.rounds, window_medians(lane.windows_ns), strict=True))
+    mine = dict(zip(case.rounds, window_medians(case.windows_ns), strict=True))
     its = dict(zip(relative_to.rounds, window_medians(relative_to.windows_ns), strict=True))
     shared = sorted(mine.keys() & its.keys())
     if relative_to.failure is not None or not shared:
@@ -128,38 +128,38 @@ def _ratio(lane: Lane, relative_to: Lane) -> Ratio | None:
     return Ratio(to=str(subject.variant or subject.path.name), interval=interval)
 
 
-def _notes(row: BenchmarkResult, lane: Lane, relative_to: Lane | None) -> list[str]:
-    notes = list(lane.remarks)
-    if lane.subject.accuracy_on is None:
+def _notes(row: BenchmarkResult, case: Case, relative_to: Case | None) -> list[str]:
+    notes = list(case.remarks)
+    if case.subject.accuracy_on is None:
         notes.append(f"{NO_ACCURACY}: no labelled images available; use --data")
-    if lane.subject.bare and lane.input["ground"] == "assumed":
-        notes.append(_assumed(lane))
-    if lane.subject.bare and row.accuracy is not None and row.accuracy.low <= 1 / lane.classes:
-        notes.append(_at_chance(lane))
-    if not any(lane.stable):
+    if case.subject.bare and case.input["ground"] == "assumed":
+        notes.append(_assumed(case))
+    if case.subject.bare and row.accuracy is not None and row.accuracy.low <= 1 / case.classes:
+        notes.append(_at_chance(case))
+    if not any(case.stable):
         notes.append("latency was still changing at the end of the warm-up")
     if (
         row.ratio
         and relative_to
         and row.ratio.interval.low > _NOTABLY_SLOWER
         and _is_full(relative_to)
-        and not _is_full(lane)
+        and not _is_full(case)
     ):
         times = row.ratio.interval.value
         notes.append(f"slower than {row.ratio.to} on this machine ({times:.2f}× the latency)")
     return notes
 
 
-def _assumed(lane: Lane) -> str:
-    given = lane.input
+def _assumed(case: Case) -> str:
+    given = case.input
     return (
         f"assumed input range {given['low']:g} to {given['high']:g}, as the file does not specify it; "
         "set it with --input-range LOW,HIGH"
     )
 
 
-def _at_chance(lane: Lane) -> str:
-    given = lane.input
+def _at_chance(case: Case) -> str:
+    given = case.input
     return (
         f"accuracy is no better than chance with input range {given['low']:g} to {given['high']:g} and layout "
         f"{given['layout']}; if these are wrong, set --input-range LOW,HIGH and --layout, and check that the model's "
@@ -167,12 +167,12 @@ def _at_chance(lane: Lane) -> str:
     )
 
 
-def _is_full(lane: Lane) -> bool:
-    return lane.subject.variant is not None and lane.subject.variant.precision == "fp32"
+def _is_full(case: Case) -> bool:
+    return case.subject.variant is not None and case.subject.variant.precision == "fp32"
 
 
-def _format(lane: Lane) -> str | None:
-    return lane.subject.variant.format if lane.subject.variant else None
+def _format(case: Case) -> str | None:
+    return case.subject.variant.format if case.subject.variant else None
 
 
 def _costs(row: BenchmarkResult) -> list[float]:

@@ -12,7 +12,7 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar.bench.case import Lane, groups
+from edge_cifar.bench.case import Case, groups
 from edge_cifar.bench.conditions import Bystanders
 from edge_cifar.bench.energy import Meter
 from edge_cifar.bench.evaluation_set import EvaluationSet, Probabilities
@@ -44,18 +44,18 @@ HOW = {scores.SOFTMAX: SOFTMAX}
 
 @dataclass(kw_only=True)
 class Session:
-    """A measurement of several lanes.
+    """A measurement of several cases.
 
     Attributes:
-        lanes: what to measure, in the order of the rows.
+        cases: what to measure, in the order of the rows.
         protocol: how.
         progress: who is told.
         meter: what tells the power drawn; None leaves it out.
         bystanders: what others did to the processor meanwhile.
-        interrupted: whether Ctrl-C ended it early; what the lanes hold by then stands.
+        interrupted: whether Ctrl-C ended it early; what the cases hold by then stands.
     """
 
-    lanes: Sequence[Lane]
+    cases: Sequence[Case]
     protocol: Protocol
     progress: Progress
     meter: Meter | None = None
@@ -63,177 +63,177 @@ class Session:
     interrupted: bool = False
 
     def run(self, available_bytes: int) -> None:
-        """Measure. A lane that fails is given up and the others go on; Ctrl-C keeps what there is.
+        """Measure. A case that fails is given up and the others go on; Ctrl-C keeps what there is.
 
         Args:
-            available_bytes: memory that workers may fill; lanes that do not fit into it together
+            available_bytes: memory that workers may fill; cases that do not fit into it together
                 are measured in groups, one after the other.
         """
         with scratch.folder("bench") as folder:
             self._folder = folder
             try:
                 rounds = self.protocol.processes * self.protocol.windows_per_process
-                for number, group in enumerate(groups(self.lanes, available_bytes)):
+                for number, group in enumerate(groups(self.cases, available_bytes)):
                     self._measure(group, first_round=number * rounds)
             except KeyboardInterrupt:
                 self.interrupted = True
             finally:
-                for lane in self.lanes:
-                    lane.close()
+                for case in self.cases:
+                    case.close()
 
-    def _measure(self, group: Sequence[Lane], first_round: int) -> None:
+    def _measure(self, group: Sequence[Case], first_round: int) -> None:
         protocol = self.protocol
         total = len(group) * protocol.processes * protocol.windows_per_process
         with self.progress.bar("Measuring", total) as advance:
             for process in range(protocol.processes):
-                for lane in group:
-                    self._start(lane)
+                for case in group:
+                    self._start(case)
                 for window in range(protocol.windows_per_process):
                     self._round(group, first_round + process * protocol.windows_per_process + window, advance)
-                for lane in group:
-                    self._remember_peak(lane)
+                for case in group:
+                    self._remember_peak(case)
                 if process < protocol.processes - 1:
-                    for lane in group:
-                        lane.close()
-        for lane in group:
-            self._measure_energy(lane)
-            self._profile(lane)
-            self._reload(lane)
+                    for case in group:
+                        case.close()
+        for case in group:
+            self._measure_energy(case)
+            self._profile(case)
+            self._reload(case)
         self._examine(group)
-        for lane in group:
-            lane.close()
+        for case in group:
+            case.close()
 
-    def _start(self, lane: Lane) -> None:
-        if lane.failure is not None:
+    def _start(self, case: Case) -> None:
+        if case.failure is not None:
             return
-        with self._giving_up(lane, "while loading"):
-            lane.worker = Worker(WORKER)
-            started = self._ask(lane, "start", runtime=lane.runtime)
-            loaded = self._ask(lane, "load", path=str(lane.subject.path), threads=lane.threads, setup=lane.setup())
-            first = self._ask(lane, "first", images=self._images_path(lane.subject))
-            warm = self._ask(lane, "warm_up", seconds=self.protocol.warm_up_seconds)
-            lane.import_ms.append(started["import_ms"])
-            lane.base_bytes.append(started["resident_bytes"])
-            lane.own_cost_ns.append(started["own_cost_ns"])
-            lane.load_ms.append(loaded["load_ms"])
-            lane.input_shape, lane.classes = tuple(loaded["input_shape"]), scores.classes(loaded["classes"])
-            lane.batch, lane.input = loaded["batch"], loaded["input"]
-            claim = contradiction(lane.subject, lane.input_shape, lane.classes)
+        with self._giving_up(case, "while loading"):
+            case.worker = Worker(WORKER)
+            started = self._ask(case, "start", runtime=case.runtime)
+            loaded = self._ask(case, "load", path=str(case.subject.path), threads=case.threads, setup=case.setup())
+            first = self._ask(case, "first", images=self._images_path(case.subject))
+            warm = self._ask(case, "warm_up", seconds=self.protocol.warm_up_seconds)
+            case.import_ms.append(started["import_ms"])
+            case.base_bytes.append(started["resident_bytes"])
+            case.own_cost_ns.append(started["own_cost_ns"])
+            case.load_ms.append(loaded["load_ms"])
+            case.input_shape, case.classes = tuple(loaded["input_shape"]), scores.classes(loaded["classes"])
+            case.batch, case.input = loaded["batch"], loaded["input"]
+            claim = contradiction(case.subject, case.input_shape, case.classes)
             if claim is not None:
                 raise MeasurementError(claim)
-            lane.first_ms.append(first["first_ms"])
-            lane.stable.append(warm["stable"])
+            case.first_ms.append(first["first_ms"])
+            case.stable.append(warm["stable"])
 
-    def _round(self, group: Sequence[Lane], number: int, advance: Advance) -> None:
-        """One window of every lane; every other round backwards, so that none always follows the same one."""
+    def _round(self, group: Sequence[Case], number: int, advance: Advance) -> None:
+        """One window of every case; every other round backwards, so that none always follows the same one."""
         time.sleep(self.protocol.rest_seconds)
         cpu_seconds = 0.0
         self.bystanders.start()
-        for lane in group if number % 2 == 0 else reversed(group):
-            if lane.failure is None:
-                with self._giving_up(lane, "while measuring latency"):
+        for case in group if number % 2 == 0 else reversed(group):
+            if case.failure is None:
+                with self._giving_up(case, "while measuring latency"):
                     answer = self._ask(
-                        lane,
+                        case,
                         "window",
                         seconds=self.protocol.window_seconds,
                         minimum=self.protocol.minimum_inferences,
                     )
-                    lane.windows_ns.append(answer["samples_ns"])
-                    lane.rounds.append(number)
+                    case.windows_ns.append(answer["samples_ns"])
+                    case.rounds.append(number)
                     cpu_seconds += answer["cpu_seconds"]
             advance(1)
         self.bystanders.stop(cpu_seconds)
 
-    def _remember_peak(self, lane: Lane) -> None:
-        if lane.failure is None:
-            with self._giving_up(lane, "while reading its peak memory"):
-                lane.peak_bytes.append(self._ask(lane, "memory")["peak_bytes"])
+    def _remember_peak(self, case: Case) -> None:
+        if case.failure is None:
+            with self._giving_up(case, "while reading its peak memory"):
+                case.peak_bytes.append(self._ask(case, "memory")["peak_bytes"])
 
-    def _measure_energy(self, lane: Lane) -> None:
+    def _measure_energy(self, case: Case) -> None:
         """A window more, beside which nothing but the meter runs."""
-        if lane.failure is None and self.meter is not None:
-            with self._giving_up(lane, "while measuring energy"):
-                work = partial(self._ask, lane, "window", seconds=_ENERGY_SECONDS, minimum=1)
-                lane.watts = self.meter.watts(work, _ENERGY_SECONDS)
+        if case.failure is None and self.meter is not None:
+            with self._giving_up(case, "while measuring energy"):
+                work = partial(self._ask, case, "window", seconds=_ENERGY_SECONDS, minimum=1)
+                case.watts = self.meter.watts(work, _ENERGY_SECONDS)
 
-    def _profile(self, lane: Lane) -> None:
-        if lane.failure is None and self.protocol.profile:
-            images = self._images_path(lane.subject)
+    def _profile(self, case: Case) -> None:
+        if case.failure is None and self.protocol.profile:
+            images = self._images_path(case.subject)
             try:
-                found = self._ask(lane, "profile", images=images, seconds=_PROFILE_SECONDS)["operators"]
+                found = self._ask(case, "profile", images=images, seconds=_PROFILE_SECONDS)["operators"]
             except WorkerError as refused:
                 if not refused.unavailable:
-                    self._give_up(lane, "while profiling", refused)
+                    self._give_up(case, "while profiling", refused)
                 else:
-                    lane.unprofiled = str(refused)
+                    case.unprofiled = str(refused)
             else:
-                lane.operators = tuple(Operator(**operator) for operator in found)
+                case.operators = tuple(Operator(**operator) for operator in found)
 
-    def _reload(self, lane: Lane) -> None:
-        if lane.failure is None:
-            with self._giving_up(lane, "while reloading"):
-                lane.load_warm_ms += self._ask(lane, "reload", times=self.protocol.reloads)["load_ms"]
+    def _reload(self, case: Case) -> None:
+        if case.failure is None:
+            with self._giving_up(case, "while reloading"):
+                case.load_warm_ms += self._ask(case, "reload", times=self.protocol.reloads)["load_ms"]
 
-    def _examine(self, group: Sequence[Lane]) -> None:
-        """Ask each subject its images, once by each backend, whatever the number of its lanes."""
-        examined = {(lane.subject, lane.backend): lane for lane in reversed(group) if lane.failure is None}
-        for lane in group:
-            first = examined.get((lane.subject, lane.backend))
-            if lane is first:
-                with self._giving_up(lane, "while measuring accuracy"):
-                    for evaluation_set in lane.subject.evaluation_sets:
-                        self._put(lane, evaluation_set)
-            elif first is not None and lane.failure is None:
-                lane.evaluations, lane.doubt = first.evaluations, first.doubt
-                lane.remarks += first.remarks
+    def _examine(self, group: Sequence[Case]) -> None:
+        """Ask each subject its images, once by each backend, whatever the number of its cases."""
+        examined = {(case.subject, case.backend): case for case in reversed(group) if case.failure is None}
+        for case in group:
+            first = examined.get((case.subject, case.backend))
+            if case is first:
+                with self._giving_up(case, "while measuring accuracy"):
+                    for evaluation_set in case.subject.evaluation_sets:
+                        self._put(case, evaluation_set)
+            elif first is not None and case.failure is None:
+                case.evaluations, case.doubt = first.evaluations, first.doubt
+                case.remarks += first.remarks
 
-    def _put(self, lane: Lane, evaluation_set: EvaluationSet) -> None:
-        refusal = evaluation_set.refusal(lane.input_shape, lane.classes)
+    def _put(self, case: Case, evaluation_set: EvaluationSet) -> None:
+        refusal = evaluation_set.refusal(case.input_shape, case.classes)
         if refusal is not None:
-            lane.remarks.append(f"{NO_ACCURACY}: {refusal}")
+            case.remarks.append(f"{NO_ACCURACY}: {refusal}")
             return
         count = len(evaluation_set.images)
-        per_request = _images_per_request(lane)
+        per_request = _images_per_request(case)
         images, file = self._images_file(evaluation_set), self._folder / "answers.npy"
         parts: list[Probabilities] = []
-        with self.progress.bar(f"Accuracy of {lane.subject.name}", count) as advance:
+        with self.progress.bar(f"Accuracy of {case.subject.name}", count) as advance:
             for start in range(0, count, per_request):
                 stop = min(start + per_request, count)
-                self._ask(lane, "predict", images=str(images), start=start, stop=stop, answers=str(file))
+                self._ask(case, "predict", images=str(images), start=start, stop=stop, answers=str(file))
                 parts.append(np.array(archives.mapped(file)))
                 advance(stop - start)
         answers = np.concatenate(parts)
         if not scores.are_numbers(answers):
             raise MeasurementError("outputs NaN or infinity")
-        if lane.subject.bare:
+        if case.subject.bare:
             answers, how = scores.as_probabilities(answers)
-            lane.remarks += [HOW.get(how, how)] if how else []
-        lane.evaluations[evaluation_set] = evaluation_set.evaluate(answers)
-        if lane.subject.bare and lane.input["ground"] == "assumed" and evaluation_set is lane.subject.accuracy_on:
-            trial = RangeTrial(lane=lane, evaluation_set=evaluation_set, answers=answers, folder=self._folder)
-            lane.doubt = trial.doubt(partial(self._ask, lane))
-            lane.remarks += [lane.doubt] if lane.doubt else []
+            case.remarks += [HOW.get(how, how)] if how else []
+        case.evaluations[evaluation_set] = evaluation_set.evaluate(answers)
+        if case.subject.bare and case.input["ground"] == "assumed" and evaluation_set is case.subject.accuracy_on:
+            trial = RangeTrial(case=case, evaluation_set=evaluation_set, answers=answers, folder=self._folder)
+            case.doubt = trial.doubt(partial(self._ask, case))
+            case.remarks += [case.doubt] if case.doubt else []
 
-    def _ask(self, lane: Lane, action: str, **arguments: Any) -> Message:
-        """What a lane's worker answers; the actions and their arguments are in :mod:`edge_cifar.bench.worker`."""
-        assert lane.worker is not None
+    def _ask(self, case: Case, action: str, **arguments: Any) -> Message:
+        """What a case's worker answers; the actions and their arguments are in :mod:`edge_cifar.bench.worker`."""
+        assert case.worker is not None
         limit = self.protocol.answer_seconds + 2 * float(arguments.get("seconds", 0.0))
-        return lane.worker.ask({"do": action, **arguments}, seconds=limit)
+        return case.worker.ask({"do": action, **arguments}, seconds=limit)
 
     @contextmanager
-    def _giving_up(self, lane: Lane, stage: str) -> Iterator[None]:
-        """A worker's failure costs its own lane only."""
+    def _giving_up(self, case: Case, stage: str) -> Iterator[None]:
+        """A worker's failure costs its own case only."""
         try:
             yield
         except (WorkerError, MeasurementError) as failed:
-            self._give_up(lane, stage, failed)
+            self._give_up(case, stage, failed)
 
-    def _give_up(self, lane: Lane, stage: str, cause: WorkerError | MeasurementError) -> None:
+    def _give_up(self, case: Case, stage: str, cause: WorkerError | MeasurementError) -> None:
         unavailable = isinstance(cause, WorkerError) and cause.unavailable
-        lane.unavailable = unavailable
-        lane.failure = str(cause) if unavailable else f"{stage}: {cause}"
-        self.progress.say(f"{lane.subject.name} {'skipped' if unavailable else 'failed'} {lane.failure}")
-        lane.close()
+        case.unavailable = unavailable
+        case.failure = str(cause) if unavailable else f"{stage}: {cause}"
+        self.progress.say(f"{case.subject.name} {'skipped' if unavailable else 'failed'} {case.failure}")
+        case.close()
 
     def _images_path(self, subject: Subject) -> str | None:
         return str(self._images_file(subject.evaluation_sets[0])) if subject.evaluation_sets else None
@@ -246,6 +246,6 @@ class Session:
         return path
 
 
-def _images_per_request(lane: Lane) -> int:
-    typical_ms = float(np.median(lane.windows_ns[-1])) / 1e6
+def _images_per_request(case: Case) -> int:
+    typical_ms = float(np.median(case.windows_ns[-1])) / 1e6
     return max(_SMALLEST_REQUEST, int(_REQUEST_MILLISECONDS / typical_ms))

@@ -3,14 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_cifar import formats, model_files
 from edge_cifar.bench.evaluation_set import EvaluationSet
 from edge_cifar.documents.bundle import Artifact
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
-from edge_cifar.pixels import Layout, Range
+from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.runtimes import RuntimeModule
 from edge_cifar.variant import Variant
 
@@ -34,8 +34,7 @@ class Subject:
         multiply_adds: of the Keras model for one image; None where it is not known.
         caveat: why its accuracy says nothing about the network; None when it does.
         of_run: whether it is the Keras model of a run, whose record vouches for it.
-        input_range: of a bare file, where the user tells: real values of pixels 0 and 255.
-        layout: likewise.
+        preprocessing: what the user says of a bare file's input.
     """
 
     model: str
@@ -46,8 +45,7 @@ class Subject:
     multiply_adds: int | None = None
     caveat: str | None = None
     of_run: bool = False
-    input_range: Range | None = None
-    layout: Layout | None = None
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
 
     @property
     def variant(self) -> Variant | None:

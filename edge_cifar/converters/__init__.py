@@ -15,7 +15,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
-    from edge_cifar.pixels import Range
+    from edge_cifar.preprocessing import Range
 
 
 @dataclass(frozen=True, kw_only=True)

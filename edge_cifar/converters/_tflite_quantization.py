@@ -16,7 +16,7 @@ from numpy.typing import NDArray
 from edge_cifar import conversion_cache, packages
 from edge_cifar.converters import Calibration, Options, _for_integers, _tflite_objects
 from edge_cifar.converters.shared import bias_correction, layer_matching, tf_graph
-from edge_cifar.pixels import Range
+from edge_cifar.preprocessing import Range
 
 _EXTRA = "train"
 # Operators with weights; where each holds its outputs among the axes of its weights.

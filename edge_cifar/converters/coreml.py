@@ -19,7 +19,7 @@ from edge_cifar.converters import (
 )
 from edge_cifar.converters.shared import tf_graph
 from edge_cifar.errors import UsageError, unknown
-from edge_cifar.pixels import Range
+from edge_cifar.preprocessing import Range
 from edge_cifar.processes import output_capture
 from edge_cifar.storage import files, strict_json
 

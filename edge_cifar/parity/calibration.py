@@ -15,7 +15,7 @@ import numpy as np
 from edge_cifar import formats
 from edge_cifar.parity import pairing, ranges
 from edge_cifar.parity.ranges import Stored, Value
-from edge_cifar.pixels import Range
+from edge_cifar.preprocessing import Range
 from edge_cifar.readers import Link, Network
 from edge_cifar.variant import Variant
 

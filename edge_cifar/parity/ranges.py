@@ -12,7 +12,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 from edge_cifar.parity.pairing import COMMUTATIVE
-from edge_cifar.pixels import Range
+from edge_cifar.preprocessing import Range
 from edge_cifar.readers import Link, Network, Operation
 
 # As a share of a range. They are written with six digits; one step of 8 bits is 4e-3.

@@ -16,7 +16,7 @@ from dataclasses import replace
 
 import numpy as np
 
-from edge_cifar.pixels import Range
+from edge_cifar.preprocessing import Range
 from edge_cifar.readers import BIAS, KERNEL, OPERAND, Link, Network, Operation, Weight
 
 # Activations that cut off, by the format's names, with what they leave.

@@ -13,7 +13,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.parity.pairing import Pair
-from edge_cifar.pixels import Quantization, Range
+from edge_cifar.pixels import Quantization
+from edge_cifar.preprocessing import Range
 from edge_cifar.readers import BIAS, KERNEL, Weight
 from edge_cifar.variant import Variant
 

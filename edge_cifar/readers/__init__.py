@@ -15,7 +15,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.errors import BundleError
-from edge_cifar.pixels import Images, Quantization, Range
+from edge_cifar.pixels import Images, Quantization
+from edge_cifar.preprocessing import Range
 
 Numbers = NDArray[np.floating[Any]]
 

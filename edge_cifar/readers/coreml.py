@@ -15,7 +15,8 @@ from edge_cifar.mil.constexpr import Constant
 from edge_cifar.mil.dtypes import Array
 from edge_cifar.mil.package import Package
 from edge_cifar.mil.program import Reference, Text
-from edge_cifar.pixels import Images, Range, stored_type
+from edge_cifar.pixels import Images, stored_type
+from edge_cifar.preprocessing import Range
 from edge_cifar.readers import (
     BIAS,
     KERNEL,

@@ -10,7 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.documents.operators import Operator
-from edge_cifar.pixels import PLAIN, Ground, Images, Layout, Range, Setup
+from edge_cifar.pixels import PLAIN, Ground, Images, Setup
+from edge_cifar.preprocessing import Layout, Range
 
 Probabilities = NDArray[np.float32]
 

@@ -13,7 +13,8 @@ from PIL import Image
 from edge_cifar import packages
 from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
-from edge_cifar.pixels import PLAIN, Ground, Images, Layout, Setup
+from edge_cifar.pixels import PLAIN, Ground, Images, Setup
+from edge_cifar.preprocessing import Layout
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import Probabilities, Runtime, _coreml_plan, _outputs, embedded_labels
 

@@ -18,7 +18,8 @@ from edge_cifar.mil import package, planner
 from edge_cifar.mil.constants import CONST, CONSTEXPR
 from edge_cifar.mil.constants import read as read_constants
 from edge_cifar.mil.evaluate import Evaluator, Observer
-from edge_cifar.pixels import PLAIN, Ground, Images, Layout, Range, Setup
+from edge_cifar.pixels import PLAIN, Ground, Images, Setup
+from edge_cifar.preprocessing import Layout, Range
 from edge_cifar.runtimes import Probabilities
 
 NAME = "coreml-reference"

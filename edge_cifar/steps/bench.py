@@ -12,7 +12,7 @@ from typing import Any, Literal
 from edge_cifar import machine, packages, provenance
 from edge_cifar.arguments import as_int, as_tuple
 from edge_cifar.bench import conditions, energy, peak, rows
-from edge_cifar.bench.case import Lane
+from edge_cifar.bench.case import Case
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.session import Session
 from edge_cifar.bench.subject import KERAS, Subject, backends, stored, timed_runtime
@@ -20,10 +20,12 @@ from edge_cifar.documents.bench_report import BenchmarkResult, BenchReport
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, MeasurementError, RuntimeUnavailable
+from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps import _saturation
-from edge_cifar.steps.bench_subjects import Pixels, Target, find_subjects
+from edge_cifar.steps.bench_subjects import find_subjects
 from edge_cifar.steps.bundles import kept_beside, run_of
+from edge_cifar.steps.targets import Target
 from edge_cifar.storage import exclusion, files
 
 RESULT = "bench.json"
@@ -122,7 +124,7 @@ def bench(
         data=None if data is None else str(data),
         data_dir=data_dir,
         image_size=None if image_size is None else as_int("--image-size", image_size),
-        pixels=Pixels(input_range=input_range, layout=layout),
+        preprocessing=Preprocessing(input_range=input_range, layout=layout) if input_range or layout else None,
         with_keras=relative_to == KERAS,
         progress=progress,
     )
@@ -162,21 +164,21 @@ def measure(
     subjects: Sequence[Subject], protocol: Protocol, relative_to: str | None, progress: Progress
 ) -> BenchReport:
     """Measure subjects wherever they come from; see :func:`bench`, which finds them first."""
-    lanes, results = _plan(subjects, protocol, progress)
+    cases, results = _plan(subjects, protocol, progress)
     before, meter = machine.facts(), energy.find()
-    able = [lane for lane in lanes if lane is not None]
+    able = [case for case in cases if case is not None]
     limits = _limits(protocol, meter, before.get("cpu_features", ()))
-    session = Session(lanes=able, protocol=protocol, progress=progress, meter=meter)
+    session = Session(cases=able, protocol=protocol, progress=progress, meter=meter)
     session.run(available_bytes=int(before["available_memory_bytes"] * _MEMORY_SHARE))
     after = machine.condition()
-    _fail_replaced(lanes, results, progress)
+    _fail_replaced(cases, results, progress)
     finished: list[BenchmarkResult] = []
-    for row, lane in zip(results, lanes, strict=True):
-        if lane is None:
+    for row, case in zip(results, cases, strict=True):
+        if case is None:
             finished.append(row)
         else:
-            finished.append(rows.measured(row, lane, rows.baseline_of(lane, session.lanes, relative_to)))
-    own_costs = [cost for lane in session.lanes for cost in lane.own_cost_ns]
+            finished.append(rows.measured(row, case, rows.baseline_of(case, session.cases, relative_to)))
+    own_costs = [cost for case in session.cases for cost in case.own_cost_ns]
     return BenchReport(
         machine={**before, **limits, "after": after},
         protocol=protocol.document(median(own_costs) if own_costs else None),
@@ -187,19 +189,19 @@ def measure(
     )
 
 
-def _fail_replaced(lanes: Sequence[Lane | None], planned: Sequence[BenchmarkResult], progress: Progress) -> None:
+def _fail_replaced(cases: Sequence[Case | None], planned: Sequence[BenchmarkResult], progress: Progress) -> None:
     """A file that is another one by now: its figures may be of both."""
     now: dict[Subject, str | None] = {}
-    for lane, row in zip(lanes, planned, strict=True):
-        if lane is None or lane.failure is not None:
+    for case, row in zip(cases, planned, strict=True):
+        if case is None or case.failure is not None:
             continue
-        subject = lane.subject
+        subject = case.subject
         if subject not in now:
             now[subject] = stored(subject.path)[1]
             if now[subject] != row.sha256:
                 progress.say(f"{subject.name} failed: {REPLACED}")
         if now[subject] != row.sha256:
-            lane.failure = REPLACED
+            case.failure = REPLACED
 
 
 def _doubts(subjects: Sequence[Subject]) -> Iterator[str]:
@@ -211,20 +213,20 @@ def _doubts(subjects: Sequence[Subject]) -> Iterator[str]:
 
 def _plan(
     subjects: Sequence[Subject], protocol: Protocol, progress: Progress
-) -> tuple[list[Lane | None], list[BenchmarkResult]]:
-    """A lane and a row for every subject and every way to run it; no lane where there is nothing to measure."""
-    lanes: list[Lane | None] = []
+) -> tuple[list[Case | None], list[BenchmarkResult]]:
+    """A case and a row for every subject and every way to run it; no case where there is nothing to measure."""
+    cases: list[Case | None] = []
     results: list[BenchmarkResult] = []
     for subject in subjects:
-        for lane, row in _plan_one(subject, protocol):
+        for case, row in _plan_one(subject, protocol):
             if row.reason is not None:
                 progress.say(f"{subject.name} {row.status}: {row.reason}")
-            lanes.append(lane)
+            cases.append(case)
             results.append(row)
-    return lanes, results
+    return cases, results
 
 
-def _plan_one(subject: Subject, protocol: Protocol) -> Iterator[tuple[Lane | None, BenchmarkResult]]:
+def _plan_one(subject: Subject, protocol: Protocol) -> Iterator[tuple[Case | None, BenchmarkResult]]:
     row = rows.planned(subject)
     try:
         subject.check()
@@ -244,7 +246,7 @@ def _plan_one(subject: Subject, protocol: Protocol) -> Iterator[tuple[Lane | Non
         if reason is not None:
             yield None, rows.not_measured(row, "skipped", RuntimeUnavailable(reason))
         else:
-            yield Lane(subject=subject, runtime=name, backend=backend, threads=threads, batch=batch), row
+            yield Case(subject=subject, runtime=name, backend=backend, threads=threads, batch=batch), row
 
 
 def _limits(protocol: Protocol, meter: energy.Meter | None, features: Sequence[str]) -> dict[str, Any]:

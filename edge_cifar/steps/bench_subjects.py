@@ -2,14 +2,11 @@
 
 from __future__ import annotations
 
-import math
 from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
-from edge_cifar import model_files
 from edge_cifar.arguments import as_int_or_all, flattened
 from edge_cifar.bench.evaluation_set import EvaluationSet
 from edge_cifar.bench.subject import Subject
@@ -20,37 +17,12 @@ from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, DataError, UsageError
 from edge_cifar.parity.verify import read_reference
-from edge_cifar.pixels import Layout, Range
+from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.steps.bundles import open_bundle, run_of
+from edge_cifar.steps.bundles import of_run, run_of
+from edge_cifar.steps.targets import ModelFile, Target, resolve
 
-Target = Bundle | Run | Path | str
 Count = int | Literal["all"] | None
-
-
-@dataclass(frozen=True, kw_only=True)
-class Pixels:
-    """How bare files take their pixels, where the user tells.
-
-    Attributes:
-        input_range: real values of pixels 0 and 255.
-        layout: order of the input's dimensions.
-    """
-
-    input_range: Range | None = None
-    layout: Layout | None = None
-
-    def __post_init__(self) -> None:
-        low, high = self.input_range or (0.0, 1.0)
-        if not (math.isfinite(low) and math.isfinite(high) and low < high):
-            raise UsageError(f"--input-range takes two numbers, the lower first, such as -1,1; got {low:g},{high:g}")
-
-    @property
-    def told(self) -> bool:
-        return (self.input_range, self.layout) != (None, None)
-
-
-UNTOLD = Pixels()
 
 
 def find_subjects(
@@ -60,7 +32,7 @@ def find_subjects(
     data: str | None = None,
     data_dir: Path | str | None = None,
     image_size: int | None = None,
-    pixels: Pixels = UNTOLD,
+    preprocessing: Preprocessing | None = None,
     with_keras: bool = False,
     progress: Progress = SILENT,
 ) -> tuple[list[Subject], list[Bundle]]:
@@ -72,7 +44,7 @@ def find_subjects(
         data: likewise.
         data_dir: likewise.
         image_size: likewise.
-        pixels: how bare files take theirs.
+        preprocessing: how model files made elsewhere want their pixels.
         with_keras: whether to measure the Keras models of the runs that bundles stand in.
         progress: told of a download.
     """
@@ -93,19 +65,25 @@ def find_subjects(
             return None
         return _of_dataset(load(data, data_dir=data_dir, image_size=size, progress=progress), images)
 
-    opened = [_open(target) for target in flattened(targets)] or [open_bundle()]
+    def of_bundle(bundle: Bundle) -> list[Subject]:
+        size = image_size or _size(bundle)
+        return _of_bundle(bundle, given(size if folder else None), images, with_keras, progress)
+
+    bundles: list[Bundle] = []
     subjects: list[Subject] = []
-    for target in opened:
-        if isinstance(target, Bundle):
-            size = image_size or _size(target)
-            subjects += _of_bundle(target, given(size if folder else None), images, with_keras, progress)
+    for found in map(resolve, flattened(targets) or [None]):
+        if not isinstance(found, ModelFile):
+            bundles.append(of_run(found) if isinstance(found, Run) else found)
+            subjects += of_bundle(bundles[-1])
+        elif found.bundle is not None:
+            subjects += of_bundle(found.bundle)
         else:
-            subjects.append(_of_file(target, given(image_size), pixels))
+            subjects.append(_of_file(found, given(image_size), preprocessing or Preprocessing()))
     if not subjects:
         raise BundleError("nothing to measure: the bundle contains no artifacts; export again")
-    if pixels.told and not any(subject.bare for subject in subjects):
+    if preprocessing and not any(subject.bare for subject in subjects):
         raise UsageError("--input-range and --layout only apply to model files made elsewhere; none was given")
-    return subjects, [target for target in opened if isinstance(target, Bundle)]
+    return subjects, bundles
 
 
 def _size(bundle: Bundle) -> tuple[int, int] | None:
@@ -116,20 +94,11 @@ def _size(bundle: Bundle) -> tuple[int, int] | None:
     return (height, width) if height and width else None
 
 
-def _open(target: Target) -> Bundle | Path:
-    """A bundle, or the path of a bare model file."""
-    if isinstance(target, Bundle | Run):
-        return open_bundle(target)
-    path = Path(target)
-    return path if model_files.is_model(path) or path.is_file() else open_bundle(path)
-
-
-def _of_file(path: Path, given: EvaluationSet | None, pixels: Pixels) -> Subject:
-    """A file of somebody else's, or the Keras model of a run."""
-    run = Run(path.parent)
-    if run.finished and path.name == run.model_path.name:
-        return Subject(model=run.name, path=path, accuracy_on=given, of_run=True)
-    return Subject(model=path.stem, path=path, accuracy_on=given, input_range=pixels.input_range, layout=pixels.layout)
+def _of_file(file: ModelFile, given: EvaluationSet | None, preprocessing: Preprocessing) -> Subject:
+    """A file made elsewhere, or the Keras model of a run."""
+    if file.run is not None:
+        return Subject(model=file.run.name, path=file.path, accuracy_on=given, of_run=True)
+    return Subject(model=file.path.stem, path=file.path, accuracy_on=given, preprocessing=preprocessing)
 
 
 def _of_bundle(

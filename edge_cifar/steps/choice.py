@@ -1,4 +1,4 @@
-"""Which model files to use when a user names a file, a bundle or a run, and which labels belong to them."""
+"""Which model files to load for what a user named, and which labels belong to them."""
 
 from __future__ import annotations
 
@@ -6,12 +6,11 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_cifar import model_files
-from edge_cifar.documents.bundle import MANIFEST, Artifact, Bundle
+from edge_cifar.documents.bundle import Artifact, Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, RuntimeUnavailable
-from edge_cifar.steps.bundles import exported, open_bundle
-
-Model = Bundle | Run | Path | str
+from edge_cifar.steps.bundles import exported, of_run
+from edge_cifar.steps.targets import ModelFile, Target, resolve
 
 # The most faithful first: who names no precision wants the model's answer, not its speed.
 _PREFERENCE = ("fp32", "fp16", "int8")
@@ -51,13 +50,13 @@ class Selection:
     left_out: tuple[tuple[str, str], ...] = ()
 
 
-def choose_all(model: Model) -> Selection:
+def choose_all(target: Target | None = None) -> Selection:
     """All artifacts of a bundle that this machine runs as a device does; otherwise the one that :func:`choose` takes.
 
     Raises:
         RunError, BundleError, RuntimeUnavailable: as :func:`choose`.
     """
-    found = _resolve(model)
+    found = _find(target)
     if isinstance(found, Choice):
         return Selection(model=found.path.stem, choices=(found,))
     choices, left_out = [], []
@@ -72,7 +71,7 @@ def choose_all(model: Model) -> Selection:
     return Selection(model=found.model, choices=tuple(choices) or (_of_bundle(found),), left_out=tuple(left_out))
 
 
-def choose(model: Model) -> Choice:
+def choose(target: Target | None = None) -> Choice:
     """The file behind what a user calls a model.
 
     Of a bundle, the most precise artifact that this machine can run; of a run, its bundle, or the
@@ -83,20 +82,19 @@ def choose(model: Model) -> Choice:
         BundleError: an artifact is not the file that its manifest lists, or there is no manifest.
         RuntimeUnavailable: no artifact of the bundle can run here.
     """
-    found = _resolve(model)
+    found = _find(target)
     return found if isinstance(found, Choice) else _of_bundle(found)
 
 
-def _resolve(model: Model) -> Choice | Bundle:
+def _find(target: Target | None) -> Choice | Bundle:
     """The file that was named, or a run's Keras model where nothing was exported yet; otherwise the bundle."""
-    if isinstance(model, Path | str) and (model_files.is_model(Path(model)) or Path(model).is_file()):
-        return _of_file(Path(model))
-    if not isinstance(model, Bundle):
-        run = model if isinstance(model, Run) else Run(Path(model))
-        if run.finished and not exported(run):
-            run.demand_weights()
-            return Choice(path=run.model_path, labels=run.record().data.labels, chosen=True)
-    return open_bundle(model)
+    found = resolve(target)
+    if isinstance(found, Run):
+        if exported(found):
+            return of_run(found)
+        found.demand_weights()
+        return Choice(path=found.model_path, labels=found.record().data.labels, chosen=True)
+    return _of_file(found) if isinstance(found, ModelFile) else found
 
 
 def _of_bundle(bundle: Bundle) -> Choice:
@@ -120,15 +118,11 @@ def _rank(artifact: Artifact) -> tuple[bool, int] | None:
     return not runtime.DEVICE, order
 
 
-def _of_file(path: Path) -> Choice:
-    if (path.parent / MANIFEST).exists():
-        for artifact in Bundle.open(path.parent).artifacts:
-            if artifact.path.name == path.name:
-                return _of_artifact(artifact, chosen=False)
-    run = Run(path.parent)
-    if run.finished and path.name == run.model_path.name:
-        return Choice(path=path, labels=run.record().data.labels)
-    return Choice(path=path, labels=None, foreign=True)
+def _of_file(file: ModelFile) -> Choice:
+    if file.bundle is not None:
+        return _of_artifact(file.bundle.artifacts[0], chosen=False)
+    labels = file.run.record().data.labels if file.run else None
+    return Choice(path=file.path, labels=labels, foreign=file.foreign)
 
 
 def _of_artifact(artifact: Artifact, *, chosen: bool) -> Choice:

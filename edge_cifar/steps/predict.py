@@ -12,13 +12,14 @@ from edge_cifar.data import pictures
 from edge_cifar.errors import DataError, UsageError
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps import _saturation
-from edge_cifar.steps.choice import Model, choose
+from edge_cifar.steps.choice import choose
+from edge_cifar.steps.targets import Target
 
 STANDARD_INPUT = Path("-")
 
 
 def predict(
-    model: Model | Iterable[Model],
+    model: Target | Iterable[Target],
     images: Path | str | Iterable[Path | str],
     *,
     top: int = 3,
@@ -53,7 +54,7 @@ def predict(
         raise UsageError(f"top must be at least 1; got {top}")
     if not 0 <= threshold <= 1:
         raise UsageError(f"the threshold must be between 0 and 1; got {threshold:g}")
-    models: tuple[Model, ...] = as_tuple(model)
+    models: tuple[Target, ...] = as_tuple(model)
     classifiers = [_load(one, threads, progress) for one in models]
     predictions: list[Prediction] = []
     for image, found in _photographs(as_tuple(images), progress):
@@ -71,7 +72,7 @@ def predict(
     return predictions
 
 
-def _load(model: Model, threads: int, progress: Progress) -> Classifier:
+def _load(model: Target, threads: int, progress: Progress) -> Classifier:
     choice = choose(model)
     classifier = Classifier(
         choice.path, labels=choice.labels, variant=choice.variant, foreign=choice.foreign, threads=threads

@@ -20,12 +20,12 @@ import edge_cifar
 from edge_cifar.bench import rows
 from edge_cifar.documents.bench_report import BenchReport
 from edge_cifar.documents.bundle import MANIFEST, Bundle
-from edge_cifar.documents.run import Run
 from edge_cifar.errors import MeasurementError, UsageError
 from edge_cifar.processes import programs
 from edge_cifar.processes.launch import worker_command
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.steps.bundles import open_bundle, run_of
+from edge_cifar.steps.bundles import run_of
+from edge_cifar.steps.targets import Target, open_bundle
 from edge_cifar.storage import exclusion, scratch, strict_json
 
 # Where --install puts it there; nothing else of that machine is touched.
@@ -37,7 +37,7 @@ _SSH_FAILED = 255
 
 def bench_on(
     host: str,
-    target: Bundle | Run | Path | str | None = None,
+    target: Target | None = None,
     *,
     options: Sequence[str] = (),
     install: bool = False,

@@ -19,8 +19,8 @@ from PIL import Image
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.errors import CheckFailed, EdgeCifarError
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.steps.bundles import open_bundle
 from edge_cifar.steps.doctor import Diagnosis, doctor
+from edge_cifar.steps.targets import open_bundle
 from edge_cifar.storage import scratch
 
 Status = Literal["passed", "failed", "skipped"]

@@ -9,7 +9,6 @@ from collections.abc import Iterator, Sequence
 from types import FrameType
 
 from edge_cifar import machine
-from edge_cifar.documents import run as runs
 from edge_cifar.errors import UsageError
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.serve import app
@@ -17,7 +16,8 @@ from edge_cifar.serve.hosts import Hosts
 from edge_cifar.serve.server import Server
 from edge_cifar.serve.worker_pool import ServedModel, WorkerPool
 from edge_cifar.steps import _saturation
-from edge_cifar.steps.choice import Choice, Model, choose_all
+from edge_cifar.steps.choice import Choice, choose_all
+from edge_cifar.steps.targets import Target
 from edge_cifar.visible import visible
 
 HOST = "127.0.0.1"
@@ -30,7 +30,7 @@ _PLACES_A_WORKER = 16
 
 
 def serve(
-    target: Model | None = None,
+    target: Target | None = None,
     *,
     host: str = HOST,
     port: int = PORT,
@@ -63,7 +63,7 @@ def serve(
         raise UsageError(f"workers must be at least 1; got {workers}")
     hosts = Hosts(host, allow_hosts)
     workers = workers or min(machine.usable_cores(), _MOST_WORKERS)
-    selection = choose_all(runs.newest() if target is None else target)
+    selection = choose_all(target)
     models = [_served(choice) for choice in selection.choices]
     pool = WorkerPool(models, workers=workers, places=_PLACES_A_WORKER * workers)
     try:

@@ -15,7 +15,8 @@ from edge_cifar.parity.following import read_activations, with_layers
 from edge_cifar.parity.verify import verify_bundle
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps import _verify_record
-from edge_cifar.steps.bundles import Target, kept_beside, open_bundle, run_of
+from edge_cifar.steps.bundles import kept_beside, run_of
+from edge_cifar.steps.targets import Target, open_bundle
 from edge_cifar.storage import exclusion, files
 
 RESULT = "verify.json"
@@ -25,7 +26,7 @@ _PACKAGES = ("edge-cifar", "numpy", "ai-edge-litert", "onnxruntime", "coremltool
 
 
 def verify(
-    target: Target = None,
+    target: Target | None = None,
     *,
     images: int | None = None,
     layers: bool = False,

@@ -15,7 +15,8 @@ import pytest
 from support import bench as bench_support
 from support.bench import QUICK, fake_bundle, fake_file
 
-from edge_cifar.bench import case, session
+from edge_cifar.bench import session
+from edge_cifar.bench.case import Case, groups
 from edge_cifar.bench.subject import Subject
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.errors import BundleError, MeasurementError, UsageError
@@ -245,26 +246,26 @@ def test_ctrl_c_keeps_what_was_measured_and_still_writes_it(tmp_path: Path) -> N
     assert output.exists()
 
 
-def test_lanes_that_do_not_fit_into_memory_together_are_measured_in_groups(tmp_path: Path) -> None:
-    lanes = [
-        case.Lane(subject=Subject(model="m", path=fake_file(tmp_path / f"{n}.fake")), runtime="fake", backend="fake")
+def test_cases_that_do_not_fit_into_memory_together_are_measured_in_groups(tmp_path: Path) -> None:
+    cases = [
+        Case(subject=Subject(model="m", path=fake_file(tmp_path / f"{n}.fake")), runtime="fake", backend="fake")
         for n in range(5)
     ]
-    sizes = [len(group) for group in case.groups(lanes, available_bytes=250_000_000)]
+    sizes = [len(group) for group in groups(cases, available_bytes=250_000_000)]
     assert sizes == [2, 2, 1]
-    assert [len(group) for group in case.groups(lanes, available_bytes=1)] == [1] * 5
+    assert [len(group) for group in groups(cases, available_bytes=1)] == [1] * 5
 
 
 def test_the_artifacts_of_one_model_are_measured_together(tmp_path: Path) -> None:
     path = fake_file(tmp_path / "a.fake")
-    lanes = [case.Lane(subject=Subject(model=name, path=path), runtime="fake", backend="fake") for name in "aabbbc"]
-    found = [[one.subject.model for one in group] for group in case.groups(lanes, available_bytes=450_000_000)]
+    cases = [Case(subject=Subject(model=name, path=path), runtime="fake", backend="fake") for name in "aabbbc"]
+    found = [[one.subject.model for one in group] for group in groups(cases, available_bytes=450_000_000)]
     assert found == [["a", "a"], ["b", "b", "b", "c"]]
 
 
 def test_windows_of_different_groups_are_no_pairs(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     bundle = fake_bundle(tmp_path, {"fp32": {}, "int8": {}})
-    monkeypatch.setattr(session, "groups", lambda lanes, available_bytes: [[one] for one in lanes])
+    monkeypatch.setattr(session, "groups", lambda cases, available_bytes: [[one] for one in cases])
     found = rows(bundle)
     assert found["fp32"]["ratio"]["value"] == 1.0
     assert found["int8"]["ratio"] is None

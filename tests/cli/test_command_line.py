@@ -15,7 +15,7 @@ from edge_cifar.cli.main import main
 from edge_cifar.command_line import command_line
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import RunError
-from edge_cifar.steps.bundles import open_bundle
+from edge_cifar.steps.targets import open_bundle
 
 SOURCES = sorted(Path(edge_cifar.__file__).parent.rglob("*.py"))
 

@@ -20,7 +20,7 @@ from edge_cifar.errors import BundleError, EdgeCifarError
 from edge_cifar.report.advice import Limits, advise
 from edge_cifar.report.sources import gather
 from edge_cifar.steps import verify as verify_step
-from edge_cifar.steps.bundles import open_bundle
+from edge_cifar.steps.targets import open_bundle
 from edge_cifar.storage import exclusion, files
 from edge_cifar.variant import Variant
 

@@ -11,8 +11,8 @@ from support.report_samples import record_document, write
 from edge_cifar.cli.main import main
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import RunError
-from edge_cifar.steps.bundles import open_bundle
 from edge_cifar.steps.choice import choose
+from edge_cifar.steps.targets import open_bundle
 from edge_cifar.steps.train import train
 
 _WAY_OUT = r"resnet8 does not include its weights \(no model\.keras\); retrain it with: edge-cifar train resnet8$"

@@ -7,7 +7,8 @@ import pytest
 
 from edge_cifar.parity import calibration
 from edge_cifar.parity.calibration import Seen
-from edge_cifar.pixels import Quantization, Range
+from edge_cifar.pixels import Quantization
+from edge_cifar.preprocessing import Range
 from edge_cifar.readers import Link, Network, Operation
 from edge_cifar.variant import Variant
 

@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edge_cifar.converters import AS_THEY_COME, Calibration, Options
-from edge_cifar.pixels import Range
+from edge_cifar.preprocessing import Range
 from edge_cifar.storage import files
 
 FAULTS: dict[str, dict[str, Any]] = {

@@ -25,7 +25,8 @@ import numpy as np
 from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError, RuntimeUnavailable
 from edge_cifar.evaluation.scores import softmax
-from edge_cifar.pixels import PLAIN, Ground, Images, Layout, Range, Setup
+from edge_cifar.pixels import PLAIN, Ground, Images, Setup
+from edge_cifar.preprocessing import Layout, Range
 from edge_cifar.runtimes import Probabilities, Runtime
 
 NAME = "fake"
