@@ -137,7 +137,7 @@ def comparison(results: Sequence[BenchmarkResult]) -> dict[str, Any]:
         ]
         work = quantities.amount(whole.multiply_adds)
         rows.append([model, work, _accuracy(whole, recorded.get(model)), *latencies, " / ".join(sizes), *memory])
-    columns = ["model", "multiply-adds", "accuracy", *(f"{name}, ms" for name in COMPARED), "size, fp32 / int8"]
+    columns = ["model", "MACs", "top-1", *(f"{name}, ms" for name in COMPARED), "size, fp32 / int8"]
     columns += [f"memory, {name}, fp32 / int8" for name in FORMATS]
     return {"columns": columns, "rows": rows}
 

@@ -107,7 +107,7 @@ def main() -> int:
         _results.write(
             chosen.output,
             results,
-            columns=("model", "Keras", *(f"{kind}, points lost" for kind in results[0]["kinds"])),
+            columns=("model", "Keras", *(f"{kind}, Δ top-1 (pp)" for kind in results[0]["kinds"])),
             rows=[row(one) for one in results],
             data=results[0]["data"],
         )
@@ -121,8 +121,10 @@ def main() -> int:
 
 def row(result: dict[str, Any]) -> list[str]:
     """A result as a row of the table."""
-    lost = [f"{one['points']:+.2f} ({one['low']:+.2f} to {one['high']:+.2f})" for one in result["kinds"].values()]
-    return [result["model"], f"{result['keras_accuracy']:.2%}", *lost]
+    # A loss is negative here; zero minus it leaves no negative zero.
+    changes = [[0.0 - one[key] for key in ("points", "high", "low")] for one in result["kinds"].values()]
+    cells = [f"{points:+.2f} ({low:+.2f} to {high:+.2f})" for points, low, high in changes]
+    return [result["model"], f"{result['keras_accuracy']:.2%}", *cells]
 
 
 if __name__ == "__main__":

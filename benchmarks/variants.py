@@ -41,7 +41,7 @@ from edge_cifar.storage import files
 
 # Accuracy is taken by verifying: bench needs a few images only to see that what it times answers.
 TIMED_ON = 100
-COLUMNS = ("model", "variant", "accuracy (95 % interval)", "points lost (95 % interval)", "same class as Keras")
+COLUMNS = ("model", "variant", "top-1 (95 % interval)", "Δ top-1 (pp, 95 % interval)", "top-1 agreement")
 COLUMNS += ("size", "latency", "times as fast as fp32", "verify")
 
 
@@ -122,7 +122,7 @@ def rows(result: Mapping[str, Any]) -> list[list[str]]:
             [
                 one["variant"],
                 _accuracy(one["accuracy"]),
-                _lost(one.get("drop", one.get("accuracy_drop"))),
+                _change(one.get("drop", one.get("accuracy_drop"))),
                 quantities.percent(one["top1_agreement"]),
                 quantities.size(one["size_bytes"]),
                 _latency(one),
@@ -137,7 +137,7 @@ def rows(result: Mapping[str, Any]) -> list[list[str]]:
             [
                 one["variant"],
                 quantities.percent(parity.get("accuracy", {}).get("top1")) + on,
-                _lost(parity.get("drop")),
+                _change(parity.get("drop")),
                 quantities.percent(parity.get("top1_agreement")),
                 *[quantities.MISSING] * 3,
                 "rejected" if parity else "not converted",
@@ -153,10 +153,12 @@ def _accuracy(found: Mapping[str, float] | None) -> str:
     return quantities.with_interval(found.get("top1", found.get("value")), found["low"], found["high"])
 
 
-def _lost(drop: Mapping[str, float] | None) -> str:
+def _change(drop: Mapping[str, float] | None) -> str:
     if drop is None:
         return quantities.MISSING
-    return f"{drop['points']:+.2f} ({drop['low']:+.2f} to {drop['high']:+.2f})"
+    # A loss is negative here; zero minus it leaves no negative zero.
+    points, low, high = (0.0 - drop[key] for key in ("points", "high", "low"))
+    return f"{points:+.2f} ({low:+.2f} to {high:+.2f})"
 
 
 def _latency(variant: Mapping[str, Any]) -> str:

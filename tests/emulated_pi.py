@@ -121,7 +121,7 @@ def main() -> int:
 def table(results: list[dict[str, Any]]) -> dict[str, Any]:
     """What the documents show."""
     return {
-        "columns": ["model", "artifact", "verify there", "images", "largest difference", "same class"],
+        "columns": ["model", "artifact", "verify there", "images", "max diff", "top-1 agreement"],
         "rows": [
             [
                 one["model"],

@@ -125,7 +125,9 @@ def _preprocessed(keras: Keras, backbone: Backbone, pixels: Tensor) -> Tensor:
     offset = answers[0]
     kernel = (answers[1:4] - offset) / 255
     if not np.allclose(probes[4] @ kernel + offset, answers[4], rtol=1e-4, atol=1e-4):
-        raise ConversionError(f"the preprocessing of {backbone.name} is not affine, so it cannot be trained through")
+        raise ConversionError(
+            f"the preprocessing of {backbone.name} is not affine, so QAT and sparsity do not support it"
+        )
     layer = keras.layers.Conv2D(3, 1, trainable=False, name=PREPROCESSING)
     hidden = layer(pixels)
     layer.set_weights([kernel.reshape(1, 1, 3, 3), offset])
@@ -193,7 +195,9 @@ def _weighted(keras: Keras, layer: Any, normalization: Any | None, inputs: Tenso
 def _pointwise(keras: Keras, normalization: Any, inputs: Tensor) -> Tensor:
     """A normalization that nothing takes in, as a depthwise convolution of one pixel with a bias."""
     if len(inputs.shape) != 4:
-        raise ConversionError(f"{normalization.name} normalizes no image, and no dense layer takes it in")
+        raise ConversionError(
+            f"the batch normalization {normalization.name} can be folded into no layer, and its input is no feature map"
+        )
     scale, shift = keras_graph.scale_and_shift(normalization)
     layer = keras.layers.DepthwiseConv2D(1, name=normalization.name)
     hidden = layer(inputs)

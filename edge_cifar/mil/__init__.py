@@ -5,7 +5,6 @@ program says, so that an exported model can be checked anywhere. It uses neither
 TensorFlow nor protobuf, so it shares no code with what wrote the file.
 
     limits      what a package may ask for before it is refused
-    wire        the protobuf wire format
     dtypes      MIL's element types and how they are packed
     program     a program as plain data
     values      types and literals, read from their messages

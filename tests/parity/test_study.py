@@ -1,6 +1,6 @@
 """The study of mutants on a trained network: the share of those that matter that ``verify`` sees, and false alarms.
 
-A quick version, on a network trained for seconds, stands in ``test_parity_mutations.py``.
+A quick version, on a network trained for seconds, is in ``test_mutations.py``.
 """
 
 from __future__ import annotations
