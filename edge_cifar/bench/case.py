@@ -1,4 +1,4 @@
-"""One subject run one way: what was measured of it so far."""
+"""One benchmark case: a subject, how it is run, and what was measured so far."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_cifar.bench.subject import Subject
 from edge_cifar.documents.operators import Operator
 from edge_cifar.processes.worker import Worker
 
-# What Python with a runtime takes before it loads anything; TensorFlow alone takes several times the rest.
+# Memory of Python with a runtime before it loads a model; TensorFlow needs several times as much as the others.
 _RUNTIME_BYTES = {"keras": 700_000_000}
 _SMALL_RUNTIME_BYTES = 100_000_000
 
@@ -29,7 +29,7 @@ class Case:
         threads: CPU threads an inference may use.
         batch: images in one inference.
         failure: why measuring it was given up.
-        unavailable: whether that is because this machine or this file cannot do it, rather than a fault.
+        unavailable: whether this machine or file does not support it, rather than failing.
         windows_ns: durations of single inferences by window, in nanoseconds.
         rounds: the number of the round that each window was taken in; those of different groups differ.
         first_ms: first inference, by process.
@@ -39,8 +39,8 @@ class Case:
         own_cost_ns: what timing adds to an inference, by process.
         base_bytes: resident size before loading, by process.
         peak_bytes: largest resident size until the last window, by process.
-        stable: whether each warm-up came to rest.
-        watts: of the processor while it ran and nothing else of ours; None where the machine does not tell.
+        stable: whether the latency had settled at the end of each warm-up.
+        watts: power of the processor while only this case ran; None without a readable meter.
         operators: what each operator costs, where that was asked for and is told.
         unprofiled: why there are no operators.
         remarks: what a reader of the row should know.
@@ -104,7 +104,7 @@ class Case:
 def groups(cases: Sequence[Case], available_bytes: int) -> Iterator[list[Case]]:
     """Cases that fit into memory together, in their order.
 
-    Those of one model, which are held against each other, stay together unless they alone are too many.
+    Those of one model, which are compared with each other, stay together unless they alone need too much.
     """
     group: list[Case] = []
     taken = 0
@@ -126,5 +126,5 @@ def groups(cases: Sequence[Case], available_bytes: int) -> Iterator[list[Case]]:
 
 
 def _needed_bytes(case: Case) -> int:
-    """A worker takes its runtime, and a few times the size of its file."""
+    """A worker needs memory for its runtime and a few times the size of its file."""
     return _RUNTIME_BYTES.get(case.runtime, _SMALL_RUNTIME_BYTES) + 4 * model_files.size_bytes(case.subject.path)

@@ -1,4 +1,4 @@
-"""When the state of the machine makes its figures doubtful."""
+"""Warnings when the machine's state makes measurements unreliable."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ _BUSY_CORES = 0.25
 
 
 class Bystanders:
-    """How much of the processor others used while something was measured."""
+    """Processor time that other programs used during the measurement."""
 
     def __init__(self) -> None:
         self._others_seconds = 0.0
@@ -20,11 +20,11 @@ class Bystanders:
         self._start: tuple[float, float, float] | None = None
 
     def start(self) -> None:
-        """Measuring begins, or goes on."""
+        """Start or continue measuring."""
         self._start = (_busy_seconds(), time.process_time(), time.monotonic())
 
     def stop(self, workers_cpu_seconds: float) -> None:
-        """Measuring pauses.
+        """Pause measuring.
 
         Args:
             workers_cpu_seconds: processor time our workers used since :meth:`start`.
@@ -43,7 +43,7 @@ class Bystanders:
 
 
 def warnings(before: Mapping[str, Any], after: Mapping[str, Any], others_cores: float | None) -> list[str]:
-    """Sentences for people, one a trouble.
+    """One sentence for each problem.
 
     Args:
         before: :func:`edge_cifar.machine.condition` before measuring.
@@ -77,6 +77,6 @@ def warnings(before: Mapping[str, Any], after: Mapping[str, Any], others_cores: 
 
 
 def _busy_seconds() -> float:
-    """Processor time used since boot, over all cores, that which a hypervisor took for others included."""
+    """Processor time used since boot, over all cores, including time taken by a hypervisor for others."""
     times = psutil.cpu_times()
     return float(sum(getattr(times, kind, 0.0) for kind in ("user", "nice", "system", "irq", "softirq", "steal")))

@@ -1,6 +1,6 @@
-"""What the processor draws while something runs, where the machine tells; otherwise nothing is said.
+"""Processor power while something runs, if the machine has a readable meter.
 
-Linux tells through RAPL's counters (readable by root alone on most systems), macOS through powermetrics
+Linux reports it through RAPL's counters (readable by root alone on most systems), macOS through powermetrics
 (root too: it is asked only where sudo needs no password). Both count the whole processor, whatever else runs
 on it and what it draws when idle included, so each figure comes with what was drawn when idle.
 """
@@ -28,10 +28,10 @@ _MILLIWATTS_PER_WATT = 1e3
 
 
 class Meter(Protocol):
-    """Something that tells what the processor draws.
+    """A meter of the processor's power.
 
     Attributes:
-        source: what it is called.
+        source: its name.
     """
 
     source: str
@@ -41,16 +41,16 @@ class Meter(Protocol):
 
         Args:
             work: takes at least ``seconds``.
-            seconds: how long to look.
+            seconds: how long to measure.
 
         Returns:
-            Watts; None when the meter gave no answer.
+            Watts; None if the meter gave no reading.
         """
         ...
 
 
 class Rapl:
-    """Counters of energy that Intel's and AMD's processors keep, one a package.
+    """The energy counters of Intel's and AMD's processors, one per package.
 
     Source: the Linux kernel's documentation, "Power Capping Framework".
     """
@@ -62,7 +62,7 @@ class Rapl:
 
     @classmethod
     def found(cls, root: Path = POWERCAP) -> Rapl | None:
-        """The counters, where this machine has them and lets this user read them."""
+        """The counters, if this machine has them and this user may read them."""
         packages = [zone for zone in sorted(root.glob("intel-rapl:[0-9]*")) if zone.name.count(":") == 1]
         try:
             for zone in packages:
@@ -78,7 +78,7 @@ class Rapl:
         used = 0
         for zone, first in zip(self._packages, before, strict=True):
             last = _count(zone / "energy_uj")
-            # The counter starts again at zero when it has reached its range.
+            # The counter wraps to zero at the end of its range.
             used += last - first if last >= first else last - first + _count(zone / "max_energy_range_uj")
         return used / _MICROJOULES_PER_JOULE / elapsed
 
@@ -90,7 +90,7 @@ class Powermetrics:
 
     @classmethod
     def found(cls) -> Powermetrics | None:
-        """The meter, where this is a Mac whose sudo asks for no password."""
+        """The meter, if this is a Mac whose sudo needs no password."""
         if platform.system() != "Darwin" or shutil.which("powermetrics") is None:
             return None
         meter = cls()
@@ -108,12 +108,12 @@ class Powermetrics:
 
 
 def find() -> Meter | None:
-    """This machine's meter; None where it has none that this user may read."""
+    """This machine's meter; None if it has none that this user may read."""
     return Rapl.found() or Powermetrics.found()
 
 
 def idle_watts(meter: Meter) -> float | None:
-    """What the processor draws when nothing of ours runs."""
+    """Power of the processor while nothing of ours runs."""
     return meter.watts(lambda: time.sleep(_IDLE_SECONDS), _IDLE_SECONDS)
 
 

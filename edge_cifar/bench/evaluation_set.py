@@ -1,4 +1,4 @@
-"""The images that a subject is evaluated on, and what its answers to them are worth."""
+"""The images that a subject is evaluated on, and the evaluation of its answers."""
 
 from __future__ import annotations
 
@@ -43,11 +43,11 @@ class EvaluationSet:
 
     @cached_property
     def _sha256(self) -> str:
-        """Over the very images and labels: of one data set, two bundles may have taken different ones."""
+        """Checksum of these images and labels: two bundles may hold different images of one data set."""
         return hashlib.sha256(self.images.tobytes() + self.labels.tobytes()).hexdigest()
 
     def refusal(self, input_shape: tuple[int, ...], classes: int) -> str | None:
-        """Why a model cannot be asked these images; None when it can."""
+        """Why a model cannot take these images; None if it can."""
         name = self.data.name if self.data else "the data"
         if tuple(self.images.shape[1:]) != input_shape:
             return f"the model expects {_sides(input_shape)} images; {name} has {_sides(self.images.shape[1:])}"
@@ -84,7 +84,7 @@ class EvaluationSet:
 
 @dataclass(frozen=True, kw_only=True)
 class Evaluation:
-    """What a subject's answers are worth.
+    """Accuracy of a subject and its agreement with the Keras model.
 
     Attributes:
         data: where the images came from; None where that is not known.

@@ -1,4 +1,4 @@
-"""How many multiply-adds a second this machine can do at best, measured in a worker: this very module."""
+"""This machine's peak compute in MACs per second, measured in a worker, which is this module."""
 
 from __future__ import annotations
 
@@ -15,14 +15,14 @@ from edge_cifar.processes.worker import Worker, WorkerError
 
 WORKER = worker_command("edge_cifar.bench.peak")
 
-# Three matrices of a megabyte each: as much work as a cache holds, many times what starting it costs.
+# Three matrices of a megabyte each: small enough for the cache, large enough to outweigh the start-up cost.
 _SIDE = 512
 _SECONDS = 0.3
 _PATIENCE_SECONDS = 60.0
 
 
 def multiply_adds_per_s(threads: int, features: Collection[str]) -> float:
-    """The best of repeated products of two square float32 matrices by NumPy's BLAS, in a process of its own.
+    """The fastest of repeated products of two square float32 matrices by NumPy's BLAS, in its own process.
 
     Networks in float32 stay below it; int8 networks may exceed it, since an instruction then holds four times as
     many numbers.

@@ -1,4 +1,4 @@
-"""What is measured and how. Stored with every result, so that a figure explains itself."""
+"""What is measured and how. Stored with every result."""
 
 from __future__ import annotations
 
@@ -46,14 +46,14 @@ class Protocol:
         windows: windows in all, spread over the processes.
         minimum_inferences: in each window, however long they take.
         warm_up_seconds: the longest warm-up; it ends sooner when the median has stopped moving.
-        rest_seconds: pause before each round of windows, for a machine that grows hot.
+        rest_seconds: pause before each round of windows, to let the machine cool down.
         threads: CPU threads an inference may use; each count is a row of its own.
         batch_sizes: images in one inference; each is a row of its own.
         backends: what is to compute, by name; ``("all",)`` for every one that the machine has, none for
             each runtime's default. Each is a row of its own.
         profile: whether to find out what each operator costs.
         reloads: loads in the same process, for the warm load time.
-        answer_seconds: how long a worker may be silent beyond what its request takes; then it hangs.
+        answer_seconds: how long a worker may exceed its request's own time before it counts as hung.
     """
 
     seconds: float = 2.0

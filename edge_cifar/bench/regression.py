@@ -1,4 +1,4 @@
-"""This result against an earlier one: what became slower, larger or less accurate beyond the noise."""
+"""Compare a result with an earlier one: what became significantly slower, larger or less accurate."""
 
 from __future__ import annotations
 
@@ -81,8 +81,8 @@ def _latency_growth(now: Latency, before: Latency) -> tuple[float, float]:
 
 
 def _significant(now: DetailedAccuracy, before: DetailedAccuracy, *, same_data: bool) -> bool:
-    """Whether an accuracy fell beyond chance."""
-    # Older results do not tell which images of the data they took.
+    """Whether accuracy fell significantly."""
+    # Older results do not record which images they used.
     told = {now.images_sha256, before.images_sha256} - {None}
     if same_data and now.images == before.images and len(told) < 2 and now.correct and before.correct:
         # The paired test asks for probabilities: class 0 is true, and all mass lies on right or wrong.
@@ -98,7 +98,7 @@ def _certain(right: np.ndarray[Any, np.dtype[np.bool_]]) -> np.ndarray[Any, np.d
 
 def _key(row: BenchmarkResult) -> tuple[Any, ...]:
     bare = None if row.variant else row.path.name
-    # Results of before there was a choice were measured with the default backend.
+    # Results from before there was a choice used the default backend.
     return row.model, row.variant, bare, row.backend or _default_backend(row.path), row.threads, row.batch
 
 

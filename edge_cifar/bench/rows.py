@@ -1,4 +1,4 @@
-"""From what a session measured to the rows of its report."""
+"""The rows of a report, from what a session measured."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from edge_cifar.evaluation.pareto import pareto_fronts
 
 INTERRUPTED = "interrupted before it was measured"
 
-# A ratio that is certain and still too small to matter is not worth a note.
+# A smaller ratio does not matter, even if it is significant.
 _NOTABLY_SLOWER = 1.05
 
 
 def planned(subject: Subject) -> BenchmarkResult:
-    """The row before anything ran: the file, its size and checksum."""
+    """The row before anything was measured: the file, its size and checksum."""
     size_bytes, sha256 = stored(subject.path)
     return BenchmarkResult(
         model=subject.model,
@@ -86,7 +86,7 @@ def measured(row: BenchmarkResult, case: Case, relative_to: Case | None) -> Benc
 
 
 def with_pareto(rows: Sequence[BenchmarkResult]) -> list[BenchmarkResult]:
-    """Mark the rows that no other row of as many threads, batch and images beats in error, latency and size."""
+    """Mark the Pareto-optimal rows in error, latency and size, among rows with equal threads, batch and images."""
     if not rows:
         return []
     fronts = pareto_fronts(np.array(list(map(_costs, rows))), list(map(_setting, rows)))
@@ -94,13 +94,13 @@ def with_pareto(rows: Sequence[BenchmarkResult]) -> list[BenchmarkResult]:
 
 
 def _setting(row: BenchmarkResult) -> tuple[object, ...]:
-    """What rows must share to be compared; accuracy on other images says nothing about each other."""
+    """What rows must share to be comparable; accuracies on different images are not."""
     accuracy, checksum = row.accuracy, row.data.checksum if row.data else None
     return row.threads, row.batch, (checksum, accuracy.images_sha256, accuracy.images) if accuracy else None
 
 
 def baseline_of(case: Case, cases: Sequence[Case], relative_to: str | None) -> Case | None:
-    """The case that another is held against, of as many threads and the same batch.
+    """The baseline of a case, with the same threads and batch.
 
     Without a choice it is fp32 of the same model by the default backend, in the same format where
     there is one. A choice is sought in the same model first, and among all subjects then.
@@ -117,7 +117,7 @@ def baseline_of(case: Case, cases: Sequence[Case], relative_to: str | None) -> C
 
 
 def _ratio(case: Case, relative_to: Case) -> Ratio | None:
-    """From the windows of rounds that both have: those are pairs."""
+    """The ratio over the rounds that both took part in, whose windows are pairs."""
     mine = dict(zip(case.rounds, window_medians(case.windows_ns), strict=True))
     its = dict(zip(relative_to.rounds, window_medians(relative_to.windows_ns), strict=True))
     shared = sorted(mine.keys() & its.keys())
@@ -186,6 +186,6 @@ def _median(values: Sequence[float]) -> float | None:
 
 
 def shown(path: Path) -> Path:
-    """A path as results show it: from the working directory where it lies below it."""
+    """A path as results show it: relative to the working directory if it is inside it."""
     here, there = Path.cwd(), path.resolve()
     return there.relative_to(here) if there.is_relative_to(here) else path

@@ -1,4 +1,4 @@
-"""All subjects measured in turn, window by window, so that a machine's drift hits all alike."""
+"""Measure all cases in turn, window by window, so that drift of the machine affects all alike."""
 
 from __future__ import annotations
 
@@ -29,16 +29,16 @@ from edge_cifar.progress import Advance, Progress
 from edge_cifar.storage import archives, scratch
 
 WORKER = worker_command("edge_cifar.bench.worker")
-# Answers are asked for in requests of about this length, so that a bar moves and a hang is noticed.
+# Images are sent in requests of about this length, so that the bar moves and a hang is noticed.
 _REQUEST_MILLISECONDS = 2000.0
 _SMALLEST_REQUEST = 64
-# Long enough for a meter that looks once a second.
+# Long enough for a meter with one reading per second.
 _ENERGY_SECONDS = 1.0
 _PROFILE_SECONDS = 1.0
 
 NO_ACCURACY = "accuracy was not measured"
 SOFTMAX = "outputs are not probabilities; calibration error is computed on their softmax"
-# How answers became probabilities, where a row says it in words of its own.
+# Notes on how outputs became probabilities, if a row words them differently.
 HOW = {scores.SOFTMAX: SOFTMAX}
 
 
@@ -49,10 +49,10 @@ class Session:
     Attributes:
         cases: what to measure, in the order of the rows.
         protocol: how.
-        progress: who is told.
-        meter: what tells the power drawn; None leaves it out.
-        bystanders: what others did to the processor meanwhile.
-        interrupted: whether Ctrl-C ended it early; what the cases hold by then stands.
+        progress: receives progress messages.
+        meter: of the processor's power; None leaves it out.
+        bystanders: processor time used by other programs meanwhile.
+        interrupted: whether Ctrl-C ended it early; what was measured by then is kept.
     """
 
     cases: Sequence[Case]
@@ -66,7 +66,7 @@ class Session:
         """Measure. A case that fails is given up and the others go on; Ctrl-C keeps what there is.
 
         Args:
-            available_bytes: memory that workers may fill; cases that do not fit into it together
+            available_bytes: memory that workers may use; cases that do not fit into it together
                 are measured in groups, one after the other.
         """
         with scratch.folder("bench") as folder:
@@ -125,7 +125,7 @@ class Session:
             case.stable.append(warm["stable"])
 
     def _round(self, group: Sequence[Case], number: int, advance: Advance) -> None:
-        """One window of every case; every other round backwards, so that none always follows the same one."""
+        """One window of every case, in reverse order in every other round, so that none always follows the same one."""
         time.sleep(self.protocol.rest_seconds)
         cpu_seconds = 0.0
         self.bystanders.start()
@@ -150,7 +150,7 @@ class Session:
                 case.peak_bytes.append(self._ask(case, "memory")["peak_bytes"])
 
     def _measure_energy(self, case: Case) -> None:
-        """A window more, beside which nothing but the meter runs."""
+        """One more window, during which only the meter runs."""
         if case.failure is None and self.meter is not None:
             with self._giving_up(case, "while measuring energy"):
                 work = partial(self._ask, case, "window", seconds=_ENERGY_SECONDS, minimum=1)
@@ -175,7 +175,7 @@ class Session:
                 case.load_warm_ms += self._ask(case, "reload", times=self.protocol.reloads)["load_ms"]
 
     def _examine(self, group: Sequence[Case]) -> None:
-        """Ask each subject its images, once by each backend, whatever the number of its cases."""
+        """Evaluate each subject once per backend, whatever the number of its cases."""
         examined = {(case.subject, case.backend): case for case in reversed(group) if case.failure is None}
         for case in group:
             first = examined.get((case.subject, case.backend))
@@ -222,7 +222,7 @@ class Session:
 
     @contextmanager
     def _giving_up(self, case: Case, stage: str) -> Iterator[None]:
-        """A worker's failure costs its own case only."""
+        """A worker's failure only affects its own case."""
         try:
             yield
         except (WorkerError, MeasurementError) as failed:

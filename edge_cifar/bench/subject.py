@@ -1,4 +1,4 @@
-"""What is measured: an artifact of a bundle, or a model file that someone else made."""
+"""What is measured: an artifact of a bundle, or a model file made elsewhere."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from edge_cifar.variant import Variant
 
 # In place of a backend's name: every one that this machine has.
 ALL = "all"
-# What a user calls a run's own Keras model.
+# The user's name for a run's own Keras model.
 KERAS = "keras"
 
 
@@ -56,7 +56,7 @@ class Subject:
 
     @property
     def bare(self) -> bool:
-        """Whether nobody vouches for what it takes: somebody else's file."""
+        """Whether it was made elsewhere, so that no manifest or run describes its input."""
         return self.artifact is None and not self.of_run
 
     @property
@@ -76,7 +76,7 @@ class Subject:
         return name in names or (name == KERAS and self.variant is not None and self.variant.format == KERAS)
 
     def check(self) -> None:
-        """Hold the file to its manifest entry; a bare file must only exist, with all that belongs to it.
+        """Check the file against its manifest entry; a bare file must only exist, with all its parts.
 
         Raises:
             BundleError: it is missing or another.
@@ -90,7 +90,7 @@ class Subject:
 
 
 def contradiction(subject: Subject, input_shape: tuple[int, ...], classes: int) -> str | None:
-    """What a loaded file turns out to be against its manifest entry; None when they agree or there is none.
+    """How a loaded file contradicts its manifest entry; None if it does not, or there is no entry.
 
     Args:
         subject: what was loaded.
@@ -103,18 +103,18 @@ def contradiction(subject: Subject, input_shape: tuple[int, ...], classes: int) 
     if len(labels) != classes:
         return f"has {classes} outputs; the manifest has {len(labels)} labels"
     shape = told.get("shape") if isinstance(told, dict) else None
-    # A package's shape has no batch, and planes may come first.
+    # A package's shape has no batch dimension, and channels may come first.
     if isinstance(shape, list) and sorted(map(str, shape[-3:])) != sorted(map(str, input_shape)):
         return f"expects images of shape {list(input_shape)}; the manifest says {shape}"
     return None
 
 
 def timed_runtime(path: Path) -> RuntimeModule:
-    """The runtime module whose latency on this machine says something.
+    """The runtime module to time a file with on this machine.
 
     Raises:
         UsageError: no runtime runs files of this suffix.
-        RuntimeUnavailable: none can here; a reference evaluator does not count, its speed says nothing.
+        RuntimeUnavailable: none can here; a reference evaluator does not count, as its speed is meaningless.
     """
     candidates = [module for module in model_files.runtimes_of(path) if module.TIMED]
     if not candidates:
@@ -144,11 +144,11 @@ def known_backends() -> tuple[str, ...]:
 
 
 def stored(path: Path) -> tuple[int | None, str | None]:
-    """Size in bytes and checksum of the model at ``path``; None for each where there is nothing whole."""
+    """Size in bytes and checksum of the model at ``path``; None for each if a part is missing."""
     try:
         return (model_files.size_bytes(path), model_files.sha256(path)) if path.exists() else (None, None)
     except BundleError:
-        # A part of it is missing, which the check before a measurement tells.
+        # A part of it is missing, which the check before the measurement reports.
         return None, None
 
 

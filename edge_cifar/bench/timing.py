@@ -20,11 +20,11 @@ _EMPTY_CALLS = 2000
 
 @dataclass(frozen=True, kw_only=True)
 class WarmUp:
-    """How a warm-up went.
+    """The outcome of a warm-up.
 
     Attributes:
         inferences: how many were run.
-        stable: whether the median stopped moving before the time was over.
+        stable: whether the median settled before the time was over.
     """
 
     inferences: int
@@ -47,7 +47,7 @@ def window(infer: Infer, seconds: float, minimum: int) -> list[int]:
     Args:
         infer: one inference.
         seconds: how long to measure.
-        minimum: measure at least so many, however long it takes.
+        minimum: measure at least this many, however long it takes.
     """
     with _no_garbage_collection():
         _run_for(infer, seconds * _SETTLE_SHARE)
@@ -97,7 +97,7 @@ def _run_for(infer: Infer, seconds: float) -> None:
 
 @contextmanager
 def _no_garbage_collection() -> Iterator[None]:
-    """The collector's pauses are Python's, not the network's."""
+    """Turn off garbage collection, whose pauses are Python's and not the network's."""
     gc.collect()
     gc.disable()
     try:

@@ -1,7 +1,7 @@
 """The process that measures one artifact: ``python -m edge_cifar.bench.worker``.
 
-It imports NumPy and its runtime and nothing else of weight, so that memory and time are the
-artifact's. Requests and answers are JSON objects, one a line, on standard input and output:
+It imports no heavy package but NumPy and its runtime, so that memory and time are the artifact's.
+Requests and answers are JSON objects, one a line, on standard input and output:
 
     {"do": "start", "runtime": NAME}                 -> import_ms, resident_bytes, own_cost_ns
     {"do": "load", "path": P, "threads": N, "setup": {...}}   -> load_ms, input_shape, classes, batch, input
@@ -13,7 +13,7 @@ artifact's. Requests and answers are JSON objects, one a line, on standard input
     {"do": "profile", "images": NPY or null, "seconds": X}    -> operators (a list)
     {"do": "predict", "images": NPY, "start": A, "stop": B, "answers": NPY}   -> images
 
-How errors are answered, and that none outlives its coordinator: :mod:`edge_cifar.processes.request_loop`.
+How errors are reported, and how it ends with its client: :mod:`edge_cifar.processes.request_loop`.
 """
 
 from __future__ import annotations
@@ -46,7 +46,7 @@ class Measurement:
     _infer: Callable[[], object]
 
     def answer(self, request: Message) -> Message:
-        """Do what one request says."""
+        """Carry out one request."""
         actions: dict[str, Callable[..., Message]] = {
             "start": self._start,
             "load": self._load,
@@ -129,7 +129,7 @@ class Measurement:
         return self._module.load(self._path, threads=self._threads, setup=self._setup)
 
     def _image(self, images: str | None) -> Images:
-        """The first image of the data where it fits the artifact, otherwise a fixed one of noise."""
+        """The first image of the data if it fits the artifact, otherwise fixed noise."""
         shape = tuple(self._runtime.input_shape)
         if images is not None:
             first: Images = np.array(archives.mapped(images)[0])

@@ -1,4 +1,4 @@
-"""A word about files that this machine's processor computes wrongly."""
+"""Warnings about files that this machine's processor computes wrongly."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from edge_cifar.errors import BundleError
 
 
 def doubt(path: Path) -> str | None:
-    """Why a file's answers may be wrong on this machine; None where nothing speaks against them.
+    """Why a file's answers may be wrong on this machine; None if there is no reason to doubt them.
 
     Args:
         path: any model file, whoever made it.
@@ -20,7 +20,7 @@ def doubt(path: Path) -> str | None:
     try:
         overflow = format_.overflow(path)
     except (BundleError, OSError):
-        # Whoever loads it says so.
+        # Loading the file reports the damage.
         return None
     if overflow is None:
         return None

@@ -36,7 +36,7 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
         progress: told the accuracy.
 
     Raises:
-        TrainingError: the model answers with what is no number; nothing was written.
+        TrainingError: the model outputs NaN or infinity; nothing was written.
     """
     from edge_cifar.report import figures
     from edge_cifar.training.complexity import multiply_adds
@@ -53,7 +53,7 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
     confusion = metrics.confusion_matrix(data.test.labels, probabilities.argmax(1), len(labels))
     accuracy = Accuracy.of(metrics.accuracy(data.test.labels, probabilities))
     validation = Accuracy.of(metrics.accuracy(data.validation.labels, predict(model, data.validation.images)))
-    # The settings are what the training was started with, the state's lists what its loop noted down.
+    # The settings are those the training was started with; the state's lists were recorded by its loop.
     told = {
         "kind": "run",
         "schema": SCHEMA,
@@ -78,7 +78,7 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
             calibration_error=metrics.calibration_error(data.test.labels, probabilities),
         ).to_json(),
     }
-    # What an older run in this folder says is no longer true of the model that comes now.
+    # Results of an older run in this folder do not apply to the new model.
     run.record_path.unlink(missing_ok=True)
     run.forget_results()
     shutil.rmtree(run.export_path, ignore_errors=True)

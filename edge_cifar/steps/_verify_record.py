@@ -1,4 +1,4 @@
-"""What a run keeps of its verifications: of each artifact the one on the most images."""
+"""The verification results kept in a run: for each artifact, those on the most images."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from edge_cifar.progress import Progress
 def write(path: Path, report: VerifyReport, progress: Progress) -> None:
     """Write a verification, except where an earlier one of the same artifact saw more images.
 
-    A look at ten images must not replace the proof on two thousand, whichever way it went: few images fail
+    A check of ten images must not replace one of two thousand, whatever its outcome: few images fail
     by chance. The same artifact is one with the same checksum; another takes the earlier result's place
     however few its images are, and so does a failure that is no matter of images, such as a crash.
 
@@ -45,7 +45,7 @@ def write(path: Path, report: VerifyReport, progress: Progress) -> None:
 
 
 def _keeps(old: Verification, new: Verification) -> bool:
-    """Whether the earlier of two verifications says more than the later one."""
+    """Whether the earlier of two verifications carries more evidence than the later one."""
     same = new.sha256 and new.sha256 == old.sha256
     without_answers = new.status == "fail" and not new.images
     return bool(same) and not without_answers and old.images > new.images

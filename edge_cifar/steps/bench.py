@@ -32,7 +32,7 @@ RESULT = "bench.json"
 PROFILE = "profile.png"
 
 _PACKAGES = ("edge-cifar", "numpy", "ai-edge-litert", "onnxruntime", "coremltools", "keras")
-# Workers may fill half of the memory that is free: the system's cache of the files is memory too.
+# Workers may use half of the free memory: the system's file cache needs memory too.
 _MEMORY_SHARE = 0.5
 
 
@@ -163,7 +163,7 @@ def _bench(
 def measure(
     subjects: Sequence[Subject], protocol: Protocol, relative_to: str | None, progress: Progress
 ) -> BenchReport:
-    """Measure subjects wherever they come from; see :func:`bench`, which finds them first."""
+    """Measure subjects from any source; :func:`bench` finds them first."""
     cases, results = _plan(subjects, protocol, progress)
     before, meter = machine.facts(), energy.find()
     able = [case for case in cases if case is not None]
@@ -190,7 +190,7 @@ def measure(
 
 
 def _fail_replaced(cases: Sequence[Case | None], planned: Sequence[BenchmarkResult], progress: Progress) -> None:
-    """A file that is another one by now: its figures may be of both."""
+    """Fail the rows of a file that was replaced: its figures may mix both files."""
     now: dict[Subject, str | None] = {}
     for case, row in zip(cases, planned, strict=True):
         if case is None or case.failure is not None:
@@ -205,7 +205,7 @@ def _fail_replaced(cases: Sequence[Case | None], planned: Sequence[BenchmarkResu
 
 
 def _doubts(subjects: Sequence[Subject]) -> Iterator[str]:
-    """A sentence for each file that this processor may compute wrongly."""
+    """One warning for each file that this processor may compute wrongly."""
     for subject in subjects:
         if doubt := _saturation.doubt(subject.path):
             yield f"{subject.name} {doubt}"
@@ -214,7 +214,7 @@ def _doubts(subjects: Sequence[Subject]) -> Iterator[str]:
 def _plan(
     subjects: Sequence[Subject], protocol: Protocol, progress: Progress
 ) -> tuple[list[Case | None], list[BenchmarkResult]]:
-    """A case and a row for every subject and every way to run it; no case where there is nothing to measure."""
+    """A case and a row for every subject and every way to run it; no case if it cannot be measured."""
     cases: list[Case | None] = []
     results: list[BenchmarkResult] = []
     for subject in subjects:
@@ -250,7 +250,7 @@ def _plan_one(subject: Subject, protocol: Protocol) -> Iterator[tuple[Case | Non
 
 
 def _limits(protocol: Protocol, meter: energy.Meter | None, features: Sequence[str]) -> dict[str, Any]:
-    """What the machine can do at best and draws when idle, where either is of use."""
+    """The machine's peak compute and idle power, if needed for this report."""
     limits: dict[str, Any] = {}
     if protocol.profile:
         limits["peak_multiply_adds_per_s"] = {
@@ -262,7 +262,7 @@ def _limits(protocol: Protocol, meter: energy.Meter | None, features: Sequence[s
 
 
 def _write_beside(run: Run, bundle: Bundle, report: BenchReport, progress: Progress) -> None:
-    """The rows of one bundle, into the folder of the run it stands in."""
+    """Write the rows of one bundle into its run folder."""
     paths = {rows.shown(path) for path in (run.model_path, *(artifact.path for artifact in bundle.artifacts))}
     own = replace(
         report,
@@ -276,7 +276,7 @@ def _write_beside(run: Run, bundle: Bundle, report: BenchReport, progress: Progr
 
 
 def _draw_profile(results: Sequence[BenchmarkResult], path: Path, progress: Progress) -> None:
-    """A picture of the operators' shares, where some were told and Matplotlib is at hand."""
+    """Plot the operators' shares of the time, if there are any and Matplotlib is installed."""
     profiled = [row for row in results if row.operators]
     if not profiled or not packages.installed("matplotlib"):
         return

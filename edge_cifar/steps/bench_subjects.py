@@ -1,4 +1,4 @@
-"""What ``bench`` measures and what it asks: from a user's targets to subjects with their images."""
+"""From a user's targets to the subjects that ``bench`` measures, with their evaluation images."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def find_subjects(
         image_size: likewise.
         preprocessing: how model files made elsewhere want their pixels.
         with_keras: whether to measure the Keras models of the runs that bundles stand in.
-        progress: told of a download.
+        progress: receives progress messages of a download.
     """
     count = as_int_or_all("--images", images)
     if count is not None and count < 1:
@@ -60,7 +60,7 @@ def find_subjects(
 
     @cache
     def given(size: int | tuple[int, int] | None) -> EvaluationSet | None:
-        """The images that were asked for: a folder's, brought to a size, or those of a registered set."""
+        """The images named by ``data``: a folder's, resized, or those of a registered set."""
         if data is None:
             return None
         return _of_dataset(load(data, data_dir=data_dir, image_size=size, progress=progress), images)
@@ -87,7 +87,7 @@ def find_subjects(
 
 
 def _size(bundle: Bundle) -> tuple[int, int] | None:
-    """Height and width of the images that a bundle was made from; None where its manifest does not tell."""
+    """Height and width of the images that a bundle was made from; None if its manifest does not say."""
     shape = bundle.part("data").get("image_shape")
     sides = [_count(side) for side in shape[:2]] if isinstance(shape, list) else []
     height, width = sides if len(sides) == 2 else (None, None)
@@ -118,7 +118,7 @@ def _of_bundle(
 
 
 def _reference(bundle: Bundle, images: Count) -> EvaluationSet | None:
-    """The images that the bundle brings; None where they were not copied along."""
+    """The images in the bundle; None if they were not copied along."""
     if not bundle.reference_path.exists():
         return None
     reference = read_reference(bundle, images if isinstance(images, int) else None)
@@ -135,7 +135,7 @@ def _reference(bundle: Bundle, images: Count) -> EvaluationSet | None:
 def _whole_test_set(
     bundle: Bundle, brought: EvaluationSet | None, images: Count, progress: Progress
 ) -> EvaluationSet | None:
-    """The test set of the bundle's own data, where more images are wanted than it brings."""
+    """The test set of the bundle's own data, if more images are requested than the bundle contains."""
     if images is None or (brought is not None and isinstance(images, int) and images <= len(brought.images)):
         return None
     facts = bundle.part("data")
@@ -170,7 +170,7 @@ def _of_dataset(dataset: Dataset, images: Count) -> EvaluationSet:
 
 
 def _caveat(bundle: Bundle) -> str | None:
-    """Weights of a limited training are good for latency, size and memory, and for nothing else."""
+    """Why the accuracy is meaningless: weights of a limited training only serve to measure cost."""
     data = bundle.part("data")
     if _count(data.get("limit")) is None:
         return None
@@ -178,5 +178,5 @@ def _caveat(bundle: Bundle) -> str | None:
 
 
 def _count(value: object) -> int | None:
-    """A number of things as a manifest tells it; None for what is none."""
+    """A positive integer from a manifest; None for anything else."""
     return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None

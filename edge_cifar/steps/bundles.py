@@ -28,7 +28,7 @@ def of_run(run: Run) -> Bundle:
 
 
 def exported(run: Run) -> bool:
-    """Whether a run's own bundle stands there; one that a killed command had moved away is put back first."""
+    """Whether a run's own bundle stands there; one moved away by a command that was killed is put back first."""
     files.recover(run.export_path)
     return (run.export_path / MANIFEST).exists()
 

@@ -12,7 +12,7 @@ from edge_cifar.errors import BundleError, RuntimeUnavailable
 from edge_cifar.steps.bundles import exported, of_run
 from edge_cifar.steps.targets import ModelFile, Target, resolve
 
-# The most faithful first: who names no precision wants the model's answer, not its speed.
+# The most precise first: without a named precision, accuracy matters more than speed.
 _PREFERENCE = ("fp32", "fp16", "int8")
 
 
@@ -22,9 +22,9 @@ class Choice:
 
     Attributes:
         path: the file, or ``.mlpackage`` folder.
-        labels: class names in the order of its probabilities; None where nothing beside it tells.
+        labels: class names in the order of its probabilities; None if only the file itself may tell.
         variant: such as ``tflite-int8``; None for a Keras model or somebody else's file.
-        chosen: True when the user named a folder and the file was chosen among several.
+        chosen: True if the user named a folder, so that the file was chosen among several.
         foreign: True for a file that neither a manifest nor a run vouches for.
     """
 
@@ -51,7 +51,7 @@ class Selection:
 
 
 def choose_all(target: Target | None = None) -> Selection:
-    """All artifacts of a bundle that this machine runs as a device does; otherwise the one that :func:`choose` takes.
+    """All artifacts of a bundle that have a device runtime here; otherwise the one that :func:`choose` takes.
 
     Raises:
         RunError, BundleError, RuntimeUnavailable: as :func:`choose`.
@@ -66,13 +66,13 @@ def choose_all(target: Target | None = None) -> Selection:
                 raise RuntimeUnavailable("only a reference evaluator can run it on this machine")
             choices.append(_of_artifact(artifact, chosen=True))
         except (RuntimeUnavailable, BundleError) as error:
-            # Clients of the server read this; where files lie there is not theirs to know.
+            # Clients of the server see this; paths on the server must not be disclosed.
             left_out.append((str(artifact.variant), str(error).replace(str(artifact.path), artifact.path.name)))
     return Selection(model=found.model, choices=tuple(choices) or (_of_bundle(found),), left_out=tuple(left_out))
 
 
 def choose(target: Target | None = None) -> Choice:
-    """The file behind what a user calls a model.
+    """The one file to load for a target.
 
     Of a bundle, the most precise artifact that this machine can run; of a run, its bundle, or the
     Keras model where nothing was exported yet.

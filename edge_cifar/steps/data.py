@@ -182,7 +182,7 @@ def csv(
 
 
 def _refuse_to_replace_strangers(folder: Path) -> None:
-    """--overwrite replaces an export, not a folder that happens to have the name given."""
+    """--overwrite only replaces an earlier export, not any other folder of that name."""
     ours = {"train.csv", "validation.csv", "test.csv", "labels.txt"}
     if folder.exists() and not (folder.is_dir() and {entry.name for entry in folder.iterdir()} <= ours):
         raise DataError(f"{folder} contains files other than exported CSV; choose another directory with --out")

@@ -14,11 +14,11 @@ from edge_cifar.storage import files
 
 MARKER = ".edge-cifar-demo"
 
-# It is to end within ten minutes; a tenth of them is left for what cannot be foreseen.
+# It must end within ten minutes; a tenth of them is kept in reserve.
 _SECONDS = 540.0
-# Steps of the first training that tell the machine's speed: behind those in which it is compiled and settles.
+# Steps of the first training that the machine's speed is taken from, after compilation and warm-up.
 _FIRST_STEP, _LAST_STEP = 10, 30
-# Of its epochs a network needs so many to be worth converting.
+# Fewer epochs leave a network that is not worth converting.
 _LEAST_SHARE = 0.4
 
 
@@ -28,7 +28,7 @@ class Training:
 
     Attributes:
         backbone: its name.
-        epochs: just enough to be worth converting.
+        epochs: just enough for a network worth converting.
         epoch_cost: what one of them takes, in steps of the first network.
     """
 
@@ -57,7 +57,7 @@ class Plan:
         return f"it trains {trained}" + (f" and exports only {' and '.join(self.formats)}" if self.formats else "")
 
 
-# Two networks of like cost in time and unlike in size, trained from scratch: a minute or two each on two cores, where
+# Two networks of similar cost and different size, trained from scratch: a minute or two each on two cores, where
 # a step takes 0.1 s. (A depthwise network such as MobileNetV2 has learned next to nothing by then without its ImageNet
 # weights, which the demonstration would have to download.)
 WHOLE = Plan(
@@ -76,7 +76,7 @@ _SHORTER = (
 
 
 def affordable(step_seconds: float, elapsed_seconds: float) -> Plan:
-    """What fits into ten minutes, with fewer epochs where they must be fewer; the least where nothing does.
+    """The largest plan that fits into ten minutes, with fewer epochs if necessary; the smallest if none fits.
 
     Args:
         step_seconds: what a step of the first training takes.
@@ -92,7 +92,7 @@ def affordable(step_seconds: float, elapsed_seconds: float) -> Plan:
 
 
 class TooSlowError(Exception):
-    """The machine is too slow for all of the demonstration.
+    """The machine is too slow for the whole demonstration.
 
     Attributes:
         plan: what it has time for.
@@ -105,7 +105,7 @@ class TooSlowError(Exception):
 
 
 class Watch:
-    """Progress that looks at the speed of the first training's first steps, and otherwise passes everything on."""
+    """Progress that times the first training's first steps, and passes everything on."""
 
     def __init__(self, progress: Progress, clock: Callable[[], float] = time.perf_counter) -> None:
         self._progress = progress
@@ -116,10 +116,10 @@ class Watch:
 
     @contextmanager
     def bar(self, label: str, total: int) -> Iterator[Advance]:
-        """A bar whose units are counted.
+        """A bar that counts its units.
 
         Raises:
-            TooSlowError: from the function that advances it, once, when there is no time for all that is planned.
+            TooSlowError: from the function that advances it, once, if the plan does not fit into the time.
         """
         with self._progress.bar(label, total) as advance:
 
@@ -130,7 +130,7 @@ class Watch:
             yield watched
 
     def say(self, text: str) -> None:
-        """Passed on."""
+        """Pass the message on."""
         self._progress.say(text)
 
     def _count(self, units: int) -> None:
@@ -146,10 +146,10 @@ class Watch:
 
 
 def prepare(folder: Path) -> None:
-    """Make the demonstration's folder, or recognize it from an earlier time.
+    """Make the demonstration's folder, or accept one from an earlier demonstration.
 
     Raises:
-        RunError: the folder holds something else, which must not be overwritten.
+        RunError: the folder contains something else, which is not overwritten.
         EdgeCifarError: the place cannot be written.
     """
     if folder.exists() and not (folder / MARKER).is_file() and (not folder.is_dir() or any(folder.iterdir())):

@@ -29,13 +29,13 @@ _IMAGES = 200
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """What each layer does to the answers when it alone is quantized.
+    """The error that each layer adds when it alone is quantized.
 
     Attributes:
         model: name of the run.
         layers: by format, the worst first.
         calibration: which images set the ranges, and how.
-        images: how many validation images were answered.
+        images: number of validation images used.
         folder: where ``diagnosis.json`` and ``diagnosis.png`` lie.
     """
 

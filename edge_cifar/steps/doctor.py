@@ -32,7 +32,7 @@ _TCMALLOC_SAVES = "tcmalloc would save up to 10 % of training's CPU time"
 
 @dataclass(frozen=True, kw_only=True)
 class Finding:
-    """One thing that the machine can or cannot do.
+    """One capability of the machine.
 
     Attributes:
         area: what it belongs to.
@@ -51,7 +51,7 @@ class Finding:
 
 @dataclass(frozen=True, kw_only=True)
 class Diagnosis:
-    """Everything that was found.
+    """All findings.
 
     Attributes:
         version: of edge-cifar.
@@ -177,7 +177,7 @@ def _metal() -> Finding:
 
 
 def _allocator() -> Finding:
-    """What serves the memory of processes that train and convert."""
+    """The memory allocator of processes that train and convert."""
 
     def finding(detail: str, remedy: str | None = None) -> Finding:
         return Finding(area="train", name="memory allocator", ready=True, detail=detail, remedy=remedy)
@@ -192,13 +192,13 @@ def _allocator() -> Finding:
 
 
 def _nvidia_gpus() -> list[str]:
-    """Names of the NVIDIA GPUs, as the driver tells them."""
+    """Names of the NVIDIA GPUs, from the driver."""
     names = programs.output("nvidia-smi", "--query-gpu=name", "--format=csv,noheader", seconds=_DRIVER_SECONDS)
     return [line.strip() for line in names.splitlines() if line.strip()]
 
 
 def _quietness(facts: dict[str, Any]) -> dict[str, Any]:
-    """Whether figures measured now can be trusted, and why not."""
+    """Whether measurements taken now are reliable, and if not, why."""
     cores = facts.get("usable_cores", 1)
     load = facts.get("load_average", [0.0])[0]
     warnings = {

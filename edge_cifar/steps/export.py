@@ -100,7 +100,7 @@ def write_bundle(
     data_dir: Path | str | None = None,
     progress: Progress = SILENT,
 ) -> Bundle:
-    """As :func:`export`, but rejected variants are only written down in ``facts["rejected"]``.
+    """As :func:`export`, but rejected variants are only recorded in ``facts["rejected"]``.
 
     Raises:
         CheckFailed: nothing could be kept, where an earlier bundle stands.
@@ -108,7 +108,7 @@ def write_bundle(
     variants = plan(options, progress)
     opened = runs.newest() if run is None else run if isinstance(run, Run) else Run.open(Path(run))
     opened.demand_weights()
-    # A link is followed: what it leads to is replaced, not the link.
+    # A symbolic link is followed: its target is replaced, not the link.
     place = (Path(out) if out is not None else opened.export_path).resolve()
     with exclusion.exporting(opened.path, place):
         destination.refuse_occupied(place, overwrite=overwrite)

@@ -12,7 +12,7 @@ from edge_cifar.progress import SILENT, Progress
 if TYPE_CHECKING:
     from edge_cifar.training.complexity import LayerCost
 
-# Figures are those of ten classes of 32 by 32 pixels, CIFAR-10's, which every backbone is listed with.
+# Every backbone is listed with the figures for CIFAR-10: ten classes, 32 by 32 pixels.
 _INPUT_SHAPE = (32, 32, 3)
 _CLASSES = 10
 

@@ -89,7 +89,7 @@ def _load(model: Target, threads: int, progress: Progress) -> Classifier:
 def _photographs(
     images: Iterable[Path | str], progress: Progress
 ) -> Iterator[tuple[Path, pictures.Photograph | DataError]]:
-    """Every picture that was named, or why it cannot be read; one by one: each may unpack to hundreds of megabytes."""
+    """Each named picture or its error, one at a time: each may decode to hundreds of megabytes."""
     for image in map(Path, images):
         if image.is_dir():
             yield from _of_folder(image, progress)
@@ -104,7 +104,7 @@ def _photographs(
 
 
 def _of_folder(folder: Path, progress: Progress) -> Iterator[tuple[Path, pictures.Photograph]]:
-    """The pictures in a folder; nobody named its files one by one, so what cannot be read is told and passed over."""
+    """The pictures in a folder; unreadable files are reported and skipped, as they were not named one by one."""
     found = False
     for path in pictures.below(folder):
         try:

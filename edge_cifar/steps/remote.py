@@ -140,7 +140,7 @@ class _Machine:
         Raises:
             MeasurementError: the connection failed, or the script did.
         """
-        # A login shell may be anything; this is for sh.
+        # The login shell may be any; this script needs sh.
         command = [*self._command, self._host, f"exec sh -c {shlex.quote(script)}"]
         done = programs.run(command, content=content, show_errors=True)
         if done.status == _SSH_FAILED:
@@ -153,7 +153,7 @@ class _Machine:
     def scratch(self) -> Iterator[str]:
         """A folder there that is removed afterwards."""
         folder = self.run('mktemp -d "${TMPDIR:-/tmp}/edge-cifar.XXXXXXXX"').strip()
-        # It is removed with all it holds, so it had better be what was asked for.
+        # It is removed with its contents, so make sure that it is the folder we asked for.
         if not _SCRATCH.fullmatch(folder):
             raise MeasurementError(f"mktemp on {self._host} printed {folder[:100]!r}, which is not a temporary folder")
         try:
@@ -179,7 +179,7 @@ class _Machine:
         return shlex.quote(found)
 
     def install(self, folder: str, progress: Progress) -> None:
-        """Install this very version there, with the device's runtimes, unless it was before."""
+        """Install this version there, with the device runtimes, unless it is installed already."""
         version = metadata.version("edge-cifar")
         progress.say(f"installing edge-cifar {version} on {self._host}")
         built = wheel()
@@ -196,11 +196,11 @@ class _Machine:
 
 @contextlib.contextmanager
 def _connected(host: str) -> Iterator[_Machine]:
-    """One connection for all that follows, so that a password or a token is asked for once."""
+    """One connection for all commands, so that a password or token is asked for only once."""
     ssh = shutil.which("ssh")
     if ssh is None:
         raise MeasurementError("ssh is not installed here; bench --on needs it")
-    # A socket's path may have about a hundred characters, and a user's folder for scratch may be deep.
+    # A socket's path is limited to about a hundred characters, and the user's scratch folder may be deep.
     with scratch.folder("ssh", Path("/tmp") if Path("/tmp").is_dir() else None) as folder:
         control = ["-o", f"ControlPath={folder}/%C"]
         try:

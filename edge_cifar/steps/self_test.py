@@ -32,12 +32,12 @@ _IMAGES = 50
 
 @dataclass(frozen=True, kw_only=True)
 class Check:
-    """One thing that was tried.
+    """One check.
 
     Attributes:
         name: what was tried.
         status: ``skipped`` where this machine cannot, for a reason that ``doctor`` tells.
-        detail: what came of it, or the reason.
+        detail: the result, or the reason.
         seconds: that it took.
     """
 
@@ -91,7 +91,7 @@ class _Trial:
         self._progress = progress
 
     def attempt(self, name: str, action: Callable[[], tuple[Any, str]]) -> tuple[Any, str] | None:
-        """Try something that gives a value and a detail; None when it gave none."""
+        """Run a check that returns a value and a detail; None if it failed or was skipped."""
         start = time.perf_counter()
         found = None
         try:
@@ -102,7 +102,7 @@ class _Trial:
         except EdgeCifarError as error:
             status, detail = "failed", str(error)
         except Exception as error:
-            # Whatever a runtime that was never run here may raise is what this is to find out.
+            # The purpose is to find out what a runtime that never ran here may raise.
             status, detail = "failed", f"{type(error).__name__}: {error}"
         self.add(Check(name=name, status=status, detail=detail, seconds=time.perf_counter() - start))  # type: ignore[arg-type]
         return found
@@ -125,7 +125,7 @@ def _make(folder: Path, diagnosis: Diagnosis) -> tuple[Bundle, str]:
 
     device = "gpu" if ready["GPU"].ready else "cpu"
     run = train(_BACKBONE, data="synthetic", limit=500, epochs=(2,), device=device, out=folder / _BACKBONE)
-    with contextlib.suppress(CheckFailed):  # what it rejects is told with the checks; the others are tried
+    with contextlib.suppress(CheckFailed):  # rejected variants are reported as checks; the others are tried
         export(run, formats=formats, calibration_images=_IMAGES, reference_images=_IMAGES, max_drop=100.0)
     return open_bundle(run), f"{_BACKBONE} on the {device}, exported to {', '.join(formats)}"
 

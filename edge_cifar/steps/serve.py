@@ -24,7 +24,7 @@ HOST = "127.0.0.1"
 PORT = 8000
 
 _MOST_PORTS = 65535
-# More threads than this wait for memory rather than for a core, and each holds every artifact.
+# More threads would compete for memory bandwidth, and each loads every artifact.
 _MOST_WORKERS = 4
 _PLACES_A_WORKER = 16
 
@@ -93,7 +93,7 @@ def serve(
 
 
 def _served(choice: Choice) -> ServedModel:
-    # A file's name that is no text could not be sent.
+    # A file name that is not valid text could not be sent.
     name = choice.variant or visible(choice.path.name)
     return ServedModel(
         name=name, path=choice.path, labels=choice.labels, variant=choice.variant, foreign=choice.foreign
@@ -106,7 +106,7 @@ def _is_loopback(address: str) -> bool:
 
 @contextlib.contextmanager
 def _stopped_by_signals(server: Server) -> Iterator[None]:
-    """SIGINT and SIGTERM stop the server, once; a second one does what it would have done without us."""
+    """The first SIGINT or SIGTERM stops the server; a second one has its default effect."""
     received: list[int] = []
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
 

@@ -123,7 +123,7 @@ def train(
         data_dir=data_dir,
         seed=seed,
         limit=limit,
-        # A folder's pictures have no size of their own: they are brought to what the network sees.
+        # A folder's pictures have different sizes: they are resized to the network's input.
         image_size=chosen.image_size if is_folder(data) else None,
         strict=strict,
         progress=progress,
@@ -163,7 +163,7 @@ def train(
 
 
 def _refuse_occupied(run: Run, *, resume: bool, overwrite: bool) -> None:
-    """An existing run is neither lost nor mixed with a new one unless the user says so."""
+    """Refuse to overwrite an existing run, or to mix it with a new one, unless the user says so."""
     if resume and overwrite:
         raise UsageError("--resume continues a run, --overwrite replaces it; use only one of them")
     if run.finished and resume and not run.checkpoint_path.exists():
@@ -237,7 +237,7 @@ def _train(
             progress=progress,
         )
         if not resume:
-            # Only now, when nothing of the request was refused, is what stands there given up.
+            # The existing run is only given up once the whole request has been accepted.
             shutil.rmtree(run.checkpoint_path, ignore_errors=True)
         training.run()
     with place.scope():

@@ -21,7 +21,7 @@ from edge_cifar.storage import exclusion, files
 
 RESULT = "verify.json"
 PLOT = "drift.png"
-# Those whose answers are judged, and those that judge.
+# Packages that compute the answers, and those that compare them.
 _PACKAGES = ("edge-cifar", "numpy", "ai-edge-litert", "onnxruntime", "coremltools")
 
 
@@ -76,13 +76,13 @@ def _verify(
         packages.require("matplotlib", "report")
         files.demand_writable(plot)
     if layers or plot is not None:
-        # Said before the artifacts are computed, not after.
+        # Report damage before the artifacts are computed, not after.
         read_activations(bundle)
     before = bundle.contents()
     outcomes = verify_bundle(bundle, images=images, progress=progress)
     if layers or plot is not None:
         outcomes = with_layers(bundle, outcomes, progress=progress)
-    # Where there are no locks, or by other hands: what was found out may be of two bundles.
+    # Locks may be missing or ignored by other programs: the outcomes may mix two bundles.
     bundle.demand_unchanged(before)
     run = run_of(bundle)
     if layers or plot is not None:
@@ -101,5 +101,5 @@ def _verify(
 
 
 def report(outcomes: Sequence[Verification]) -> VerifyReport:
-    """The outcomes, and where they come from."""
+    """The outcomes with their provenance."""
     return VerifyReport(machine=machine.identity(), results=outcomes, provenance=provenance.facts(*_PACKAGES))
