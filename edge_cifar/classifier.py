@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -186,6 +186,12 @@ class Classifier:
     def alike(self) -> str:
         """That a foreign file gave several different pictures the same answer, for people; empty where it did not."""
         return self._check.alike(self.labels) if self._check else ""
+
+
+def common_size(classifiers: Sequence[Classifier]) -> tuple[int, int] | None:
+    """Height and width that all of some classifiers take; None where they differ or take any size."""
+    sizes = {None if one.runtime.any_size else one.runtime.input_shape[:2] for one in classifiers}
+    return sizes.pop() if len(sizes) == 1 else None
 
 
 def _named(labels: tuple[str, ...] | None, count: int) -> tuple[str, ...]:

@@ -4,6 +4,7 @@
     ├── UsageError            exit status 2: refused from the command line alone
     ├── DataError             a data set or a picture is missing, truncated, corrupt or unsuitable
     │   ├── NoPicture         ... because it is no picture in a format that is read
+    │   ├── NoPlugin          ... because Pillow reads it by a plugin that is not installed
     │   └── PictureTooLarge   ... because it would unpack to too many pixels
     ├── RunError              a run folder is missing, unfinished or does not fit the request
     ├── BundleError           a bundle, its manifest or one of its artifacts is not what it claims
@@ -41,6 +42,18 @@ class DataError(EdgeCifarError):
 
 class NoPicture(DataError):
     """What was taken for a picture is none in a format that is read."""
+
+
+class NoPlugin(DataError):
+    """A picture is in a format that Pillow reads by a plugin, which is not installed.
+
+    Attributes:
+        advice: how it is had, without the picture's name.
+    """
+
+    def __init__(self, name: str, advice: str) -> None:
+        super().__init__(f"{name} cannot be read: {advice}")
+        self.advice = advice
 
 
 class PictureTooLarge(DataError):

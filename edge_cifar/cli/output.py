@@ -65,6 +65,34 @@ def emit_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
     click.echo(tabulate(cells, headers=titles, missingval="-", disable_numparse=True, colalign=_align(headers)))
 
 
+class StreamedTable:
+    """A table whose lines are printed as they come; it looks like :func:`emit_table`'s.
+
+    Args:
+        headers: of the columns.
+        widths: of the columns, at least; a longer cell moves those behind it.
+    """
+
+    def __init__(self, headers: Sequence[str], widths: Sequence[int]) -> None:
+        self._headers = headers
+        self._widths = [max(len(header), width) for header, width in zip(headers, widths, strict=True)]
+        self._begun = False
+
+    def emit(self, row: Sequence[str]) -> None:
+        """Print a line."""
+        if not self._begun:
+            self._begun = True
+            self._print(self._headers)
+            self._print(["-" * width for width in self._widths])
+        self._print(row)
+
+    def _print(self, row: Sequence[str]) -> None:
+        first, *rest = map(visible, row)
+        cells = [first.ljust(self._widths[0])]
+        cells += [cell.rjust(width) for cell, width in zip(rest, self._widths[1:], strict=True)]
+        click.echo("  ".join(cells).rstrip())
+
+
 def status(text: str, good: bool | None) -> Styled:
     """A word coloured green, red or (None) yellow where standard output is a terminal without NO_COLOR."""
     if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):

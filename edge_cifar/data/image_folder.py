@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-import os
 from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
 from edge_cifar.data import Dataset, Split, checksum, folder_layout, pictures
+from edge_cifar.data.notices import Notices
 from edge_cifar.data.splits import stratified_mask
-from edge_cifar.errors import DataError, UsageError
+from edge_cifar.errors import DataError, NoPlugin, UsageError
 from edge_cifar.progress import SILENT, Progress
 
 DEFAULT_IMAGE_SIZE = 96
@@ -27,19 +27,16 @@ def load(
     strict: bool = False,
     progress: Progress = SILENT,
 ) -> Dataset:
-    """Read a folder of images by class.
+    """Read a folder of images by class, laid out in one of the ways of :mod:`.folder_layout`.
 
-    With a ``train/`` folder beside a ``val/`` or a ``test/`` one (or ``training``, ``valid``, ``validation``,
-    ``testing``, in any case) those are the splits, each with a subfolder a class; otherwise the folder's own
-    subfolders are the classes. Where there is no test split, a fifth of each training class is held out for
-    testing, chosen by ``seed`` over the files in the order of their paths. The folders below a class belong
-    to it. Hidden files are passed over.
+    Where there is no test split, a fifth of each training class is held out for testing, chosen by ``seed`` over
+    the files in the order of their paths.
 
     Args:
         folder: where the pictures lie.
         name: what the data set is called.
-        image_size: side in pixels, or height and width; each picture is cropped about its centre and resized, just as
-            :mod:`edge_cifar.data.pictures` does it when a model is asked about one.
+        image_size: side in pixels, or height and width; each picture is cropped about its centre and resized, just
+            as :mod:`edge_cifar.data.pictures` does it when a model is asked about one.
         seed: of the test split.
         strict: refuse a folder with a file that cannot be read, rather than leave that file out.
         progress: told of the splits, and of what is left out and why.
@@ -49,26 +46,26 @@ def load(
         DataError: there is no such folder, it has fewer than two classes, a class is empty, or
             (``strict``) a file is no picture.
     """
-    height, width = size = (image_size, image_size) if isinstance(image_size, int) else image_size
-    if not 1 <= min(size) <= max(size) <= LARGEST_IMAGE_SIZE:
-        got = height if height == width else f"{height}×{width}"
-        raise UsageError(f"the image size must be between 1 and {LARGEST_IMAGE_SIZE} pixels; got {got}")
+    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
+    if not all(1 <= side <= LARGEST_IMAGE_SIZE for side in (height, width)):
+        told = height if height == width else f"{height}×{width}"
+        raise UsageError(f"the image size must be between 1 and {LARGEST_IMAGE_SIZE} pixels; got {told}")
     if not folder.is_dir():
         raise DataError(f"no folder at {folder}; name one with a subfolder of images per class")
-    omissions = folder_layout.Omissions()
-    layout = folder_layout.find(folder, omissions)
-    splits = {
-        split: _read(path, layout.labels, size, strict, omissions, progress) for split, path in layout.splits.items()
-    }
-    for sentence in omissions.sentences():
+    notices = Notices()
+    layout = folder_layout.find(folder, notices)
+    splits = {split: _read(layout, split, (height, width), strict, notices, progress) for split in layout.files}
+    for sentence in notices.sentences():
         progress.say(f"{folder}: {sentence}")
+    for split, read in splits.items():
+        _demand_all(layout, split, read)
     train, test = splits["train"], splits.get("test")
     if test is None:
         held_out = stratified_mask(train.labels, TEST_FRACTION, seed)
         train, test = train.take(np.flatnonzero(~held_out)), train.take(np.flatnonzero(held_out))
     if not len(test):
         raise DataError(f"{folder} has too few images to hold out a test set; add more")
-    if layout.ready_made:
+    if layout.folders:
         progress.say(f"{folder}: {_division(layout, splits, len(train), len(test))}")
     validation = splits.get("validation")
     return Dataset(
@@ -84,7 +81,7 @@ def load(
 
 def _division(layout: folder_layout.Layout, splits: dict[str, Split], train: int, test: int) -> str:
     """Which pictures are for what, where the folder itself is divided."""
-    names = {split: f"{path.name}/" for split, path in layout.splits.items()}
+    names = {split: f"{name}/" for split, name in layout.folders.items()}
     parts = [f"{train} images of {names['train']} for training"]
     if "validation" in names:
         parts.append(f"{len(splits['validation'])} of {names['validation']} for validation")
@@ -95,43 +92,46 @@ def _division(layout: folder_layout.Layout, splits: dict[str, Split], train: int
     return ", ".join(parts)
 
 
+def _demand_all(layout: folder_layout.Layout, split: str, read: Split) -> None:
+    """Every class is trained, and something is there of every other split."""
+    empty = [name for label, name in enumerate(layout.labels) if label not in set(read.labels.tolist())]
+    if empty and (split == "train" or not len(read)):
+        place = layout.root / layout.folders.get(split, "")
+        raise DataError(f"{place} has no readable images of {', '.join(empty)}; add some or remove the class")
+
+
 def _read(
-    folder: Path,
-    labels: tuple[str, ...],
+    layout: folder_layout.Layout,
+    split: str,
     size: tuple[int, int],
     strict: bool,
-    omissions: folder_layout.Omissions,
+    notices: Notices,
     progress: Progress,
 ) -> Split:
     """Read every picture of every class, in the order of classes and paths."""
-    found = [
-        (label, path)
-        for label, name in enumerate(labels)
-        if (folder / name).is_dir()
-        for path in folder_layout.pictures_of(folder / name, omissions)
-    ]
     height, width = size
-    images = np.empty((len(found), height, width, 3), dtype=np.uint8)
+    files = layout.files[split]
+    images = np.empty((len(files), height, width, 3), dtype=np.uint8)
     numbers: list[int] = []
     unreadable: list[str] = []
     remarks: Counter[str] = Counter()
-    with progress.bar(f"Reading {folder}", len(found)) as advance:
-        for label, path in found:
+    with progress.bar(f"Reading {layout.root / layout.folders.get(split, '')}", len(files)) as advance:
+        for file in files:
             try:
-                photograph = pictures.decode(path)
+                photograph = pictures.decode(layout.root / file.name, target=size)
                 images[len(numbers)] = photograph.fitted(height=height, width=width).pixels
-                numbers.append(label)
+                numbers.append(file.label)
             except DataError as error:
                 if strict:
                     raise DataError(f"{error}; remove it, or omit --strict") from error
-                unreadable.append(os.fspath(path.relative_to(folder)))
+                if isinstance(error, NoPlugin):
+                    notices.skipped(f"images: {error.advice}", [file.name])
+                else:
+                    unreadable.append(file.name)
             else:
                 remarks.update(filter(None, [photograph.remark]))
             advance(1)
-    omissions.add(f"of {len(found)} files that are not readable images", unreadable)
+    notices.skipped(f"of {len(files)} files that are not readable images", unreadable)
     for remark, count in remarks.items():
-        progress.say(f"{folder}: {count} images: {remark}")
-    empty = [name for label, name in enumerate(labels) if label not in set(numbers)]
-    if empty:
-        raise DataError(f"{folder} has no readable images of {', '.join(empty)}; add some or remove the class")
+        notices.said(f"{count} images: {remark}")
     return Split(images=images[: len(numbers)], labels=np.array(numbers, dtype=np.int64))

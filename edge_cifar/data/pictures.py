@@ -12,12 +12,16 @@ import numpy as np
 from numpy.typing import NDArray
 from PIL import Image, ImageOps, UnidentifiedImageError
 
-from edge_cifar.errors import DataError, NoPicture, PictureTooLarge
+from edge_cifar.data import picture_plugins
+from edge_cifar.errors import DataError, NoPicture, NoPlugin, PictureTooLarge
 
 # About 11,000 pixels square, larger than nearly any camera's: half a gigabyte unpacked, a whole one with transparency.
 MAX_PIXELS = 120_000_000
 # What sensors and scanners fill of the 16 bits that a file gives them; less than 8 is a dark picture of 8.
 _GREY_BITS = (8, 10, 12, 14, 16)
+# The tag of EXIF, and those of its values that exchange width and height.
+_ORIENTATION = 0x0112
+_ON_ITS_SIDE = (5, 6, 7, 8)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -39,22 +43,14 @@ class Photograph:
 
     Attributes:
         name: what messages call it.
-        width: in pixels.
-        height: in pixels.
+        size: (width, height) of the file's picture, in pixels; what was decoded may be smaller.
         remark: what was assumed of its values, for people; empty where they say all themselves.
     """
 
     name: str
+    size: tuple[int, int]
     _image: Image.Image = field(repr=False)
     remark: str = ""
-
-    @property
-    def width(self) -> int:
-        return self._image.width
-
-    @property
-    def height(self) -> int:
-        return self._image.height
 
     def whole(self, *, largest: int) -> Picture:
         """The whole picture at its own size, made smaller where a side is longer than ``largest`` pixels."""
@@ -75,7 +71,7 @@ class Photograph:
         if self._image.size == size:
             return Picture(pixels=np.asarray(self._image), preparation=self.remark)
         fitted = ImageOps.fit(self._image, size, method=Image.Resampling.BICUBIC)
-        steps = filter(None, (self.remark, _preparation(self._image.size, size)))
+        steps = filter(None, (self.remark, _preparation(self.size, size)))
         return Picture(pixels=np.asarray(fitted), preparation="; ".join(steps))
 
 
@@ -85,7 +81,7 @@ def read(source: Path | bytes, *, height: int, width: int, name: str | None = No
     Raises:
         DataError: as :func:`decode`.
     """
-    return decode(source, name=name).fitted(height=height, width=width)
+    return decode(source, name=name, target=(height, width)).fitted(height=height, width=width)
 
 
 def decode(
@@ -94,6 +90,7 @@ def decode(
     name: str | None = None,
     max_pixels: int = MAX_PIXELS,
     formats: tuple[str, ...] | None = None,
+    target: tuple[int, int] | None = None,
 ) -> Photograph:
     """Read a picture as it is to be seen: turned as its EXIF orientation says, in RGB, transparency on white.
 
@@ -105,9 +102,12 @@ def decode(
         max_pixels: width times height above which it is refused before it unpacks.
         formats: Pillow's names of the formats that are read, all others being refused unparsed, and
             those that this Pillow was built without too; None for every format that it knows.
+        target: (height, width) that the picture will be fitted to, which saves time on a much larger JPEG; None
+            where it may be needed whole.
 
     Raises:
         NoPicture: it is no picture in one of the formats.
+        NoPlugin: it needs a plugin of Pillow that is not installed.
         PictureTooLarge: it would unpack to more than ``max_pixels``.
         DataError: there is no such file, or it is damaged.
     """
@@ -121,15 +121,20 @@ def decode(
         with warnings.catch_warnings():
             # Pillow warns of odd metadata, which are no concern of the user, and of its own limit, which ours replaces.
             warnings.simplefilter("ignore")
-            with Image.open(source if isinstance(source, Path) else io.BytesIO(source), formats=formats) as image:
+            with _opened(source, name, formats) as image:
                 # Only the header was read so far: a bomb is refused before it unpacks.
                 if image.width * image.height > max_pixels:
                     raise _too_large(name, max_pixels)
+                size = _upright_size(image)
+                if target is not None:
+                    # A JPEG decoder can leave out what a much smaller picture does not show. At twice the size the
+                    # filter that resizes it sees no difference.
+                    image.draft(None, (2 * max(target), 2 * max(target)))
                 ImageOps.exif_transpose(image, in_place=True)
                 if image.mode.startswith("I"):  # 16 bits a pixel, kept in integers of 16 or 32
                     grey, remark = _grey_of_8_bits(image, name)
-                    return Photograph(name=name, _image=grey.convert("RGB"), remark=remark)
-                return Photograph(name=name, _image=_rgb(image, name))
+                    return Photograph(name=name, size=size, _image=grey.convert("RGB"), remark=remark)
+                return Photograph(name=name, size=size, _image=_rgb(image, name))
     except DataError:
         raise
     except FileNotFoundError as error:
@@ -143,6 +148,33 @@ def decode(
         # On damaged files Pillow's decoders raise whatever their parsing trips over: OSError, SyntaxError,
         # struct.error, IndexError and others.
         raise DataError(f"{name} cannot be decoded as an image ({str(error) or type(error).__name__})") from error
+
+
+def _opened(source: Path | bytes, name: str, formats: tuple[str, ...] | None) -> Image.Image:
+    """A picture of which the header is read; Pillow's plugins are loaded where a file needs one."""
+    file = source if isinstance(source, Path) else io.BytesIO(source)
+    try:
+        return Image.open(file, formats=formats)
+    except UnidentifiedImageError as error:
+        plugin = picture_plugins.needed(_header(source)) if formats is None else None
+        if plugin is None:
+            raise
+        if not plugin.add():
+            raise NoPlugin(name, plugin.advice) from error
+        return Image.open(file)
+
+
+def _header(source: Path | bytes) -> bytes:
+    if isinstance(source, bytes):
+        return source[: picture_plugins.HEADER_BYTES]
+    with source.open("rb") as stream:
+        return stream.read(picture_plugins.HEADER_BYTES)
+
+
+def _upright_size(image: Image.Image) -> tuple[int, int]:
+    """Width and height of a picture that is turned as its EXIF orientation says."""
+    width, height = image.size
+    return (height, width) if image.getexif().get(_ORIENTATION) in _ON_ITS_SIDE else (width, height)
 
 
 def below(folder: Path) -> list[Path]:

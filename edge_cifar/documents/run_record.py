@@ -48,8 +48,8 @@ class TrainingData(DataSource):
         labels, shape = tuple(map(str, fields.items("labels"))), tuple(map(int, fields.numbers("image_shape")))
         if not labels:
             raise fields.refuse("labels", "the names of the classes")
-        if not shape:
-            raise fields.refuse("image_shape", "the sides of an image")
+        if len(shape) != 3:
+            raise fields.refuse("image_shape", "height, width and channels of an image")
         return cls(
             name=fields.required_text("name"),
             checksum=fields.text("checksum"),

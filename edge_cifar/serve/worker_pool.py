@@ -12,7 +12,7 @@ from typing import Any, BinaryIO
 
 import numpy as np
 
-from edge_cifar.classifier import Classifier
+from edge_cifar.classifier import Classifier, common_size
 from edge_cifar.data import pictures
 from edge_cifar.errors import BundleError, EdgeCifarError, UsageError
 
@@ -150,7 +150,8 @@ def _answer(question: Question, classifiers: Sequence[tuple[ServedModel, Classif
     content = question.picture.read()
     if not content:
         raise UsageError("the request has no image; send the image's bytes or a form with the image as a file")
-    photograph = pictures.decode(content, max_pixels=MAX_PIXELS, formats=FORMATS)
+    size = common_size([classifier for _, classifier in classifiers])
+    photograph = pictures.decode(content, max_pixels=MAX_PIXELS, formats=FORMATS, target=size)
     results = []
     for served, classifier in classifiers:
         if question.models and served.name not in question.models:
@@ -166,4 +167,5 @@ def _answer(question: Question, classifiers: Sequence[tuple[ServedModel, Classif
         del document["image"], document["model"], document["error"]
         document["warnings"] = list(filter(None, (classifier.assumption, classifier.alike())))
         results.append({"name": served.name, **document})
-    return {"width": photograph.width, "height": photograph.height, "results": results}
+    width, height = photograph.size
+    return {"width": width, "height": height, "results": results}

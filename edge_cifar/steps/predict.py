@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
 from pathlib import Path
 
 from edge_cifar.arguments import as_tuple
-from edge_cifar.classifier import Classifier, Prediction
+from edge_cifar.classifier import Classifier, Prediction, common_size
 from edge_cifar.data import pictures
-from edge_cifar.errors import DataError, UsageError
+from edge_cifar.errors import DataError, NoPicture, UsageError
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps import _saturation
 from edge_cifar.steps.choice import choose
@@ -50,26 +51,74 @@ def predict(
         RuntimeUnavailable: this machine has no runtime for a model.
         DataError: all images are missing, damaged or too large, or a folder contains none.
     """
+    stream = predict_each(model, images, top=top, threshold=threshold, threads=threads, progress=progress)
+    predictions = list(stream)
+    errors = [prediction.error for prediction in predictions if prediction.error]
+    if errors and len(errors) == len(predictions):
+        raise DataError("; ".join(dict.fromkeys(errors)))
+    return predictions
+
+
+@dataclass(frozen=True, kw_only=True)
+class Stream:
+    """Predictions that are made as they are asked for; iterate over it once.
+
+    Attributes:
+        images: that it is about: those named, and the files of folders.
+        labels: names of all classes, of every model.
+        models: how many models answer to each image, one after the other.
+    """
+
+    images: tuple[Path, ...]
+    labels: tuple[str, ...]
+    models: int
+    _predictions: Iterator[Prediction]
+
+    def __iter__(self) -> Iterator[Prediction]:
+        return self._predictions
+
+
+def predict_each(
+    model: Target | Iterable[Target],
+    images: Path | str | Iterable[Path | str],
+    *,
+    top: int = 3,
+    threshold: float = 0.0,
+    threads: int = 1,
+    progress: Progress = SILENT,
+) -> Stream:
+    """Classify images one by one; as :func:`predict`, but an answer is there as soon as it is known.
+
+    Raises:
+        UsageError, BundleError, RuntimeUnavailable: as :func:`predict`.
+        DataError: a folder cannot be read.
+    """
     if top < 1:
         raise UsageError(f"top must be at least 1; got {top}")
     if not 0 <= threshold <= 1:
         raise UsageError(f"the threshold must be between 0 and 1; got {threshold:g}")
     models: tuple[Target, ...] = as_tuple(model)
     classifiers = [_load(one, threads, progress) for one in models]
-    predictions: list[Prediction] = []
-    for image, found in _photographs(as_tuple(images), progress):
+    paths: tuple[Path | str, ...] = as_tuple(images)
+    named = [(path, _files(path)) for path in map(Path, paths)]
+
+    def predictions() -> Iterator[Prediction]:
+        for image, found in _photographs(named, common_size(classifiers), progress):
+            for classifier in classifiers:
+                if isinstance(found, DataError):
+                    yield classifier.unread(image=image, error=str(found))
+                else:
+                    yield classifier.classify(found, image=image, top=top, threshold=threshold)
         for classifier in classifiers:
-            if isinstance(found, DataError):
-                predictions.append(classifier.unread(image=image, error=str(found)))
-            else:
-                predictions.append(classifier.classify(found, image=image, top=top, threshold=threshold))
-    errors = [prediction.error for prediction in predictions if prediction.error]
-    if errors and len(errors) == len(predictions):
-        raise DataError("; ".join(dict.fromkeys(errors)))
-    for classifier in classifiers:
-        for doubt in classifier.doubts():
-            progress.say(doubt)
-    return predictions
+            for doubt in classifier.doubts():
+                progress.say(doubt)
+
+    return Stream(
+        images=tuple(file for image, files in named for file in (files or (image,))),
+        labels=tuple(label for classifier in classifiers for label in classifier.labels),
+        models=len(classifiers),
+        _predictions=predictions(),
+    )
 
 
 def _load(model: Target, threads: int, progress: Progress) -> Classifier:
@@ -86,33 +135,39 @@ def _load(model: Target, threads: int, progress: Progress) -> Classifier:
     return classifier
 
 
+def _files(image: Path) -> list[Path] | None:
+    """The files of a folder; None where no folder was named."""
+    return pictures.below(image) if image.is_dir() else None
+
+
 def _photographs(
-    images: Iterable[Path | str], progress: Progress
+    named: Iterable[tuple[Path, list[Path] | None]], size: tuple[int, int] | None, progress: Progress
 ) -> Iterator[tuple[Path, pictures.Photograph | DataError]]:
-    """Each named picture or its error, one at a time: each may decode to hundreds of megabytes."""
-    for image in map(Path, images):
-        if image.is_dir():
-            yield from _of_folder(image, progress)
+    """Every picture, or why it cannot be read; one by one, as each may unpack to hundreds of megabytes.
+
+    Nobody named the files of a folder one by one: what is no picture among them is told and passed over.
+    """
+    for image, files in named:
+        if files is None:
+            yield image, _photograph(image, size)
             continue
-        try:
-            if image == STANDARD_INPUT:
-                yield image, pictures.decode(sys.stdin.buffer.read(), name="the image on standard input")
+        found = False
+        for file in files:
+            photograph = _photograph(file, size)
+            if isinstance(photograph, NoPicture):
+                progress.say(f"skipped: {photograph}")
             else:
-                yield image, pictures.decode(image)
-        except DataError as error:
-            yield image, error
+                found = True
+                yield file, photograph
+        if not found:
+            yield image, DataError(f"{image} contains no readable image")
 
 
-def _of_folder(folder: Path, progress: Progress) -> Iterator[tuple[Path, pictures.Photograph]]:
-    """The pictures in a folder; unreadable files are reported and skipped, as they were not named one by one."""
-    found = False
-    for path in pictures.below(folder):
-        try:
-            photograph = pictures.decode(path)
-        except DataError as error:
-            progress.say(f"skipped: {error}")
-        else:
-            found = True
-            yield path, photograph
-    if not found:
-        raise DataError(f"{folder} contains no readable image")
+def _photograph(image: Path, size: tuple[int, int] | None) -> pictures.Photograph | DataError:
+    try:
+        if image == STANDARD_INPUT:
+            content = sys.stdin.buffer.read()
+            return pictures.decode(content, name="the image on standard input", target=size)
+        return pictures.decode(image, target=size)
+    except DataError as error:
+        return error

@@ -85,12 +85,13 @@ def test_unreadable_files_are_named_counted_and_left_out(tmp_path: Path) -> None
     _fill(tmp_path)
     (tmp_path / "red" / "notes.txt").write_text("not an image")
     (tmp_path / "blue" / "cut.png").write_bytes((tmp_path / "blue" / "00.png").read_bytes()[:60])
-    (tmp_path / "blue" / ".DS_Store").write_bytes(b"hidden files are no pictures and no trouble")
+    (tmp_path / "blue" / ".DS_Store").write_bytes(b"macOS leaves these")
     listener = Listener()
     dataset = image_folder.load(tmp_path, name="photos", image_size=8, progress=listener)
     assert len(dataset.train) + len(dataset.test) == 30
-    (said,) = listener.said
-    assert "skipped 2 of 32 files that are not readable images: blue/cut.png, red/notes.txt" in said
+    hidden, unreadable = listener.said
+    assert "skipped 1 hidden files: blue/.DS_Store" in hidden
+    assert "skipped 2 of 32 files that are not readable images: blue/cut.png, red/notes.txt" in unreadable
 
 
 def test_strict_refuses_the_first_unreadable_file(tmp_path: Path) -> None:
@@ -259,7 +260,7 @@ def test_what_belongs_to_no_class_is_counted_with_its_reason(tmp_path: Path) -> 
     assert "skipped 1 folders next to the splits: extra" in said
     assert "skipped 1 files next to the splits: README.txt" in said
     assert "skipped 1 files next to the class folders: test/labels.csv" in said
-    assert "skipped 1 symbolic links to folders: red/more" in said
+    assert "skipped 1 symbolic links to folders: train/red/more" in said
 
 
 def test_16_bit_grey_in_a_folder_is_scaled_and_counted(tmp_path: Path) -> None:

@@ -3,14 +3,16 @@
 from __future__ import annotations
 
 import io
+import sys
 from pathlib import Path
+from types import ModuleType
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageFile
 
 from edge_cifar.data import pictures
-from edge_cifar.errors import DataError, NoPicture
+from edge_cifar.errors import DataError, NoPicture, NoPlugin
 
 
 def colours(**save: object) -> Image.Image:
@@ -111,7 +113,7 @@ def test_folder_is_refused(tmp_path: Path) -> None:
 def test_formats_that_are_not_asked_for_are_not_parsed() -> None:
     stream = io.BytesIO()
     colours().save(stream, "pcx")
-    assert pictures.decode(stream.getvalue()).width == 64
+    assert pictures.decode(stream.getvalue()).size == (64, 32)
     with pytest.raises(NoPicture, match=r"in a supported format \(PNG, JPEG\)"):
         pictures.decode(stream.getvalue(), formats=("PNG", "JPEG"))
 
@@ -121,3 +123,68 @@ def test_everything_below_a_folder_but_hidden_files(tmp_path: Path) -> None:
         (tmp_path / name).parent.mkdir(exist_ok=True)
         (tmp_path / name).touch()
     assert pictures.below(tmp_path) == [tmp_path / "a" / "c.png", tmp_path / "b.png"]
+
+
+def _container(*brands: bytes) -> bytes:
+    """The beginning of an ISO base media file of these brands."""
+    box = b"ftyp" + brands[0] + bytes(4) + b"".join(brands)
+    return (len(box) + 4).to_bytes(4, "big") + box + bytes(100)
+
+
+@pytest.mark.parametrize(
+    ("content", "advice"),
+    [
+        (_container(b"heic", b"mif1"), "for HEIC; run: pip install pillow-heif"),
+        (_container(b"mif1", b"heic"), "for HEIC; run: pip install pillow-heif"),
+        (_container(b"mif1", b"avif"), "for AVIF; run: pip install pillow-avif-plugin"),
+    ],
+)
+def test_a_format_that_needs_a_plugin_is_named_with_the_command(
+    content: bytes, advice: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("edge_cifar.packages.installed", lambda module: False)
+    # Recent Pillows bring a decoder for AVIF.
+    monkeypatch.setattr(Image, "ID", [name for name in Image.ID if name != "AVIF"])
+    (tmp_path / "phone.heic").write_bytes(content)
+    with pytest.raises(NoPlugin, match=advice):
+        pictures.decode(tmp_path / "phone.heic")
+
+
+def test_a_plugin_that_is_installed_is_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def accept(prefix: bytes) -> bool:
+        return prefix[4:12] == b"ftypheic"
+
+    class Opener(ImageFile.ImageFile):
+        format = "HEIF"
+
+        def _open(self) -> None:
+            self._size, self._mode, self.tile = (3, 2), "L", []
+
+        def load(self) -> Image.core.PixelAccess | None:
+            self.im = Image.new("L", self.size, 77).im
+            return super().load()
+
+    plugin = ModuleType("pillow_heif")
+    plugin.register_heif_opener = lambda: Image.register_open("HEIF", Opener, accept)  # type: ignore[attr-defined]
+    monkeypatch.setitem(sys.modules, "pillow_heif", plugin)
+    monkeypatch.setattr("edge_cifar.packages.installed", lambda module: module == "pillow_heif")
+    monkeypatch.setattr(Image, "ID", [*Image.ID])
+    monkeypatch.setattr(Image, "OPEN", {**Image.OPEN})
+    assert pictures.read(_container(b"heic"), height=2, width=3).pixels.tolist() == [[[77] * 3] * 3] * 2
+
+
+@pytest.mark.parametrize("orientation", [1, 6])
+def test_a_large_jpeg_is_decoded_small_and_looks_the_same(orientation: int, tmp_path: Path) -> None:
+    y, x = np.mgrid[0:900, 0:1200]
+    large = np.stack([x / 5, y / 4, 127 + 120 * np.sin(x / 40) * np.cos(y / 30)], axis=-1).astype(np.uint8)
+    exif = Image.Exif()
+    exif[0x0112] = orientation
+    Image.fromarray(large).save(tmp_path / "large.jpg", quality=95, exif=exif)
+    whole = pictures.decode(tmp_path / "large.jpg")
+    small = pictures.decode(tmp_path / "large.jpg", target=(64, 64))
+    assert small.size == whole.size == ((900, 1200) if orientation == 6 else (1200, 900))
+    assert max(small._image.size) == 300
+    fast, exact = (one.fitted(height=64, width=64) for one in (small, whole))
+    assert fast.preparation == exact.preparation
+    assert np.abs(fast.pixels.astype(int) - exact.pixels).max() <= 4
+    assert np.abs(fast.pixels.astype(int) - exact.pixels).mean() < 0.5

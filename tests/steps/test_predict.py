@@ -17,7 +17,7 @@ from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, DataError, RuntimeUnavailable
-from edge_cifar.steps.predict import predict
+from edge_cifar.steps.predict import predict, predict_each
 
 
 @pytest.fixture
@@ -256,3 +256,50 @@ def test_a_file_with_a_fixed_batch_answers_single_pictures(small_picture: Path, 
     (prediction,) = predict(path, small_picture, top=10)
     probabilities = expected(images(1))[0]
     assert [answer for _, answer in prediction.answers] == pytest.approx(sorted(probabilities, reverse=True), abs=1e-5)
+
+
+def test_answers_are_there_before_the_next_picture_is_read(tiny_bundle: Bundle, picture: Path, tmp_path: Path) -> None:
+    later = tmp_path / "later.png"
+    stream = predict_each(tiny_bundle, [picture, later])
+    assert stream.images == (picture, later)
+    first = next(iter(stream))
+    assert first.answers
+    # It was not there when the stream began.
+    shutil.copy(picture, later)
+    (second,) = stream
+    assert second.answers == first.answers
+
+
+def test_lines_come_one_by_one_and_the_columns_stand_in_line(
+    tiny_bundle: Bundle, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    (tmp_path / "bad.png").write_bytes(picture.read_bytes()[:40])
+    long = Path(shutil.copy(picture, tmp_path / "a much longer name.png"))
+    assert (
+        main(["predict", str(tiny_bundle.path), str(picture), str(tmp_path / "bad.png"), str(long), "--top", "1"]) == 1
+    )
+    shown = capsys.readouterr()
+    head, rule, first, bad, last = shown.out.splitlines()
+    assert head.split() == ["image", "label", "probability"]
+    assert set(rule) == {"-", " "}
+    assert len(head) == len(rule) == len(first) == len(last)
+    assert bad.split()[-1] == "unreadable"
+    assert "1 of 3 images could not be classified" in shown.err
+
+
+def test_a_damaged_picture_in_a_folder_is_told_apart_from_what_is_none(
+    tiny_bundle: Bundle, picture: Path, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    folder = tmp_path / "holidays"
+    folder.mkdir()
+    shutil.copy(picture, folder / "good.png")
+    (folder / "damaged.png").write_bytes(picture.read_bytes()[:60])
+    (folder / "notes.txt").write_text("sunny")
+    assert main(["predict", str(tiny_bundle.path), str(folder), "--json"]) == 1
+    shown = capsys.readouterr()
+    results = json.loads(shown.out)["results"]
+    assert [Path(result["image"]).name for result in results] == ["damaged.png", "good.png"]
+    assert "cannot be decoded" in results[0]["error"]
+    assert results[1]["predictions"]
+    assert "skipped" in shown.err
+    assert "1 of 2 images could not be classified" in shown.err

@@ -8,11 +8,16 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_cifar.cli.output import Terminal, emit_json, emit_table
+from edge_cifar.cli.output import StreamedTable, Terminal, emit_json
 from edge_cifar.errors import DataError
 
 if TYPE_CHECKING:
     from edge_cifar.classifier import Prediction
+    from edge_cifar.steps.predict import Stream
+
+_REASONS_AT_MOST = 10
+# Longer labels stand out of their column: a data set's longest may have a hundred letters.
+_LABEL_WIDTH = 40
 
 
 @click.command("predict")
@@ -42,7 +47,7 @@ def command(
 
     MODEL is a model file, a bundle or a run. IMAGE is an image of any size, a folder of images, or - for
     standard input. Images are rotated upright, center-cropped and resized to the model's input. An
-    unreadable image is reported and skipped, and the exit status is 1. For a model file made elsewhere
+    unreadable image costs its own answer only, and the exit status is 1. For a model file made elsewhere
     that does not state its input range, the assumed range is printed.
 
     \b
@@ -52,19 +57,25 @@ def command(
       edge-cifar predict export/tflite-fp32.tflite --model export/tflite-int8.tflite cat.jpg
       curl -s https://example.org/cat.jpg | edge-cifar predict runs/mobilenetv2 -
     """
-    from edge_cifar.steps.predict import predict
+    from edge_cifar.steps.predict import predict_each
 
     progress = Terminal()
-    predictions = predict([model, *others], images, top=top, threshold=threshold, progress=progress)
+    stream = predict_each([model, *others], images, top=top, threshold=threshold, progress=progress)
     if as_json:
+        predictions = list(stream)
         emit_json({"results": [prediction.document() for prediction in predictions]})
     else:
+        predictions = _printed(stream)
         for line in _preparations(predictions):
             progress.say(line)
-        _print(predictions, models=1 + len(others))
     if errors := list(dict.fromkeys(prediction.error for prediction in predictions if prediction.error)):
-        pictures = len(predictions) // (1 + len(others))
-        raise DataError(f"{len(errors)} of {pictures} images could not be classified: {'; '.join(errors)}")
+        count = len(predictions) // stream.models
+        raise DataError(f"{len(errors)} of {count} images could not be classified: {_listed(errors)}")
+
+
+def _listed(errors: Sequence[str]) -> str:
+    rest = len(errors) - _REASONS_AT_MOST
+    return "; ".join(errors[:_REASONS_AT_MOST]) + (f"; and {rest} more" if rest > 0 else "")
 
 
 def _preparations(predictions: Sequence[Prediction]) -> Iterator[str]:
@@ -77,22 +88,32 @@ def _preparations(predictions: Sequence[Prediction]) -> Iterator[str]:
         yield f"{next(iter(done)) if len(done) == 1 else f'{len(done)} images'}: {preparation}"
 
 
-def _print(predictions: Sequence[Prediction], models: int) -> None:
-    """A line a picture and rank; several models stand side by side, each with a column of labels and one of figures."""
-    asked = predictions[:models]
-    names = [prediction.name for prediction in asked]
-    if len(set(names)) < models:
-        names = [str(prediction.model) for prediction in asked]
-    headers = ["label", "probability"] if models == 1 else [cell for name in names for cell in (name, "")]
-    rows: list[list[str | None]] = []
-    for start in range(0, len(predictions), models):
-        side_by_side = predictions[start : start + models]
+def _printed(stream: Stream) -> list[Prediction]:
+    """Print answers as they come, a line a picture and rank; several models side by side, each with two columns."""
+    predictions: list[Prediction] = []
+    table: StreamedTable | None = None
+    # As many at once as stand in one line: one of each model.
+    for side_by_side in zip(*[iter(stream)] * stream.models, strict=True):
+        predictions += side_by_side
+        if table is None:
+            table = _table(stream, side_by_side)
+        image = str(side_by_side[0].image)
         if side_by_side[0].error:
-            rows.append([str(side_by_side[0].image), *("unreadable", None) * models])
+            table.emit([image, *("unreadable", "") * stream.models])
         for rank in range(max(len(prediction.answers) for prediction in side_by_side)):
             cells = [cell for prediction in side_by_side for cell in _cells(prediction, rank)]
-            rows.append([str(side_by_side[0].image) if rank == 0 else "", *cells])
-    emit_table(["image", *headers], rows)
+            table.emit([image if rank == 0 else "", *cells])
+    return predictions
+
+
+def _table(stream: Stream, first: Sequence[Prediction]) -> StreamedTable:
+    names = [prediction.name for prediction in first]
+    if len(set(names)) < len(names):
+        names = [str(prediction.model) for prediction in first]
+    headers = ["label", "probability"] if len(names) == 1 else [cell for name in names for cell in (name, "")]
+    label = min(max(map(len, stream.labels)), _LABEL_WIDTH)
+    image = max((len(str(path)) for path in stream.images), default=0)
+    return StreamedTable(["image", *headers], [image, *(label, len("100.0%")) * len(names)])
 
 
 def _cells(prediction: Prediction, rank: int) -> tuple[str, str]:
