@@ -104,7 +104,7 @@ def bundle_of(name: str, work: Path) -> Bundle:
 
 def subjects(bundles: list[Bundle], others: list[Path]) -> Iterator[Subject]:
     """All subjects: trained networks on the whole test set, the others on their bundles' images."""
-    counts = [bundle for bundle in bundles if bundle.facts["data"].get("limit") is None]
+    counts = [bundle for bundle in bundles if bundle.dataset and bundle.dataset.limit is None]
     rest = [bundle for bundle in bundles if bundle not in counts]
     yield from found([*counts, *others], data="cifar10")
     yield from found(rest, data=None)

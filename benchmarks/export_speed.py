@@ -91,14 +91,14 @@ def measure(run: Path) -> dict[str, Any]:
             stdout=subprocess.DEVNULL,
         )
         export_seconds = time.perf_counter() - start
-        facts = Bundle.open(bundle).facts
+        peaks = Bundle.open(bundle).peak_memory_bytes
     parts = json.loads(answer.stdout.strip().splitlines()[-1])
     return {
         "export_seconds": export_seconds,
         "plain_seconds": plain_seconds,
         "plain_without_checks_seconds": plain_seconds - parts["checking"],
         "plain_parts": parts,
-        "peak_memory_bytes": facts["peak_memory_bytes"],
+        "peak_memory_bytes": dict(peaks),
     }
 
 

@@ -29,7 +29,8 @@ from backbones import TERMINAL, run_of
 import edge_cifar as ec
 from edge_cifar import model_files, provenance
 from edge_cifar.bench.protocol import Protocol
-from edge_cifar.documents.bundle import MANIFEST, Artifact, Bundle
+from edge_cifar.documents.artifact import Artifact
+from edge_cifar.documents.bundle import MANIFEST, Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.documents.run import Run
 from edge_cifar.documents.verify_report import Verification
@@ -49,9 +50,9 @@ def exported(run: Run, folder: Path, images: int | None) -> Bundle:
     """All variants of a run; bundles that an interrupted call left are reused."""
     if (folder / MANIFEST).is_file():
         left = Bundle.open(folder)
-        whole = left.facts["data"]["test_images"]
-        as_asked = left.facts["reference"]["images"] == min(images or whole, whole)
-        if as_asked and left.facts["source"]["sha256"] == files.sha256(run.model_path):
+        whole = run.record().data.test_images
+        as_asked = left.reference is not None and left.reference.images == min(images or whole, whole)
+        if as_asked and left.source_sha256 == files.sha256(run.model_path):
             return left
     try:
         ec.export(
@@ -93,17 +94,18 @@ def measure(run: Run, folder: Path, images: int | None, seconds: float) -> dict[
             }
         )
     answered = next(outcome.figures for outcome in outcomes if outcome.figures)
+    manifest = bundle.to_json()
     return {
         "model": run.name,
         "keras": {"accuracy": answered.reference_accuracy.to_json()},
         "caveat": report.results[0].caveat,
         "commit": provenance.commit(),
-        "data": bundle.facts["data"],
-        "gate": bundle.facts["gate"],
+        "data": manifest["data"],
+        "gate": manifest["gate"],
         "protocol": report.protocol,
         "warnings": list(report.warnings),
         "variants": variants,
-        "rejected": bundle.facts["rejected"],
+        "rejected": manifest["rejected"],
     }
 
 

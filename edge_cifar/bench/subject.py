@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_cifar import formats, model_files
 from edge_cifar.bench.evaluation_set import EvaluationSet
-from edge_cifar.documents.bundle import Artifact
+from edge_cifar.documents.artifact import Artifact
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
 from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.runtimes import RuntimeModule
@@ -99,12 +99,12 @@ def contradiction(subject: Subject, input_shape: tuple[int, ...], classes: int) 
     """
     if subject.artifact is None:
         return None
-    labels, told = subject.artifact.labels, subject.artifact.facts.get("input")
+    labels, told = subject.artifact.labels, subject.artifact.conversion.input
     if len(labels) != classes:
         return f"has {classes} outputs; the manifest has {len(labels)} labels"
-    shape = told.get("shape") if isinstance(told, dict) else None
+    shape = list(told.shape) if told else []
     # A package's shape has no batch dimension, and channels may come first.
-    if isinstance(shape, list) and sorted(map(str, shape[-3:])) != sorted(map(str, input_shape)):
+    if shape and sorted(map(str, shape[-3:])) != sorted(map(str, input_shape)):
         return f"expects images of shape {list(input_shape)}; the manifest says {shape}"
     return None
 

@@ -11,6 +11,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
+from edge_cifar.documents.artifact import CalibrationRecord, ConversionRecord
+
 if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
@@ -65,16 +67,16 @@ class Calibration:
         """SHA-256 of the images and the method: what ranges follow from."""
         return hashlib.sha256(self.images.tobytes() + self.method.encode()).hexdigest()
 
-    def facts(self) -> dict[str, Any]:
+    def record(self) -> CalibrationRecord:
         """What the manifest says of the calibration."""
-        return {
-            "images": len(self.images),
-            "split": "train",
-            "seed": self.seed,
-            "indices_sha256": hashlib.sha256(self.indices.astype("<i8").tobytes()).hexdigest(),
-            "method": self.method,
-            "bias_correction": True,
-        }
+        return CalibrationRecord(
+            images=len(self.images),
+            split="train",
+            seed=self.seed,
+            indices_sha256=hashlib.sha256(self.indices.astype("<i8").tobytes()).hexdigest(),
+            method=self.method,
+            bias_correction=True,
+        )
 
 
 class Converter(Protocol):
@@ -94,7 +96,7 @@ class Converter(Protocol):
         metadata: Mapping[str, str],
         path: Path,
         options: Options = AS_THEY_COME,
-    ) -> dict[str, Any]:
+    ) -> ConversionRecord:
         """Write one variant.
 
         Args:
@@ -107,7 +109,7 @@ class Converter(Protocol):
             options: what else may be asked.
 
         Returns:
-            Facts for the manifest: input, output, calibration, ...
+            What the manifest tells of it.
 
         Raises:
             UsageError: the options do not fit the precision.

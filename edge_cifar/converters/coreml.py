@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import uuid
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +19,7 @@ from edge_cifar.converters import (
     _coreml_observed,
 )
 from edge_cifar.converters.shared import tf_graph
+from edge_cifar.documents.artifact import CalibrationRecord, ConversionRecord, TensorSpec
 from edge_cifar.errors import UsageError, unknown
 from edge_cifar.preprocessing import Range
 from edge_cifar.processes import output_capture
@@ -52,7 +54,7 @@ def convert(
     metadata: Mapping[str, str],
     path: Path,
     options: Options = AS_THEY_COME,
-) -> dict[str, Any]:
+) -> ConversionRecord:
     """Write a ``.mlpackage`` folder: an image classifier as Vision wants it.
 
     Its input is an RGB image of the model's size, its outputs are the label and a dictionary of
@@ -68,7 +70,7 @@ def convert(
         options: the deployment target.
 
     Returns:
-        facts for the manifest: input, output, calibration, deployment target.
+        what the manifest tells of it.
 
     Raises:
         UsageError: the deployment target is unknown, or older than the precision.
@@ -99,13 +101,13 @@ def convert(
     with files.atomic_write(path) as partial, output_capture.captured():
         program.save(str(partial))
         _reproducible(coremltools, partial)
-    description = program.get_spec().description
-    return {
-        "input": {"name": tf_graph.INPUT, "shape": list(model.input_shape[1:]), "range": [0, 255], "type": "image"},
-        "output": {"name": description.predictedProbabilitiesName, "shape": [len(labels)], "type": "dictionary"},
-        "calibration": _calibration(calibration, precision),
-        "deployment_target": system,
-    }
+    answer = str(program.get_spec().description.predictedProbabilitiesName)
+    return ConversionRecord(
+        input=TensorSpec(name=tf_graph.INPUT, shape=model.input_shape[1:], range=(0, 255), type="image"),
+        output=TensorSpec(name=answer, shape=(len(labels),), type="dictionary"),
+        calibration=_calibration_record(calibration, precision),
+        details={"deployment_target": system},
+    )
 
 
 def observed(
@@ -152,13 +154,13 @@ def _seen(model: Any, program: Any, system: str, calibration: Calibration) -> _c
     return conversion_cache.once(model, what, lambda: _coreml_observed.observe(program, calibration))
 
 
-def _calibration(calibration: Calibration, precision: str) -> dict[str, Any] | None:
+def _calibration_record(calibration: Calibration, precision: str) -> CalibrationRecord | None:
     """What the manifest says of the images that a precision looked at."""
     if precision in _CALIBRATED:
         # Weights of 8 bits with a scale a channel are so near that their biases have nothing to correct.
-        return {**calibration.facts(), "bias_correction": False}
+        return replace(calibration.record(), bias_correction=False)
     # Means need no method by which ranges follow.
-    return {**calibration.facts(), "method": None} if precision in _CORRECTED else None
+    return replace(calibration.record(), method=None) if precision in _CORRECTED else None
 
 
 def _program(coremltools: Any, model: Any, floats: str, system: str, labels: Sequence[str]) -> Any:

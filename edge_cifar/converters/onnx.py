@@ -12,6 +12,7 @@ from typing import Any
 from edge_cifar import conversion_cache, packages
 from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _onnx_quantization, _onnx_weights
 from edge_cifar.converters.shared import tf_graph
+from edge_cifar.documents.artifact import ConversionRecord, TensorSpec
 from edge_cifar.preprocessing import Range
 from edge_cifar.processes import output_capture
 from edge_cifar.storage import files, scratch
@@ -35,7 +36,7 @@ def convert(
     metadata: Mapping[str, str],
     path: Path,
     options: Options = AS_THEY_COME,
-) -> dict[str, Any]:
+) -> ConversionRecord:
     """Write an ``.onnx`` file; its batch dimension is open and called ``batch``.
 
     Args:
@@ -48,7 +49,7 @@ def convert(
         options: for ``int8``.
 
     Returns:
-        facts for the manifest: input, output, calibration, opset.
+        what the manifest tells of it.
 
     Raises:
         ConversionError: the converter cannot carry the model.
@@ -70,18 +71,14 @@ def convert(
         raise tf_graph.failed("onnx", precision, error, chatter, model) from error
     with files.atomic_write(path) as partial:
         partial.write_bytes(graph.SerializeToString(deterministic=True))
-    return {
-        "input": {
-            "name": tf_graph.INPUT,
-            "shape": [_BATCH_DIMENSION, *model.input_shape[1:]],
-            "range": [0, 255],
-            "type": "float32",
-        },
-        "output": {"name": tf_graph.OUTPUT, "shape": [_BATCH_DIMENSION, len(labels)], "type": "float32"},
-        "calibration": calibration.facts() if precision in _CALIBRATED else None,
-        **({"kept_float": list(options.keep_float)} if options.keep_float else {}),
-        "opset": OPSET,
-    }
+    shape = (_BATCH_DIMENSION, *model.input_shape[1:])
+    return ConversionRecord(
+        input=TensorSpec(name=tf_graph.INPUT, shape=shape, range=(0, 255), type="float32"),
+        output=TensorSpec(name=tf_graph.OUTPUT, shape=(_BATCH_DIMENSION, len(labels)), type="float32"),
+        calibration=calibration.record() if precision in _CALIBRATED else None,
+        kept_float=options.keep_float,
+        details={"opset": OPSET},
+    )
 
 
 def observed(

@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 from edge_cifar import conversion_cache, packages
 from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _tflite_objects, _tflite_quantization
 from edge_cifar.converters.shared import tf_graph
+from edge_cifar.documents.artifact import CalibrationRecord, ConversionRecord, TensorSpec
 from edge_cifar.preprocessing import Range
 from edge_cifar.processes import output_capture
 from edge_cifar.storage import files
@@ -29,7 +31,7 @@ def convert(
     metadata: Mapping[str, str],
     path: Path,
     options: Options = AS_THEY_COME,
-) -> dict[str, Any]:
+) -> ConversionRecord:
     """Write a ``.tflite`` file for batches of one.
 
     Args:
@@ -42,7 +44,7 @@ def convert(
         options: for ``int8`` and ``int8-qat``.
 
     Returns:
-        facts for the manifest: input, output, calibration.
+        what the manifest tells of it.
 
     Raises:
         ConversionError: the converter cannot carry the model.
@@ -58,15 +60,17 @@ def convert(
         raise tf_graph.failed("tflite", precision, error, chatter, model) from error
     with files.atomic_write(path) as partial:
         partial.write_bytes(_with_metadata(flatbuffer, labels, metadata))
-    byte = {"type": "uint8", "scale": 1 / 256, "zero_point": 0}
-    image: dict[str, Any] = {**byte, "scale": 1.0} if precision in _BYTES else {"type": "float32"}
-    answer: dict[str, Any] = byte if precision in _BYTES else {"type": "float32"}
-    return {
-        "input": {"name": tf_graph.INPUT, "shape": [1, *model.input_shape[1:]], "range": [0, 255], **image},
-        "output": {"name": tf_graph.OUTPUT, "shape": [1, len(labels)], **answer},
-        "calibration": _calibration_facts(precision, calibration),
-        **({"kept_float": list(options.keep_float)} if options.keep_float else {}),
-    }
+    image = TensorSpec(name=tf_graph.INPUT, shape=(1, *model.input_shape[1:]), range=(0, 255), type="float32")
+    answer = TensorSpec(name=tf_graph.OUTPUT, shape=(1, len(labels)), type="float32")
+    if precision in _BYTES:
+        image = replace(image, type="uint8", scale=1.0, zero_point=0)
+        answer = replace(answer, type="uint8", scale=1 / 256, zero_point=0)
+    return ConversionRecord(
+        input=image,
+        output=answer,
+        calibration=_calibration_record(precision, calibration),
+        kept_float=options.keep_float,
+    )
 
 
 def observed(
@@ -100,11 +104,11 @@ def observed(
     return found
 
 
-def _calibration_facts(precision: str, calibration: Calibration) -> dict[str, Any] | None:
+def _calibration_record(precision: str, calibration: Calibration) -> CalibrationRecord | None:
     if precision == _TRAINED:
         # Ranges start there and then follow the training; the biases were trained with the rounding.
-        return {**calibration.facts(), "method": "moving average", "bias_correction": False}
-    return calibration.facts() if precision in _CALIBRATED else None
+        return replace(calibration.record(), method="moving average", bias_correction=False)
+    return calibration.record() if precision in _CALIBRATED else None
 
 
 def _flatbuffer(tensorflow: Any, model: Any, precision: str, calibration: Calibration, options: Options) -> bytes:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any
 
 from edge_cifar.documents.fields import Fields
@@ -49,6 +49,43 @@ class Accuracy:
             low=fields.required_number("low"),
             high=fields.required_number("high"),
             images=fields.required_whole("images"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class TestResult(Accuracy):
+    """What a trained model reached on the test images.
+
+    Attributes:
+        precision, recall, f1: plain averages over the classes, in 0..1.
+        calibration_error: expected calibration error, 0..1.
+    """
+
+    # Not a test, whatever pytest takes its name for.
+    __test__ = False
+
+    precision: float
+    recall: float
+    f1: float
+    calibration_error: float
+
+    def to_json(self) -> dict[str, Any]:
+        """The attributes by their names."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> TestResult:
+        """Read what :meth:`to_json` writes.
+
+        Raises:
+            BundleError: a figure is missing or no number.
+        """
+        return cls(
+            **Accuracy.from_json(fields).to_json(),
+            precision=fields.required_number("precision"),
+            recall=fields.required_number("recall"),
+            f1=fields.required_number("f1"),
+            calibration_error=fields.required_number("calibration_error"),
         )
 
 

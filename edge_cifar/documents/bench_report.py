@@ -22,9 +22,9 @@ from edge_cifar.documents.accuracy import (
     interval_to_json,
     variant_from_json,
 )
-from edge_cifar.documents.bundle import Checksums
 from edge_cifar.documents.fields import Fields
 from edge_cifar.documents.operators import Operator
+from edge_cifar.documents.provenance import Checksums
 from edge_cifar.evaluation.metrics import Interval
 from edge_cifar.evaluation.paired import PairedDrop
 from edge_cifar.storage import files
@@ -463,15 +463,15 @@ class BenchReport:
         for name in machine.child("peak_multiply_adds_per_s").plain():
             machine.child("peak_multiply_adds_per_s").number(name)
         machine.child("energy_meter").number("idle_watts")
-        known = ("kind", "schema", "interrupted", "warnings", "bundle", "machine", "protocol", "results")
         return cls(
             machine=machine.plain(),
             protocol=protocol.plain(),
             results=tuple(map(BenchmarkResult.from_json, fields.children("results"))),
             warnings=tuple(map(str, fields.items("warnings"))),
-            provenance={key: value for key, value in fields.plain().items() if key not in known},
             interrupted=bool(fields.flag("interrupted")),
             bundle=fields.optional("bundle", Checksums.from_json),
+            # The last, which takes what is left.
+            provenance=fields.rest(),
         )
 
     @classmethod

@@ -3,17 +3,19 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 from edge_cifar.documents import schema
-from edge_cifar.documents.accuracy import Accuracy, DataSource, drop_from_json
+from edge_cifar.documents.accuracy import DataSource, TestResult
+from edge_cifar.documents.artifact import Artifact
+from edge_cifar.documents.dataset import DatasetInfo
 from edge_cifar.documents.fields import Fields
-from edge_cifar.errors import BundleError, UsageError
-from edge_cifar.evaluation.paired import PairedDrop
+from edge_cifar.documents.parity_check import Rejection
+from edge_cifar.documents.provenance import Checksums
+from edge_cifar.errors import BundleError
 from edge_cifar.storage import files
-from edge_cifar.variant import Variant
 
 MANIFEST = "manifest.json"
 REFERENCE = "reference.npz"
@@ -21,172 +23,138 @@ ACTIVATIONS = "activations.npz"
 
 
 @dataclass(frozen=True, kw_only=True)
-class ParityCheck:
-    """What export's comparison of an artifact with the Keras model said. What was not measured is None.
+class StoredFile:
+    """A file that a bundle was made from or brings beside its artifacts. What is not told is None.
 
     Attributes:
-        status: ``checked``, or ``unverified`` where no runtime for it could run.
-        runtime: what gave its answers.
-        split: which images were compared, such as ``validation``.
-        images: how many.
-        reason: why it has no figures.
-        max_abs_diff: largest difference of a probability.
-        top1_agreement: share of images with the Keras model's class, 0..1.
-        accuracy: of the artifact.
-        drop: accuracy lost against the Keras model on the same images.
+        file: its name.
+        sha256: its checksum.
+        images: how many images it holds, or holds answers to.
+        split: that they are from.
+        selection: which of the split's images they are, in words.
+        seed: that drew them.
     """
 
-    status: str | None
-    runtime: str | None
-    split: str | None
-    images: int | None
-    reason: str | None
-    max_abs_diff: float | None
-    top1_agreement: float | None
-    accuracy: Accuracy | None
-    drop: PairedDrop | None
+    file: str | None = None
+    sha256: str | None = None
+    images: int | None = None
+    split: str | None = None
+    selection: str | None = None
+    seed: int | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """What is told, by its name."""
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
-    def from_json(cls, fields: Fields) -> ParityCheck:
-        """Read the ``parity`` of a manifest's entry.
+    def from_json(cls, fields: Fields) -> StoredFile:
+        """Read what :meth:`to_json` writes.
 
         Raises:
             BundleError: a value has another type.
         """
         return cls(
-            status=fields.text("status"),
-            runtime=fields.text("runtime") or fields.text("method"),
-            split=fields.text("split"),
+            file=fields.text("file"),
+            sha256=fields.text("sha256"),
             images=fields.whole("images"),
-            reason=fields.text("reason"),
-            max_abs_diff=fields.number("max_abs_diff"),
-            top1_agreement=fields.number("top1_agreement"),
-            accuracy=fields.optional("accuracy", Accuracy.from_json),
-            drop=fields.optional("drop", drop_from_json),
+            split=fields.text("split"),
+            selection=fields.text("selection"),
+            seed=fields.whole("seed"),
         )
 
 
 @dataclass(frozen=True, kw_only=True)
-class Artifact:
-    """One exported file (or ``.mlpackage`` folder) and what the manifest says of it.
+class GateRecord:
+    """How much accuracy an artifact was allowed to lose.
 
     Attributes:
-        path: where it lies.
-        variant: format and precision.
-        sha256: checksum, as :func:`edge_cifar.storage.files.sha256` computes it.
-        size_bytes: its size on disk.
-        labels: class names, in the order of the output's probabilities.
-        facts: the rest of its manifest entry (input, output, calibration, parity, tool_versions).
+        max_drop_points: percentage points.
+        split: which images it was measured on.
+        images: how many.
+        gated: whether they were enough to reject anything.
     """
 
-    path: Path
-    variant: Variant
-    sha256: str
-    size_bytes: int
-    labels: tuple[str, ...]
-    facts: Mapping[str, Any] = field(default_factory=dict)
-
-    @property
-    def parity(self) -> ParityCheck:
-        """What export's comparison with the Keras model said of it.
-
-        Raises:
-            BundleError: a value in it has another type.
-        """
-        where = f"the manifest's entry of {self.variant}"
-        return ParityCheck.from_json(Fields(dict(self.facts), where).child("parity"))
-
-    def check(self) -> None:
-        """Hold the file to its manifest entry.
-
-        Raises:
-            BundleError: the file is missing, or its size or checksum is another.
-        """
-        if not self.path.exists():
-            raise BundleError(f"{self.path} is listed in the manifest but missing; export again")
-        if files.size_bytes(self.path) != self.size_bytes or files.sha256(self.path) != self.sha256:
-            raise BundleError(f"{self.path} is not the file in the manifest (checksum mismatch); export again")
+    max_drop_points: float
+    split: str
+    images: int
+    gated: bool
 
     def to_json(self) -> dict[str, Any]:
-        """The manifest entry of this artifact."""
-        return {
-            "variant": str(self.variant),
-            "file": self.path.name,
-            "sha256": self.sha256,
-            "size_bytes": self.size_bytes,
-            "labels": list(self.labels),
-            **self.facts,
-        }
-
-
-@dataclass(frozen=True, kw_only=True)
-class Checksums:
-    """What a result about a bundle carries, so that a reader sees whether it is about another one.
-
-    Attributes:
-        manifest_sha256: of its manifest; None for a bundle yet to be written.
-        source_sha256: of the Keras model that it was made from; None where the manifest does not tell.
-    """
-
-    manifest_sha256: str | None
-    source_sha256: str | None
-
-    def to_json(self) -> dict[str, Any]:
-        """``{"manifest_sha256", "source_sha256"}``."""
-        return {"manifest_sha256": self.manifest_sha256, "source_sha256": self.source_sha256}
+        """The attributes by their names."""
+        return asdict(self)
 
     @classmethod
-    def from_json(cls, fields: Fields) -> Checksums:
+    def from_json(cls, fields: Fields) -> GateRecord:
         """Read what :meth:`to_json` writes.
 
         Raises:
-            BundleError: a checksum is no text.
+            BundleError: a value is missing or has another type.
         """
-        return cls(manifest_sha256=fields.text("manifest_sha256"), source_sha256=fields.text("source_sha256"))
+        return cls(
+            max_drop_points=fields.required_number("max_drop_points"),
+            split=fields.required_text("split"),
+            images=fields.required_whole("images"),
+            gated=bool(fields.flag("gated")),
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Bundle:
-    """A folder of artifacts with one manifest.
+    """A folder of artifacts with one manifest. What a manifest does not tell is None or empty.
 
     Attributes:
         path: the folder.
         model: name of the run it was exported from.
         artifacts: those that passed their checks, in manifest order.
-        facts: the rest of the manifest (data, labels, reference, rejected, ...).
+        backbone: the network's name.
+        labels: class names.
+        dataset: what the network was trained on.
+        test: what the Keras model reached on the test images.
+        multiply_adds: of the Keras model, for one image.
+        source: the Keras model's file.
+        reference: test images with the Keras model's answers (see :mod:`edge_cifar.documents.reference`).
+        activations: of its layers, for a few images (see :mod:`edge_cifar.documents.activations`).
+        gate: what the artifacts were allowed to lose.
+        rejected: variants that were asked for and did not pass.
+        peak_memory_bytes: the largest memory that the export, and each format's worker, held.
         manifest_sha256: checksum of the manifest that this was read from; None for a bundle yet to be written.
     """
 
     path: Path
     model: str
     artifacts: tuple[Artifact, ...]
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    backbone: str | None = None
+    labels: tuple[str, ...] = ()
+    dataset: DatasetInfo | None = None
+    test: TestResult | None = None
+    multiply_adds: int | None = None
+    source: StoredFile | None = None
+    reference: StoredFile | None = None
+    activations: StoredFile | None = None
+    gate: GateRecord | None = None
+    rejected: tuple[Rejection, ...] = ()
+    peak_memory_bytes: Mapping[str, int] = field(default_factory=dict)
     manifest_sha256: str | None = None
 
     @property
     def reference_path(self) -> Path:
-        """Images, labels and the Keras model's probabilities (see :mod:`edge_cifar.documents.reference`)."""
+        """Images, labels and the Keras model's probabilities."""
         return self.path / REFERENCE
 
     @property
     def activations_path(self) -> Path:
-        """What the Keras model's layers answer to a few of them (see :mod:`edge_cifar.documents.activations`)."""
+        """What the Keras model's layers answer to a few of them."""
         return self.path / ACTIVATIONS
 
     @property
     def data(self) -> DataSource | None:
-        """Where its images come from; None where the manifest does not tell.
-
-        Raises:
-            BundleError: the manifest tells it in values of other types.
-        """
-        return DataSource.from_json(Fields(dict(self.part("data")), str(self.path / MANIFEST), "data"))
+        """Where its images come from; None where the manifest does not tell."""
+        return self.dataset.source if self.dataset else None
 
     @property
     def source_sha256(self) -> str | None:
         """Checksum of the Keras model that it was made from; None where the manifest does not tell."""
-        checksum = self.part("source").get("sha256")
-        return checksum if isinstance(checksum, str) else None
+        return self.source.sha256 if self.source else None
 
     @property
     def checksums(self) -> Checksums:
@@ -215,11 +183,6 @@ class Bundle:
                 f"the bundle {self.path} was replaced while this command was using it; run the command again"
             )
 
-    def part(self, name: str) -> Mapping[str, Any]:
-        """An object in the manifest that an older or foreign bundle may lack; empty where it does."""
-        part = self.facts.get(name)
-        return part if isinstance(part, dict) else {}
-
     @classmethod
     def open(cls, path: Path) -> Bundle:
         """Read a bundle's manifest; nothing in it is trusted before it was looked at.
@@ -230,14 +193,41 @@ class Bundle:
         # Before it is read: one that is replaced meanwhile is found to be another later, not taken for this one.
         checksum = _checksum(path / MANIFEST)
         document = files.read_json(path / MANIFEST, "manifest")
-        manifest = schema.opened(document, str(path / MANIFEST), "bundle", _upgraded).plain()
-        try:
-            artifacts = tuple(_artifact(path, entry) for entry in manifest["artifacts"])
-            model = _printable(manifest["model"])
-        except (KeyError, TypeError, ValueError, AttributeError, OverflowError, UsageError) as error:
-            raise BundleError(f"{path / MANIFEST} is damaged ({error!r}); export again") from error
-        facts = {key: value for key, value in manifest.items() if key not in ("kind", "schema", "model", "artifacts")}
-        return cls(path=path, model=model, artifacts=artifacts, facts=facts, manifest_sha256=checksum)
+        return cls.from_json(document, path, manifest_sha256=checksum)
+
+    @classmethod
+    def from_json(cls, document: Any, path: Path, *, manifest_sha256: str | None = None) -> Bundle:
+        """Read what :meth:`to_json` writes, or wrote in schema 1.
+
+        Args:
+            document: the parsed manifest.
+            path: the bundle's folder.
+            manifest_sha256: the manifest's checksum.
+
+        Raises:
+            BundleError: it is no manifest, or a value in it is missing, has another type or points outside the folder.
+        """
+        fields = schema.opened(document, str(path / MANIFEST), "bundle", _upgraded)
+        if not isinstance(document.get("artifacts"), list):
+            raise fields.refuse("artifacts", "a list")
+        peaks = fields.child("peak_memory_bytes")
+        return cls(
+            path=path,
+            model=fields.printable("model"),
+            artifacts=tuple(Artifact.from_json(entry, path) for entry in fields.children("artifacts")),
+            backbone=fields.text("backbone"),
+            labels=fields.texts("labels"),
+            dataset=fields.optional("data", DatasetInfo.from_json),
+            test=fields.optional("test", TestResult.from_json),
+            multiply_adds=fields.whole("multiply_adds"),
+            source=fields.optional("source", StoredFile.from_json),
+            reference=fields.optional("reference", StoredFile.from_json),
+            activations=fields.optional("activations", StoredFile.from_json),
+            gate=fields.optional("gate", GateRecord.from_json),
+            rejected=tuple(map(Rejection.from_json, fields.children("rejected"))),
+            peak_memory_bytes={name: peaks.required_whole(name) for name in peaks.plain()},
+            manifest_sha256=manifest_sha256,
+        )
 
     def to_json(self) -> dict[str, Any]:
         """The manifest as JSON holds it."""
@@ -245,7 +235,17 @@ class Bundle:
             "kind": "bundle",
             "schema": schema.SCHEMA,
             "model": self.model,
-            **self.facts,
+            "backbone": self.backbone,
+            "labels": list(self.labels),
+            "data": self.dataset.to_json() if self.dataset else None,
+            "test": self.test.to_json() if self.test else None,
+            "multiply_adds": self.multiply_adds,
+            "source": self.source.to_json() if self.source else None,
+            "reference": self.reference.to_json() if self.reference else None,
+            "activations": self.activations.to_json() if self.activations else None,
+            "gate": self.gate.to_json() if self.gate else None,
+            "rejected": [rejection.to_json() for rejection in self.rejected],
+            "peak_memory_bytes": dict(self.peak_memory_bytes),
             "artifacts": [artifact.to_json() for artifact in self.artifacts],
         }
 
@@ -284,28 +284,3 @@ def _checksum(path: Path) -> str | None:
         return files.sha256(path)
     except OSError:
         return None
-
-
-def _printable(value: object) -> str:
-    text = str(value)
-    if not text.isprintable():
-        raise ValueError(f"{text!r} is not printable")
-    return text
-
-
-def _whole(value: object) -> int:
-    if not isinstance(value, int):
-        raise TypeError(f"{value!r} is not an integer")
-    return value
-
-
-def _artifact(folder: Path, entry: Mapping[str, Any]) -> Artifact:
-    known = ("variant", "file", "sha256", "size_bytes", "labels")
-    return Artifact(
-        path=files.inside(folder, str(entry["file"])),
-        variant=Variant.parse(_printable(entry["variant"])),
-        sha256=str(entry["sha256"]),
-        size_bytes=_whole(entry["size_bytes"]),
-        labels=tuple(str(label) for label in entry["labels"]),
-        facts={key: value for key, value in entry.items() if key not in known},
-    )

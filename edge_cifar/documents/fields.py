@@ -31,21 +31,26 @@ class Fields:
         self.file = file
         self._path = path
         self._fields: Mapping[str, Any] = self._as(value, dict, "an object", path or "the document")
+        self._asked: set[str] = set()
 
     def plain(self) -> dict[str, Any]:
         """The object as it stands."""
         return dict(self._fields)
 
+    def rest(self) -> dict[str, Any]:
+        """What has not been asked for so far."""
+        return {key: value for key, value in self._fields.items() if key not in self._asked}
+
     def text(self, key: str) -> str | None:
-        value = self._fields.get(key)
+        value = self._get(key)
         return None if value is None else str(self._as(value, str, "text", self._at(key)))
 
     def flag(self, key: str) -> bool | None:
-        value = self._fields.get(key)
+        value = self._get(key)
         return None if value is None else bool(self._as(value, bool, "true or false", self._at(key)))
 
     def number(self, key: str) -> float | None:
-        value = self._fields.get(key)
+        value = self._get(key)
         if value is None:
             return None
         if isinstance(value, bool) or not isinstance(value, int | float) or not -LARGEST < value < LARGEST:
@@ -62,6 +67,13 @@ class Fields:
             raise self.refuse(key, "text")
         return value
 
+    def printable(self, key: str) -> str:
+        """A text that must be there and can be shown as it is."""
+        value = self.required_text(key)
+        if not value.isprintable():
+            raise self.refuse(key, "printable")
+        return value
+
     def required_number(self, key: str) -> float:
         value = self.number(key)
         if value is None:
@@ -72,11 +84,11 @@ class Fields:
         return round(self.required_number(key))
 
     def has(self, key: str) -> bool:
-        """Whether anything stands there: an absent or null value, and an empty object, is nothing."""
-        return bool(self._fields.get(key))
+        """Whether anything stands there: an absent or null value, and an empty object or list, is nothing."""
+        return bool(self._get(key))
 
     def child(self, key: str) -> Fields:
-        return Fields(self._fields.get(key) or {}, self.file, self._at(key))
+        return Fields(self._get(key) or {}, self.file, self._at(key))
 
     def optional(self, key: str, read: Callable[[Fields], T]) -> T | None:
         """What ``read`` makes of the object there; None where nothing stands."""
@@ -94,7 +106,11 @@ class Fields:
             yield Fields(value, self.file, f"{self._at(key)}[{place}]")
 
     def items(self, key: str) -> list[Any]:
-        return list(self._as(self._fields.get(key) or [], list, "a list", self._at(key)))
+        return list(self._as(self._get(key) or [], list, "a list", self._at(key)))
+
+    def texts(self, key: str) -> tuple[str, ...]:
+        """A list of texts; empty for none."""
+        return tuple(map(str, self.items(key)))
 
     def numbers(self, key: str) -> tuple[float, ...]:
         """A list of finite numbers; empty for none."""
@@ -112,7 +128,11 @@ class Fields:
 
     def refuse(self, key: str, expected: str) -> BundleError:
         """The error for a value whose meaning, not type, is wrong."""
-        return self._refuse(self._fields.get(key), expected, self._at(key))
+        return self._refuse(self._get(key), expected, self._at(key))
+
+    def _get(self, key: str) -> Any:
+        self._asked.add(key)
+        return self._fields.get(key)
 
     def _at(self, key: str) -> str:
         return f"{self._path}.{key}" if self._path else key

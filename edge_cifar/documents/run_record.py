@@ -8,96 +8,12 @@ from pathlib import Path
 from typing import Any
 
 from edge_cifar.documents import schema
-from edge_cifar.documents.accuracy import Accuracy, DataSource
+from edge_cifar.documents.accuracy import Accuracy, TestResult
+from edge_cifar.documents.dataset import TrainingData
 from edge_cifar.documents.fields import Fields
 from edge_cifar.errors import BundleError, RunError
 from edge_cifar.evaluation.metrics import wilson
 from edge_cifar.storage import files
-
-
-@dataclass(frozen=True, kw_only=True)
-class TrainingData(DataSource):
-    """The data of a training.
-
-    Attributes:
-        labels: class names.
-        image_shape: ``(height, width, 3)`` of raw images.
-        limit: how many images it was limited to; None where it was not.
-        train_images, validation_images, test_images: how many there are of each.
-    """
-
-    labels: tuple[str, ...]
-    image_shape: tuple[int, ...]
-    limit: int | None
-    train_images: int
-    validation_images: int
-    test_images: int
-
-    def to_json(self) -> dict[str, Any]:
-        """The attributes by their names."""
-        shape = list(self.image_shape)
-        return {**super().to_json(), **asdict(self), "labels": list(self.labels), "image_shape": shape}
-
-    @classmethod
-    def from_json(cls, fields: Fields) -> TrainingData:
-        """Read what :meth:`to_json` writes.
-
-        Raises:
-            BundleError: a value is missing or has another type.
-        """
-        labels, shape = tuple(map(str, fields.items("labels"))), tuple(map(int, fields.numbers("image_shape")))
-        if not labels:
-            raise fields.refuse("labels", "the names of the classes")
-        if len(shape) != 3:
-            raise fields.refuse("image_shape", "height, width and channels of an image")
-        return cls(
-            name=fields.required_text("name"),
-            checksum=fields.text("checksum"),
-            synthetic=bool(fields.flag("synthetic")),
-            labels=labels,
-            image_shape=shape,
-            limit=fields.whole("limit"),
-            train_images=fields.required_whole("train_images"),
-            validation_images=fields.required_whole("validation_images"),
-            test_images=fields.required_whole("test_images"),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class TestResult(Accuracy):
-    """What a trained model reached on the test images.
-
-    Attributes:
-        precision, recall, f1: plain averages over the classes, in 0..1.
-        calibration_error: expected calibration error, 0..1.
-    """
-
-    # Not a test, whatever pytest takes its name for.
-    __test__ = False
-
-    precision: float
-    recall: float
-    f1: float
-    calibration_error: float
-
-    def to_json(self) -> dict[str, Any]:
-        """The attributes by their names."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, fields: Fields) -> TestResult:
-        """Read what :meth:`to_json` writes.
-
-        Raises:
-            BundleError: a figure is missing or no number.
-        """
-        return cls(
-            **Accuracy.from_json(fields).to_json(),
-            precision=fields.required_number("precision"),
-            recall=fields.required_number("recall"),
-            f1=fields.required_number("f1"),
-            calibration_error=fields.required_number("calibration_error"),
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -281,10 +197,6 @@ class RunRecord:
 
     @classmethod
     def _read(cls, fields: Fields) -> RunRecord:
-        known = {
-            *("kind", "schema", "backbone", "recipe_name", "recipe", "weights", "alpha", "data", "seed", "image_size"),
-            *("parameters", "multiply_adds", "history", "phases", "seconds", "validation", "test", "model"),
-        }
         recipe = fields.child("recipe")
         recipe.required_number("validation_split")
         list(recipe.children("phases"))
@@ -305,7 +217,8 @@ class RunRecord:
             validation=Accuracy.from_json(fields.child("validation")),
             test=TestResult.from_json(fields.child("test")),
             model_sha256=fields.child("model").text("sha256"),
-            facts={key: value for key, value in fields.plain().items() if key not in known},
+            # The last, which takes what is left.
+            facts=fields.rest(),
         )
 
     @classmethod

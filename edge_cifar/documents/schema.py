@@ -52,10 +52,14 @@ def opened(document: Any, file: str, kind: Kind, upgrade: Callable[[dict[str, An
             f"{file} has schema {number}, which this version of edge-cifar does not support; upgrade edge-cifar"
         )
     if number == SCHEMA and "kind" in document:
-        return Fields(document, file)
+        return _beside_kind(document, file)
     if isinstance(number, bool) or number != 1:
         raise refusal
     try:
-        return Fields(upgrade(document), file)
+        return _beside_kind(upgrade(document), file)
     except (KeyError, TypeError, AttributeError, ValueError) as error:
         raise BundleError(f"{file} is damaged ({error!r}); {_AGAIN[kind]}") from error
+
+
+def _beside_kind(document: dict[str, Any], file: str) -> Fields:
+    return Fields({key: value for key, value in document.items() if key not in ("kind", "schema")}, file)

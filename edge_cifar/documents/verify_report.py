@@ -18,8 +18,8 @@ from edge_cifar.documents.accuracy import (
     interval_to_json,
     variant_from_json,
 )
-from edge_cifar.documents.bundle import Checksums
 from edge_cifar.documents.fields import Fields
+from edge_cifar.documents.provenance import Checksums
 from edge_cifar.evaluation.metrics import Interval
 from edge_cifar.evaluation.paired import PairedDrop
 from edge_cifar.storage import files
@@ -519,12 +519,12 @@ class VerifyReport:
             BundleError: it is no verify report, or a value in it is missing or has another type.
         """
         fields = schema.opened(document, file, "verify", _upgraded)
-        known = ("kind", "schema", "machine", "bundle", "results")
         return cls(
             machine=fields.child("machine").plain(),
             results=tuple(map(Verification.from_json, fields.children("results"))),
-            provenance={key: value for key, value in fields.plain().items() if key not in known},
             bundle=fields.optional("bundle", Checksums.from_json),
+            # The last, which takes what is left.
+            provenance=fields.rest(),
         )
 
     @classmethod

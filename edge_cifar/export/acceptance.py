@@ -8,17 +8,18 @@ native code that may crash or hang: that costs the artifact, not the export.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar import model_files
 from edge_cifar.data import Split
-from edge_cifar.documents.accuracy import Accuracy, drop_to_json
-from edge_cifar.documents.bundle import Artifact, Bundle
+from edge_cifar.documents.accuracy import Accuracy
+from edge_cifar.documents.artifact import Artifact
+from edge_cifar.documents.bundle import Bundle, GateRecord
+from edge_cifar.documents.parity_check import Check, ParityCheck
 from edge_cifar.documents.reference import Reference
 from edge_cifar.documents.verify_report import Tolerance, Verification
 from edge_cifar.errors import RuntimeUnavailable, UsageError
@@ -39,7 +40,7 @@ MAXIMUM_IMAGES = 2000
 _IMAGES_ON_REFERENCE = 500
 _TIMED_RUNS = 30
 
-Check = Literal["conversion", "runtime", "answers", "accuracy", "parity", "contents"]
+_SPLIT = "validation"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -74,14 +75,9 @@ class AcceptanceGate:
             probabilities=self.probabilities[:count],
         )
 
-    def facts(self) -> dict[str, Any]:
+    def record(self) -> GateRecord:
         """What the manifest says of the gate."""
-        return {
-            "max_drop_points": self.max_drop,
-            "split": "validation",
-            "images": len(self.split),
-            "gated": self.gated,
-        }
+        return GateRecord(max_drop_points=self.max_drop, split=_SPLIT, images=len(self.split), gated=self.gated)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -89,13 +85,13 @@ class Outcome:
     """What the comparison said.
 
     Attributes:
-        parity: figures for the manifest.
+        parity: what the manifest tells of it.
         failed: the checks that must not fail and did; empty for an artifact that may be kept.
         reason: what failed, in words; None where nothing did.
         answers: to the reference images; why there are none for an artifact that gave none.
     """
 
-    parity: dict[str, Any] = field(default_factory=dict)
+    parity: ParityCheck
     failed: tuple[Check, ...] = ()
     reason: str | None = None
     answers: Answers | Refusal
@@ -143,12 +139,12 @@ class Acceptance:
             return _unanswered(given)
         reference = self.reference.of(variant)
         if reason := misfit(reference, given.input_shape, given.views.get(PLAIN), known + count):
-            facts = {"status": "checked", "runtime": given.runtime, "reason": reason}
-            return Outcome(parity=facts, failed=("answers",), reason=reason, answers=given)
+            parity = ParityCheck(status="checked", runtime=given.runtime, reason=reason)
+            return Outcome(parity=parity, failed=("answers",), reason=reason, answers=given)
         answers, rest = given.part(0, known), given.views[PLAIN][known:]
         outcome = self._judge(variant, answers, rest)
-        drop = outcome.parity.get("drop")
-        if drop and count < len(self.gate.split) and drop["low"] <= self.gate.max_drop < drop["points"]:
+        drop = outcome.parity.drop
+        if drop and count < len(self.gate.split) and drop.low <= self.gate.max_drop < drop.points:
             # More is lost than may be, and chance could still have done it.
             question = Question(images=self.images, start=known + count, stop=known + len(self.gate.split))
             more = self.workers.answers(path, question)
@@ -162,18 +158,13 @@ class Acceptance:
         reference = self.reference.of(variant)
         accuracy = judge(self.gate.first(len(rest)), answers.input_shape, rest, self.gate.tolerance)
         parity = judge(reference, answers.input_shape, answers.views[PLAIN], tolerance_for(variant))
-        facts: dict[str, Any] = {
-            "status": "checked",
-            "runtime": answers.runtime,
-            "split": "validation",
-            "images": len(rest),
-        }
+        check = ParityCheck(status="checked", runtime=answers.runtime, split=_SPLIT, images=len(rest))
         if accuracy.comparison is None or parity.comparison is None:
             reason = parity.reason if accuracy.comparison else accuracy.reason
             # Bits that are too few may leave the same answer to every image: no fault of the file.
             sound = np.isfinite(rest).all() and np.isfinite(answers.views[PLAIN]).all()
-            return Outcome(parity=facts, failed=("parity" if sound else "answers",), reason=reason, answers=answers)
-        facts |= _figures(accuracy.comparison)
+            return Outcome(parity=check, failed=("parity" if sound else "answers",), reason=reason, answers=answers)
+        check = _with_figures(check, accuracy.comparison)
         failed: list[Check] = []
         reasons = []
         if accuracy.reason:
@@ -186,7 +177,7 @@ class Acceptance:
         if parity.reason:
             failed.append("parity")
             reasons.append(f"fails verify: {parity.reason}")
-        return Outcome(parity=facts, failed=tuple(failed), reason="; ".join(reasons) or None, answers=answers)
+        return Outcome(parity=check, failed=tuple(failed), reason="; ".join(reasons) or None, answers=answers)
 
     def verify(self, bundle: Bundle, outcomes: Sequence[Outcome]) -> list[Verification]:
         """What ``verify`` will say of a bundle, by the answers that its artifacts gave already.
@@ -224,23 +215,24 @@ def _on_device(path: Path) -> bool:
 def _unanswered(refusal: Refusal) -> Outcome:
     """The outcome for an artifact that gave no answers."""
     if refusal.unavailable:
-        return Outcome(parity={"status": "unverified", "reason": refusal.reason}, answers=refusal)
+        return Outcome(parity=ParityCheck(status="unverified", reason=refusal.reason), answers=refusal)
     return Outcome(
-        parity={"status": "checked", "reason": refusal.reason},
+        parity=ParityCheck(status="checked", reason=refusal.reason),
         failed=("runtime",),
         reason=refusal.reason,
         answers=refusal,
     )
 
 
-def _figures(comparison: Comparison) -> dict[str, Any]:
-    """All figures of an artifact's answers to validation images, for the manifest."""
+def _with_figures(check: ParityCheck, comparison: Comparison) -> ParityCheck:
+    """All figures of an artifact's answers to validation images."""
     close = comparison.agreement
-    return {
-        "max_abs_diff": close.max_abs_diff,
-        "mean_abs_diff": close.mean_abs_diff,
-        "top1_agreement": close.top1_agreement,
-        "kl_divergence": close.kl_divergence,
-        "accuracy": Accuracy.of(comparison.accuracy).to_json(),
-        "drop": drop_to_json(comparison.drop),
-    }
+    return replace(
+        check,
+        max_abs_diff=close.max_abs_diff,
+        mean_abs_diff=close.mean_abs_diff,
+        top1_agreement=close.top1_agreement,
+        kl_divergence=close.kl_divergence,
+        accuracy=Accuracy.of(comparison.accuracy),
+        drop=comparison.drop,
+    )

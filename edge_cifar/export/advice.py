@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import Any
 
 from edge_cifar.compression.exchange import CLUSTERED, PRUNED
 from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.parity_check import Rejection
 from edge_cifar.errors import CheckFailed
 from edge_cifar.export import plan
-from edge_cifar.variant import Variant
 
 # Those of fewer bits lose accuracy by what they are; these must reproduce the Keras model's probabilities.
 _FLOATS = ("fp32", "fp16")
@@ -19,23 +18,24 @@ _OTHER = "another --format or --precision for variants that"
 _LOSSES = {"accuracy", "parity"}
 
 
-def advice(rejected: Sequence[Mapping[str, Any]], about: Sequence[Mapping[str, Any]] | None = None) -> str:
+def advice(rejected: Sequence[Rejection], about: Sequence[Rejection] | None = None) -> str:
     """What to try.
 
     Args:
-        rejected: the manifest's entries, at least one.
+        rejected: at least one.
         about: those of them that are to be helped; all when left out.
     """
-    every = [(Variant.parse(entry["variant"]), set(entry["failed"])) for entry in rejected]
     # A format whose floats are wrong is wrong in every precision: no calibration helps its arithmetic.
-    wrong = {variant.format for variant, failed in every if variant.precision in _FLOATS and failed != {"accuracy"}}
-    entries = every if about is None else [(Variant.parse(entry["variant"]), set(entry["failed"])) for entry in about]
+    wrong = {one.variant.format for one in rejected if one.variant.precision in _FLOATS and one.failed != ("accuracy",)}
+    entries = rejected if about is None else about
     losses = [
-        (variant, failed)
-        for variant, failed in entries
-        if failed <= _LOSSES and variant.format not in wrong and not (variant.base in _FLOATS and "parity" in failed)
+        one
+        for one in entries
+        if _LOSSES.issuperset(one.failed)
+        and one.variant.format not in wrong
+        and not (one.variant.base in _FLOATS and "parity" in one.failed)
     ]
-    others = [failed for variant, failed in entries if (variant, failed) not in losses]
+    others = [one for one in entries if one not in losses]
     lists = [", ".join(_for_losses(losses))] if losses else []
     lists += [
         f"{_OTHER} {what}"
@@ -44,7 +44,7 @@ def advice(rejected: Sequence[Mapping[str, Any]], about: Sequence[Mapping[str, A
             "do not run here": {"runtime"},
             "were converted incorrectly": {"answers", "contents", *_LOSSES},
         }.items()
-        if any(failed & checks for failed in others)
+        if any(checks.intersection(one.failed) for one in others)
     ]
     return ", or ".join(lists)
 
@@ -59,10 +59,10 @@ def demand_all(bundle: Bundle, kept: Path | None = None) -> None:
     Raises:
         CheckFailed: some were rejected; names them, why, and what to try.
     """
-    rejected = bundle.facts.get("rejected", [])
+    rejected = bundle.rejected
     if not rejected:
         return
-    reasons = "; ".join(f"{entry['variant']}: {entry['reason']}" for entry in rejected)
+    reasons = "; ".join(f"{one.variant}: {one.reason}" for one in rejected)
     asked = len(rejected) + len(bundle.artifacts)
     raise CheckFailed(
         f"{len(rejected)} of {asked} variants {'was' if len(rejected) == 1 else 'were'} rejected ({reasons}); try "
@@ -70,9 +70,9 @@ def demand_all(bundle: Bundle, kept: Path | None = None) -> None:
     )
 
 
-def _for_losses(losses: Sequence[tuple[Variant, set[str]]]) -> Iterator[str]:
+def _for_losses(losses: Sequence[Rejection]) -> Iterator[str]:
     """What may help these variants; what helps none of them is not suggested."""
-    variants = [variant for variant, _ in losses]
+    variants = [one.variant for one in losses]
     if any(plan.calibrated(variant) for variant in variants):
         yield "more --calibration-images"
     if any(plan.searchable(variant) for variant in variants):
@@ -83,5 +83,5 @@ def _for_losses(losses: Sequence[tuple[Variant, set[str]]]) -> Iterator[str]:
         yield "a smaller --prune share"
     if any((variant.compression or "").startswith(CLUSTERED) for variant in variants):
         yield "more --cluster values"
-    if any(failed == {"accuracy"} for _, failed in losses):
+    if any(one.failed == ("accuracy",) for one in losses):
         yield "a higher --max-drop"

@@ -28,12 +28,12 @@ class CompressedModel:
     Attributes:
         model: its Keras file.
         trained: the flatbuffer that quantization-aware training left; None otherwise.
-        facts: for the manifest: recipe, seed, history, steps, seconds.
+        record: for the manifest: recipe, seed, history, steps, seconds.
     """
 
     model: Path
     trained: Path | None
-    facts: Mapping[str, Any]
+    record: Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -84,8 +84,8 @@ def compress(source: Source, variants: Sequence[Variant], folder: Path, progress
         if outcome.flatbuffer is not None:
             trained = folder / FLATBUFFER
             trained.write_bytes(outcome.flatbuffer)
-        facts = {"recipe": asdict(request.recipe), "seed": request.seed, **outcome.to_json()}
-        done[compression] = CompressedModel(model=path, trained=trained, facts=facts)
+        record = {"recipe": asdict(request.recipe), "seed": request.seed, **outcome.to_json()}
+        done[compression] = CompressedModel(model=path, trained=trained, record=record)
     return CompressedModels(done=done, failed=failed)
 
 

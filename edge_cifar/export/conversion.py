@@ -9,6 +9,7 @@ from typing import Any
 
 from edge_cifar import formats
 from edge_cifar.converters import Calibration, Options
+from edge_cifar.documents.artifact import ConversionRecord, Seen
 from edge_cifar.errors import BundleError
 from edge_cifar.export import plan
 from edge_cifar.export.options import ExportOptions
@@ -33,7 +34,7 @@ class LoadedModel:
 
     def convert(
         self, variant: Variant, path: Path, options: Options, metadata: Mapping[str, str] | None = None
-    ) -> dict[str, Any]:
+    ) -> ConversionRecord:
         """Write an artifact.
 
         Args:
@@ -43,7 +44,7 @@ class LoadedModel:
             metadata: what the artifact itself is to hold beside the labels; nothing when left out.
 
         Returns:
-            facts for its manifest entry.
+            what the manifest tells of it.
 
         Raises:
             ConversionError: the format cannot hold the model.
@@ -59,7 +60,7 @@ class LoadedModel:
             options=options,
         )
 
-    def ranges(self, variant: Variant, path: Path, options: Options) -> dict[str, Any]:
+    def ranges(self, variant: Variant, path: Path, options: Options) -> tuple[Seen, ...]:
         """What calibration images showed of each value that an artifact quantizes, for its manifest entry.
 
         Args:
@@ -68,11 +69,11 @@ class LoadedModel:
             options: that it was converted with.
 
         Returns:
-            the ranges; nothing where none are known.
+            the ranges; empty where none are known.
         """
         format_ = formats.get(variant.format)
         if format_.reader is None:
-            return {}
+            return ()
         reader = format_.reader()
         with scratch.folder("ranges") as folder:
             floats = folder / f"floats{format_.suffix}"
@@ -85,13 +86,12 @@ class LoadedModel:
                 options=options,
             )
             if observed is None:
-                return {}
+                return ()
             try:
-                seen = calibrated.seen(variant, reader.network(floats), reader.network(path), observed)
+                return calibrated.seen(variant, reader.network(floats), reader.network(path), observed)
             except BundleError:
                 # Not the same operation by operation; verify holds the artifact to its fp32 sibling by other means.
-                return {}
-        return {calibrated.MANIFEST: [None if one is None else list(one) for one in seen]}
+                return ()
 
 
 def converter_options(options: ExportOptions, variant: Variant, trained: Path | None = None) -> Options:

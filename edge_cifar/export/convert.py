@@ -10,9 +10,8 @@ from pathlib import Path
 from edge_cifar.export import pool
 from edge_cifar.export.compress import CompressedModels
 from edge_cifar.export.options import ExportOptions
-from edge_cifar.export.pool import Conversion
 from edge_cifar.export.source import Source
-from edge_cifar.export.worker import Task, write_calibration
+from edge_cifar.export.worker import Conversion, Task, write_calibration
 from edge_cifar.variant import Variant
 
 

@@ -2,13 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 from edge_cifar import conversion_cache
 from edge_cifar.converters import Options
+from edge_cifar.documents.artifact import ConversionRecord
 from edge_cifar.export.acceptance import Acceptance, Outcome
 from edge_cifar.export.conversion import LoadedModel
 from edge_cifar.export.sensitivity import fewest, rank
@@ -37,7 +36,7 @@ class MixedPrecisionSearch:
     acceptance: Acceptance
     progress: Progress
 
-    def search(self, variant: Variant, path: Path) -> tuple[Mapping[str, Any], Outcome] | None:
+    def search(self, variant: Variant, path: Path) -> tuple[ConversionRecord, Outcome] | None:
         """Write an artifact anew with as few layers in floats as its check asks.
 
         Args:
@@ -45,17 +44,17 @@ class MixedPrecisionSearch:
             path: where to write it.
 
         Returns:
-            its facts and the outcome of its check; None when no layer helps, and nothing is written.
+            what its converter told and the outcome of its check; None when no layer helps, and nothing is written.
         """
         loaded, gate = self.loaded, self.acceptance.gate
-        tried: dict[tuple[str, ...], tuple[Mapping[str, Any], Outcome]] = {}
+        tried: dict[tuple[str, ...], tuple[ConversionRecord, Outcome]] = {}
 
         def suffices(layers: tuple[str, ...]) -> bool:
             options = Options(keep_float=layers)
-            facts = loaded.convert(variant, path, options, self.source.metadata(variant))
-            facts |= loaded.ranges(variant, path, options)
+            record = loaded.convert(variant, path, options, self.source.metadata(variant))
+            record = replace(record, calibrated_ranges=loaded.ranges(variant, path, options))
             outcome = self.acceptance.check(variant, path)
-            tried[layers] = facts, outcome
+            tried[layers] = record, outcome
             return outcome.passed
 
         with conversion_cache.unchanged(loaded.model):

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from edge_cifar import backbones, formats
 from edge_cifar.data import sets
 from edge_cifar.data.loading import is_folder
-from edge_cifar.documents.bundle import Artifact
+from edge_cifar.documents.artifact import Artifact
+from edge_cifar.documents.parity_check import Rejection
 from edge_cifar.documents.run_record import RunRecord
 
 
@@ -17,7 +17,7 @@ def card(
     record: RunRecord,
     artifacts: Sequence[Artifact],
     labels: Sequence[str],
-    rejected: Sequence[Mapping[str, Any]] = (),
+    rejected: Sequence[Rejection] = (),
 ) -> str:
     """The card, in Markdown.
 
@@ -26,7 +26,7 @@ def card(
         record: the run's record.
         artifacts: those in the bundle.
         labels: class names.
-        rejected: the manifest's entries of the variants that were asked for and are not in it.
+        rejected: the variants that were asked for and are not in it.
     """
     data, test = record.data, record.test
     height, width, _ = data.image_shape
@@ -116,13 +116,10 @@ The weights of {", ".join(changed)} were retrained before conversion; see `retra
 """
 
 
-def _not_kept(rejected: Sequence[Mapping[str, Any]]) -> str:
+def _not_kept(rejected: Sequence[Rejection]) -> str:
     if not rejected:
         return ""
-    rows = "\n".join(
-        f"- `{entry['variant']}`: {'; '.join(str(entry[key]) for key in ('reason', 'way_out') if entry.get(key))}."
-        for entry in rejected
-    )
+    rows = "\n".join(f"- `{one.variant}`: {'; '.join(filter(None, (one.reason, one.way_out)))}." for one in rejected)
     return f"""
 Requested but **rejected**:
 
@@ -133,7 +130,7 @@ Requested but **rejected**:
 def _row(artifact: Artifact) -> str:
     parity = artifact.parity
     beginning = f"| `{artifact.path.name}` | {artifact.size_bytes:,} "
-    if parity.accuracy is None or parity.drop is None:
+    if parity is None or parity.accuracy is None or parity.drop is None:
         return beginning + "| not run " * 5 + "|"
     return beginning + (
         f"| {parity.images:,} | {parity.accuracy.top1:.2%} | {0 - parity.drop.points:+.2f} "

@@ -17,7 +17,7 @@ from pathlib import Path
 from edge_cifar.data.calibration import doubts
 from edge_cifar.documents.bundle import MANIFEST, Bundle
 from edge_cifar.export import plan, writer
-from edge_cifar.export.accept import accept
+from edge_cifar.export.accept import AcceptStage
 from edge_cifar.export.acceptance import GATE_MINIMUM, Acceptance
 from edge_cifar.export.advice import demand_all
 from edge_cifar.export.baseline import Baseline
@@ -46,7 +46,7 @@ def write_bundle(
         progress: told how it goes.
 
     Returns:
-        the bundle; rejected variants are written down in ``facts["rejected"]``.
+        the bundle; rejected variants are listed in ``rejected``.
 
     Raises:
         RunError: the source changed meanwhile.
@@ -87,5 +87,12 @@ def _run(source: Source, variants: Sequence[Variant], options: ExportOptions, fo
                     if options.searches_layers
                     else None
                 )
-                accepted = accept(conversions, variants, source, compressed, acceptance, draft, progress, search)
+                accepted = AcceptStage(
+                    variants=variants,
+                    compressed=compressed,
+                    acceptance=acceptance,
+                    bundle=draft,
+                    progress=progress,
+                    search=search,
+                ).run(conversions)
     writer.write(source, draft, accepted)

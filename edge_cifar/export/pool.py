@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import queue
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from typing import Any
+from collections.abc import Iterator, Sequence
+from dataclasses import replace
 
 import psutil
 
 from edge_cifar import machine
 from edge_cifar.errors import EdgeCifarError
-from edge_cifar.export.worker import Task
+from edge_cifar.export.worker import Conversion, Task
 from edge_cifar.processes import allocator
 from edge_cifar.processes.launch import ONE_THREAD, worker_command
 from edge_cifar.processes.worker import RefusedError, WorkerError
@@ -24,25 +23,6 @@ WORKER = worker_command("edge_cifar.export.worker")
 # A little above what a worker was seen to hold at MobileNetV2's size (TensorFlow alone takes 0.6 GB).
 _BYTES_PER_WORKER = 2_000_000_000
 _ADVICE = "; try --jobs 1"
-
-
-@dataclass(frozen=True, kw_only=True)
-class Conversion:
-    """What became of one variant in its worker.
-
-    Attributes:
-        variant: which.
-        facts: for its manifest entry; None when it was not written.
-        reason: why it was not written; None when it was.
-        seconds: that the conversion took.
-        peak_bytes: the largest memory its process had held by then; 0 when that is not known.
-    """
-
-    variant: Variant
-    facts: Mapping[str, Any] | None = None
-    reason: str | None = None
-    seconds: float = 0.0
-    peak_bytes: int = 0
 
 
 def default_jobs(tasks: int) -> int:
@@ -92,7 +72,7 @@ def _one_process(task: Task, pool: WorkerPool) -> Iterator[Conversion]:
     with scratch.folder("convert") as temporary:
         environment = {**allocator.settings(), **ONE_THREAD, "TMPDIR": str(temporary)}
         with pool.worker(WORKER, environment) as worker:
-            worker.send(task.request())
+            worker.send(task.to_json())
             for precision in task.precisions:
                 variant = Variant(task.format, precision)
                 try:
@@ -102,10 +82,4 @@ def _one_process(task: Task, pool: WorkerPool) -> Iterator[Conversion]:
                 except WorkerError as error:
                     yield Conversion(variant=variant, reason=f"{error}{_ADVICE if error.out_of_memory else ''}")
                     return
-                yield Conversion(
-                    variant=variant,
-                    facts=answer.get("facts"),
-                    reason=answer.get("error"),
-                    seconds=answer["seconds"],
-                    peak_bytes=answer["peak_bytes"],
-                )
+                yield Conversion.from_json(answer)

@@ -9,14 +9,16 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Mapping
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edge_cifar import conversion_cache, formats, packages
 from edge_cifar.converters import Calibration
+from edge_cifar.documents.accuracy import variant_from_json
+from edge_cifar.documents.artifact import ConversionRecord
+from edge_cifar.documents.fields import Fields
 from edge_cifar.errors import ConversionError
 from edge_cifar.export.conversion import LoadedModel, converter_options
 from edge_cifar.export.options import ExportOptions
@@ -53,19 +55,60 @@ class Task:
     metadata: Mapping[str, Mapping[str, str]]
     trained: str | None = None
 
-    def request(self) -> Message:
+    def to_json(self) -> Message:
         """The task as a worker is sent it."""
         return asdict(self)
 
     @classmethod
-    def read(cls, request: Message) -> Task:
-        """The task of a request that :meth:`request` made, as JSON hands it on: with lists for tuples."""
+    def from_json(cls, request: Message) -> Task:
+        """Read what :meth:`to_json` made, as JSON hands it on: with lists for tuples."""
         fields = dict(request)
         options = ExportOptions(**_with_tuples(fields.pop("options")))
         return cls(**_with_tuples(fields), options=options)
 
 
-def _with_tuples(fields: Mapping[str, Any]) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class Conversion:
+    """What became of one variant in its worker.
+
+    Attributes:
+        variant: which.
+        record: what its converter told; None when it was not written.
+        reason: why it was not written; None when it was.
+        seconds: that the conversion took.
+        peak_bytes: the largest memory its process had held by then; 0 when that is not known.
+    """
+
+    variant: Variant
+    record: ConversionRecord | None = None
+    reason: str | None = None
+    seconds: float = 0.0
+    peak_bytes: int = 0
+
+    def to_json(self) -> Message:
+        """The conversion as a worker answers it."""
+        return {
+            "variant": str(self.variant),
+            "record": self.record.to_json() if self.record else None,
+            "reason": self.reason,
+            "seconds": self.seconds,
+            "peak_bytes": self.peak_bytes,
+        }
+
+    @classmethod
+    def from_json(cls, answer: Message) -> Conversion:
+        """Read what :meth:`to_json` made."""
+        fields = Fields(answer, "the worker's answer")
+        return cls(
+            variant=variant_from_json(fields, "variant"),
+            record=fields.optional("record", ConversionRecord.from_json),
+            reason=fields.text("reason"),
+            seconds=fields.required_number("seconds"),
+            peak_bytes=fields.required_whole("peak_bytes"),
+        )
+
+
+def _with_tuples(fields: Message) -> Message:
     return {name: tuple(value) if isinstance(value, list) else value for name, value in fields.items()}
 
 
@@ -92,12 +135,11 @@ def _read_calibration(path: str) -> Calibration:
         )
 
 
-def convert(task: Task) -> Iterator[dict[str, Any]]:
+def convert(task: Task) -> Iterator[Conversion]:
     """Convert a task's variants, one after another.
 
     Yields:
-        for each: ``precision``, ``seconds``, ``peak_bytes`` of this process so far, and ``facts`` for the
-        manifest, or ``error`` with the reason where the format cannot hold the model.
+        what became of each; one that the format cannot hold has a reason.
 
     Raises:
         EdgeCifarError: nothing can be converted: a package or the disk is at fault.
@@ -111,22 +153,23 @@ def convert(task: Task) -> Iterator[dict[str, Any]]:
     with conversion_cache.unchanged(model):
         for precision in task.precisions:
             start = time.perf_counter()
-            answer: dict[str, Any] = {"precision": precision}
+            variant = Variant(task.format, precision)
+            path = Path(task.folder) / f"{variant}{suffix}"
+            options = converter_options(task.options, variant, trained)
+            record, reason = None, None
             try:
-                variant = Variant(task.format, precision)
-                path = Path(task.folder) / f"{variant}{suffix}"
-                options = converter_options(task.options, variant, trained)
-                facts = loaded.convert(variant, path, options, task.metadata[precision])
-                answer["facts"] = {**facts, **loaded.ranges(variant, path, options)}
+                record = loaded.convert(variant, path, options, task.metadata[precision])
+                record = replace(record, calibrated_ranges=loaded.ranges(variant, path, options))
             except ConversionError as error:
-                answer["error"] = str(error)
-            yield {**answer, "seconds": time.perf_counter() - start, "peak_bytes": peak_bytes()}
+                record, reason = None, str(error)
+            seconds = time.perf_counter() - start
+            yield Conversion(variant=variant, record=record, reason=reason, seconds=seconds, peak_bytes=peak_bytes())
 
 
 def handle(request: Message, answer: Answer) -> None:
     """Convert a task's variants and answer once for each."""
-    for result in convert(Task.read(request)):
-        answer(result)
+    for result in convert(Task.from_json(request)):
+        answer(result.to_json())
 
 
 if __name__ == "__main__":

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
 from edge_cifar.data import calibration as calibration_sample
 from edge_cifar.documents.activations import IMAGES as ACTIVATION_IMAGES
-from edge_cifar.documents.bundle import ACTIVATIONS, REFERENCE, Bundle
+from edge_cifar.documents.bundle import ACTIVATIONS, REFERENCE, Bundle, StoredFile
 from edge_cifar.documents.reference import Reference
 from edge_cifar.export import model_card
 from edge_cifar.export.accept import Accepted
@@ -70,37 +68,27 @@ def draft(source: Source, baseline: Baseline, reference: Reference, folder: Path
         path=folder,
         model=source.name,
         artifacts=(),
-        facts={
-            "backbone": source.facts.backbone,
-            "labels": list(source.labels),
-            "data": source.facts.data.to_json(),
-            "test": source.facts.test.to_json(),
-            "multiply_adds": source.facts.multiply_adds,
-            "source": {"file": source.model.name, "sha256": source.checksums[source.model]},
-            **_references(source, reference, folder),
-            "gate": baseline.gate.facts(),
-        },
+        backbone=source.facts.backbone,
+        labels=source.labels,
+        dataset=source.facts.data,
+        test=source.facts.test,
+        multiply_adds=source.facts.multiply_adds,
+        source=StoredFile(file=source.model.name, sha256=source.checksums[source.model]),
+        reference=StoredFile(
+            file=REFERENCE,
+            sha256=files.sha256(folder / REFERENCE),
+            images=len(reference.labels),
+            split="test",
+            selection="class-balanced, in random order",
+            seed=source.seed,
+        ),
+        activations=StoredFile(
+            file=ACTIVATIONS,
+            sha256=files.sha256(folder / ACTIVATIONS),
+            images=min(ACTIVATION_IMAGES, len(reference.labels)),
+        ),
+        gate=baseline.gate.record(),
     )
-
-
-def _references(source: Source, reference: Reference, folder: Path) -> Mapping[str, Any]:
-    """What the manifest says of the reference and the activations."""
-    images = len(reference.labels)
-    return {
-        "reference": {
-            "file": REFERENCE,
-            "sha256": files.sha256(folder / REFERENCE),
-            "images": images,
-            "split": "test",
-            "selection": "class-balanced, in random order",
-            "seed": source.seed,
-        },
-        "activations": {
-            "file": ACTIVATIONS,
-            "sha256": files.sha256(folder / ACTIVATIONS),
-            "images": min(ACTIVATION_IMAGES, images),
-        },
-    }
 
 
 def write(source: Source, draft: Bundle, accepted: Accepted) -> None:
@@ -111,9 +99,10 @@ def write(source: Source, draft: Bundle, accepted: Accepted) -> None:
         draft: the bundle without them.
         accepted: the artifacts.
     """
-    rejected = [{**one, "way_out": f"try {advice(accepted.rejected, about=[one])}"} for one in accepted.rejected]
+    rejected = tuple(replace(one, way_out=f"try {advice(accepted.rejected, about=[one])}") for one in accepted.rejected)
     files.write_text(draft.path / LABELS, "".join(f"{label}\n" for label in source.labels))
     card = model_card.card(source.name, source.facts, accepted.artifacts, source.labels, rejected)
     files.write_text(draft.path / CARD, visible(card, keep="\n"))
-    facts = {"rejected": rejected, "peak_memory_bytes": dict(accepted.peak_bytes)}
-    replace(draft, artifacts=accepted.artifacts, facts={**draft.facts, **facts}).write_manifest()
+    replace(
+        draft, artifacts=accepted.artifacts, rejected=rejected, peak_memory_bytes=accepted.peak_bytes
+    ).write_manifest()

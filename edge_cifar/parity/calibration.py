@@ -13,17 +13,12 @@ from itertools import pairwise
 import numpy as np
 
 from edge_cifar import formats
+from edge_cifar.documents.artifact import Seen
 from edge_cifar.parity import pairing, ranges
 from edge_cifar.parity.ranges import Stored, Value
 from edge_cifar.preprocessing import Range
 from edge_cifar.readers import Link, Network
 from edge_cifar.variant import Variant
-
-Seen = Range | None
-"""Least and largest number of a value on the calibration images; None where nobody looked."""
-
-MANIFEST = "calibrated_ranges"
-"""Where a manifest's entry lists them."""
 
 IMAGE = "image"
 """What the pixels are called among what was observed."""
@@ -57,7 +52,7 @@ _SHARE = 0.005
 _CONSTANT = 1e-3
 
 
-def seen(variant: Variant, exact: Network, given: Network, observed: Mapping[str, Range]) -> list[Seen]:
+def seen(variant: Variant, exact: Network, given: Network, observed: Mapping[str, Range]) -> tuple[Seen, ...]:
     """What calibration images showed of each quantized value, in the order of :func:`ranges.stored`.
 
     Args:
@@ -73,7 +68,7 @@ def seen(variant: Variant, exact: Network, given: Network, observed: Mapping[str
     for one, other in pairing.same_values(Variant(variant.format, "fp32"), exact, given):
         name = IMAGE if one.source is None else exact.operations[one.source].outputs[one.output]
         found.setdefault(other, observed.get(name))
-    return [_short(found.get(value.link)) for value in ranges.stored(given)]
+    return tuple(_short(found.get(value.link)) for value in ranges.stored(given))
 
 
 def wrong_range(variant: Variant, listed: Sequence[Seen], network: Network) -> str | None:
@@ -96,20 +91,6 @@ def wrong_range(variant: Variant, listed: Sequence[Seen], network: Network) -> s
         if reason:
             return reason
     return None
-
-
-def listed(facts: Mapping[str, object]) -> list[Seen] | None:
-    """What a manifest's entry says that calibration images showed; None where it says nothing.
-
-    Raises:
-        ValueError: what stands there are no ranges.
-    """
-    told = facts.get(MANIFEST)
-    if told is None:
-        return None
-    if not isinstance(told, list):
-        raise ValueError("the calibration ranges in the manifest are not a list")
-    return [None if one is None else ranges.pair(one) for one in told]
 
 
 def _wrong(value: Stored, range_: Range, ends: Sequence[Range]) -> str | None:

@@ -26,8 +26,7 @@ def read_activations(bundle: Bundle) -> Activations:
     """
     path = bundle.activations_path
     activations = Activations.read(path)
-    claim = bundle.facts.get("activations")
-    if not isinstance(claim, dict) or claim.get("sha256") != files.sha256(path):
+    if bundle.activations is None or bundle.activations.sha256 != files.sha256(path):
         raise BundleError(f"{path} is not the activations file in the manifest (checksum mismatch); export again")
     return activations
 

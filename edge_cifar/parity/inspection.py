@@ -11,11 +11,12 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from edge_cifar import formats
-from edge_cifar.documents.bundle import Artifact
+from edge_cifar.documents.artifact import Artifact
 from edge_cifar.documents.verify_report import RangesCheck, WeightsCheck
 from edge_cifar.errors import BundleError
 from edge_cifar.parity import calibration, pairing, ranges
 from edge_cifar.parity.weights import wrong_constant
+from edge_cifar.preprocessing import Range
 from edge_cifar.readers import Network
 from edge_cifar.variant import Variant
 
@@ -91,17 +92,17 @@ def network(artifact: Artifact) -> Network:
     return load().network(artifact.path)
 
 
-def stored_ranges(artifact: Artifact) -> list[list[float]]:
+def stored_ranges(artifact: Artifact) -> tuple[Range, ...]:
     """The ranges that an artifact stores its values in, for its manifest; empty where it quantizes none.
 
     None are known of a format that nothing here reads, or of a file that is broken, which :func:`inspect` says.
     """
     if not readable(artifact):
-        return []
+        return ()
     try:
-        return ranges.facts(network(artifact))
+        return ranges.listed(network(artifact))
     except BundleError:
-        return []
+        return ()
 
 
 def inspect(artifact: Artifact, sibling: Artifact | None) -> Inspection:
@@ -114,12 +115,12 @@ def inspect(artifact: Artifact, sibling: Artifact | None) -> Inspection:
     variant = sibling.variant if sibling else None
     try:
         given = network(artifact)
-        precision = formats.precision_of(artifact.variant)
-        # Precisions that store no value between operations in integers have no ranges to list.
-        listed = ranges.listed(artifact.facts) if precision and precision.quantized else []
-        seen = calibration.listed(artifact.facts) or []
-    except (BundleError, ValueError) as error:
+    except BundleError as error:
         return Inspection(sibling=variant, wrong=str(error))
+    precision = formats.precision_of(artifact.variant)
+    # Precisions that store no value between operations in integers have no ranges to list.
+    listed = (artifact.ranges or None) if precision and precision.quantized else ()
+    seen = artifact.conversion.calibrated_ranges
     wrong_range = None if listed is None else ranges.wrong_range(listed, given)
     if seen and wrong_range is None:
         wrong_range = calibration.wrong_range(artifact.variant, seen, given)

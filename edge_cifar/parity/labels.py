@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from edge_cifar.documents.bundle import Artifact, Bundle
+from edge_cifar.documents.artifact import Artifact
+from edge_cifar.documents.bundle import Bundle
 
 LABELS = "labels.txt"
 
@@ -23,8 +24,7 @@ def wrong_labels(bundle: Bundle, artifact: Artifact, classes: int) -> str | None
     labels = artifact.labels
     if len(labels) != classes:
         return f"the manifest has {len(labels)} labels for it; the Keras model has {classes} classes"
-    whole = bundle.facts.get("labels")
-    if isinstance(whole, list) and (difference := _difference(labels, whole, "the bundle")):
+    if bundle.labels and (difference := _difference(labels, bundle.labels, "the bundle")):
         return difference
     file = bundle.path / LABELS
     if file.is_file():

@@ -8,7 +8,7 @@ Whether a range was chosen well is another question (:mod:`edge_cifar.parity.cal
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from edge_cifar.parity.pairing import COMMUTATIVE
@@ -18,7 +18,6 @@ from edge_cifar.readers import Link, Network, Operation
 # As a share of a range. They are written with six digits; one step of 8 bits is 4e-3.
 _TOLERANCE = 1e-4
 _DIGITS = 6
-_NO_PAIRS = "the ranges in the manifest are not pairs of numbers"
 
 Value = tuple[int | None, int]
 """The number of the operation that computes a value, None for the image, and which of its results it is."""
@@ -56,22 +55,22 @@ def stored(network: Network) -> tuple[Stored, ...]:
     return tuple(_walked(network))
 
 
-def facts(network: Network) -> list[list[float]]:
+def listed(network: Network) -> tuple[Range, ...]:
     """The ranges for the manifest: least and largest number of each value, in the order of :func:`stored`."""
-    return [[short(value.low), short(value.high)] for value in stored(network)]
+    return tuple((short(value.low), short(value.high)) for value in stored(network))
 
 
-def wrong_range(listed: Sequence[Range], network: Network) -> str | None:
+def wrong_range(told: Sequence[Range], network: Network) -> str | None:
     """What of a network's ranges is not as the manifest lists it, in words; None when all are.
 
     Args:
-        listed: the manifest's, as :func:`facts` gave them.
+        told: the manifest's, as :func:`listed` gave them.
         network: the artifact's.
     """
     given = stored(network)
-    if len(given) != len(listed):
-        return f"{len(given)} tensors are quantized; the manifest has ranges for {len(listed)}"
-    for value, (low, high) in zip(given, listed, strict=True):
+    if len(given) != len(told):
+        return f"{len(given)} tensors are quantized; the manifest has ranges for {len(told)}"
+    for value, (low, high) in zip(given, told, strict=True):
         slack = _TOLERANCE * (high - low)
         # Written so that NaN fails too.
         if not (abs(value.low - low) <= slack and abs(value.high - high) <= slack):
@@ -124,28 +123,3 @@ def _in_order(operation: Operation, keys: Sequence[str]) -> list[Link]:
 def short(number: float) -> float:
     """A number as the manifest lists it."""
     return float(f"{number:.{_DIGITS}g}")
-
-
-def listed(facts: Mapping[str, object]) -> list[Range] | None:
-    """The ranges that a manifest's entry lists; None where it lists none, as those of older bundles do.
-
-    Raises:
-        ValueError: what stands there are no ranges.
-    """
-    ranges = facts.get("ranges")
-    if ranges is None:
-        return None
-    if not isinstance(ranges, list):
-        raise ValueError(_NO_PAIRS)
-    return [pair(one) for one in ranges]
-
-
-def pair(told: object) -> Range:
-    """A range as a manifest lists it.
-
-    Raises:
-        ValueError: it is none.
-    """
-    if not isinstance(told, list) or len(told) != 2 or not all(isinstance(end, int | float) for end in told):
-        raise ValueError(_NO_PAIRS)
-    return float(told[0]), float(told[1])

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import replace
 
 from edge_cifar import formats
-from edge_cifar.documents.bundle import Artifact
+from edge_cifar.documents.artifact import Artifact
 from edge_cifar.documents.verify_report import Verification
 from edge_cifar.errors import BundleError
 

@@ -7,7 +7,8 @@ from dataclasses import replace
 from pathlib import Path
 
 from edge_cifar import model_files
-from edge_cifar.documents.bundle import Artifact, Bundle
+from edge_cifar.documents.artifact import Artifact
+from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.documents.verify_report import Status, Tolerance, Verification
 from edge_cifar.errors import BundleError
@@ -87,8 +88,7 @@ def read_reference(bundle: Bundle, images: int | None) -> Reference:
         BundleError: the reference is missing or damaged, is not the one listed, or makes no sense.
     """
     reference = Reference.read(bundle.reference_path).first(images)
-    claim = bundle.facts.get("reference")
-    if isinstance(claim, dict) and claim.get("sha256") != files.sha256(bundle.reference_path):
+    if bundle.reference and bundle.reference.sha256 != files.sha256(bundle.reference_path):
         raise BundleError(
             f"{bundle.reference_path} is not the reference in the manifest (checksum mismatch); export again"
         )

@@ -6,7 +6,8 @@ from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
 from edge_cifar.documents.bench_report import BenchmarkResult
-from edge_cifar.documents.bundle import Bundle, Checksums
+from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.provenance import Checksums
 from edge_cifar.documents.verify_report import Verification
 
 _KERAS = "keras-fp32"

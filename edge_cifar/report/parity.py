@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Literal
 
-from edge_cifar.documents.fields import Fields
+from edge_cifar.documents.parity_check import ParityCheck
 from edge_cifar.documents.verify_report import Verification
 
 ParityStatus = Literal["proven", "checked", "failed", "unverified", "unknown"]
@@ -62,31 +62,21 @@ def of_verification(row: Verification) -> Parity:
     return Parity(status=_STATUS[row.status], images=row.images, detail="; ".join(said), sha256=row.sha256)
 
 
-def read_parity(fields: Fields) -> Parity:
-    """The parity mark of a manifest's entry.
+def of_check(check: ParityCheck | None, sha256: str | None = None) -> Parity:
+    """The parity mark of what ``export`` found.
 
-    Raises:
-        EdgeCifarError: the status is none of those, or a value in it has the wrong type.
+    Args:
+        check: of a manifest's entry; None where it has none.
+        sha256: of the file.
     """
-    word = fields.text("status")
-    if word is None:
-        return NOT_ASKED
-    if word not in _STATUS:
-        raise fields.refuse("status", "pass, fail, unverified or checked")
-    said = [fields.text("reason")] if fields.text("reason") else []
-    images = fields.whole("images")
-    agreement, difference = (fields.number(key) for key in ("top1_agreement", "max_abs_diff"))
-    if agreement is not None and difference is not None:
-        said.append(_in_words(agreement, difference))
-    if images:
-        by = fields.text("method") or fields.text("runtime") or "an unknown runtime"
-        said.append(f"{images:,} {fields.text('split') or 'test'} images with {by}")
-    return Parity(
-        status=_STATUS[word],
-        images=images,
-        detail="; ".join(str(words) for words in said),
-        sha256=fields.text("sha256"),
-    )
+    if check is None:
+        return Parity(sha256=sha256)
+    said = [check.reason] if check.reason else []
+    if check.top1_agreement is not None and check.max_abs_diff is not None:
+        said.append(_in_words(check.top1_agreement, check.max_abs_diff))
+    if check.images:
+        said.append(f"{check.images:,} {check.split or 'test'} images with {check.runtime or 'an unknown runtime'}")
+    return Parity(status=_STATUS[check.status], images=check.images, detail="; ".join(said), sha256=sha256)
 
 
 def _in_words(agreement: float, difference: float) -> str:

@@ -7,10 +7,9 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
-from edge_cifar.documents.accuracy import DataSource
 from edge_cifar.documents.bench_report import BenchmarkResult, BenchReport
-from edge_cifar.documents.bundle import MANIFEST, Bundle, Checksums
-from edge_cifar.documents.fields import Fields
+from edge_cifar.documents.bundle import MANIFEST, Bundle
+from edge_cifar.documents.provenance import Checksums
 from edge_cifar.documents.run import RECORD, Run
 from edge_cifar.documents.schema import kind_of
 from edge_cifar.documents.verify_report import Verification, VerifyReport
@@ -19,7 +18,7 @@ from edge_cifar.report.advice import Limits
 from edge_cifar.report.machines import told_apart
 from edge_cifar.report.measurements import Measurement, read_benchmark, with_parity
 from edge_cifar.report.page import Document
-from edge_cifar.report.parity import NOT_ASKED, Parity, of_verification, read_parity
+from edge_cifar.report.parity import NOT_ASKED, Parity, of_check, of_verification
 from edge_cifar.report.trained import Trained, read_run
 from edge_cifar.storage import files
 
@@ -102,9 +101,8 @@ class _Found:
         ]
         data = {run.name: run.data for run in runs}
         for bundle in bundles:
-            known = _bundle_data(bundle)
-            if known is not None:
-                data.setdefault(bundle.model, known)
+            if bundle.data is not None:
+                data.setdefault(bundle.model, bundle.data)
         places = _tails(self._benchmarks, least=2)
         benchmarks = told_apart(
             [
@@ -171,13 +169,11 @@ def _tails(paths: Collection[Path], least: int = 1) -> dict[Path, str]:
 
 
 def _manifest_marks(bundles: Iterable[Bundle]) -> Marks:
-    marks = {}
-    for bundle in bundles:
-        for artifact in bundle.artifacts:
-            entry = Fields(dict(artifact.facts), str(bundle.path / MANIFEST), f"artifacts[{artifact.variant}]")
-            mark = read_parity(entry.child("parity"))
-            marks[bundle.model, str(artifact.variant)] = dataclasses.replace(mark, sha256=artifact.sha256)
-    return marks
+    return {
+        (bundle.model, str(artifact.variant)): of_check(artifact.parity, artifact.sha256)
+        for bundle in bundles
+        for artifact in bundle.artifacts
+    }
 
 
 def _not_benched(bundles: Iterable[Bundle], measured: Iterable[Measurement]) -> Iterable[Measurement]:
@@ -194,29 +190,22 @@ def _not_benched(bundles: Iterable[Bundle], measured: Iterable[Measurement]) -> 
                     status="not benchmarked",
                     sha256=artifact.sha256,
                     size_bytes=float(artifact.size_bytes),
-                    data=_bundle_data(bundle),
+                    data=bundle.data,
                 )
 
 
 def _rejected(bundles: Iterable[Bundle]) -> Iterable[Measurement]:
     """A row for each variant that ``export`` rejected, with the remedy."""
     for bundle in bundles:
-        for entry in Fields(dict(bundle.facts), str(bundle.path / MANIFEST)).children("rejected"):
-            variant = entry.text("variant") or "unnamed"
-            format_, _, precision = variant.partition("-")
-            said = [entry.text("reason") or "no reason in the manifest", entry.text("way_out") or ""]
-            compared = read_parity(entry.child("parity"))
+        for one in bundle.rejected:
+            compared = of_check(one.parity)
             yield Measurement(
                 model=bundle.model,
-                variant=variant,
-                format=format_,
-                precision=precision,
+                variant=str(one.variant),
+                format=one.variant.format,
+                precision=one.variant.precision,
                 status="rejected",
-                reason="; ".join(filter(None, said)),
-                data=_bundle_data(bundle),
-                parity=dataclasses.replace(compared, status="failed") if compared.status != "unknown" else NOT_ASKED,
+                reason="; ".join(filter(None, (one.reason, one.way_out))),
+                data=bundle.data,
+                parity=dataclasses.replace(compared, status="failed") if one.parity else NOT_ASKED,
             )
-
-
-def _bundle_data(bundle: Bundle) -> DataSource | None:
-    return DataSource.from_json(Fields(bundle.facts.get("data") or {}, str(bundle.path / MANIFEST), "data"))

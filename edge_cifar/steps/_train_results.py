@@ -9,10 +9,10 @@ from typing import TYPE_CHECKING, Any
 
 from edge_cifar import machine, packages, provenance
 from edge_cifar.backbones import Model
-from edge_cifar.documents.accuracy import Accuracy
+from edge_cifar.documents.accuracy import Accuracy, TestResult
 from edge_cifar.documents.predictions import Predictions
 from edge_cifar.documents.run import Run
-from edge_cifar.documents.run_record import RunRecord, TestResult
+from edge_cifar.documents.run_record import RunRecord
 from edge_cifar.documents.schema import SCHEMA
 from edge_cifar.errors import TrainingError
 from edge_cifar.evaluation import metrics, scores

@@ -88,10 +88,7 @@ def find_subjects(
 
 def _size(bundle: Bundle) -> tuple[int, int] | None:
     """Height and width of the images that a bundle was made from; None if its manifest does not say."""
-    shape = bundle.part("data").get("image_shape")
-    sides = [_count(side) for side in shape[:2]] if isinstance(shape, list) else []
-    height, width = sides if len(sides) == 2 else (None, None)
-    return (height, width) if height and width else None
+    return bundle.dataset.size if bundle.dataset else None
 
 
 def _of_file(file: ModelFile, given: EvaluationSet | None, preprocessing: Preprocessing) -> Subject:
@@ -110,7 +107,7 @@ def _of_bundle(
         "accuracy_on": given or _whole_test_set(bundle, agreement_on, images, progress) or agreement_on,
         "agreement_on": agreement_on,
         "caveat": _caveat(bundle),
-        "multiply_adds": _count(bundle.facts.get("multiply_adds")),
+        "multiply_adds": bundle.multiply_adds,
     }
     subjects = [Subject(path=artifact.path, artifact=artifact, **common) for artifact in bundle.artifacts]
     run = run_of(bundle) if with_keras else None
@@ -126,7 +123,7 @@ def _reference(bundle: Bundle, images: Count) -> EvaluationSet | None:
         images=reference.images,
         labels=reference.labels,
         classes=reference.probabilities.shape[1],
-        names=tuple(map(str, bundle.facts.get("labels", ()))),
+        names=bundle.labels,
         reference=reference.probabilities,
         data=bundle.data,
     )
@@ -138,16 +135,15 @@ def _whole_test_set(
     """The test set of the bundle's own data, if more images are requested than the bundle contains."""
     if images is None or (brought is not None and isinstance(images, int) and images <= len(brought.images)):
         return None
-    facts = bundle.part("data")
-    if brought is not None and facts.get("test_images") == len(brought.images):
-        return None
-    if "name" not in facts:
+    told = bundle.dataset
+    if told is None:
         raise BundleError(f"{bundle.path} does not name its data set; name it with --data")
-    seed = bundle.part("reference").get("seed", 0)
-    name = str(facts["name"])
-    size = _size(bundle) if is_folder(name) else None
-    dataset = load(name, seed=seed, limit=facts.get("limit"), image_size=size, progress=progress)
-    if dataset.checksum != facts.get("checksum"):
+    if brought is not None and told.test_images == len(brought.images):
+        return None
+    seed = (bundle.reference.seed if bundle.reference else None) or 0
+    size = _size(bundle) if is_folder(told.name) else None
+    dataset = load(told.name, seed=seed, limit=told.limit, image_size=size, progress=progress)
+    if dataset.checksum != told.checksum:
         raise DataError(
             f"the {dataset.name} images found are not those {bundle.model} was made from; choose a data set with "
             "--data, or omit --images"
@@ -171,12 +167,6 @@ def _of_dataset(dataset: Dataset, images: Count) -> EvaluationSet:
 
 def _caveat(bundle: Bundle) -> str | None:
     """Why the accuracy is meaningless: weights of a limited training only serve to measure cost."""
-    data = bundle.part("data")
-    if _count(data.get("limit")) is None:
+    if bundle.dataset is None or bundle.dataset.limit is None:
         return None
-    return f"trained on {_count(data.get('train_images')) or 0:,} images only"
-
-
-def _count(value: object) -> int | None:
-    """A positive integer from a manifest; None for anything else."""
-    return value if isinstance(value, int) and not isinstance(value, bool) and value > 0 else None
+    return f"trained on {bundle.dataset.train_images or 0:,} images only"

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_cifar import model_files
-from edge_cifar.documents.bundle import Artifact, Bundle
+from edge_cifar.documents.artifact import Artifact
+from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, RuntimeUnavailable
 from edge_cifar.steps.bundles import exported, of_run

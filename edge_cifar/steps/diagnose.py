@@ -9,6 +9,7 @@ from typing import Any
 
 from edge_cifar import packages
 from edge_cifar.documents import run as runs
+from edge_cifar.documents.artifact import CalibrationRecord
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import UsageError
 from edge_cifar.export import plan
@@ -41,7 +42,7 @@ class Diagnosis:
 
     model: str
     layers: dict[str, list[LayerNoise]]
-    calibration: dict[str, Any]
+    calibration: CalibrationRecord
     images: int
     folder: Path
 
@@ -105,7 +106,7 @@ def _diagnose(
     found = Diagnosis(
         model=opened.name,
         layers=layers,
-        calibration=source.calibration.facts(),
+        calibration=source.calibration.record(),
         images=len(images),
         folder=folder,
     )

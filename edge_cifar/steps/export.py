@@ -100,7 +100,7 @@ def write_bundle(
     data_dir: Path | str | None = None,
     progress: Progress = SILENT,
 ) -> Bundle:
-    """As :func:`export`, but rejected variants are only recorded in ``facts["rejected"]``.
+    """As :func:`export`, but rejected variants are only listed in ``rejected``.
 
     Raises:
         CheckFailed: nothing could be kept, where an earlier bundle stands.

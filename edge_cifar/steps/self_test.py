@@ -74,8 +74,8 @@ def self_test(bundle: Path | str | None = None, *, progress: Progress = SILENT) 
     with scratch.folder("test") as folder:
         if bundle is None:
             made = trial.attempt("train and export", lambda: _make(folder, doctor()))
-            for entry in made[0].facts["rejected"] if made is not None else ():
-                trial.add(Check(name=f"export {entry['variant']}", status="failed", detail=entry["reason"]))
+            for rejection in made[0].rejected if made is not None else ():
+                trial.add(Check(name=f"export {rejection.variant}", status="failed", detail=rejection.reason))
         else:
             made = open_bundle(Path(bundle)), ""
         if made is not None:

@@ -41,7 +41,7 @@ def fake_runtime(monkeypatch: pytest.MonkeyPatch, in_folder: Path) -> None:
 def telling(folder: Path, **settings: Any) -> Any:
     """A bundle whose manifest knows its multiply-adds, and whose int8 artifact tells its operators."""
     bundle = fake_bundle(folder, {"fp32": {}, "int8": {"operators": OPERATORS, **settings}})
-    changed = replace(bundle, facts={**bundle.facts, "multiply_adds": 1_000_000})
+    changed = replace(bundle, multiply_adds=1_000_000)
     changed.write_manifest()
     return changed
 

@@ -18,6 +18,7 @@ from support.bench import QUICK, fake_bundle, fake_file
 from edge_cifar.bench import session
 from edge_cifar.bench.case import Case, groups
 from edge_cifar.bench.subject import Subject
+from edge_cifar.documents.artifact import ConversionRecord, TensorSpec
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.errors import BundleError, MeasurementError, UsageError
 from edge_cifar.processes.request_loop import Message
@@ -137,22 +138,23 @@ def test_a_file_that_is_not_the_manifests_is_not_measured(tmp_path: Path) -> Non
 
 
 @pytest.mark.parametrize(
-    ("settings", "facts", "said"),
+    ("settings", "shape", "said"),
     [
-        ({"classes": 4}, {}, "has 4 outputs; the manifest has 3 labels"),
+        ({"classes": 4}, (1, 4, 4, 3), "has 4 outputs; the manifest has 3 labels"),
         (
             {},
-            {"input": {"shape": [1, 32, 32, 3]}},
+            (1, 32, 32, 3),
             "expects images of shape [4, 4, 3]; the manifest says [1, 32, 32, 3]",
         ),
     ],
 )
 def test_a_file_that_its_manifest_calls_something_else_costs_its_own_row(
-    tmp_path: Path, settings: dict[str, Any], facts: dict[str, Any], said: str
+    tmp_path: Path, settings: dict[str, Any], shape: tuple[int, ...], said: str
 ) -> None:
     bundle = fake_bundle(tmp_path, {"fp32": {}, "int8": settings})
     full, small = bundle.artifacts
-    replace(bundle, artifacts=(full, replace(small, facts=facts))).write_manifest()
+    told = ConversionRecord(input=TensorSpec(name="image", shape=shape, type="float32"))
+    replace(bundle, artifacts=(full, replace(small, conversion=told))).write_manifest()
     found = rows(Bundle.open(tmp_path))
     assert found["fp32"]["status"] == "ok"
     assert found["int8"]["status"] == "failed"

@@ -161,8 +161,8 @@ def test_an_accuracy_at_chance_says_how_the_pixels_were_given(tmp_path: Path) ->
 
 def test_weights_of_a_limited_training_carry_a_caveat_and_are_on_no_front(tmp_path: Path) -> None:
     bundle = fake_bundle(tmp_path, {"fp32": {}})
-    facts = {**bundle.facts, "data": {**bundle.facts["data"], "limit": 1000, "train_images": 900}}
-    replace(bundle, facts=facts).write_manifest()
+    assert bundle.dataset is not None
+    replace(bundle, dataset=replace(bundle.dataset, limit=1000, train_images=900)).write_manifest()
     (row,) = rows(tmp_path)
     assert row["caveat"] == "trained on 900 images only"
     assert row["pareto"] is False
@@ -202,7 +202,8 @@ def pictures(folder: Path) -> Path:
 def test_a_folder_of_pictures_is_brought_to_the_size_of_the_bundle(tmp_path: Path) -> None:
     folder = pictures(tmp_path / "photos")
     bundle = fake_bundle(tmp_path / "export", {"fp32": {}})
-    shaped = replace(bundle, facts={**bundle.facts, "data": {**bundle.facts["data"], "image_shape": [4, 4, 3]}})
+    assert bundle.dataset is not None
+    shaped = replace(bundle, dataset=replace(bundle.dataset, image_shape=(4, 4, 3)))
     (row,) = rows(shaped, data=folder)
     assert (row["accuracy"]["top1"], row["accuracy"]["images"]) == (1.0, 3)
 

@@ -19,7 +19,7 @@ from support.report_samples import bench_document
 
 from edge_cifar.cli.main import main
 from edge_cifar.documents.bench_report import BenchReport
-from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.bundle import Bundle, StoredFile
 
 QUICK = ("--seconds", "0.1")
 
@@ -227,9 +227,8 @@ def test_a_damaged_reference_is_named(bundle: Bundle, damage: str, capsys: pytes
     if damage == "truncated":
         bundle.reference_path.write_bytes(content[:100])
     elif damage == "other":
-        Bundle(
-            path=bundle.path, model="toy", artifacts=bundle.artifacts, facts={"reference": {"sha256": "0" * 64}}
-        ).write_manifest()
+        other = StoredFile(sha256="0" * 64)
+        Bundle(path=bundle.path, model="toy", artifacts=bundle.artifacts, reference=other).write_manifest()
     else:
         bench_support.write_reference(bundle, labels=bench_support.LABELS + 1)
     assert main(["bench", "toy"]) == 1

@@ -68,17 +68,17 @@ def test_every_cell_is_written_and_verified(bundle: Bundle) -> None:
 
 
 def test_the_manifest_tells_how_the_weights_were_trained(bundle: Bundle) -> None:
-    assert "retraining" not in entry(bundle, "tflite-fp32").facts
+    assert entry(bundle, "tflite-fp32").retraining is None
     for variant in ("tflite-int8-qat", "onnx-fp32-pruned50"):
-        facts = entry(bundle, variant).facts["retraining"]
-        assert facts["history"][-1]["step"] == facts["steps"]
-        assert set(facts["recipe"]) == {"epochs", "learning_rate", "batch_size"}
+        told = entry(bundle, variant).to_json()["retraining"]
+        assert told["history"][-1]["step"] == told["steps"]
+        assert set(told["recipe"]) == {"epochs", "learning_rate", "batch_size"}
 
 
 def test_zeros_pay_when_compressed(bundle: Bundle) -> None:
     plain, pruned = entry(bundle, "onnx-fp32"), entry(bundle, "onnx-fp32-pruned50")
     assert pruned.size_bytes == pytest.approx(plain.size_bytes, rel=0.01)
-    assert pruned.facts["gzip_bytes"] < 0.75 * plain.facts["gzip_bytes"]
+    assert pruned.gzip_bytes < 0.75 * plain.gzip_bytes
 
 
 def test_zeros_travel_into_the_artifact(bundle: Bundle) -> None:
@@ -97,8 +97,8 @@ def test_the_file_for_8_bits_holds_its_labels(bundle: Bundle) -> None:
 
     trained = entry(bundle, "tflite-int8-qat")
     assert litert.load(trained.path).labels == trained.labels
-    assert trained.facts["input"]["scale"] == 1.0
-    assert trained.facts["calibration"]["bias_correction"] is False
+    assert trained.conversion.input.scale == 1.0
+    assert trained.conversion.calibration.bias_correction is False
 
 
 # ---- what does not depend on the training

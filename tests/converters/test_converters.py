@@ -61,12 +61,12 @@ def written(model: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[Varian
 
 
 def convert(model: Any, variant: Variant, path: Path) -> dict[str, Any]:
-    facts: dict[str, Any] = (
+    record = (
         formats.get(variant.format)
         .converter()
         .convert(model, variant.precision, labels=LABELS, calibration=calibration(), metadata=METADATA, path=path)
     )
-    return facts
+    return record.to_json()
 
 
 @pytest.mark.parametrize("variant", MATRIX, ids=str)

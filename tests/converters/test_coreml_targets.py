@@ -21,7 +21,7 @@ def convert(precision: str, folder: Path, options: Options) -> tuple[Any, Path, 
     facts = coreml.convert(
         model, precision, labels=LABELS, calibration=calibration(), metadata={}, path=path, options=options
     )
-    return model, path, facts
+    return model, path, facts.to_json()
 
 
 @pytest.mark.parametrize(

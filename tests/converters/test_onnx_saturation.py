@@ -20,7 +20,8 @@ from edge_cifar.bench.subject import Subject
 from edge_cifar.converters import Calibration, Options, _onnx_weights
 from edge_cifar.converters import onnx as converter
 from edge_cifar.converters.shared import bias_correction
-from edge_cifar.documents.bundle import Artifact, Bundle
+from edge_cifar.documents.artifact import Artifact
+from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.int8_saturation import LARGEST_PAIR, largest_pair
 from edge_cifar.parity.verify import verify_bundle
@@ -137,7 +138,7 @@ def bundle_of(model: Any, path: Path, folder: Path) -> Bundle:
         size_bytes=files.size_bytes(path),
         labels=LABELS,
     )
-    return Bundle(path=folder, model="x", artifacts=(artifact,), facts={"labels": list(LABELS)})
+    return Bundle(path=folder, model="x", artifacts=(artifact,), labels=LABELS)
 
 
 def test_verify_fails_a_file_that_answers_otherwise_elsewhere(model: Any, plain: Path, tmp_path: Path) -> None:

@@ -149,8 +149,8 @@ def test_layers_that_no_converted_network_holds_are_left_out(tmp_path: Path) -> 
 def test_a_bundle_lists_its_activations(tiny_bundle: Any) -> None:
     from edge_cifar.storage import files
 
-    claim = tiny_bundle.facts["activations"]
-    assert claim["sha256"] == files.sha256(tiny_bundle.activations_path)
+    claim = tiny_bundle.activations
+    assert claim.sha256 == files.sha256(tiny_bundle.activations_path)
     activations = Activations.read(tiny_bundle.activations_path)
-    assert activations.images == claim["images"] == 4
+    assert activations.images == claim.images == 4
     assert tiny_bundle.activations_path.stat().st_size < len(activations.layers) * 17_000

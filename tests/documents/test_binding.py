@@ -14,7 +14,8 @@ from support.bench import fake_bundle, fake_file
 from support.report_samples import bench_document, verified_row, verify_document, write
 
 from edge_cifar.cli.main import main
-from edge_cifar.documents.bundle import MANIFEST, Artifact, Bundle
+from edge_cifar.documents.artifact import Artifact
+from edge_cifar.documents.bundle import MANIFEST, Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, EdgeCifarError
 from edge_cifar.report.advice import Limits, advise

@@ -84,6 +84,16 @@ def test_a_manifest_of_nonsense_is_one_sentence(key: str, value: Any, tiny_bundl
         Bundle.open(tmp_path)
 
 
+@pytest.mark.parametrize("key", ["ranges", "calibrated_ranges"])
+@pytest.mark.parametrize("told", ["x", {"a": 1}, [1, 2], [["a", "b"]], [[0, 1, 2]], [[0, None]]])
+def test_ranges_that_are_none_are_said(key: str, told: Any, tiny_bundle: Bundle, tmp_path: Path) -> None:
+    manifest = tiny_bundle.to_json()
+    manifest["artifacts"][1][key] = told
+    (tmp_path / "manifest.json").write_text(json.dumps(manifest))
+    with pytest.raises(BundleError, match=rf"artifacts\[1\]\.{key} is .*, not (pairs of numbers|a list); create it"):
+        Bundle.open(tmp_path)
+
+
 @pytest.mark.parametrize(
     "change",
     [

@@ -85,17 +85,17 @@ def test_an_equal_artifact_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     result = outcome(monkeypatch, against, against.probabilities, variant=FP32)
     assert result.passed
     assert result.reason is None
-    assert result.parity["status"] == "checked"
-    assert result.parity["images"] == 600
-    assert result.parity["max_abs_diff"] == 0.0
-    assert result.parity["drop"]["points"] == 0.0
+    assert result.parity.status == "checked"
+    assert result.parity.images == 600
+    assert result.parity.max_abs_diff == 0.0
+    assert result.parity.drop.points == 0.0
 
 
 def test_a_loss_certainly_above_the_limit_rejects(monkeypatch: pytest.MonkeyPatch) -> None:
     against = gate(600)
     result = outcome(monkeypatch, against, answers(against.split.labels, wrong=30))
-    assert result.parity["drop"]["points"] == pytest.approx(5.0)
-    assert result.parity["drop"]["low"] > 1.0
+    assert result.parity.drop.points == pytest.approx(5.0)
+    assert result.parity.drop.low > 1.0
     assert result.failed == ("accuracy",)
     assert "drops 5.00 points" in str(result.reason)
 
@@ -103,7 +103,7 @@ def test_a_loss_certainly_above_the_limit_rejects(monkeypatch: pytest.MonkeyPatc
 def test_a_loss_that_may_be_chance_passes(monkeypatch: pytest.MonkeyPatch) -> None:
     against = gate(600)
     result = outcome(monkeypatch, against, answers(against.split.labels, wrong=9))
-    assert result.parity["drop"]["points"] == pytest.approx(1.5)
+    assert result.parity.drop.points == pytest.approx(1.5)
     assert result.passed
 
 
@@ -182,7 +182,7 @@ def test_answers_of_another_shape_reject(monkeypatch: pytest.MonkeyPatch, shape:
 def test_a_reference_evaluator_is_asked_less(monkeypatch: pytest.MonkeyPatch) -> None:
     against = gate(2000)
     result = outcome(monkeypatch, against, against.probabilities, device=False)
-    assert result.parity["images"] == GATE_MINIMUM
+    assert result.parity.images == GATE_MINIMUM
 
 
 @pytest.mark.parametrize(("wrong_later", "rejected"), [(50, True), (0, False)])
@@ -193,8 +193,8 @@ def test_a_reference_evaluator_is_asked_more_where_that_decides(
     given = answers(against.split.labels, wrong=9)
     given[500:] = answers(against.split.labels[500:], wrong=wrong_later)
     result = outcome(monkeypatch, against, given, device=False)
-    assert result.parity["images"] == 2000
-    assert result.parity["drop"]["points"] == pytest.approx(100 * (9 + wrong_later) / 2000)
+    assert result.parity.images == 2000
+    assert result.parity.drop.points == pytest.approx(100 * (9 + wrong_later) / 2000)
     assert result.passed != rejected
 
 
@@ -204,7 +204,7 @@ def test_a_reference_evaluator_is_not_asked_more_where_the_first_answers_decide(
     against = gate(2000)
     result = outcome(monkeypatch, against, answers(against.split.labels, wrong=100), device=False)
     assert result.failed == ("accuracy",)
-    assert result.parity["images"] == 500
+    assert result.parity.images == 500
 
 
 def test_a_reference_evaluator_that_dies_at_the_second_asking_is_no_pass(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -227,7 +227,7 @@ def test_what_cannot_run_here_stays_unverified_and_what_dies_is_rejected(
     held = acceptance(gate(20), workers)
     result = held.check(INT8, Path("x.tflite"))
     assert result.failed == failed
-    assert result.parity == {"status": "unverified" if unavailable else "checked", "reason": "for a reason"}
+    assert result.parity.to_json() == {"status": "unverified" if unavailable else "checked", "reason": "for a reason"}
     assert held.latency_ms(Path("x.tflite")) is None
 
 

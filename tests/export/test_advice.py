@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from types import SimpleNamespace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
+from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.parity_check import Rejection
 from edge_cifar.errors import CheckFailed
 from edge_cifar.export.advice import advice, demand_all
+from edge_cifar.variant import Variant
 
 LESS = "a higher precision such as fp16"
 MORE = "more --calibration-images"
@@ -16,8 +19,8 @@ DROP = "a higher --max-drop"
 WRONG = "another --format or --precision for variants that were converted incorrectly"
 
 
-def entry(variant: str, *failed: str) -> dict[str, Any]:
-    return {"variant": variant, "failed": list(failed), "reason": "drops 9 points", "parity": None}
+def entry(variant: str, *failed: Any) -> Rejection:
+    return Rejection(variant=Variant.parse(variant), failed=failed, reason="drops 9 points")
 
 
 @pytest.mark.parametrize(
@@ -33,9 +36,9 @@ def entry(variant: str, *failed: str) -> dict[str, Any]:
     ],
 )
 def test_only_what_can_help_the_variant_is_suggested(variant: str, said: str) -> None:
-    bundle = SimpleNamespace(facts={"rejected": [entry(variant, "accuracy")]}, artifacts=())
+    bundle = Bundle(path=Path(), model="toy", artifacts=(), rejected=(entry(variant, "accuracy"),))
     with pytest.raises(CheckFailed) as caught:
-        demand_all(bundle)  # type: ignore[arg-type]
+        demand_all(bundle)
     assert str(caught.value) == f"1 of 1 variants was rejected ({variant}: drops 9 points); try {said}"
 
 

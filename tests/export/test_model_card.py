@@ -7,8 +7,10 @@ from dataclasses import replace
 import pytest
 
 from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.parity_check import Rejection
 from edge_cifar.documents.run import Run
 from edge_cifar.export.model_card import card
+from edge_cifar.variant import Variant
 
 
 def test_the_card_tells_what_the_model_is_and_how_each_format_is_run(tiny_run: Run, tiny_bundle: Bundle) -> None:
@@ -41,7 +43,7 @@ def test_the_card_names_what_was_asked_for_and_not_kept_with_the_way_out(tiny_ru
     record = tiny_run.record()
     labels = record.data.labels
     reason, way_out = "drops 28.00 points; --max-drop allows 1", "try a higher precision such as fp16"
-    rejected = [{"variant": "onnx-int8", "reason": reason, "way_out": way_out}]
+    rejected = [Rejection(variant=Variant("onnx", "int8"), failed=("accuracy",), reason=reason, way_out=way_out)]
     text = card("x", record, tiny_bundle.artifacts, labels, rejected)
     assert f"Requested but **rejected**:\n\n- `onnx-int8`: {reason}; {way_out}.\n" in text
     assert "rejected" not in card("x", record, tiny_bundle.artifacts, labels)
@@ -49,11 +51,11 @@ def test_the_card_names_what_was_asked_for_and_not_kept_with_the_way_out(tiny_ru
 
 def test_the_card_tells_how_many_images_each_file_was_compared_on(tiny_bundle: Bundle) -> None:
     text = (tiny_bundle.path / "README.md").read_text(encoding="utf-8")
-    compared = [artifact for artifact in tiny_bundle.artifacts if artifact.facts["parity"]["status"] == "checked"]
+    pairs = [(artifact, artifact.parity) for artifact in tiny_bundle.artifacts]
+    compared = [(artifact, parity) for artifact, parity in pairs if parity and parity.status == "checked"]
     assert compared
-    for artifact in compared:
-        row = f"| `{artifact.path.name}` | {artifact.size_bytes:,} | {artifact.facts['parity']['images']:,} |"
-        assert row in text
+    for artifact, parity in compared:
+        assert f"| `{artifact.path.name}` | {artifact.size_bytes:,} | {parity.images:,} |" in text
 
 
 @pytest.mark.parametrize(("low", "said"), [(0.0967, True), (0.85, False)])

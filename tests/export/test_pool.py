@@ -47,7 +47,7 @@ def results(*tasks: Task, jobs: int = 1) -> dict[str, Conversion]:
 
 def test_a_task_is_the_same_after_its_way_through_json(tmp_path: Path) -> None:
     sent = task(tmp_path, ["fp32", "int8"])
-    assert Task.read(json.loads(json.dumps(sent.request()))) == sent
+    assert Task.from_json(json.loads(json.dumps(sent.to_json()))) == sent
 
 
 def test_a_process_that_dies_costs_only_the_variant_it_died_of(tmp_path: Path) -> None:
@@ -56,7 +56,7 @@ def test_a_process_that_dies_costs_only_the_variant_it_died_of(tmp_path: Path) -
         *("tflite-fp32", "tflite-killed", "tflite-fp16", "tflite-crashing", "tflite-raising"),
         *("tflite-int8", "tflite-lacking"),
     ]
-    assert {name for name, one in found.items() if one.facts is not None} == {
+    assert {name for name, one in found.items() if one.record is not None} == {
         *("tflite-fp32", "tflite-fp16", "tflite-int8")
     }
     assert found["tflite-fp16"].seconds == 1.5
@@ -74,7 +74,7 @@ def test_nothing_that_a_process_leaves_among_temporary_files_outlives_it(
     # Read by this process when it starts, by others whenever they ask.
     monkeypatch.setattr(tempfile, "tempdir", str(temporary))
     monkeypatch.setenv("TMPDIR", str(temporary))
-    assert results(task(tmp_path, ["littering"]))["tflite-littering"].facts is not None
+    assert results(task(tmp_path, ["littering"]))["tflite-littering"].record is not None
     assert not list(temporary.iterdir())
 
 
@@ -105,10 +105,10 @@ def test_no_process_outlives_an_export_that_is_killed(tmp_path: Path) -> None:
         "from edge_cifar.export import pool\n"
         "from edge_cifar.export.worker import Task\n"
         f"pool.WORKER = (sys.executable, {str(STAND_IN)!r})\n"
-        "with pool.converting([Task.read(json.loads(sys.argv[1]))], 1) as conversions:\n"
+        "with pool.converting([Task.from_json(json.loads(sys.argv[1]))], 1) as conversions:\n"
         "    list(conversions)\n"
     )
-    request = json.dumps(task(tmp_path, ["endless"]).request())
+    request = json.dumps(task(tmp_path, ["endless"]).to_json())
     process = subprocess.Popen([sys.executable, "-c", script, request])
     try:
         pid = int(wait_for(tmp_path / "pid"))

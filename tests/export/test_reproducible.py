@@ -43,8 +43,8 @@ def test_two_processes_write_the_same_bytes(name: str, tmp_path: Path) -> None:
             metadata={precision: {"model": "stand-in"} for precision in precisions},
         )
         with Worker(pool.WORKER, {"PYTHONHASHSEED": seed}) as worker:
-            worker.send(task.request())
-            assert [worker.receive()["precision"] for _ in precisions] == list(task.precisions)
+            worker.send(task.to_json())
+            assert [worker.receive()["variant"] for _ in precisions] == [f"{name}-{one}" for one in task.precisions]
         digests.append(
             {
                 precision: files.sha256(folder / f"{Variant(name, precision)}{format_.suffix}")

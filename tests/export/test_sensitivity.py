@@ -63,10 +63,12 @@ def test_the_fewest_layers_that_meet_the_gate_stay_in_floats(
         export(run, out=tmp_path / "broken", **options)
     mended = export(run, out=tmp_path / "mended", keep_float=["auto"], **options)
     (artifact,) = mended.artifacts
-    assert set(artifact.facts["kept_float"]) == {"wild", "after"}
+    assert set(artifact.conversion.kept_float) == {"wild", "after"}
     # The gate's own rule: on few validation images chance may take more than a point.
-    assert artifact.facts["parity"]["drop"]["low"] <= 1
-    named = export(run, out=tmp_path / "named", keep_float=artifact.facts["kept_float"], **options)
+    assert artifact.parity
+    assert artifact.parity.drop
+    assert artifact.parity.drop.low <= 1
+    named = export(run, out=tmp_path / "named", keep_float=artifact.conversion.kept_float, **options)
     assert named.artifacts[0].sha256 == artifact.sha256
 
 

@@ -46,17 +46,17 @@ def test_the_bundle_holds_what_its_manifest_says(bundle: Bundle) -> None:
     assert {str(artifact.variant) for artifact in bundle.artifacts} == {"tflite-fp32", "tflite-fp16", "tflite-int8"}
     for artifact in bundle.artifacts:
         artifact.check()
-        assert artifact.facts["parity"]["status"] == "checked"
-        assert artifact.facts["parity"]["images"] == 600
-        assert set(artifact.facts) >= {"input", "output", "calibration", "parity", "tool_versions"}
-        assert artifact.facts["tool_versions"]["tensorflow"]
-        assert artifact.facts["reproducible"] is True
+        entry = artifact.to_json()
+        assert (entry["parity"]["status"], entry["parity"]["images"]) == ("checked", 600)
+        assert entry.keys() >= {"input", "output", "calibration", "parity", "tool_versions"}
+        assert entry["tool_versions"]["tensorflow"]
+        assert entry["reproducible"] is True
     assert {path.name for path in bundle.path.iterdir()} == {
         *(artifact.path.name for artifact in bundle.artifacts),
         *("manifest.json", "labels.txt", "README.md", "reference.npz", "activations.npz"),
     }
-    assert (bundle.path / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1] == bundle.facts["labels"]
-    assert bundle.facts["gate"] == {
+    assert (bundle.path / "labels.txt").read_text(encoding="utf-8").split("\n")[:-1] == list(bundle.labels)
+    assert bundle.to_json()["gate"] == {
         "max_drop_points": 100.0,
         "split": "validation",
         "images": 600,
@@ -73,17 +73,17 @@ def test_the_reference_is_test_images_with_the_keras_models_answers(bundle: Bund
     test = load("synthetic", limit=1200, seed=0).test
     pictures = {image.tobytes(): label for image, label in zip(test.images, test.labels, strict=True)}
     assert [pictures[image.tobytes()] for image in reference.images] == reference.labels.tolist()
-    assert bundle.facts["reference"]["sha256"] == files.sha256(bundle.reference_path)
+    assert bundle.reference is not None
+    assert bundle.reference.sha256 == files.sha256(bundle.reference_path)
 
 
 def test_calibration_is_of_training_images_and_recorded(bundle: Bundle) -> None:
     by_variant = {str(artifact.variant): artifact for artifact in bundle.artifacts}
-    calibration = by_variant["tflite-int8"].facts["calibration"]
-    assert calibration["images"] == 20
-    assert calibration["split"] == "train"
-    assert calibration["seed"] == 0
-    assert len(calibration["indices_sha256"]) == 64
-    assert by_variant["tflite-fp32"].facts["calibration"] is None
+    calibration = by_variant["tflite-int8"].conversion.calibration
+    assert calibration is not None
+    assert (calibration.images, calibration.split, calibration.seed) == (20, "train", 0)
+    assert len(calibration.indices_sha256) == 64
+    assert by_variant["tflite-fp32"].conversion.calibration is None
 
 
 def test_a_second_export_is_the_same_bundle(run: Run, bundle: Bundle, tmp_path: Path) -> None:
@@ -105,14 +105,14 @@ def test_rejected_variants_are_named_and_the_others_stay(run: Run, quick_convert
     assert str(caught.value).endswith("or another --format or --precision for variants that failed to convert")
     kept = Bundle.open(out)
     assert [str(artifact.variant) for artifact in kept.artifacts] == ["tflite-fp32"]
-    lossy, unwritten = kept.facts["rejected"]
-    assert (lossy["variant"], unwritten["variant"]) == ("tflite-int8", "tflite-int16x8")
+    lossy, unwritten = kept.rejected
+    assert (str(lossy.variant), str(unwritten.variant)) == ("tflite-int8", "tflite-int16x8")
     # What may help the one is no help to the other.
-    assert lossy["way_out"].startswith("try more --calibration-images")
-    assert unwritten["way_out"] == "try another --format or --precision for variants that failed to convert"
+    assert str(lossy.way_out).startswith("try more --calibration-images")
+    assert unwritten.way_out == "try another --format or --precision for variants that failed to convert"
     card = (out / "README.md").read_text()
-    assert f"- `tflite-int8`: {lossy['reason']}; {lossy['way_out']}." in card
-    assert f"- `tflite-int16x8`: {unwritten['reason']}; {unwritten['way_out']}." in card
+    assert f"- `tflite-int8`: {lossy.reason}; {lossy.way_out}." in card
+    assert f"- `tflite-int16x8`: {unwritten.reason}; {unwritten.way_out}." in card
     assert not (out / "tflite-int8.tflite").exists()
 
 
@@ -133,12 +133,12 @@ def test_a_kill_leaves_no_bundle_and_does_not_hinder_the_next(run: Run, quick_co
     script = (
         "import sys, time\n"
         "from pathlib import Path\n"
-        "from edge_cifar.export import pipeline\n"
+        "from edge_cifar.export.accept import AcceptStage\n"
         "from edge_cifar.steps.export import export\n"
-        "def accept(*_):\n"
+        "def run(*_):\n"
         "    print('writing', flush=True)\n"
         "    time.sleep(600)\n"
-        "pipeline.accept = accept\n"
+        "AcceptStage.run = run\n"
         "export(Path(sys.argv[1]), formats=['tflite'], precisions=['fp32'], out=Path(sys.argv[2]))\n"
     )
     process = subprocess.Popen(

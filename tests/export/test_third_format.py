@@ -71,20 +71,20 @@ def test_a_file_that_takes_its_runtime_down_is_rejected_and_the_others_are_kept(
     kept = Bundle.open(out)
     assert [str(artifact.variant) for artifact in kept.artifacts] == ["fake-fp32", "fake-int8"]
     assert {path.name for path in out.glob("*.fake")} == {"fake-fp32.fake", "fake-int8.fake"}
-    found = {entry["variant"]: (entry["failed"], entry["reason"]) for entry in kept.facts["rejected"]}
-    assert found.pop("fake-coarse")[0] == ["parity"]
+    found = {str(one.variant): (one.failed, one.reason) for one in kept.rejected}
+    assert found.pop("fake-coarse")[0] == ("parity",)
     assert found == {
-        "fake-aborting": (["runtime"], "its process crashed with SIGABRT: the last words"),
-        "fake-aborting-at-once": (["runtime"], "its process crashed with SIGABRT: the last words"),
-        "fake-hanging": (["runtime"], "it did not answer within 0 s"),
-        "fake-raising": (["runtime"], "ValueError: surprise"),
-        "fake-leaving": (["runtime"], "its process exited before answering"),
+        "fake-aborting": (("runtime",), "its process crashed with SIGABRT: the last words"),
+        "fake-aborting-at-once": (("runtime",), "its process crashed with SIGABRT: the last words"),
+        "fake-hanging": (("runtime",), "it did not answer within 0 s"),
+        "fake-raising": (("runtime",), "ValueError: surprise"),
+        "fake-leaving": (("runtime",), "its process exited before answering"),
         "fake-nan": (
-            ["answers"],
+            ("answers",),
             "outputs NaN or infinity for 600 of 600 images, first for image 0",
         ),
         "fake-misshapen": (
-            ["answers"],
+            ("answers",),
             "outputs 660×7; the Keras model outputs 660×10 (images × classes)",
         ),
     }
@@ -95,9 +95,11 @@ def test_what_verify_would_fail_is_not_kept_though_it_loses_no_accuracy(run: Run
     with pytest.raises(CheckFailed, match=r"fake-coarse: fails verify: top-1 differs on .* high-confidence images"):
         export(run, formats="fake", precisions=["int8", "coarse"], reference_images=60, out=tmp_path / "bundle")
     kept = Bundle.open(tmp_path / "bundle")
-    (rejected,) = kept.facts["rejected"]
-    assert rejected["failed"] == ["parity"]
-    assert rejected["parity"]["drop"]["low"] < 1.0
+    (rejected,) = kept.rejected
+    assert rejected.failed == ("parity",)
+    assert rejected.parity
+    assert rejected.parity.drop
+    assert rejected.parity.drop.low < 1.0
     assert [outcome.status for outcome in verify(kept)] == ["pass"]
 
 
@@ -120,7 +122,8 @@ def test_layers_to_leave_in_floats_are_sought_past_crashes(run: Run, tmp_path: P
     options: dict[str, Any] = {"reference_images": 60, "out": tmp_path / "bundle"}
     mended = export(run, formats="fake", precisions="aborting", keep_float="auto", **options)
     assert [str(artifact.variant) for artifact in mended.artifacts] == ["fake-aborting"]
-    assert mended.artifacts[0].facts["parity"]["status"] == "checked"
+    assert mended.artifacts[0].parity
+    assert mended.artifacts[0].parity.status == "checked"
 
 
 def test_verify_looks_into_its_files_and_finds_the_layers(bundle: Bundle) -> None:

@@ -99,7 +99,8 @@ def test_single_values_and_texts_do_where_lists_and_paths_would(
     page = edge_cifar.report([tiny_run], bundle, max_size="500kB", output="page.html")
     assert page.exists()
     everything = edge_cifar.export(tiny_run, formats="onnx", precisions="fp32", out="all", reference_images="all")
-    assert everything.facts["reference"]["images"] == tiny_run.record().to_json()["data"]["test_images"]
+    assert everything.reference
+    assert everything.reference.images == tiny_run.record().data.test_images
     report = edge_cifar.bench("bundle", threads=1, batch_size=2, seconds=0.2, images=8)
     assert [(row.threads, row.batch) for row in report.results] == [(1, 2)]
     (prediction,) = edge_cifar.predict("bundle", str(colour_picture))

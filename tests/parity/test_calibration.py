@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from edge_cifar.documents.artifact import Seen
 from edge_cifar.parity import calibration
-from edge_cifar.parity.calibration import Seen
 from edge_cifar.pixels import Quantization
 from edge_cifar.preprocessing import Range
 from edge_cifar.readers import Link, Network, Operation
@@ -116,16 +116,3 @@ def test_whole_numbers_that_are_read_in_another_unit_are_coremltools_way_to_add(
     assert calibration.wrong_range(COREML, [(0.0, 6.0), (0.0, 6.0)], given) is None
     assert calibration.wrong_range(COREML, [(0.0, 9.0), (0.0, 9.0)], given) is not None
     assert calibration.wrong_range(TFLITE, [(0.0, 6.0), (0.0, 6.0)], given) is not None
-
-
-@pytest.mark.parametrize("told", ["x", {"a": 1}])
-def test_a_manifest_that_lists_something_else_is_said(told):
-    with pytest.raises(ValueError, match="not a list"):
-        calibration.listed({calibration.MANIFEST: told})
-
-
-def test_a_manifest_lists_nothing_for_what_nobody_looked_at():
-    assert calibration.listed({}) is None
-    assert calibration.listed({calibration.MANIFEST: [None, [0, 6]]}) == [None, (0.0, 6.0)]
-    with pytest.raises(ValueError, match="not pairs of numbers"):
-        calibration.listed({calibration.MANIFEST: [[0]]})

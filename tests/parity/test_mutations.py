@@ -18,11 +18,11 @@ from support import mutations_coreml, mutations_onnx, mutations_tflite, study
 
 from edge_cifar import conversion_cache, formats, packages
 from edge_cifar.converters import AS_THEY_COME, Calibration
-from edge_cifar.documents.bundle import Artifact, Bundle
+from edge_cifar.documents.artifact import Artifact
+from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.documents.verify_report import Verification
 from edge_cifar.export.conversion import LoadedModel
-from edge_cifar.parity import calibration as calibrated
 from edge_cifar.parity import inspection
 from edge_cifar.parity.verify import verify_bundle
 from edge_cifar.storage import files
@@ -114,10 +114,10 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     with conversion_cache.unchanged(model):
         for variant in map(Variant.parse, SUITES):
             path = folder / f"{variant}{formats.get(variant.format).suffix}"
-            loaded.convert(variant, path, AS_THEY_COME, {"description": "x"})
-            facts = loaded.ranges(variant, path, AS_THEY_COME)
-            artifacts.append(replace(_signed(path, variant), facts=facts))
-    return Bundle(path=folder, model="small", artifacts=tuple(artifacts), facts={"labels": NAMES})
+            record = loaded.convert(variant, path, AS_THEY_COME, {"description": "x"})
+            record = replace(record, calibrated_ranges=loaded.ranges(variant, path, AS_THEY_COME))
+            artifacts.append(replace(_signed(path, variant), conversion=record))
+    return Bundle(path=folder, model="small", artifacts=tuple(artifacts), labels=NAMES)
 
 
 @pytest.fixture(scope="session")
@@ -137,7 +137,7 @@ def outcomes(sound: Bundle, tmp_path_factory: pytest.TempPathFactory) -> dict[tu
         module, mutations = SUITES[variant]
         module.apply(mutations[name], mutant)
         mutants.append(_signed(mutant, Variant.parse(variant)))
-    bundle = Bundle(path=folder, model="broken", artifacts=(*exact, *mutants), facts={"labels": NAMES})
+    bundle = Bundle(path=folder, model="broken", artifacts=(*exact, *mutants), labels=NAMES)
     bundle.write_manifest()
     verified = verify_bundle(Bundle.open(folder))
     assert all(outcome.status == "pass" for outcome in verified[: len(exact)])
@@ -186,9 +186,7 @@ def test_a_truncated_file_fails_however_little_is_left(sound, tmp_path, variant,
     inner = broken / "Data/com.apple.CoreML/weights/weight.bin" if broken.is_dir() else broken
     inner.write_bytes(inner.read_bytes()[: int(share * inner.stat().st_size)])
     shutil.copy(sound.reference_path, tmp_path)
-    bundle = Bundle(
-        path=tmp_path, model="cut", artifacts=(_signed(broken, Variant.parse(variant)),), facts={"labels": NAMES}
-    )
+    bundle = Bundle(path=tmp_path, model="cut", artifacts=(_signed(broken, Variant.parse(variant)),), labels=NAMES)
     (outcome,) = verify_bundle(bundle)
     assert outcome.status == "fail"
     assert outcome.reason
@@ -234,14 +232,14 @@ def test_no_harmless_change_is_taken_for_a_fault(sound):
 def test_a_range_that_feeds_no_bias_is_held_to_the_manifest(sound, variant):
     artifact, sibling = _studied(sound, variant)
     assert inspection.inspect(artifact, sibling).wrong is None
-    listed = artifact.facts["ranges"]
+    listed = artifact.ranges
     assert len(listed) > 5
     for number in range(len(listed)):
         low, high = listed[number]
-        other = [*listed[:number], [low * 1.1, high * 1.1], *listed[number + 1 :]]
-        found = inspection.inspect(replace(artifact, facts={**artifact.facts, "ranges": other}), sibling)
+        other = (*listed[:number], (low * 1.1, high * 1.1), *listed[number + 1 :])
+        found = inspection.inspect(replace(artifact, ranges=other), sibling)
         assert "; the manifest says" in str(found.wrong)
-    missing = inspection.inspect(replace(artifact, facts={**artifact.facts, "ranges": listed[1:]}), sibling)
+    missing = inspection.inspect(replace(artifact, ranges=listed[1:]), sibling)
     assert "tensors are quantized; the manifest has ranges for" in str(missing.wrong)
 
 
@@ -249,22 +247,16 @@ def test_a_range_that_feeds_no_bias_is_held_to_the_manifest(sound, variant):
 def test_a_range_that_the_converter_chose_badly_is_held_to_the_calibration_images(sound, variant):
     """The manifest lists it as the file has it, so that nothing was changed afterwards."""
     artifact, sibling = _studied(sound, variant)
-    seen = artifact.facts[calibrated.MANIFEST]
-    assert len(seen) == len(artifact.facts["ranges"])
+    seen = artifact.conversion.calibrated_ranges
+    assert len(seen) == len(artifact.ranges)
     assert None not in seen
     # Pixels and probabilities have a range whatever was seen of them.
     for low, high in [one for one in seen if one[1] > 1 and one[1] != 255]:
         # What only moves numbers may be stored as what it moves, so all of a kind are changed.
-        other = [[low * 1.1, high * 1.1] if one == [low, high] else one for one in seen]
-        found = inspection.inspect(replace(artifact, facts={**artifact.facts, calibrated.MANIFEST: other}), sibling)
+        other = tuple((low * 1.1, high * 1.1) if one == (low, high) else one for one in seen)
+        told = replace(artifact.conversion, calibrated_ranges=other)
+        found = inspection.inspect(replace(artifact, conversion=told), sibling)
         assert "; calibration images gave" in str(found.wrong), (low, high)
-
-
-@pytest.mark.parametrize("listed", ["x", [1, 2], [["a", "b"]], [[0, 1, 2]], [[0, None]]])
-def test_ranges_that_are_none_are_said(sound, listed):
-    artifact, sibling = _studied(sound, "tflite-int8")
-    found = inspection.inspect(replace(artifact, facts={"ranges": listed}), sibling)
-    assert "not pairs of numbers" in str(found.wrong)
 
 
 def test_a_bundle_that_lists_no_ranges_passes_and_says_so(sound):
@@ -273,7 +265,7 @@ def test_a_bundle_that_lists_no_ranges_passes_and_says_so(sound):
     assert outcomes["tflite-int8"].to_json()["ranges"] == {
         "held": 0,
         "held_to_calibration": len(
-            next(one for one in sound.artifacts if str(one.variant) == "tflite-int8").facts[calibrated.MANIFEST]
+            next(one for one in sound.artifacts if str(one.variant) == "tflite-int8").conversion.calibrated_ranges
         ),
         "reason": "the manifest has no ranges; export again to have them checked",
     }

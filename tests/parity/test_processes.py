@@ -15,7 +15,8 @@ from support import mil_packages
 from support.process import gone, wait_for
 from support.stand_in_litert import bundle_of, install
 
-from edge_cifar.documents.bundle import Artifact, Bundle
+from edge_cifar.documents.artifact import Artifact
+from edge_cifar.documents.bundle import Bundle
 from edge_cifar.parity import processes
 from edge_cifar.parity.processes import Question
 from edge_cifar.parity.verify import verify_bundle

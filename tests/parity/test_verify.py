@@ -56,8 +56,8 @@ def test_json_tells_where_its_figures_come_from(tiny_bundle: Bundle, capsys):
     assert {"commit", "command", "measured_at"} <= document.keys()
     assert document["versions"]["numpy"] == np.__version__
     assert document["machine"] == machine.identity()
-    made_from = tiny_bundle.facts["data"]
-    expected = {"name": "synthetic", "checksum": made_from["checksum"], "synthetic": True}
+    made_from = tiny_bundle.data
+    expected = {"name": "synthetic", "checksum": made_from.checksum, "synthetic": True}
     assert [result["data"] for result in document["results"]] == [expected] * 9
 
 

@@ -16,7 +16,7 @@ from support.stand_in_litert import bundle_of, install
 
 import edge_cifar as ec
 from edge_cifar.cli.main import main
-from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.bundle import Bundle, StoredFile
 from edge_cifar.documents.run import Run
 from edge_cifar.documents.verify_report import Verification
 from edge_cifar.storage import files
@@ -147,8 +147,7 @@ def test_activations_that_the_manifest_does_not_list_are_refused(
     tiny_bundle: Bundle, tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
     folder = shutil.copytree(tiny_bundle.path, tmp_path / "export")
-    facts = {**tiny_bundle.facts, "activations": {"sha256": "0" * 64}}
-    artifacts = tiny_bundle.artifacts[-1:]
-    replace(tiny_bundle, path=folder, artifacts=artifacts, facts=facts).write_manifest()
+    other, artifacts = StoredFile(sha256="0" * 64), tiny_bundle.artifacts[-1:]
+    replace(tiny_bundle, path=folder, artifacts=artifacts, activations=other).write_manifest()
     assert main(["verify", str(folder), "--layers", "--images", "10"]) == 1
     assert "not the activations file in the manifest" in capsys.readouterr().err

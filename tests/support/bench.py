@@ -15,8 +15,10 @@ import edge_cifar.formats
 from edge_cifar.bench import session
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.subject import Subject
+from edge_cifar.documents.artifact import Artifact
 from edge_cifar.documents.bench_report import BenchmarkResult
-from edge_cifar.documents.bundle import Artifact, Bundle
+from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.dataset import DatasetInfo
 from edge_cifar.documents.reference import Reference
 from edge_cifar.parity import processes
 from edge_cifar.progress import SILENT
@@ -91,8 +93,18 @@ def fake_bundle(folder: Path, settings: dict[str, dict[str, Any]], model: str = 
                 labels=("a", "b", "c"),
             )
         )
-    facts = {"data": {"name": "toys", "checksum": "c0ffee", "synthetic": True, "test_images": 20}}
-    bundle = Bundle(path=folder, model=model, artifacts=tuple(artifacts), facts=facts)
+    toys = DatasetInfo(
+        name="toys",
+        checksum="c0ffee",
+        synthetic=True,
+        labels=(),
+        image_shape=(),
+        limit=None,
+        train_images=None,
+        validation_images=None,
+        test_images=20,
+    )
+    bundle = Bundle(path=folder, model=model, artifacts=tuple(artifacts), dataset=toys)
     bundle.write_manifest()
     write_reference(bundle)
     return bundle

@@ -18,13 +18,14 @@ from numpy.typing import NDArray
 from edge_cifar import packages
 from edge_cifar.converters import Calibration
 from edge_cifar.data.loading import load
+from edge_cifar.documents.artifact import ConversionRecord
+from edge_cifar.documents.parity_check import ParityCheck
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import ConversionError
 from edge_cifar.export import pool
 from edge_cifar.export import worker as conversion_worker
 from edge_cifar.export.acceptance import Acceptance, Outcome
-from edge_cifar.export.pool import Conversion
-from edge_cifar.export.worker import Task
+from edge_cifar.export.worker import Conversion, Task
 from edge_cifar.formats import tflite
 from edge_cifar.parity import processes, worker
 from edge_cifar.parity.processes import Answers, Question, Refusal, Workers
@@ -167,13 +168,7 @@ def stand_in_run(folder: Path, *, limit: int = 1200, validation_split: float = 0
 @contextlib.contextmanager
 def converting_here(tasks: Sequence[Task], jobs: int) -> Iterator[Iterator[Conversion]]:
     """As :func:`edge_cifar.export.pool.converting`, but in this process."""
-    yield (
-        Conversion(
-            variant=Variant(task.format, answer["precision"]), facts=answer.get("facts"), reason=answer.get("error")
-        )
-        for task in tasks
-        for answer in conversion_worker.convert(task)
-    )
+    yield (conversion for task in tasks for conversion in conversion_worker.convert(task))
 
 
 def answering_here(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -198,18 +193,18 @@ def answering_here(monkeypatch: pytest.MonkeyPatch) -> None:
 def quick_converter_for(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A converter that writes a word, and a check that takes it: for what does not depend on either."""
 
-    def convert(model: Any, precision: str, *, path: Path, **_: Any) -> dict[str, Any]:
+    def convert(model: Any, precision: str, *, path: Path, **_: Any) -> ConversionRecord:
         if precision == "int16x8":
             raise ConversionError("tflite cannot represent this model in int16x8: Bessel")
         files.write_text(path, precision)
-        return {"input": {}, "output": {}, "calibration": None}
+        return ConversionRecord()
 
     def check(acceptance: Acceptance, variant: Variant, path: Path) -> Outcome:
-        facts = {"status": "unverified", "reason": "not run"}
+        parity = ParityCheck(status="unverified", reason="not run")
         silent = Refusal(reason="not run", unavailable=True, seconds=0.0)
         if variant.precision == "int8":
-            return Outcome(parity=facts, failed=("accuracy",), reason="drops 9 points", answers=silent)
-        return Outcome(parity=facts, answers=silent)
+            return Outcome(parity=parity, failed=("accuracy",), reason="drops 9 points", answers=silent)
+        return Outcome(parity=parity, answers=silent)
 
     stub = SimpleNamespace(convert=convert)
     # A word is no model file that could be looked into.

@@ -9,14 +9,18 @@ import time
 from pathlib import Path
 from typing import Any
 
+from edge_cifar.documents.artifact import ConversionRecord
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.export import worker
 from edge_cifar.processes import request_loop
 from edge_cifar.processes.request_loop import Answer, Message
+from edge_cifar.variant import Variant
+
+RECORD = ConversionRecord(kept_float=("last",))
 
 
 def handle(request: Message, answer: Answer) -> None:
-    task = worker.Task.read(request)
+    task = worker.Task.from_json(request)
     for precision in task.precisions:
         path = Path(task.folder) / f"{task.format}-{precision}.tflite"
         path.write_text("half", encoding="utf-8")
@@ -33,10 +37,9 @@ def handle(request: Message, answer: Answer) -> None:
             time.sleep(600)
         if precision == "refusing":
             raise EdgeCifarError("no space left")
-        lacking: dict[str, Any] = (
-            {"error": "tflite has no Bessel"} if precision == "lacking" else {"facts": {"input": {}}}
-        )
-        answer({"precision": precision, "seconds": 1.5, "peak_bytes": 7, **lacking})
+        told: dict[str, Any] = {"reason": "tflite has no Bessel"} if precision == "lacking" else {"record": RECORD}
+        variant = Variant(task.format, precision)
+        answer(worker.Conversion(variant=variant, seconds=1.5, peak_bytes=7, **told).to_json())
 
 
 if __name__ == "__main__":

@@ -8,7 +8,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from edge_cifar.documents.bundle import Artifact, Bundle
+from edge_cifar.documents.artifact import Artifact
+from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.readers import Link, Network, tflite
 from edge_cifar.storage import files
@@ -89,6 +90,6 @@ def bundle_of(folder: Path, **contents: str) -> Bundle:
                 labels=("bird", "cat", "dog"),
             )
         )
-    bundle = Bundle(path=folder, model="tiny", artifacts=tuple(artifacts), facts={"labels": ["bird", "cat", "dog"]})
+    bundle = Bundle(path=folder, model="tiny", artifacts=tuple(artifacts), labels=("bird", "cat", "dog"))
     bundle.write_manifest()
     return bundle

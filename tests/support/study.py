@@ -16,7 +16,8 @@ from typing import Any
 import numpy as np
 
 from edge_cifar import model_files
-from edge_cifar.documents.bundle import Artifact, Bundle
+from edge_cifar.documents.artifact import Artifact
+from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.parity import inspection
 from edge_cifar.parity.comparison import judge
@@ -55,7 +56,7 @@ class Mutant:
 
 def ranged(artifact: Artifact) -> Artifact:
     """An artifact with its ranges in its manifest entry, as ``export`` lists them."""
-    return replace(artifact, facts={**artifact.facts, "ranges": inspection.stored_ranges(artifact)})
+    return replace(artifact, ranges=inspection.stored_ranges(artifact))
 
 
 def opened(artifact: Artifact) -> Any:

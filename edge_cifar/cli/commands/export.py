@@ -13,7 +13,8 @@ from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table
 from edge_cifar.command_line import command_line
 
 if TYPE_CHECKING:
-    from edge_cifar.documents.bundle import Artifact, Bundle
+    from edge_cifar.documents.artifact import Artifact
+    from edge_cifar.documents.bundle import Bundle
     from edge_cifar.export.options import ExportOptions
 
 # Of a diagnosis's layers; the rest stands in its document.
@@ -194,27 +195,28 @@ def _diagnose(run: Path | None, options: ExportOptions, out: Path | None, data_d
 def _print(bundle: Bundle) -> None:
     headers = ["variant", "bytes", "max diff", "agreement", "Δ top-1 (pp)", "95 % CI"]
     rows = [_row(artifact) for artifact in bundle.artifacts]
-    if any("gzip_bytes" in artifact.facts for artifact in bundle.artifacts):
+    if any(artifact.gzip_bytes is not None for artifact in bundle.artifacts):
         headers.insert(2, "gzipped")
         for row, artifact in zip(rows, bundle.artifacts, strict=True):
-            row.insert(2, f"{artifact.facts['gzip_bytes']:,}")
+            row.insert(2, f"{artifact.gzip_bytes:,}")
     emit_table(headers, rows)
     for artifact in bundle.artifacts:
-        if reason := artifact.parity.reason:
-            echo(f"{artifact.variant}: not checked, {reason}")
-    largest = ", ".join(f"{name} {peak / 1e9:.1f} GB" for name, peak in bundle.facts["peak_memory_bytes"].items())
+        if artifact.parity and artifact.parity.reason:
+            echo(f"{artifact.variant}: not checked, {artifact.parity.reason}")
+    largest = ", ".join(f"{name} {peak / 1e9:.1f} GB" for name, peak in bundle.peak_memory_bytes.items())
     echo(f"peak memory per process: {largest}")
     echo(f"bundle: {bundle.path}")
 
 
 def _row(artifact: Artifact) -> list[str | None]:
-    parity, drop = artifact.parity, artifact.parity.drop
+    parity, beginning = artifact.parity, [str(artifact.variant), f"{artifact.size_bytes:,}"]
+    if parity is None or parity.drop is None:
+        return [*beginning, None, None, None, None]
     return [
-        str(artifact.variant),
-        f"{artifact.size_bytes:,}",
-        None if parity.max_abs_diff is None else f"{parity.max_abs_diff:.1e}",
-        None if parity.top1_agreement is None else f"{parity.top1_agreement:.2%}",
+        *beginning,
+        f"{parity.max_abs_diff:.1e}",
+        f"{parity.top1_agreement:.2%}",
         # A loss is negative here, as on the page; zero minus it leaves no negative zero.
-        f"{0.0 - drop.points:+.2f}" if drop else None,
-        f"{0.0 - drop.high:+.2f} to {0.0 - drop.low:+.2f}" if drop else None,
+        f"{0.0 - parity.drop.points:+.2f}",
+        f"{0.0 - parity.drop.high:+.2f} to {0.0 - parity.drop.low:+.2f}",
     ]

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from edge_cifar.converters import AS_THEY_COME, Calibration, Options
+from edge_cifar.documents.artifact import ConversionRecord, TensorSpec
 from edge_cifar.preprocessing import Range
 from edge_cifar.storage import files
 
@@ -39,7 +40,7 @@ def convert(
     metadata: Mapping[str, str],
     path: Path,
     options: Options = AS_THEY_COME,
-) -> dict[str, Any]:
+) -> ConversionRecord:
     kernel, bias = model.get_layer("last").get_weights()
     step = None
     if precision in STEPS:
@@ -57,7 +58,8 @@ def convert(
         ),
     }
     files.write_text(path, json.dumps(settings))
-    return {"input": {"shape": [1, *model.input_shape[1:]]}, "output": {}, "calibration": None}
+    image = TensorSpec(name="image", shape=(1, *model.input_shape[1:]), range=(0, 255), type="float32")
+    return ConversionRecord(input=image)
 
 
 def observed(
