@@ -14,7 +14,7 @@ from support.export import quick_converter_for, stand_in_run
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import EdgeCifarError, RunError
-from edge_cifar.export import pipeline
+from edge_cifar.export.accept import AcceptStage
 from edge_cifar.steps.export import export
 from edge_cifar.steps.train import train
 from edge_cifar.storage import exclusion, files
@@ -42,15 +42,15 @@ def test_a_run_that_changes_while_it_is_exported_leaves_the_bundle_as_it_was(
 ) -> None:
     export(run, **ONE)
     before = Bundle.open(run.export_path).contents()
-    real = pipeline.accept
+    real = AcceptStage.run
 
-    def accept(*arguments: Any) -> Any:
+    def judging(*arguments: Any) -> Any:
         accepted = real(*arguments)
         path = run.path / name
         path.write_bytes(path.read_bytes() + b" ") if how == "changed" else path.unlink()
         return accepted
 
-    monkeypatch.setattr(pipeline, "accept", accept)
+    monkeypatch.setattr(AcceptStage, "run", judging)
     with pytest.raises(RunError, match=rf"{re.escape(name)} changed during the export; export again"):
         export(run, **ONE, overwrite=True)
     assert Bundle.open(run.export_path).contents() == before
