@@ -60,6 +60,10 @@ class Backbone:
         recipes: ``default`` is ours; ``report`` holds the source's own settings where there is one;
             ``scratch`` takes the place of ``default`` where a pretrained backbone starts without weights.
         source: paper or report that the architecture follows.
+        parameters: all weights, moving statistics included, for ten classes and a width multiplier of 1.
+        multiply_adds: MACs of such a network for one image at the size of the default recipe, counted as in
+            :mod:`edge_cifar.training.complexity`. Both are written down so that listing them builds nothing;
+            a test compares them with the built network.
         pretrained: ``pretrained(keras, alpha, weights)`` gives a model holding weights for all
             layers before the head, in their order; ``weights`` is ``"imagenet"`` or a file's path.
             None for an architecture that is always trained from scratch.
@@ -75,6 +79,8 @@ class Backbone:
     preprocess: Callable[[Keras, Tensor], Tensor]
     recipes: Mapping[str, Recipe]
     source: str
+    parameters: int
+    multiply_adds: int
     pretrained: Callable[[Keras, float, str], Model] | None = None
     alphas: tuple[float, ...] = (1.0,)
     minimum_size: int = 32

@@ -32,6 +32,8 @@ BACKBONE = Backbone(
     alphas=(0.25, 0.5, 1.0),
     minimum_size=16,
     source="source report: a baseline CNN, 82.0 % of the validation images after 10 epochs",
+    parameters=400_586,
+    multiply_adds=15_050_752,
     recipes={
         "default": from_scratch(epochs=20, learning_rate=2e-3, weight_decay=0.02, warmup_epochs=1, batch_size=64),
         # The validation split is not given.

@@ -40,6 +40,8 @@ BACKBONE = Backbone(
     preprocess=unit_range,
     alphas=(0.25, 0.5, 1.0),
     source="source report: a deep CNN of 5,772,970 parameters, 85 %",
+    parameters=5_772_970,
+    multiply_adds=69_571_584,
     recipes={
         "default": from_scratch(
             epochs=24, learning_rate=1.5e-3, weight_decay=0.05, warmup_epochs=2, label_smoothing=0.05

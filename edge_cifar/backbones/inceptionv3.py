@@ -36,6 +36,8 @@ BACKBONE = Backbone(
     sparsity=FINE_SPARSITY,
     minimum_size=_MINIMUM_SIZE,
     source="Szegedy et al. 2016, https://arxiv.org/abs/1512.00567; source report: abandoned, 48 hours for 10 epochs",
+    parameters=21_823_274,
+    multiply_adds=201_498_208,
     recipes={
         "default": fine_tuned(image_size=_MINIMUM_SIZE, epochs=6, learning_rate=3e-4, batch_norm_momentum=0.9),
         # As many epochs as the report had planned.

@@ -36,6 +36,8 @@ BACKBONE = Backbone(
     sparsity=FINE_SPARSITY,
     alphas=(0.35, 0.5, 0.75, 1.0, 1.3, 1.4),
     source="Sandler et al. 2018, https://arxiv.org/abs/1801.04381; source report: over 95 %, 72 % from scratch",
+    parameters=2_270_794,
+    multiply_adds=55_021_952,
     recipes={
         "default": fine_tuned(image_size=96, epochs=10, learning_rate=1e-3, batch_norm_momentum=0.99, trainable=-10),
         "scratch": from_scratch(

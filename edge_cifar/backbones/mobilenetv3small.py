@@ -38,6 +38,8 @@ BACKBONE = Backbone(
     sparsity=FINE_SPARSITY,
     alphas=(0.75, 1.0),
     source="Howard et al. 2019, https://arxiv.org/abs/1905.02244",
+    parameters=944_890,
+    multiply_adds=10_463_296,
     recipes={
         "default": fine_tuned(image_size=96, epochs=12, learning_rate=1e-3, batch_norm_momentum=0.99),
         "scratch": from_scratch(

@@ -29,6 +29,8 @@ BACKBONE = Backbone(
     alphas=(0.25, 0.5, 1.0),
     minimum_size=8,
     source="He et al. 2016, https://arxiv.org/abs/1512.03385; source report: 78.7 %",
+    parameters=11_183_562,
+    multiply_adds=555_422_720,
     recipes={
         "default": from_scratch(
             epochs=12,

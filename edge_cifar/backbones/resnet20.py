@@ -30,6 +30,8 @@ BACKBONE = Backbone(
     alphas=(0.5, 1.0, 2.0),
     minimum_size=8,
     source="He et al. 2016, https://arxiv.org/abs/1512.03385",
+    parameters=274_042,
+    multiply_adds=40_813_184,
     recipes={
         "default": from_scratch(epochs=60, learning_rate=0.1, weight_decay=1e-3, warmup_epochs=2, optimizer="sgd"),
         # The paper: batch 128, 64,000 steps on 45,000 images, a tenth of the rate after 32,000 and 48,000.

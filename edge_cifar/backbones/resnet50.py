@@ -33,6 +33,8 @@ BACKBONE = Backbone(
     qat=FINE_QAT,
     sparsity=FINE_SPARSITY,
     source="He et al. 2016, https://arxiv.org/abs/1512.03385; source report: 95 %",
+    parameters=23_608_202,
+    multiply_adds=708_251_648,
     recipes={
         "default": fine_tuned(image_size=96, epochs=4, learning_rate=2e-4, batch_norm_momentum=0.9),
         "scratch": from_scratch(

@@ -43,6 +43,8 @@ BACKBONE = Backbone(
     preprocess=signed_range,
     alphas=(0.5, 1.0, 2.0),
     source="Banbury et al. 2021 (MLPerf Tiny), https://arxiv.org/abs/2106.07597",
+    parameters=78_666,
+    multiply_adds=12_501_632,
     recipes={
         "default": from_scratch(
             epochs=80,

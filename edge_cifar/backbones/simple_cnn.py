@@ -34,6 +34,8 @@ BACKBONE = Backbone(
     alphas=(0.25, 0.5, 1.0),
     minimum_size=18,
     source="source report: a simple CNN, 74.5 % after 10 epochs",
+    parameters=1_148_362,
+    multiply_adds=6_125_952,
     recipes={
         # As many epochs as the report's.
         "default": from_scratch(epochs=10, learning_rate=1e-3, weight_decay=0.02, warmup_epochs=0.5, batch_size=64),

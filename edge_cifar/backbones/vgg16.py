@@ -37,6 +37,8 @@ BACKBONE = Backbone(
     sparsity=FINE_SPARSITY,
     source="Simonyan and Zisserman 2014, https://arxiv.org/abs/1409.1556; source reports: 58.7 % frozen, 73.7 % to "
     "92 % unfrozen, 34 % from scratch",
+    parameters=15_241_802,
+    multiply_adds=1_253_313_024,
     recipes={
         "default": Recipe(
             image_size=64,

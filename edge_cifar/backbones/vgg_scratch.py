@@ -38,6 +38,8 @@ BACKBONE = Backbone(
     alphas=(0.25, 0.5, 1.0),
     source="source report: VGG from scratch, 28,340,298 parameters, 77 %; Simonyan and Zisserman 2014, "
     "https://arxiv.org/abs/1409.1556",
+    parameters=28_340_298,
+    multiply_adds=247_177_216,
     recipes={
         "default": from_scratch(epochs=24, learning_rate=1e-3, weight_decay=0.05, warmup_epochs=1, label_smoothing=0.1),
         # The report gives no settings: Keras' usual ones.

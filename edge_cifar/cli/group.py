@@ -7,6 +7,7 @@ import traceback
 
 import click
 
+from edge_cifar.cli.common_options import common_options, with_common_options
 from edge_cifar.cli.output import echo
 from edge_cifar.errors import EdgeCifarError, UsageError, unknown
 from edge_cifar.plugins import Registry
@@ -25,7 +26,7 @@ class LazyGroup(click.Group):
         return list(COMMANDS.names())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return COMMANDS.get(cmd_name) if cmd_name in COMMANDS.names() else None
+        return with_common_options(COMMANDS.get(cmd_name)) if cmd_name in COMMANDS.names() else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -36,7 +37,11 @@ class LazyGroup(click.Group):
         return super().resolve_command(ctx, args)
 
 
-@click.group(cls=LazyGroup, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
+@click.group(
+    cls=LazyGroup,
+    context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100},
+    params=common_options(),
+)
 @click.version_option(package_name="edge-cifar")
 @click.option("--debug", is_flag=True, help="Show the traceback of errors.")
 def cli(debug: bool) -> None:
@@ -49,6 +54,8 @@ def cli(debug: bool) -> None:
                                        edge-cifar verify
                                        edge-cifar bench
                                        edge-cifar report
+
+    The options below may stand before a command's name or behind it.
     """
     from edge_cifar.storage import scratch
 

@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
+import functools
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Literal, TypeVar
 
 import click
 from click.shell_completion import CompletionItem
+
+from edge_cifar.cli.tables import Column, Layout
+from edge_cifar.errors import UsageError, unknown
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 
@@ -122,3 +126,43 @@ def numbers(
             option,
         )
     return tuple(int(part) for part in parts)
+
+
+def table_options(columns: Sequence[Column] = ()) -> Callable[[Command], Command]:
+    """The options that say how a command prints its table; hands them to the command as ``table_layout``.
+
+    Args:
+        columns: those of the table, for ``--columns``; empty where they depend on what is shown.
+    """
+    names = tuple(column.name for column in columns)
+
+    def read(context: click.Context, option: click.Parameter, value: str | None) -> tuple[str, ...]:
+        chosen = tuple(value.split(",")) if value else ()
+        for name in chosen:
+            if name not in names:
+                raise unknown("column", name, names)
+        return chosen
+
+    def decorate(command: Command) -> Command:
+        @functools.wraps(command)
+        def laid_out(*args: Any, wide: bool, as_csv: bool, as_markdown: bool, **options: Any) -> Any:
+            chosen = options.pop("columns", ())
+            if sum((as_csv, as_markdown, options.get("as_json", False))) > 1:
+                raise UsageError("--csv, --markdown and --json exclude each other; choose one")
+            form: Literal["table", "csv", "markdown"] = "csv" if as_csv else "markdown" if as_markdown else "table"
+            return command(*args, table_layout=Layout(form=form, wide=wide, columns=chosen), **options)
+
+        decorated: Any = laid_out
+        for option in (
+            click.option("--markdown", "as_markdown", is_flag=True, help="Print the table in Markdown."),
+            click.option("--csv", "as_csv", is_flag=True, help="Print the table as CSV."),
+            click.option("--wide", is_flag=True, help="Show all columns, however narrow the terminal is."),
+        ):
+            decorated = option(decorated)
+        if names:
+            decorated = click.option(
+                "--columns", callback=read, metavar="NAME,…", help=f"Columns to show, of {', '.join(names)}."
+            )(decorated)
+        return decorated  # type: ignore[no-any-return]
+
+    return decorate

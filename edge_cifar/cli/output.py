@@ -1,22 +1,32 @@
 """What commands print: tables and the JSON document on standard output, everything else on standard error.
 
 All of it passes through here, and what files told, labels and names among it, through :func:`.visible.visible`.
+Where a stream is a terminal, tables and sentences fit its width, and words may have colours.
 """
 
 from __future__ import annotations
 
 import os
+import re
 import sys
-from collections.abc import Iterator, Sequence
+import textwrap
+from collections.abc import Iterator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import Any
 
 import click
-from tabulate import tabulate
 
+from edge_cifar.cli.tables import Layout, Row, Styled, Table
 from edge_cifar.progress import Advance
 from edge_cifar.storage import strict_json
 from edge_cifar.visible import visible
+
+# A command at the end of a sentence: it stays in one piece, so that it can be copied.
+_COMMAND = re.compile(r"(?<=: )(?:edge-cifar|pip install) [^;\n]*")
+_UNLIMITED = 1_000_000
+_USUAL_WIDTH = 80
+_BAR_AND_TIMES = 30
 
 
 class Terminal:
@@ -30,27 +40,29 @@ class Terminal:
         if not self._lively:
             yield lambda units: None
             return
-        with click.progressbar(length=total, label=visible(label), file=sys.stderr) as bar:
+        # As wide as the terminal; the rest of the line is the percentage and the time left.
+        label = visible(label)[: max((_width(err=True) or 0) - _BAR_AND_TIMES, 0)]
+        with click.progressbar(length=total, label=label, width=0, file=sys.stderr) as bar:
             yield bar.update
 
     def say(self, text: str) -> None:
         echo(text, err=True)
 
 
-class Styled(str):
-    """Text of our own that brings its colour; the only one that reaches a terminal as it stands."""
-
-    __slots__ = ()
-
-
-def echo(*parts: object, err: bool = False) -> None:
-    """Print a line, or the lines of a text; the parts stand beside each other.
+def echo(text: object = "", *, err: bool = False) -> None:
+    """Print a line, or the lines of a text, made visible; on a terminal they are wrapped between words.
 
     Args:
-        *parts: texts; all but :class:`Styled` ones are made visible, line breaks kept.
+        text: what to print; :class:`Styled` text brings its colour.
         err: to standard error.
     """
-    click.echo("".join(_shown(part, keep="\n") for part in parts), err=err)
+    width = _width(err)
+    shown = visible(str(text), keep="\n")
+    if width:
+        shown = "\n".join(_wrapped(line, width) for line in shown.split("\n"))
+    if isinstance(text, Styled):
+        shown = click.style(shown, bold=True) if text.style == "bold" else click.style(shown, fg=text.style)
+    click.echo(shown, err=err, color=_colourful(err))
 
 
 def emit_json(document: Any) -> None:
@@ -58,57 +70,116 @@ def emit_json(document: Any) -> None:
     click.echo(strict_json.dump(document, indent=2))
 
 
-def emit_table(headers: Sequence[str], rows: Sequence[Sequence[Any]]) -> None:
-    """Print an aligned table; None shows as a dash."""
-    cells = [[None if cell is None else _shown(cell) for cell in row] for row in rows]
-    titles = [visible(header) for header in headers]
-    click.echo(tabulate(cells, headers=titles, missingval="-", disable_numparse=True, colalign=_align(headers)))
+def emit_table(table: Table, layout: Layout) -> None:
+    """Print a table: as wide as the terminal allows, or in the form that was asked for.
+
+    Names the columns that are left out for lack of room. Where standard output is no terminal, all are printed.
+    """
+    table = table.chosen(layout.columns)
+    if layout.form == "csv":
+        click.echo(table.to_csv())
+        return
+    if layout.form == "markdown":
+        click.echo(table.to_markdown())
+        return
+    width = _UNLIMITED if layout.wide else _width() or _UNLIMITED
+    blocks, left_out = table.fitting(width, all_columns=bool(layout.columns))
+    click.echo("\n\n".join(_drawn(block, width) for block in blocks), color=_colourful())
+    if left_out:
+        ways = f"--wide, --columns {left_out[0]},…, --csv or --markdown"
+        echo(f"no room for the columns {', '.join(left_out)}; to see them: {ways}")
 
 
 class StreamedTable:
-    """A table whose lines are printed as they come; it looks like :func:`emit_table`'s.
+    """A table whose rows are printed as they come; it looks like :func:`emit_table`'s.
 
     Args:
-        headers: of the columns.
-        widths: of the columns, at least; a longer cell moves those behind it.
+        like: the columns, and rows with the widest cells that are expected.
+        layout: how it is printed. Where it is too wide for the terminal, it is printed at the end.
     """
 
-    def __init__(self, headers: Sequence[str], widths: Sequence[int]) -> None:
-        self._headers = headers
-        self._widths = [max(len(header), width) for header, width in zip(headers, widths, strict=True)]
-        self._begun = False
+    def __init__(self, like: Table, layout: Layout) -> None:
+        self._layout = layout
+        self._width = _UNLIMITED if layout.wide else _width() or _UNLIMITED
+        self._table = replace(like, rows=())
+        self._sized = like.narrowed(self._width)
 
-    def emit(self, row: Sequence[str]) -> None:
-        """Print a line."""
-        if not self._begun:
-            self._begun = True
-            self._print(self._headers)
-            self._print(["-" * width for width in self._widths])
-        self._print(row)
+    def emit(self, row: Row) -> None:
+        """Print a row."""
+        if self._sized is None and not self._layout.is_data:
+            self._table = replace(self._table, rows=(*self._table.rows, row))
+            return
+        one = replace(self._sized or self._table, rows=(row,))
+        if self._layout.form == "csv":
+            click.echo(one.to_csv())
+        elif self._layout.form == "markdown":
+            click.echo(one.to_markdown())
+        else:
+            click.echo(_drawn(one, self._width), color=_colourful())
+        self._table = replace(self._table, headings=False)
+        self._sized = self._sized and replace(self._sized, headings=False)
 
-    def _print(self, row: Sequence[str]) -> None:
-        first, *rest = map(visible, row)
-        cells = [first.ljust(self._widths[0])]
-        cells += [cell.rjust(width) for cell, width in zip(rest, self._widths[1:], strict=True)]
-        click.echo("  ".join(cells).rstrip())
+    def finish(self) -> None:
+        """Print what could not be printed yet."""
+        if self._table.rows:
+            emit_table(self._table, self._layout)
 
 
 def status(text: str, good: bool | None) -> Styled:
-    """A word coloured green, red or (None) yellow where standard output is a terminal without NO_COLOR."""
-    if not sys.stdout.isatty() or os.environ.get("NO_COLOR"):
-        return Styled(text)
-    return Styled(click.style(text, fg={True: "green", False: "red", None: "yellow"}[good]))
+    """A word in green, red or (None) yellow."""
+    return Styled(text, {True: "green", False: "red", None: "yellow"}[good])
 
 
 def heading(text: str) -> Styled:
-    """A line in bold, which ``click`` leaves out where the stream is no terminal."""
-    return Styled(click.style(visible(text), bold=True))
+    """A line in bold."""
+    return Styled(text, "bold")
 
 
-def _shown(part: object, keep: str = "") -> str:
-    return part if isinstance(part, Styled) else visible(str(part), keep=keep)
+def _drawn(table: Table, width: int) -> str:
+    from rich.console import Console
+
+    console = Console(
+        width=width,
+        color_system="standard" if _colourful() else None,
+        force_terminal=_colourful(),
+        no_color=not _colourful(),
+        legacy_windows=False,
+    )
+    with console.capture() as captured:
+        console.print(table.to_rich())
+    return "\n".join(line.rstrip() for line in captured.get().rstrip("\n").split("\n"))
 
 
-def _align(headers: Sequence[str]) -> tuple[str, ...]:
-    # First column is a name, the rest are figures: names left, figures right.
-    return ("left",) + ("right",) * (len(headers) - 1)
+def _width(err: bool = False) -> int | None:
+    """Characters in a line of the stream's terminal; None where it is none."""
+    stream = sys.stderr if err else sys.stdout
+    if not stream.isatty():
+        return None
+    told = os.environ.get("COLUMNS", "")
+    if told.isdecimal() and int(told):
+        return int(told)
+    try:
+        return os.get_terminal_size(stream.fileno()).columns or _USUAL_WIDTH
+    except OSError:
+        return _USUAL_WIDTH
+
+
+def _colourful(err: bool = False) -> bool:
+    """Whether the stream gets colours: as --color says, else where it is a terminal and NO_COLOR is not set."""
+    context = click.get_current_context(silent=True)
+    if context is not None and context.color is not None:
+        return context.color
+    stream = sys.stderr if err else sys.stdout
+    return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _wrapped(line: str, width: int) -> str:
+    """The line, wrapped between words; what is indented stays so, and commands stay whole."""
+    if len(line) <= width:
+        return line
+    kept = _COMMAND.sub(lambda command: command.group().replace(" ", "\0"), line)
+    indent = " " * (len(line) - len(line.lstrip()))
+    lines = textwrap.wrap(
+        kept, width, subsequent_indent=indent, break_long_words=False, break_on_hyphens=False, drop_whitespace=True
+    )
+    return "\n".join(lines).replace("\0", " ")

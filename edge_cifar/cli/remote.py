@@ -10,15 +10,21 @@ from click.core import ParameterSource
 
 from edge_cifar.cli.bench_table import emit, refuse_failed
 from edge_cifar.cli.output import Terminal, echo
+from edge_cifar.cli.tables import Layout
 from edge_cifar.command_line import command_line
 from edge_cifar.errors import UsageError
 
 # About files of this machine.
 _STAY = ("data", "data_dir", "baseline", "max_regression")
-_OURS = ("targets", "on", "install", "output", "keep_going", "as_json")
+_OURS = (
+    *("targets", "on", "install", "output", "keep_going"),
+    *("as_json", "as_csv", "as_markdown", "wide", "columns"),
+)
 
 
-def bench_on(context: click.Context, host: str, targets: tuple[Path, ...], *, install: bool, keep_going: bool) -> None:
+def bench_on(
+    context: click.Context, host: str, targets: tuple[Path, ...], *, install: bool, keep_going: bool, layout: Layout
+) -> None:
     """Have the target measured by another machine, as the options of this command line say."""
     from edge_cifar.steps.remote import bench_on
 
@@ -29,7 +35,7 @@ def bench_on(context: click.Context, host: str, targets: tuple[Path, ...], *, in
     report = bench_on(
         host, target, options=list(_options(context)), install=install, output=output, progress=Terminal()
     )
-    emit(report, as_json, context.params["relative_to"])
+    emit(report, as_json, context.params["relative_to"], layout)
     if not keep_going:
         refuse_failed(report.results)
     if not as_json:
@@ -41,7 +47,11 @@ def _options(context: click.Context) -> Iterator[str]:
     """What was typed, for the other machine's command line."""
     for parameter in context.command.params:
         name = parameter.name or ""
-        if name in _OURS or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE:
+        if (
+            name in _OURS
+            or not parameter.expose_value
+            or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE
+        ):
             continue
         if name in _STAY:
             raise UsageError(f"{parameter.opts[-1]} refers to files on this machine and cannot be combined with --on")

@@ -1,13 +1,12 @@
-"""``models``: the backbones with their parameters and MACs."""
+"""``models``: the backbones with their parameters and MACs, and the layers of one."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 from edge_cifar import backbones
 from edge_cifar.packages import require_keras
-from edge_cifar.progress import SILENT, Progress
 
 if TYPE_CHECKING:
     from edge_cifar.training.complexity import LayerCost
@@ -23,31 +22,23 @@ class Description:
 
     Attributes:
         name: as on the command line.
+        parameters: all weights, moving statistics included.
+        multiply_adds: MACs for one image (see :mod:`edge_cifar.training.complexity`).
         image_size: side of the network's input, in pixels.
         source: paper or report that the architecture follows.
         recipes: names of its recipes.
-        layers: its layers in order, with the parameters and MACs of each.
     """
 
     name: str
+    parameters: int
+    multiply_adds: int
     image_size: int
     source: str
     recipes: tuple[str, ...]
-    layers: tuple[LayerCost, ...]
 
-    @property
-    def parameters(self) -> int:
-        """All weights, moving statistics included."""
-        return sum(layer.parameters for layer in self.layers)
-
-    @property
-    def multiply_adds(self) -> int:
-        """MACs for one image (see :mod:`edge_cifar.training.complexity`)."""
-        return sum(layer.multiply_adds for layer in self.layers)
-
-    def document(self, *, layers: bool = False) -> dict[str, Any]:
-        """The description as JSON, with its layers where asked for."""
-        document: dict[str, Any] = {
+    def document(self) -> dict[str, Any]:
+        """The attributes by their names."""
+        return {
             "name": self.name,
             "parameters": self.parameters,
             "multiply_adds": self.multiply_adds,
@@ -55,40 +46,45 @@ class Description:
             "source": self.source,
             "recipes": list(self.recipes),
         }
-        if layers:
-            document["layers"] = [asdict(layer) for layer in self.layers]
-        return document
 
 
-def models(*names: str, progress: Progress = SILENT) -> list[Description]:
-    """Describe the named backbones, or all of them.
+def models(*names: str) -> list[Description]:
+    """Describe the named backbones, or all of them; builds none.
 
     Raises:
         UsageError: a name is unknown.
+    """
+    return [
+        Description(
+            name=backbone.name,
+            parameters=backbone.parameters,
+            multiply_adds=backbone.multiply_adds,
+            image_size=backbone.recipes["default"].image_size,
+            source=backbone.source,
+            recipes=tuple(backbone.recipes),
+        )
+        for backbone in map(backbones.get, names or backbones.names())
+    ]
+
+
+def layers(name: str) -> list[LayerCost]:
+    """The layers of a backbone in order, with the parameters and MACs of each; builds it.
+
+    Raises:
+        UsageError: the name is unknown.
         MissingPackage: Keras or its backend is not installed.
     """
-    chosen = [backbones.get(name) for name in names or backbones.names()]
+    backbone = backbones.get(name)
     keras = require_keras()
-    described = []
-    with progress.bar("Building backbones", len(chosen)) as advance:
-        for backbone in chosen:
-            described.append(_describe(keras, backbone))
-            advance(1)
-    return described
-
-
-def _describe(keras: Any, backbone: backbones.Backbone) -> Description:
     from edge_cifar.training.assembly import build_model
     from edge_cifar.training.complexity import layer_costs
 
-    image_size = backbone.recipes["default"].image_size
     model = build_model(
-        keras, backbone, input_shape=_INPUT_SHAPE, classes=_CLASSES, image_size=image_size, weights="none"
+        keras,
+        backbone,
+        input_shape=_INPUT_SHAPE,
+        classes=_CLASSES,
+        image_size=backbone.recipes["default"].image_size,
+        weights="none",
     )
-    return Description(
-        name=backbone.name,
-        image_size=image_size,
-        source=backbone.source,
-        recipes=tuple(backbone.recipes),
-        layers=tuple(layer_costs(model)),
-    )
+    return list(layer_costs(model))

@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 import os
+import re
+import signal
 import subprocess
 import sys
 from pathlib import Path
 
 import pytest
+from support import ROOT
 from support.pace import program, times_longer
 
 from edge_cifar import formats
 from edge_cifar.cli import group
 from edge_cifar.cli.main import main
+from edge_cifar.errors import EdgeCifarError, UsageError
 
 COMMANDS = group.COMMANDS.names()
 # None of these may be imported to print a help text.
@@ -115,6 +119,13 @@ def test_exit_status(arguments: list[str], status: int, in_folder: Path, capsys:
     if status:
         assert shown.out == ""
         assert len(shown.err.strip().splitlines()[-1]) > 20
+
+
+def test_the_documented_statuses_are_those_that_commands_end_with() -> None:
+    section = (ROOT / "docs" / "command-line.md").read_text(encoding="utf-8").split("## Exit status\n")[1]
+    documented = {int(status) for status in re.findall(r"^\| (\d+) \|", section, re.MULTILINE)}
+    ended = {128 + number for number in (signal.SIGINT, signal.SIGTERM)}
+    assert documented == {0, EdgeCifarError.exit_status, UsageError.exit_status, *ended}
 
 
 def test_debug_shows_the_traceback(in_folder: Path, capsys: pytest.CaptureFixture[str]) -> None:

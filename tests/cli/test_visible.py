@@ -16,6 +16,7 @@ from support.report_samples import bench_document
 
 from edge_cifar.cli import output
 from edge_cifar.cli.main import main
+from edge_cifar.cli.tables import Column, Layout, Table
 from edge_cifar.steps.report import report
 from edge_cifar.visible import all_visible, visible
 
@@ -101,23 +102,18 @@ def test_errors_and_progress_are_spelt_out(capsys: pytest.CaptureFixture[str], t
     assert steering(told) == []
 
 
-def printing(mark: str) -> click.Command:
-    """A command that prints a name which forges a colour, and a mark of our own beside it."""
-
-    @click.command()
-    def command() -> None:
-        output.emit_table(["name", "status"], [["\x1b[32mpass", mark]])
-        output.echo("\x1b[32mpass ", mark)
-
-    return command
-
-
-def test_only_our_own_colours_reach_a_terminal(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv("NO_COLOR", raising=False)
-    monkeypatch.setattr("sys.stdout.isatty", lambda: True, raising=False)
+@click.command(context_settings={"color": True})
+def printing() -> None:
+    """Prints a name which forges a colour, and a mark of our own beside it."""
     mark = output.status("failed", good=False)
-    assert mark == "\x1b[31mfailed\x1b[0m"
-    result = CliRunner().invoke(printing(mark), color=True)
+    table = Table(columns=(Column(name="name"), Column(name="status")), rows=(("\x1b[32mpass", mark),))
+    output.emit_table(table, Layout())
+    output.echo("\x1b[32mpass")
+    output.echo(mark)
+
+
+def test_only_our_own_colours_reach_a_terminal() -> None:
+    result = CliRunner().invoke(printing, color=True)
     assert result.output.count("\x1b[31m") == 2
     assert "\x1b[32m" not in result.output
     assert result.output.count(r"\x1b[32mpass") == 2

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 import json
+import re
 import shutil
 from pathlib import Path
 
@@ -132,8 +133,9 @@ def test_several_models_stand_side_by_side(
     assert [result["variant"] for result in results] == ["tflite-fp32", "onnx-int8"] * 2
     assert main(arguments) == 0
     shown = capsys.readouterr().out.splitlines()
-    assert shown[0].split() == ["image", "tflite-fp32", "onnx-int8"]
-    assert shown[2].count("%") == 2
+    assert shown[0].split() == ["image", "tflite-fp32", "p", "onnx-int8", "p"]
+    assert shown[1].split() == ["%", "%"]
+    assert len(re.findall(r"\d+\.\d\b", shown[3])) == 2
 
 
 def test_models_of_one_name_are_told_apart(
@@ -210,7 +212,8 @@ def test_people_are_told_what_was_used_and_done(
     shown = capsys.readouterr()
     assert "using " in shown.err
     assert "center-cropped from 640×480, resized from 480×480 to 32×32" in shown.err
-    assert shown.out.count("%") == 3
+    assert shown.out.split()[:4] == ["image", "label", "probability", "%"]
+    assert len(re.findall(r"\d+\.\d$", shown.out, re.MULTILINE)) == 3
 
 
 @pytest.mark.parametrize("missing", ["picture", "model"])
@@ -279,11 +282,11 @@ def test_lines_come_one_by_one_and_the_columns_stand_in_line(
         main(["predict", str(tiny_bundle.path), str(picture), str(tmp_path / "bad.png"), str(long), "--top", "1"]) == 1
     )
     shown = capsys.readouterr()
-    head, rule, first, bad, last = shown.out.splitlines()
+    head, units, rule, first, bad, last = shown.out.splitlines()
     assert head.split() == ["image", "label", "probability"]
-    assert set(rule) == {"-", " "}
-    assert len(head) == len(rule) == len(first) == len(last)
-    assert bad.split()[-1] == "unreadable"
+    assert set(rule) == {"─"}
+    assert len({len(line) for line in (head, units, rule, first, bad, last)}) == 1
+    assert bad.split()[-2:] == ["unreadable", "–"]
     assert "1 of 3 images could not be classified" in shown.err
 
 

@@ -9,9 +9,10 @@ from typing import Any
 import click
 
 from edge_cifar.cli import remote
-from edge_cifar.cli.bench_table import emit, refuse_failed
-from edge_cifar.cli.options import data_set, number_or_all, numbers
+from edge_cifar.cli.bench_table import COLUMNS, emit, refuse_failed
+from edge_cifar.cli.options import data_set, number_or_all, numbers, table_options
 from edge_cifar.cli.output import Terminal, echo
+from edge_cifar.cli.tables import Layout
 from edge_cifar.command_line import command_line
 from edge_cifar.errors import CheckFailed, UsageError
 
@@ -100,6 +101,7 @@ def _range(context: click.Context, option: click.Parameter, value: str | None) -
 @click.option("--install", is_flag=True, help="With --on: first install edge-cifar there, in its own directory.")
 @click.option("--keep-going", is_flag=True, help="Exit with status 0 even if rows failed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@table_options(COLUMNS)
 @click.pass_context
 def command(
     context: click.Context,
@@ -111,6 +113,7 @@ def command(
     install: bool,
     keep_going: bool,
     as_json: bool,
+    table_layout: Layout,
     **options: Any,
 ) -> None:
     """Measure accuracy, latency, size, memory and load time.
@@ -128,7 +131,7 @@ def command(
       edge-cifar bench runs/resnet8 --backend all --batch-size 1,8 --profile
     """
     if on is not None:
-        remote.bench_on(context, on, targets, install=install, keep_going=keep_going)
+        remote.bench_on(context, on, targets, install=install, keep_going=keep_going, layout=table_layout)
         return
     if install:
         raise UsageError(
@@ -146,9 +149,9 @@ def command(
     try:
         report = bench(*targets, **options, progress=Terminal())
     except BenchInterrupted as stopped:
-        emit(stopped.report, as_json, options["relative_to"])
+        emit(stopped.report, as_json, options["relative_to"], table_layout)
         raise
-    emit(report, as_json, options["relative_to"])
+    emit(report, as_json, options["relative_to"], table_layout)
     if earlier is not None:
         allowed = _MAX_REGRESSION if max_regression is None else max_regression
         found = regression.regressions(report, earlier, allowed)
@@ -159,7 +162,7 @@ def command(
         refuse_failed(report.results)
     sources = _report_sources(targets, options["output"])
     if sources is not None and not as_json:
-        echo(f"next: {command_line('report', *sources)}")
+        echo(f"next: {command_line('report', *sources)}", err=table_layout.is_data)
 
 
 def _report_sources(targets: Sequence[Path], output: Path | None) -> list[str] | None:

@@ -8,8 +8,9 @@ from typing import Any
 
 import click
 
-from edge_cifar.cli.options import data_set
+from edge_cifar.cli.options import data_set, table_options
 from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table
+from edge_cifar.cli.tables import Column, Layout, Row, Table
 from edge_cifar.command_line import command_line
 from edge_cifar.errors import unknown
 
@@ -90,7 +91,8 @@ def fetch(data: str, data_dir: Path | None, overwrite: bool) -> None:
 @_selection
 @click.option("-o", "--out", type=click.Path(path_type=Path), metavar="FILE", help="Image file to write.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def show(out: Path | None, as_json: bool, **selection: Any) -> None:
+@table_options()
+def show(out: Path | None, as_json: bool, table_layout: Layout, **selection: Any) -> None:
     """Count the images of each class and draw samples.
 
     \b
@@ -104,11 +106,14 @@ def show(out: Path | None, as_json: bool, **selection: Any) -> None:
         emit_json(overview.document())
         return
     counts = overview.counts()
-    rows = [[label, *(f"{counts[split][label]:,}" for split in counts)] for label in overview.dataset.labels]
-    emit_table(["class", *counts], [*rows, ["all", *(f"{sum(counts[split].values()):,}" for split in counts)]])
+    columns = (Column(name="class", key=True), *(Column(name=split, figures=",d") for split in counts))
+    rows: list[Row] = [(label, *(counts[split][label] for split in counts)) for label in overview.dataset.labels]
+    rows.append(("all", *(sum(counts[split].values()) for split in counts)))
+    emit_table(Table(columns=columns, rows=tuple(rows)), table_layout)
     height, width, _ = overview.dataset.train.images.shape[1:]
-    echo(f"\n{overview.dataset.name}: {width}×{height} pixels, checksum {overview.dataset.checksum}")
-    echo(f"samples: {overview.picture}")
+    size = f"{width}×{height} pixels, checksum {overview.dataset.checksum[:12]}…"
+    echo(f"\n{overview.dataset.name}: {size}", err=table_layout.is_data)
+    echo(f"samples: {overview.picture}", err=table_layout.is_data)
 
 
 @command.command("csv")

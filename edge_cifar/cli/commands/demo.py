@@ -50,7 +50,8 @@ def _run(commands: list[list[str]], progress: Progress | None = None) -> None:
     from edge_cifar.cli.group import cli
 
     for arguments in commands:
-        echo("\n", heading(f"$ {command_line(*arguments)}"), err=True)
+        echo(err=True)
+        echo(heading(f"$ {command_line(*arguments)}"), err=True)
         try:
             cli.main(arguments, prog_name="edge-cifar", standalone_mode=False, obj=progress)
         except CheckFailed as failed:

@@ -6,10 +6,12 @@ from pathlib import Path
 
 import click
 
-from edge_cifar.cli.output import Terminal, echo, emit_json, status
+from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, heading, status
+from edge_cifar.cli.tables import Column, Layout, Table
 from edge_cifar.errors import CheckFailed, UsageError
 
 _TITLES = {"train": "Train", "convert": "Convert to", "run": "Run", "measure": "Measure and view"}
+_COLUMNS = (Column(name="ready", key=True), Column(name="name", key=True), Column(name="detail", folds=True))
 
 
 @click.command("doctor")
@@ -51,12 +53,13 @@ def command(bundle: Path | None, tested: bool, as_json: bool) -> None:
     ]
     echo(", ".join(part for part in parts if part))
     for area in AREAS:
-        echo(f"\n{_TITLES[area]}")
-        findings = diagnosis.of(area)
-        width = max(len(finding.name) for finding in findings)
-        for finding in findings:
-            mark = status("yes", True) if finding.ready else status("no ", None)
-            echo("  ", mark, f"  {finding.name:{width}}  {finding.detail}".rstrip())
+        echo()
+        echo(heading(_TITLES[area]))
+        rows = tuple(
+            (status("yes", True) if finding.ready else status("no", None), finding.name, finding.detail)
+            for finding in diagnosis.of(area)
+        )
+        emit_table(Table(columns=_COLUMNS, rows=rows, headings=False), Layout())
     if diagnosis.remedies:
         echo("\nTo install what is missing:")
         for remedy in diagnosis.remedies:

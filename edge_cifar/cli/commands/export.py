@@ -8,8 +8,9 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_cifar import formats as available
-from edge_cifar.cli.options import completing, number_or_all
+from edge_cifar.cli.options import completing, number_or_all, table_options
 from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table
+from edge_cifar.cli.tables import Column, Layout, Row, Table
 from edge_cifar.command_line import command_line
 
 if TYPE_CHECKING:
@@ -19,6 +20,21 @@ if TYPE_CHECKING:
 
 # Of a diagnosis's layers; the rest stands in its document.
 _WORST = 10
+_COLUMNS = (
+    Column(name="variant", key=True),
+    Column(name="size", unit="bytes", figures=",d"),
+    Column(name="gzipped", unit="bytes", figures=",d"),
+    Column(name="difference", title="max diff", figures=".1e", rank=2),
+    Column(name="agreement", unit="%", figures=".2f"),
+    Column(name="drop", title="Δ top-1", unit="pp", figures="+.2f"),
+    Column(name="ci", title="95 % CI", unit="pp", rank=1),
+)
+_LAYER_COLUMNS = (
+    Column(name="layer", key=True),
+    Column(name="kind"),
+    Column(name="sqnr", title="SQNR", unit="dB", figures=".1f"),
+    Column(name="reason", title="not measured", folds=True),
+)
 
 
 class MatrixCommand(click.Command):
@@ -111,6 +127,7 @@ class MatrixCommand(click.Command):
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Directory of the run's data set (must exist).")
 @click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
+@table_options(_COLUMNS)
 def command(
     run: Path | None,
     formats: tuple[str, ...],
@@ -129,6 +146,7 @@ def command(
     data_dir: Path | None,
     overwrite: bool,
     as_json: bool,
+    table_layout: Layout,
 ) -> None:
     """Quantize, convert and check a model; write a bundle.
 
@@ -162,19 +180,26 @@ def command(
         cluster=cluster,
     )
     if diagnose:
-        _diagnose(run, options, out, data_dir, as_json)
+        _diagnose(run, options, out, data_dir, as_json, table_layout.further)
         return
     bundle = step.write_bundle(run, options, out=out, overwrite=overwrite, data_dir=data_dir, progress=Terminal())
     if as_json:
         emit_json({"bundle": str(bundle.path), **bundle.to_json()})
     else:
-        _print(bundle)
+        _print(bundle, table_layout)
     demand_all(bundle)
     if not as_json:
-        echo(f"next: {command_line('verify', bundle.path)}")
+        echo(f"next: {command_line('verify', bundle.path)}", err=table_layout.is_data)
 
 
-def _diagnose(run: Path | None, options: ExportOptions, out: Path | None, data_dir: Path | None, as_json: bool) -> None:
+def _diagnose(
+    run: Path | None,
+    options: ExportOptions,
+    out: Path | None,
+    data_dir: Path | None,
+    as_json: bool,
+    table_layout: Layout,
+) -> None:
     from edge_cifar.steps import diagnose as step
 
     found = step.diagnose(run, options, out=out, data_dir=data_dir, progress=Terminal())
@@ -182,41 +207,33 @@ def _diagnose(run: Path | None, options: ExportOptions, out: Path | None, data_d
         emit_json(found.document())
         return
     for format_, layers in found.layers.items():
-        echo(f"{format_}, quantizing one layer at a time:")
-        rows = [
-            (one.layer, one.kind, one.reason if one.signal_to_noise_db is None else f"{one.signal_to_noise_db:.1f}")
-            for one in layers[:_WORST]
-        ]
-        emit_table(("layer", "kind", "SQNR, dB"), rows)
-    echo(f"all layers, as a table and a plot: {found.folder}")
-    echo(f"next: {command_line('export', *([run] if run else []))} --keep-float LAYER,… or --keep-float auto")
+        echo(f"{format_}, quantizing one layer at a time:", err=table_layout.is_data)
+        rows = tuple((one.layer, one.kind, one.signal_to_noise_db, one.reason) for one in layers[:_WORST])
+        emit_table(Table(columns=_LAYER_COLUMNS, rows=rows), table_layout)
+    echo(f"all layers, as a table and a plot: {found.folder}", err=table_layout.is_data)
+    command = command_line("export", *([run] if run else []))
+    echo(f"next: {command} --keep-float LAYER,… or --keep-float auto", err=table_layout.is_data)
 
 
-def _print(bundle: Bundle) -> None:
-    headers = ["variant", "bytes", "max diff", "agreement", "Δ top-1 (pp)", "95 % CI"]
-    rows = [_row(artifact) for artifact in bundle.artifacts]
-    if any(artifact.gzip_bytes is not None for artifact in bundle.artifacts):
-        headers.insert(2, "gzipped")
-        for row, artifact in zip(rows, bundle.artifacts, strict=True):
-            row.insert(2, f"{artifact.gzip_bytes:,}")
-    emit_table(headers, rows)
+def _print(bundle: Bundle, table_layout: Layout) -> None:
+    emit_table(Table(columns=_COLUMNS, rows=tuple(map(_row, bundle.artifacts))), table_layout)
     for artifact in bundle.artifacts:
         if artifact.parity and artifact.parity.reason:
-            echo(f"{artifact.variant}: not checked, {artifact.parity.reason}")
+            echo(f"{artifact.variant}: not checked, {artifact.parity.reason}", err=table_layout.is_data)
     largest = ", ".join(f"{name} {peak / 1e9:.1f} GB" for name, peak in bundle.peak_memory_bytes.items())
-    echo(f"peak memory per process: {largest}")
-    echo(f"bundle: {bundle.path}")
+    echo(f"peak memory per process: {largest}", err=table_layout.is_data)
+    echo(f"bundle: {bundle.path}", err=table_layout.is_data)
 
 
-def _row(artifact: Artifact) -> list[str | None]:
-    parity, beginning = artifact.parity, [str(artifact.variant), f"{artifact.size_bytes:,}"]
+def _row(artifact: Artifact) -> Row:
+    parity, beginning = artifact.parity, (str(artifact.variant), artifact.size_bytes, artifact.gzip_bytes)
     if parity is None or parity.drop is None:
-        return [*beginning, None, None, None, None]
-    return [
+        return (*beginning, None, None, None, None)
+    return (
         *beginning,
-        f"{parity.max_abs_diff:.1e}",
-        f"{parity.top1_agreement:.2%}",
+        parity.max_abs_diff,
+        None if parity.top1_agreement is None else 100 * parity.top1_agreement,
         # A loss is negative here, as on the page; zero minus it leaves no negative zero.
-        f"{0.0 - parity.drop.points:+.2f}",
+        0.0 - parity.drop.points,
         f"{0.0 - parity.drop.high:+.2f} to {0.0 - parity.drop.low:+.2f}",
-    ]
+    )

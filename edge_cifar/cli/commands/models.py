@@ -3,18 +3,37 @@
 from __future__ import annotations
 
 import re
+from dataclasses import asdict
 
 import click
 
 from edge_cifar import backbones
-from edge_cifar.cli.options import completing
-from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table
+from edge_cifar.cli.options import completing, table_options
+from edge_cifar.cli.output import echo, emit_json, emit_table
+from edge_cifar.cli.tables import Column, Layout, Table
+
+_COLUMNS = (
+    Column(name="backbone", key=True),
+    Column(name="parameters", figures=",d"),
+    Column(name="macs", title="MACs", unit="M", figures=",.1f"),
+    Column(name="image", unit="px", figures="d"),
+    Column(name="recipes", rank=1),
+    Column(name="source", rank=2),
+)
+_LAYER_COLUMNS = (
+    Column(name="layer", key=True),
+    Column(name="type"),
+    Column(name="output", rank=1),
+    Column(name="parameters", figures=",d"),
+    Column(name="macs", title="MACs", figures=",d"),
+)
 
 
 @click.command("models")
 @click.argument("name", required=False, shell_complete=completing(backbones.names))
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def command(name: str | None, as_json: bool) -> None:
+@table_options(_COLUMNS)
+def command(name: str | None, as_json: bool, table_layout: Layout) -> None:
     """List the backbones, or the layers of one.
 
     Shows parameters, MACs, image size, recipes and source. All numbers are for ten classes, width
@@ -25,39 +44,43 @@ def command(name: str | None, as_json: bool) -> None:
       edge-cifar models
       edge-cifar models mobilenetv2
     """
+    if name is not None:
+        _layers(name, as_json, table_layout.further)
+        return
     from edge_cifar.steps.models import models
 
-    described = models(*([name] if name else []), progress=Terminal())
+    described = models()
     if as_json:
-        emit_json({"models": [one.document(layers=name is not None) for one in described]})
+        emit_json({"models": [one.document() for one in described]})
         return
-    if name is None:
-        rows = [
-            [
-                one.name,
-                f"{one.parameters:,}",
-                f"{one.multiply_adds / 1e6:,.1f} M",
-                f"{one.image_size} px",
-                ", ".join(one.recipes),
-                re.split("[,;] ", one.source)[0],
-            ]
-            for one in described
-        ]
-        emit_table(["backbone", "parameters", "MACs", "image", "recipes", "source"], rows)
-        echo("\nnext: edge-cifar train mobilenetv2", err=True)
-        return
-    (one,) = described
-    emit_table(
-        ["layer", "type", "output", "parameters", "MACs"],
-        [
-            [
-                layer.name,
-                layer.type,
-                "×".join(map(str, layer.output_shape)),
-                f"{layer.parameters:,}",
-                f"{layer.multiply_adds:,}",
-            ]
-            for layer in one.layers
-        ],
+    rows = tuple(
+        (
+            one.name,
+            one.parameters,
+            one.multiply_adds / 1e6,
+            one.image_size,
+            ", ".join(one.recipes),
+            re.split("[,;] ", one.source)[0],
+        )
+        for one in described
     )
-    echo(f"\n{one.name}: {one.parameters:,} parameters, {one.multiply_adds:,} MACs; {one.source}")
+    emit_table(Table(columns=_COLUMNS, rows=rows), table_layout)
+    echo("\nnext: edge-cifar train mobilenetv2", err=True)
+
+
+def _layers(name: str, as_json: bool, table_layout: Layout) -> None:
+    from edge_cifar.steps.models import layers, models
+
+    (one,), built = models(name), layers(name)
+    if as_json:
+        emit_json({"models": [{**one.document(), "layers": [asdict(layer) for layer in built]}]})
+        return
+    rows = tuple(
+        (layer.name, layer.type, "×".join(map(str, layer.output_shape)), layer.parameters, layer.multiply_adds)
+        for layer in built
+    )
+    emit_table(Table(columns=_LAYER_COLUMNS, rows=rows), table_layout)
+    echo(
+        f"\n{one.name}: {one.parameters:,} parameters, {one.multiply_adds:,} MACs; {one.source}",
+        err=table_layout.is_data,
+    )

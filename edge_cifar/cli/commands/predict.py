@@ -8,16 +8,18 @@ from typing import TYPE_CHECKING
 
 import click
 
-from edge_cifar.cli.output import StreamedTable, Terminal, emit_json
+from edge_cifar.cli.options import table_options
+from edge_cifar.cli.output import StreamedTable, Terminal, emit_json, status
+from edge_cifar.cli.tables import Cell, Column, Layout, Row, Table
 from edge_cifar.errors import DataError
+from edge_cifar.visible import visible
 
 if TYPE_CHECKING:
     from edge_cifar.classifier import Prediction
     from edge_cifar.steps.predict import Stream
 
 _REASONS_AT_MOST = 10
-# Longer labels stand out of their column: a data set's longest may have a hundred letters.
-_LABEL_WIDTH = 40
+_UNREADABLE = status("unreadable", False)
 
 
 @click.command("predict")
@@ -40,8 +42,15 @@ _LABEL_WIDTH = 40
     help="Mark a prediction as unsure if its probability is below P, such as 0.5.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@table_options()
 def command(
-    model: Path, images: tuple[Path, ...], others: tuple[Path, ...], top: int, threshold: float, as_json: bool
+    model: Path,
+    images: tuple[Path, ...],
+    others: tuple[Path, ...],
+    top: int,
+    threshold: float,
+    as_json: bool,
+    table_layout: Layout,
 ) -> None:
     """Classify images with one or several models.
 
@@ -65,7 +74,7 @@ def command(
         predictions = list(stream)
         emit_json({"results": [prediction.document() for prediction in predictions]})
     else:
-        predictions = _printed(stream)
+        predictions = _printed(stream, table_layout, may_be_unsure=threshold > 0)
         for line in _preparations(predictions):
             progress.say(line)
     if errors := list(dict.fromkeys(prediction.error for prediction in predictions if prediction.error)):
@@ -88,7 +97,7 @@ def _preparations(predictions: Sequence[Prediction]) -> Iterator[str]:
         yield f"{next(iter(done)) if len(done) == 1 else f'{len(done)} images'}: {preparation}"
 
 
-def _printed(stream: Stream) -> list[Prediction]:
+def _printed(stream: Stream, table_layout: Layout, *, may_be_unsure: bool) -> list[Prediction]:
     """Print answers as they come, a line a picture and rank; several models side by side, each with two columns."""
     predictions: list[Prediction] = []
     table: StreamedTable | None = None
@@ -96,28 +105,40 @@ def _printed(stream: Stream) -> list[Prediction]:
     for side_by_side in zip(*[iter(stream)] * stream.models, strict=True):
         predictions += side_by_side
         if table is None:
-            table = _table(stream, side_by_side)
+            table = StreamedTable(_expected(stream, side_by_side, may_be_unsure), table_layout)
         image = str(side_by_side[0].image)
         if side_by_side[0].error:
-            table.emit([image, *("unreadable", "") * stream.models])
+            table.emit((image, *(_UNREADABLE, None) * stream.models))
         for rank in range(max(len(prediction.answers) for prediction in side_by_side)):
             cells = [cell for prediction in side_by_side for cell in _cells(prediction, rank)]
-            table.emit([image if rank == 0 else "", *cells])
+            table.emit((image if rank == 0 or table_layout.is_data else "", *cells))
+    if table:
+        table.finish()
     return predictions
 
 
-def _table(stream: Stream, first: Sequence[Prediction]) -> StreamedTable:
+def _expected(stream: Stream, first: Sequence[Prediction], may_be_unsure: bool) -> Table:
+    """The columns, and a row for each image with the longest label that there may be."""
     names = [prediction.name for prediction in first]
     if len(set(names)) < len(names):
         names = [str(prediction.model) for prediction in first]
-    headers = ["label", "probability"] if len(names) == 1 else [cell for name in names for cell in (name, "")]
-    label = min(max(map(len, stream.labels)), _LABEL_WIDTH)
-    image = max((len(str(path)) for path in stream.images), default=0)
-    return StreamedTable(["image", *headers], [image, *(label, len("100.0%")) * len(names)])
+    columns = [Column(name="image", key=True, folds=True)]
+    for name in names:
+        label, prefix, title = ("label", "", "") if len(names) == 1 else (name, f"{name} ", "p")
+        columns.append(Column(name=label, folds=True))
+        columns.append(Column(name=f"{prefix}probability", title=title, unit="%", figures=".1f"))
+    labels = [_unsure(label) if may_be_unsure else visible(label) for label in stream.labels]
+    label = max([*labels, _UNREADABLE], key=len)
+    rows: list[Row] = [(str(path), *(label, 100.0) * len(names)) for path in stream.images]
+    return Table(columns=tuple(columns), rows=tuple(rows))
 
 
-def _cells(prediction: Prediction, rank: int) -> tuple[str, str]:
+def _cells(prediction: Prediction, rank: int) -> tuple[Cell, Cell]:
     if rank >= len(prediction.answers):
-        return "", ""
+        return "", None
     label, probability = prediction.answers[rank]
-    return (f"unsure: {label}?" if rank == 0 and prediction.unsure else label), f"{probability:.1%}"
+    return _unsure(label) if rank == 0 and prediction.unsure else label, 100 * probability
+
+
+def _unsure(label: str) -> str:
+    return status(f"unsure: {visible(label)}?", None)

@@ -8,7 +8,9 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_cifar.cli.options import table_options
 from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, status
+from edge_cifar.cli.tables import Cell, Column, Layout, Row, Table
 from edge_cifar.command_line import command_line
 from edge_cifar.errors import CheckFailed
 from edge_cifar.storage import files
@@ -17,6 +19,16 @@ if TYPE_CHECKING:
     from edge_cifar.documents.verify_report import Drift, LayerOutcome, Verification
 
 _GOOD = {"pass": True, "fail": False, "unverified": None}
+_COLUMNS = (
+    Column(name="variant", key=True),
+    Column(name="status"),
+    Column(name="method", rank=2),
+    Column(name="images", figures=",d", rank=1),
+    Column(name="difference", title="max diff", figures=".1e", rank=3),
+    Column(name="agreement", unit="%", figures=".2f"),
+    Column(name="keras", title="Keras top-1", unit="%", figures=".2f", rank=1),
+    Column(name="top1", title="top-1", unit="%", figures=".2f"),
+)
 
 
 @click.command("verify")
@@ -36,8 +48,15 @@ _GOOD = {"pass": True, "fail": False, "unverified": None}
 )
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write a JUnit XML file, for CI.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@table_options(_COLUMNS)
 def command(
-    target: Path | None, images: int | None, layers: bool, plot: Path | None, junit: Path | None, as_json: bool
+    target: Path | None,
+    images: int | None,
+    layers: bool,
+    plot: Path | None,
+    junit: Path | None,
+    as_json: bool,
+    table_layout: Layout,
 ) -> None:
     """Verify the artifacts' predictions against the Keras model's.
 
@@ -62,8 +81,8 @@ def command(
     if as_json:
         emit_json(report(outcomes).to_json())
     else:
-        _print(outcomes)
-        _print_layers([outcome.layers for outcome in outcomes if outcome.layers])
+        _print(outcomes, table_layout)
+        _print_layers([outcome.layers for outcome in outcomes if outcome.layers], table_layout.further)
     failed = [str(outcome.variant) for outcome in outcomes if outcome.status == "fail"]
     if failed:
         raise CheckFailed(
@@ -73,53 +92,62 @@ def command(
     if not passed:
         echo("nothing could be verified on this machine; edge-cifar doctor shows what is missing", err=True)
     elif not as_json:
-        echo(f"next: {command_line('bench', *([target] if target else []))}")
+        echo(f"next: {command_line('bench', *([target] if target else []))}", err=table_layout.is_data)
 
 
-def _print(outcomes: Sequence[Verification]) -> None:
-    headers = ("variant", "method", "images", "max diff", "agreement", "Keras top-1", "top-1", "status")
-    emit_table(headers, [_row(outcome) for outcome in outcomes])
+def _print(outcomes: Sequence[Verification], table_layout: Layout) -> None:
+    emit_table(Table(columns=_COLUMNS, rows=tuple(map(_row, outcomes))), table_layout)
     for outcome in outcomes:
         if outcome.reason:
-            echo(f"{outcome.variant}: {outcome.reason}")
+            echo(f"{outcome.variant}: {outcome.reason}", err=table_layout.is_data)
     if any(outcome.status == "pass" and outcome.method == "coreml-reference" for outcome in outcomes):
-        echo("coreml-reference is this tool's own evaluator of Core ML programs; Apple's kernels run only on a Mac.")
+        echo(
+            "coreml-reference is this tool's own evaluator of Core ML programs; Apple's kernels run only on a Mac.",
+            err=table_layout.is_data,
+        )
 
 
-def _print_layers(drifts: Sequence[Drift]) -> None:
+def _print_layers(drifts: Sequence[Drift], table_layout: Layout) -> None:
     """The error of every layer in every artifact, and where each parts from the model."""
     shown = [drift for drift in drifts if drift.layers]
     if shown:
-        rows = [
+        echo()
+        echo(
+            f"error of each layer on {shown[0].images} images, relative to its standard deviation (–: fused "
+            "into a later layer; !: more than the precision explains)",
+            err=table_layout.is_data,
+        )
+        variants = [str(drift.variant) for drift in shown]
+        # Text on the right, as figures are: some bear a mark.
+        columns = (Column(name="layer", key=True), *(Column(name=name, figures="") for name in variants))
+        rows = tuple(
             (names[0].name, *(_cell(layer) for layer in names))
             for names in zip(*(drift.layers for drift in shown), strict=True)
-        ]
-        echo(
-            f"\nerror of each layer on {shown[0].images} images, relative to its standard deviation (-: fused "
-            "into a later layer; !: more than the precision explains)"
         )
-        emit_table(("layer", *(str(drift.variant) for drift in shown)), rows)
+        emit_table(Table(columns=columns, rows=rows), table_layout)
     for drift in drifts:
         if drift.refusal:
-            echo(f"{drift.variant}: not compared layer by layer: {drift.refusal}")
+            echo(f"{drift.variant}: not compared layer by layer: {drift.refusal}", err=table_layout.is_data)
         elif place := drift.sentence():
-            echo(f"{drift.variant}: {place}")
+            echo(f"{drift.variant}: {place}", err=table_layout.is_data)
 
 
-def _cell(layer: LayerOutcome) -> str | None:
+def _cell(layer: LayerOutcome) -> Cell:
     if layer.error is None:
-        return "lost !" if layer.state == "lost" else None
-    return f"{layer.error:.1e}{' !' if layer.state == 'apart' else ''}"
+        return status("lost !", False) if layer.state == "lost" else None
+    text = f"{layer.error:.1e}"
+    return status(f"{text} !", False) if layer.state == "apart" else text
 
 
-def _row(outcome: Verification) -> tuple[str | None, ...]:
-    figures: tuple[str | None, ...] = (None,) * 4
-    if found := outcome.figures:
-        figures = (
-            f"{found.max_abs_diff:.1e}",
-            f"{found.top1_agreement:.2%}",
-            f"{found.reference_accuracy.top1:.2%}",
-            f"{found.accuracy.top1:.2%}",
-        )
-    judgement = status(outcome.status, _GOOD[outcome.status])
-    return (str(outcome.variant), outcome.method, f"{outcome.images:,}", *figures, judgement)
+def _row(outcome: Verification) -> Row:
+    found = outcome.figures
+    return (
+        str(outcome.variant),
+        status(outcome.status, _GOOD[outcome.status]),
+        outcome.method,
+        outcome.images,
+        found.max_abs_diff if found else None,
+        100 * found.top1_agreement if found else None,
+        100 * found.reference_accuracy.top1 if found else None,
+        100 * found.accuracy.top1 if found else None,
+    )
