@@ -136,15 +136,16 @@ def _trainings(folder: Path) -> str:
     rows = [
         (
             run.name,
-            run.recipe or quantities.MISSING,
-            "scratch" if run.weights in (None, "none") else str(run.weights),
+            run.record.recipe_name,
+            "scratch" if run.record.weights == "none" else run.record.weights,
             " + ".join(f"{phase.epochs} {phase.name}" for phase in run.phases),
-            quantities.with_interval(run.accuracy, run.low, run.high) + (" synthetic" if run.data.synthetic else ""),
-            quantities.amount(run.parameters),
-            quantities.amount(run.multiply_adds),
-            quantities.duration(run.seconds),
+            quantities.with_interval(run.record.test.top1, run.record.test.low, run.record.test.high)
+            + (" synthetic" if run.data.synthetic else ""),
+            quantities.amount(run.record.parameters),
+            quantities.amount(run.record.multiply_adds),
+            quantities.duration(run.record.seconds),
         )
-        for run in sorted(runs, key=lambda run: run.accuracy or 0, reverse=True)
+        for run in sorted(runs, key=lambda run: run.record.test.top1, reverse=True)
     ]
     return tables.plain((*columns, "parameters", "MACs", "training time"), rows)
 

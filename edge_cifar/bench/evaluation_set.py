@@ -11,6 +11,7 @@ from numpy.typing import NDArray
 
 from edge_cifar.documents.accuracy import Accuracy, DataSource
 from edge_cifar.documents.bench_report import DetailedAccuracy, KerasAgreement
+from edge_cifar.evaluation import shapes
 from edge_cifar.evaluation.agreement import Agreement
 from edge_cifar.evaluation.comparison import Comparison
 from edge_cifar.evaluation.metrics import accuracy, calibration_error, confusion_matrix
@@ -46,14 +47,16 @@ class EvaluationSet:
         """Checksum of these images and labels: two bundles may hold different images of one data set."""
         return hashlib.sha256(self.images.tobytes() + self.labels.tobytes()).hexdigest()
 
-    def refusal(self, input_shape: tuple[int, ...], classes: int) -> str | None:
-        """Why a model cannot take these images; None if it can."""
-        name = self.data.name if self.data else "the data"
-        if tuple(self.images.shape[1:]) != input_shape:
-            return f"the model expects {_sides(input_shape)} images; {name} has {_sides(self.images.shape[1:])}"
-        if classes != self.classes:
-            return f"the model has {classes} classes; {name} has {self.classes}"
-        return None
+    def misfit(self, input_shape: tuple[int, ...], classes: int) -> str | None:
+        """Why a model cannot be evaluated on these images, in words; None when it can.
+
+        Args:
+            input_shape: the model's (height, width, 3).
+            classes: how many it tells apart.
+        """
+        name, count = self.data.name if self.data else "the data", len(self.images)
+        answers, gives = (count, self.classes), (count, classes)
+        return shapes.misfit(name, self.images.shape[1:], answers, takes=input_shape, gives=gives)
 
     def evaluate(self, answers: Probabilities) -> Evaluation:
         """Evaluate the answers.
@@ -110,7 +113,3 @@ def _agreement(close: Agreement) -> KerasAgreement:
 
 def _as_tuples(matrix: NDArray[np.int64]) -> tuple[tuple[int, ...], ...]:
     return tuple(tuple(map(int, line)) for line in matrix)
-
-
-def _sides(shape: tuple[int, ...]) -> str:
-    return "×".join(str(side) for side in shape)

@@ -188,9 +188,8 @@ class Session:
                 case.remarks += first.remarks
 
     def _put(self, case: Case, evaluation_set: EvaluationSet) -> None:
-        refusal = evaluation_set.refusal(case.input_shape, case.classes)
-        if refusal is not None:
-            case.remarks.append(f"{NO_ACCURACY}: {refusal}")
+        if reason := evaluation_set.misfit(case.input_shape, case.classes):
+            case.remarks.append(f"{NO_ACCURACY}: the model {reason}")
             return
         count = len(evaluation_set.images)
         per_request = _images_per_request(case)

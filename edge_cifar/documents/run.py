@@ -54,6 +54,11 @@ class Run:
         return self.path / "predictions.npz"
 
     @property
+    def classes_path(self) -> Path:
+        """How the model does on each class (see :mod:`edge_cifar.documents.class_report`)."""
+        return self.path / "classification.json"
+
+    @property
     def finished(self) -> bool:
         return self.record_path.is_file()
 

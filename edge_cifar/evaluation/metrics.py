@@ -84,7 +84,28 @@ def confusion_matrix(labels: Labels, predicted: NDArray[np.integer[Any]], classe
     return cells.astype(np.int64).reshape(classes, classes)
 
 
-def classification_report(labels: Labels, probabilities: Probabilities, names: Sequence[str]) -> dict[str, Any]:
+@dataclass(frozen=True, kw_only=True)
+class ClassScores:
+    """Precision, recall and F1 of one class, in 0..1, and how many images it has."""
+
+    label: str
+    precision: float
+    recall: float
+    f1: float
+    images: int
+
+
+@dataclass(frozen=True, kw_only=True)
+class ClassificationReport:
+    """Scores of every class, and their plain averages over the classes (macro), in 0..1."""
+
+    per_class: tuple[ClassScores, ...]
+    precision: float
+    recall: float
+    f1: float
+
+
+def classification_report(labels: Labels, probabilities: Probabilities, names: Sequence[str]) -> ClassificationReport:
     """Precision, recall and F1 of each class and their plain averages over the classes (macro).
 
     A figure whose denominator is zero (a class never predicted, or never seen) counts as 0.
@@ -93,9 +114,6 @@ def classification_report(labels: Labels, probabilities: Probabilities, names: S
         labels: ``[N]``, true classes.
         probabilities: ``[N, classes]``.
         names: class names, in the order of the class numbers.
-
-    Returns:
-        ``{"per_class": [{"label", "precision", "recall", "f1", "images"}], "precision", "recall", "f1"}``.
     """
     matrix = confusion_matrix(labels, probabilities.argmax(axis=1), len(names))
     hits = np.diag(matrix)
@@ -104,22 +122,22 @@ def classification_report(labels: Labels, probabilities: Probabilities, names: S
     recall = _ratio(hits, seen)
     # F1 = 2PR / (P + R) = 2 hits / (seen + predicted): one division, and no second 0/0 to think about.
     f1 = _ratio(2 * hits, seen + predicted)
-    per_class = [
-        {
-            "label": name,
-            "precision": float(precision[number]),
-            "recall": float(recall[number]),
-            "f1": float(f1[number]),
-            "images": int(seen[number]),
-        }
+    per_class = tuple(
+        ClassScores(
+            label=name,
+            precision=float(precision[number]),
+            recall=float(recall[number]),
+            f1=float(f1[number]),
+            images=int(seen[number]),
+        )
         for number, name in enumerate(names)
-    ]
-    return {
-        "per_class": per_class,
-        "precision": float(precision.mean()),
-        "recall": float(recall.mean()),
-        "f1": float(f1.mean()),
-    }
+    )
+    return ClassificationReport(
+        per_class=per_class,
+        precision=float(precision.mean()),
+        recall=float(recall.mean()),
+        f1=float(f1.mean()),
+    )
 
 
 def calibration_error(labels: Labels, probabilities: Probabilities, bins: int = 15) -> float:

@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 
 from edge_cifar.documents.reference import Reference
 from edge_cifar.documents.verify_report import Tolerance
+from edge_cifar.evaluation import shapes
 from edge_cifar.evaluation.comparison import Comparison
 from edge_cifar.parity.diagnosis import always_the_same, no_probabilities
 
@@ -147,14 +148,10 @@ def misfit(
         probabilities: the artifact's answers; None where it could not be shown the images.
         images: how many images it was to answer.
     """
-    if tuple(input_shape) != reference.images.shape[1:]:
-        return f"expects {_by(input_shape)} images; the reference has {_by(reference.images.shape[1:])}"
-    expected = (images, *reference.probabilities.shape[1:])
-    if probabilities is None or probabilities.shape != expected:
-        shape = _by(probabilities.shape) if probabilities is not None else "nothing"
-        return f"outputs {shape}; the Keras model outputs {_by(expected)} (images × classes)"
-    return None
-
-
-def _by(shape: Sequence[int]) -> str:
-    return "×".join(str(side) for side in shape) or "a scalar"
+    return shapes.misfit(
+        "the reference",
+        reference.images.shape[1:],
+        (images, *reference.probabilities.shape[1:]),
+        takes=input_shape,
+        gives=None if probabilities is None else probabilities.shape,
+    )

@@ -7,6 +7,7 @@ from collections.abc import Collection, Iterable, Mapping, Sequence
 from pathlib import Path
 from typing import TypeVar
 
+from edge_cifar.documents.accuracy import DataSource
 from edge_cifar.documents.bench_report import BenchmarkResult, BenchReport
 from edge_cifar.documents.bundle import MANIFEST, Bundle
 from edge_cifar.documents.provenance import Checksums
@@ -99,7 +100,7 @@ class _Found:
             dataclasses.replace(bundle, model=names.get(self._homes.get(path, path), bundle.model))
             for path, bundle in self._bundles.items()
         ]
-        data = {run.name: run.data for run in runs}
+        data: dict[str, DataSource] = {run.name: run.data for run in runs}
         for bundle in bundles:
             if bundle.data is not None:
                 data.setdefault(bundle.model, bundle.data)

@@ -7,6 +7,7 @@ import dataclasses
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
+from edge_cifar.documents.class_report import ClassReport
 from edge_cifar.documents.run_record import Epoch
 from edge_cifar.report import confusion, quantities
 from edge_cifar.report.examples import Examples
@@ -23,21 +24,20 @@ def compared(runs: Sequence[Trained], colours: Mapping[str, str]) -> View | None
     """Runs side by side, with a bar for each figure; None for fewer than two."""
     if len(runs) < 2:
         return None
-    figures: dict[str, tuple[Sequence[float | None], Callable[[float | None], str]]] = {
-        "Top-1": ([run.accuracy for run in runs], quantities.percent),
-        "Macro F1": ([run.f1 for run in runs], quantities.percent),
-        "Calibration error": ([run.calibration_error for run in runs], quantities.percent),
-        "Training time": ([run.seconds for run in runs], quantities.duration),
-        "Parameters": ([run.parameters for run in runs], quantities.amount),
-        "MACs": ([run.multiply_adds for run in runs], quantities.amount),
+    figures: dict[str, tuple[Sequence[float], Callable[[float], str]]] = {
+        "Top-1": ([run.record.test.top1 for run in runs], quantities.percent),
+        "Macro F1": ([run.record.test.f1 for run in runs], quantities.percent),
+        "Calibration error": ([run.record.test.calibration_error for run in runs], quantities.percent),
+        "Training time": ([run.record.seconds for run in runs], quantities.duration),
+        "Parameters": ([run.record.parameters for run in runs], quantities.amount),
+        "MACs": ([run.record.multiply_adds for run in runs], quantities.amount),
     }
     lines = []
     for number, run in enumerate(runs):
-        cells = []
-        for values, phrase in figures.values():
-            value, largest = values[number], max((one for one in values if one is not None), default=0)
-            text = None if value is None else phrase(value)
-            cells.append({"text": text, "share": _share(value, largest)})
+        cells = [
+            {"text": phrase(values[number]), "share": _share(values[number], max(values))}
+            for values, phrase in figures.values()
+        ]
         lines.append(
             {
                 "name": run.name,
@@ -53,7 +53,7 @@ def compared(runs: Sequence[Trained], colours: Mapping[str, str]) -> View | None
 
 def _stretches(runs: Sequence[Trained], colours: Mapping[str, str]) -> list[View]:
     """Every phase of every run with the accuracy that it reached: from scratch, frozen and unfrozen side by side."""
-    longest = max((phase.seconds or 0.0 for run in runs for phase in run.phases), default=0.0)
+    longest = max((phase.seconds for run in runs for phase in run.phases), default=0.0)
     lines = []
     for run in runs:
         reached = 0.0
@@ -70,7 +70,7 @@ def _stretches(runs: Sequence[Trained], colours: Mapping[str, str]) -> list[View
                     "epochs": phase.epochs,
                     "accuracy": {"text": quantities.percent(reached) if reached else None, "share": reached},
                     "time": {
-                        "text": None if phase.seconds is None else quantities.duration(phase.seconds),
+                        "text": quantities.duration(phase.seconds),
                         "share": _share(phase.seconds, longest),
                     },
                 }
@@ -78,7 +78,7 @@ def _stretches(runs: Sequence[Trained], colours: Mapping[str, str]) -> list[View
     return lines
 
 
-def _share(value: float | None, largest: float) -> float:
+def _share(value: float, largest: float) -> float:
     return round(value / largest, 4) if value and largest else 0.0
 
 
@@ -110,18 +110,19 @@ def examples(shown: Examples, colours: Mapping[str, str]) -> View:
 
 def trained(run: Trained) -> View:
     """One run's section."""
+    record, classes = run.record, run.classes
     return {
         "name": run.name,
         "tag": " (synthetic data)" if run.data.synthetic else "",
         "lead": _lead(run),
-        "has_history": bool(run.history),
+        "has_history": bool(record.history),
         "phases": [
             {
                 "name": phase.name,
                 "epochs": phase.epochs,
                 "trained": phase.trainable,
-                "parameters": None if phase.trainable_parameters is None else f"{phase.trainable_parameters:,}",
-                "time": None if phase.seconds is None else quantities.duration(phase.seconds),
+                "parameters": f"{phase.trainable_parameters:,}",
+                "time": quantities.duration(phase.seconds),
                 "best": None if phase.best is None else quantities.percent(phase.best),
                 "batch_norm": phase.batch_norm,
             }
@@ -136,24 +137,24 @@ def trained(run: Trained) -> View:
                     for value in (one.precision, one.recall, one.f1)
                 ],
             }
-            for one in run.per_class
+            for one in classes.per_class
         ],
-        "labels": run.labels,
-        "confusion": confusion.lines(run.confusion, run.labels) if len(run.labels) <= _LARGEST_MATRIX else None,
-        "confusions": _confusions(run),
+        "labels": classes.labels,
+        "confusion": confusion.lines(classes.confusion, classes.labels)
+        if len(classes.labels) <= _LARGEST_MATRIX
+        else None,
+        "confusions": _confusions(classes),
         "mistakes": base64.b64encode(run.mistakes).decode() if run.mistakes else None,
         "facts": facts(
             {
                 "data": run.data.name + (" (synthetic)" if run.data.synthetic and run.data.name != "synthetic" else ""),
                 "data checksum": run.data.checksum,
-                **{key: run.record.facts.get(key) for key in ("commit", "command")},
-                "seed": run.record.seed,
-                **{key: run.record.facts.get(key) for key in ("device", "mixed_precision")},
+                **{key: record.facts.get(key) for key in ("commit", "command")},
+                "seed": record.seed,
+                **{key: record.facts.get(key) for key in ("device", "mixed_precision")},
             }
         ),
-        "more": facts(
-            {"recipe": run.record.recipe, **{key: run.record.facts.get(key) for key in ("versions", "machine")}}
-        ),
+        "more": facts({"recipe": record.recipe, **{key: record.facts.get(key) for key in ("versions", "machine")}}),
     }
 
 
@@ -162,54 +163,41 @@ def chart_run(run: Trained) -> View:
     return {
         "name": run.name,
         "model": run.name,
-        "history": [dataclasses.asdict(row) for row in run.history],
-        "phases": _spans(run.history),
+        "history": [dataclasses.asdict(row) for row in run.record.history],
+        "phases": _spans(run.record.history),
     }
 
 
 def _recipe(run: Trained) -> str:
-    size = f"{run.image_size} px" if run.image_size else ""
-    recipe = f"recipe {run.recipe}" if run.recipe else ""
-    return ", ".join(
-        part for part in (run.backbone if run.backbone != run.name else "", _start(run), size, recipe) if part
-    )
+    record = run.record
+    named = [record.backbone] if record.backbone != run.name else []
+    return ", ".join([*named, _start(run), f"{record.image_size} px", f"recipe {record.recipe_name}"])
 
 
 def _start(run: Trained) -> str:
     """The weights before the first phase."""
-    known = {None: "", "none": "from scratch", "imagenet": "from ImageNet weights"}
-    return known.get(run.weights, f"from {run.weights}")
+    known = {"none": "from scratch", "imagenet": "from ImageNet weights"}
+    return known.get(run.record.weights, f"from {run.record.weights}")
 
 
 def _interval(run: Trained) -> str:
     """The 95 % interval of the accuracy, in percent."""
-    return "" if run.low is None or run.high is None else f"{100 * run.low:.2f} to {100 * run.high:.2f}"
+    return f"{100 * run.record.test.low:.2f} to {100 * run.record.test.high:.2f}"
 
 
 def _lead(run: Trained) -> str:
-    sentences = []
-    if run.accuracy is not None:
-        interval = f" (95 % CI {_interval(run)})" if _interval(run) else ""
-        what = "synthetic test images" if run.data.synthetic else "test images"
-        if run.data.name != "synthetic":
-            what += f" of {run.data.name}"
-        sentences.append(f"Top-1 {quantities.percent(run.accuracy)}{interval} on {run.images or 0:,} {what}.")
-    means = {"precision": run.precision, "recall": run.recall, "F1": run.f1}
-    known = [f"{name} {quantities.percent(value)}" for name, value in means.items() if value is not None]
-    if known:
-        sentences.append(f"Macro averages: {', '.join(known)}.")
-    if run.calibration_error is not None:
-        sentences.append(f"Expected calibration error {quantities.percent(run.calibration_error)}.")
-    sentences.append((_recipe(run)[:1].upper() + _recipe(run)[1:] + ".") if _recipe(run) else "")
-    costs = []
-    if run.parameters is not None:
-        costs.append(f"{quantities.amount(run.parameters)} parameters")
-    if run.multiply_adds is not None:
-        costs.append(f"{quantities.amount(run.multiply_adds)} MACs")
-    if run.seconds is not None:
-        costs.append(f"trained in {quantities.duration(run.seconds)}")
-    sentences.append((", ".join(costs) + ".") if costs else "")
-    return " ".join(sentence for sentence in sentences if sentence)
+    record, test, recipe = run.record, run.record.test, _recipe(run)
+    what = "synthetic test images" if run.data.synthetic else "test images"
+    if run.data.name != "synthetic":
+        what += f" of {run.data.name}"
+    means = {"precision": test.precision, "recall": test.recall, "F1": test.f1}
+    return (
+        f"Top-1 {quantities.percent(test.top1)} (95 % CI {_interval(run)}) on {test.images:,} {what}. "
+        f"Macro averages: {', '.join(f'{name} {quantities.percent(value)}' for name, value in means.items())}. "
+        f"Expected calibration error {quantities.percent(test.calibration_error)}. {recipe[:1].upper()}{recipe[1:]}. "
+        f"{quantities.amount(record.parameters)} parameters, {quantities.amount(record.multiply_adds)} MACs, "
+        f"trained in {quantities.duration(record.seconds)}."
+    )
 
 
 def _spans(history: Iterable[Epoch]) -> list[View]:
@@ -222,10 +210,10 @@ def _spans(history: Iterable[Epoch]) -> list[View]:
     return spans
 
 
-def _confusions(run: Trained, most: int = 20) -> list[str]:
+def _confusions(classes: ClassReport, most: int = 20) -> list[str]:
     """The most frequent confusions in words, for data with too many classes for a matrix."""
     pairs = [
-        (count, r, c) for r, row in enumerate(run.confusion) for c, count in enumerate(row) if r != c and count > 0
+        (count, r, c) for r, row in enumerate(classes.confusion) for c, count in enumerate(row) if r != c and count > 0
     ]
     pairs.sort(key=lambda pair: (-pair[0], pair[1], pair[2]))
-    return [f"{run.labels[r]} classified as {run.labels[c]}: {count:,}" for count, r, c in pairs[:most]]
+    return [f"{classes.labels[r]} classified as {classes.labels[c]}: {count:,}" for count, r, c in pairs[:most]]

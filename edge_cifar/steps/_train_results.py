@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING, Any
 from edge_cifar import machine, packages, provenance
 from edge_cifar.backbones import Model
 from edge_cifar.documents.accuracy import Accuracy, TestResult
+from edge_cifar.documents.class_report import ClassReport
 from edge_cifar.documents.predictions import Predictions
 from edge_cifar.documents.run import Run
 from edge_cifar.documents.run_record import RunRecord
@@ -72,9 +73,9 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
         "validation": validation.to_json(),
         "test": TestResult(
             **accuracy.to_json(),
-            precision=report["precision"],
-            recall=report["recall"],
-            f1=report["f1"],
+            precision=report.precision,
+            recall=report.recall,
+            f1=report.f1,
             calibration_error=metrics.calibration_error(data.test.labels, probabilities),
         ).to_json(),
     }
@@ -86,10 +87,8 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
         model.save(partial)
     told["model"] = {"file": run.model_path.name, "sha256": files.sha256(run.model_path)}
     record = RunRecord.from_json(files.json_normal(told), str(run.record_path))
-    files.write_json(
-        run.path / "classification.json",
-        {"labels": list(labels), "per_class": report["per_class"], "confusion": confusion.tolist()},
-    )
+    matrix = tuple(tuple(row) for row in confusion.tolist())
+    ClassReport(labels=tuple(labels), per_class=report.per_class, confusion=matrix).write(run.classes_path)
     Predictions.of(data.test.labels, probabilities).write(run.predictions_path)
     files.write_text(run.path / "history.csv", _csv(state.history))
     figures.curves(record, run.path / "curves.png")

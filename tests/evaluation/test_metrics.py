@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from edge_cifar.evaluation import metrics
+from edge_cifar.evaluation.metrics import ClassScores
 
 
 def one_hot_like(classes: list[int], confidence: float, count: int) -> np.ndarray:
@@ -57,11 +58,11 @@ def test_confusion_matrix_has_true_classes_in_rows():
 def test_classification_report_by_hand():
     labels = np.array([0, 0, 0, 1, 1])
     report = metrics.classification_report(labels, one_hot_like([0, 0, 1, 1, 0], 0.9, 3), ["a", "b", "never seen"])
-    first, second, third = report["per_class"]
-    assert first == {"label": "a", "precision": 2 / 3, "recall": 2 / 3, "f1": 2 / 3, "images": 3}
-    assert second == {"label": "b", "precision": 0.5, "recall": 0.5, "f1": 0.5, "images": 2}
-    assert third == {"label": "never seen", "precision": 0.0, "recall": 0.0, "f1": 0.0, "images": 0}
-    assert report["recall"] == pytest.approx((2 / 3 + 0.5 + 0) / 3)
+    first, second, third = report.per_class
+    assert first == ClassScores(label="a", precision=2 / 3, recall=2 / 3, f1=2 / 3, images=3)
+    assert second == ClassScores(label="b", precision=0.5, recall=0.5, f1=0.5, images=2)
+    assert third == ClassScores(label="never seen", precision=0.0, recall=0.0, f1=0.0, images=0)
+    assert report.recall == pytest.approx((2 / 3 + 0.5 + 0) / 3)
 
 
 def test_classification_report_agrees_with_scikit_learn():
@@ -71,7 +72,7 @@ def test_classification_report_agrees_with_scikit_learn():
     report = metrics.classification_report(labels, probabilities, [str(number) for number in range(10)])
     expected = reference.precision_recall_fscore_support(labels, probabilities.argmax(1), zero_division=0)
     for name, values in zip(("precision", "recall", "f1", "images"), expected, strict=True):
-        assert [row[name] for row in report["per_class"]] == pytest.approx(list(values))
+        assert [getattr(row, name) for row in report.per_class] == pytest.approx(list(values))
 
 
 def test_calibration_error_by_hand():

@@ -85,7 +85,7 @@ def test_a_file_that_takes_its_runtime_down_is_rejected_and_the_others_are_kept(
         ),
         "fake-misshapen": (
             ("answers",),
-            "outputs 660×7; the Keras model outputs 660×10 (images × classes)",
+            "outputs 660×7; the reference has 660×10 (images × classes)",
         ),
     }
 
