@@ -8,7 +8,8 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import machine, provenance
+from edge_cifar import machine
+from edge_cifar.documents.provenance import Provenance
 from edge_cifar.storage import files
 
 PACKAGES = ("edge-cifar", "numpy", "keras", "tensorflow", "ai-edge-litert", "onnxruntime")
@@ -33,7 +34,7 @@ def write(
     """
     document = {
         "schema": 1,
-        **provenance.facts(*PACKAGES),
+        **Provenance.now(*PACKAGES).to_json(),
         "command": shlex.join(["python", f"benchmarks/{Path(sys.argv[0]).name}", *sys.argv[1:]]),
         "machine": machine.facts(),
         "data": data or {},

@@ -30,7 +30,7 @@ from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.subject import Subject
 from edge_cifar.cli.bench_table import show
 from edge_cifar.cli.output import Terminal
-from edge_cifar.documents.bench_report import BenchmarkResult
+from edge_cifar.documents.benchmark_result import BenchmarkResult
 from edge_cifar.documents.bundle import MANIFEST, Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import CheckFailed

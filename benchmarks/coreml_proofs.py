@@ -28,7 +28,7 @@ import edge_cifar as ec
 from edge_cifar import backbones, packages
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
-from edge_cifar.documents.verify_report import Verification
+from edge_cifar.documents.verification import Verification
 from edge_cifar.errors import CheckFailed
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import coreml_reference

@@ -21,9 +21,10 @@ from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import machine, packages, provenance
+from edge_cifar import machine, packages
 from edge_cifar.backbones import Backbone, Keras, Model, Tensor, mobilenet
 from edge_cifar.backbones.shared.preprocessing import blue_green_red_minus_mean, unit_range
+from edge_cifar.documents.provenance import Provenance
 from edge_cifar.documents.run import Run
 from edge_cifar.recipe import Phase, Recipe, Trainable, customized
 from edge_cifar.report import quantities
@@ -160,7 +161,7 @@ def document(results: list[dict[str, Any]]) -> dict[str, Any]:
     ]
     return {
         "schema": 1,
-        **provenance.facts("edge-cifar", "keras", "tensorflow", "numpy"),
+        **Provenance.now("edge-cifar", "keras", "tensorflow", "numpy").to_json(),
         "command": shlex.join(["python", "benchmarks/mobilenet_ablation.py", *sys.argv[1:]]),
         "machine": machine.facts(),
         "data": data,

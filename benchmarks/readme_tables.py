@@ -32,7 +32,8 @@ from edge_cifar import formats
 from edge_cifar.documents.accuracy import DataSource
 from edge_cifar.documents.fields import Fields
 from edge_cifar.documents.run import Run
-from edge_cifar.documents.verify_report import Verification, VerifyReport
+from edge_cifar.documents.verification import Verification
+from edge_cifar.documents.verify_report import VerifyReport
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.report import quantities, scatter, tables
 from edge_cifar.report.advice import Limits, advise
@@ -178,13 +179,14 @@ def _proofs(paths: Sequence[Path]) -> str:
     commands: dict[tuple[str, str], list[str]] = {}
     for path in paths:
         report = VerifyReport.read(path)
+        origin = report.origin
         for row in report.results:
             cells.setdefault(row.model, {})[str(row.variant)] = _proof(row)
         images = ", ".join(f"{count:,} images" for count in distinct(row.images for row in report.results))
         data = next((row.data for row in report.results if row.data), None)
         where = f"{_data(data) if data else 'data unknown'}; {images}"
-        place = _measured(machine_label(report.machine), report.provenance.get("commit"))
-        commands.setdefault((place, where), []).append(f"`{report.provenance.get('command')}`")
+        place = _measured(machine_label(origin.machine), origin.provenance.commit)
+        commands.setdefault((place, where), []).append(f"`{origin.provenance.command}`")
     variants = distinct(variant for row in cells.values() for variant in row)
     table = [(model, *(row.get(variant, quantities.MISSING) for variant in variants)) for model, row in cells.items()]
     sources = [f"{place}, with {', '.join(told)}; data: {where}." for (place, where), told in commands.items()]
@@ -212,8 +214,8 @@ def _source(found: Document) -> str:
     """One paragraph per result with its origin."""
     paragraphs = []
     for benchmark in found.benchmarks:
-        place = _measured(benchmark.label, benchmark.provenance.get("commit"))
-        command = str(benchmark.provenance.get("command")).replace("`", "")
+        place = _measured(benchmark.label, benchmark.provenance.commit)
+        command = str(benchmark.provenance.command).replace("`", "")
         data = "; ".join(_data(one) for one in distinct(row.data for row in benchmark.measurements))
         paragraphs.append(f"{place}, with `{command}`; data: {data}.")
     return "\n\n".join(paragraphs)

@@ -29,7 +29,8 @@ from typing import Any
 import numpy as np
 from PIL import Image
 
-from edge_cifar import machine, provenance
+from edge_cifar import machine
+from edge_cifar.documents.provenance import Provenance
 from edge_cifar.storage import files
 
 RESULT = Path(__file__).resolve().parent / "results" / "serve-load.json"
@@ -69,7 +70,7 @@ def main() -> int:
             status = server.wait(PATIENCE_SECONDS)
     document = {
         "what": "edge-cifar serve under load",
-        **provenance.facts("flask", "waitress", "pillow", "onnxruntime", "ai-edge-litert"),
+        **Provenance.now("flask", "waitress", "pillow", "onnxruntime", "ai-edge-litert").to_json(),
         "command": f"python benchmarks/serve_load.py {chosen.target} --requests {chosen.requests} "
         f"--clients {chosen.clients}",
         "machine": machine.facts(),

@@ -33,7 +33,7 @@ from edge_cifar.documents.artifact import Artifact
 from edge_cifar.documents.bundle import MANIFEST, Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.documents.run import Run
-from edge_cifar.documents.verify_report import Verification
+from edge_cifar.documents.verification import Verification
 from edge_cifar.errors import CheckFailed
 from edge_cifar.parity.comparison import compare
 from edge_cifar.parity.figures import figures

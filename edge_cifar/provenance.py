@@ -1,33 +1,12 @@
-"""Where a figure comes from: the commit that ran, the command, when, and with which packages."""
+"""Where a figure comes from: the commit that ran, and the command."""
 
 from __future__ import annotations
 
 import shlex
 import sys
-from datetime import UTC, datetime
 from pathlib import Path
-from typing import Any
 
-from edge_cifar import packages
 from edge_cifar.processes import programs
-
-
-def facts(*distributions: str) -> dict[str, Any]:
-    """What a result tells of its making beside the machine and the data.
-
-    Args:
-        distributions: those whose versions matter to it.
-
-    Returns:
-        ``commit`` and ``command`` (each None where unknown), ``measured_at`` (ISO 8601, UTC) and
-        ``versions`` (of the distributions that are installed).
-    """
-    return {
-        "commit": commit(),
-        "command": command(),
-        "measured_at": datetime.now(UTC).isoformat(timespec="seconds"),
-        "versions": packages.versions(*distributions),
-    }
 
 
 def commit() -> str | None:

@@ -10,7 +10,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.documents.accuracy import Accuracy, DataSource
-from edge_cifar.documents.bench_report import DetailedAccuracy, KerasAgreement
+from edge_cifar.documents.bench_figures import DetailedAccuracy, KerasAgreement
 from edge_cifar.evaluation import shapes
 from edge_cifar.evaluation.agreement import Agreement
 from edge_cifar.evaluation.comparison import Comparison

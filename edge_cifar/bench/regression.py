@@ -9,7 +9,9 @@ from typing import Any
 import numpy as np
 
 from edge_cifar import model_files
-from edge_cifar.documents.bench_report import BenchmarkResult, BenchReport, DetailedAccuracy, Latency
+from edge_cifar.documents.bench_figures import DetailedAccuracy, Latency
+from edge_cifar.documents.bench_report import BenchReport
+from edge_cifar.documents.benchmark_result import BenchmarkResult
 from edge_cifar.errors import BundleError
 from edge_cifar.evaluation.metrics import Z_95
 from edge_cifar.evaluation.paired import paired_drop

@@ -14,7 +14,8 @@ from edge_cifar.bench.range_trial import DOUBTED
 from edge_cifar.bench.session import NO_ACCURACY
 from edge_cifar.bench.statistics import latency, paired_ratio, window_medians
 from edge_cifar.bench.subject import Subject, stored
-from edge_cifar.documents.bench_report import BenchmarkResult, Ratio, Status
+from edge_cifar.documents.bench_figures import Ratio
+from edge_cifar.documents.benchmark_result import BenchmarkResult, Status
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.evaluation.pareto import pareto_fronts
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar.documents.bench_report import Latency
+from edge_cifar.documents.bench_figures import Latency
 from edge_cifar.evaluation.metrics import Interval
 
 _CONFIDENCE = 0.95

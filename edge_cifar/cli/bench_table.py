@@ -12,7 +12,8 @@ from edge_cifar.errors import CheckFailed
 from edge_cifar.report.ways import Ways
 
 if TYPE_CHECKING:
-    from edge_cifar.documents.bench_report import BenchmarkResult, BenchReport
+    from edge_cifar.documents.bench_report import BenchReport
+    from edge_cifar.documents.benchmark_result import BenchmarkResult
 
 _GOOD = {"ok": True, "failed": False, "skipped": None}
 _MOST_OPERATORS = 5

@@ -11,7 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol
 
-from edge_cifar.documents.artifact import CalibrationRecord, ConversionRecord
+from edge_cifar.documents.conversion_record import CalibrationRecord, ConversionRecord
 
 if TYPE_CHECKING:
     import numpy as np

@@ -19,7 +19,7 @@ from edge_cifar.converters import (
     _coreml_observed,
 )
 from edge_cifar.converters.shared import tf_graph
-from edge_cifar.documents.artifact import CalibrationRecord, ConversionRecord, TensorSpec
+from edge_cifar.documents.conversion_record import CalibrationRecord, ConversionRecord, TensorSpec
 from edge_cifar.errors import UsageError, unknown
 from edge_cifar.preprocessing import Range
 from edge_cifar.processes import output_capture

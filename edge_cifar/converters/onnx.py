@@ -12,7 +12,7 @@ from typing import Any
 from edge_cifar import conversion_cache, packages
 from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _onnx_quantization, _onnx_weights
 from edge_cifar.converters.shared import tf_graph
-from edge_cifar.documents.artifact import ConversionRecord, TensorSpec
+from edge_cifar.documents.conversion_record import ConversionRecord, TensorSpec
 from edge_cifar.preprocessing import Range
 from edge_cifar.processes import output_capture
 from edge_cifar.storage import files, scratch

@@ -11,7 +11,7 @@ from typing import Any
 from edge_cifar import conversion_cache, packages
 from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _tflite_objects, _tflite_quantization
 from edge_cifar.converters.shared import tf_graph
-from edge_cifar.documents.artifact import CalibrationRecord, ConversionRecord, TensorSpec
+from edge_cifar.documents.conversion_record import CalibrationRecord, ConversionRecord, TensorSpec
 from edge_cifar.preprocessing import Range
 from edge_cifar.processes import output_capture
 from edge_cifar.storage import files

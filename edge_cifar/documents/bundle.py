@@ -12,7 +12,7 @@ from edge_cifar.documents.accuracy import DataSource, TestResult
 from edge_cifar.documents.artifact import Artifact
 from edge_cifar.documents.dataset import DatasetInfo
 from edge_cifar.documents.fields import Fields
-from edge_cifar.documents.parity_check import Rejection
+from edge_cifar.documents.parity_check import GateRecord, Rejection
 from edge_cifar.documents.provenance import Checksums
 from edge_cifar.errors import BundleError
 from edge_cifar.storage import files
@@ -60,41 +60,6 @@ class StoredFile:
             split=fields.text("split"),
             selection=fields.text("selection"),
             seed=fields.whole("seed"),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class GateRecord:
-    """How much accuracy an artifact was allowed to lose.
-
-    Attributes:
-        max_drop_points: percentage points.
-        split: which images it was measured on.
-        images: how many.
-        gated: whether they were enough to reject anything.
-    """
-
-    max_drop_points: float
-    split: str
-    images: int
-    gated: bool
-
-    def to_json(self) -> dict[str, Any]:
-        """The attributes by their names."""
-        return asdict(self)
-
-    @classmethod
-    def from_json(cls, fields: Fields) -> GateRecord:
-        """Read what :meth:`to_json` writes.
-
-        Raises:
-            BundleError: a value is missing or has another type.
-        """
-        return cls(
-            max_drop_points=fields.required_number("max_drop_points"),
-            split=fields.required_text("split"),
-            images=fields.required_whole("images"),
-            gated=bool(fields.flag("gated")),
         )
 
 

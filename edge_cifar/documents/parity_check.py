@@ -1,9 +1,9 @@
-"""What export's comparison of an artifact with the Keras model said, and why a variant was rejected."""
+"""Export's comparison of an artifact with the Keras model: what was allowed, what it said, and what was rejected."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from typing import Any, Literal
 
 from edge_cifar.documents.accuracy import Accuracy, drop_from_json, drop_to_json, variant_from_json
@@ -146,4 +146,39 @@ class Rejection:
             reason=fields.required_text("reason"),
             parity=fields.optional("parity", ParityCheck.from_json),
             way_out=fields.text("way_out"),
+        )
+
+
+@dataclass(frozen=True, kw_only=True)
+class GateRecord:
+    """How much accuracy an artifact was allowed to lose.
+
+    Attributes:
+        max_drop_points: percentage points.
+        split: which images it was measured on.
+        images: how many.
+        gated: whether they were enough to reject anything.
+    """
+
+    max_drop_points: float
+    split: str
+    images: int
+    gated: bool
+
+    def to_json(self) -> dict[str, Any]:
+        """The attributes by their names."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> GateRecord:
+        """Read what :meth:`to_json` writes.
+
+        Raises:
+            BundleError: a value is missing or has another type.
+        """
+        return cls(
+            max_drop_points=fields.required_number("max_drop_points"),
+            split=fields.required_text("split"),
+            images=fields.required_whole("images"),
+            gated=bool(fields.flag("gated")),
         )

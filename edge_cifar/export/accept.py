@@ -10,8 +10,9 @@ from pathlib import Path
 
 from edge_cifar import formats, packages
 from edge_cifar.compression.exchange import QAT
-from edge_cifar.documents.artifact import Artifact, ConversionRecord
+from edge_cifar.documents.artifact import Artifact
 from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.conversion_record import ConversionRecord
 from edge_cifar.documents.parity_check import Rejection
 from edge_cifar.export import plan
 from edge_cifar.export.acceptance import Acceptance, Outcome

@@ -18,10 +18,11 @@ from edge_cifar import model_files
 from edge_cifar.data import Split
 from edge_cifar.documents.accuracy import Accuracy
 from edge_cifar.documents.artifact import Artifact
-from edge_cifar.documents.bundle import Bundle, GateRecord
-from edge_cifar.documents.parity_check import Check, ParityCheck
+from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.parity_check import Check, GateRecord, ParityCheck
 from edge_cifar.documents.reference import Reference
-from edge_cifar.documents.verify_report import Tolerance, Verification
+from edge_cifar.documents.verification import Verification
+from edge_cifar.documents.verify_figures import Tolerance
 from edge_cifar.errors import RuntimeUnavailable, UsageError
 from edge_cifar.evaluation.comparison import Comparison
 from edge_cifar.parity.comparison import judge, misfit

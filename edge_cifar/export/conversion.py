@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_cifar import formats
 from edge_cifar.converters import Calibration, Options
-from edge_cifar.documents.artifact import ConversionRecord, Seen
+from edge_cifar.documents.conversion_record import ConversionRecord, Seen
 from edge_cifar.errors import BundleError
 from edge_cifar.export import plan
 from edge_cifar.export.options import ExportOptions

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from edge_cifar import conversion_cache
 from edge_cifar.converters import Options
-from edge_cifar.documents.artifact import ConversionRecord
+from edge_cifar.documents.conversion_record import ConversionRecord
 from edge_cifar.export.acceptance import Acceptance, Outcome
 from edge_cifar.export.conversion import LoadedModel
 from edge_cifar.export.sensitivity import fewest, rank

@@ -17,7 +17,7 @@ import numpy as np
 from edge_cifar import conversion_cache, formats, packages
 from edge_cifar.converters import Calibration
 from edge_cifar.documents.accuracy import variant_from_json
-from edge_cifar.documents.artifact import ConversionRecord
+from edge_cifar.documents.conversion_record import ConversionRecord
 from edge_cifar.documents.fields import Fields
 from edge_cifar.errors import ConversionError
 from edge_cifar.export.conversion import LoadedModel, converter_options

@@ -13,7 +13,7 @@ from itertools import pairwise
 import numpy as np
 
 from edge_cifar import formats
-from edge_cifar.documents.artifact import Seen
+from edge_cifar.documents.conversion_record import Seen
 from edge_cifar.parity import pairing, ranges
 from edge_cifar.parity.ranges import Stored, Value
 from edge_cifar.preprocessing import Range

@@ -9,7 +9,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.documents.reference import Reference
-from edge_cifar.documents.verify_report import Tolerance
+from edge_cifar.documents.verify_figures import Tolerance
 from edge_cifar.evaluation import shapes
 from edge_cifar.evaluation.comparison import Comparison
 from edge_cifar.parity.diagnosis import always_the_same, no_probabilities

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from edge_cifar import formats, packages
-from edge_cifar.documents.verify_report import Drift
+from edge_cifar.documents.drift import Drift
 from edge_cifar.storage import files
 
 # One colour a format, one line style a precision.

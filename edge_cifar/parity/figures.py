@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_cifar.documents.accuracy import Accuracy
-from edge_cifar.documents.verify_report import Change, Figures
+from edge_cifar.documents.verify_figures import Change, Figures
 from edge_cifar.evaluation.comparison import Comparison
 
 

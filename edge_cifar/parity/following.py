@@ -7,7 +7,8 @@ from dataclasses import replace
 
 from edge_cifar.documents.activations import Activations
 from edge_cifar.documents.bundle import Bundle
-from edge_cifar.documents.verify_report import Drift, Verification
+from edge_cifar.documents.drift import Drift
+from edge_cifar.documents.verification import Verification
 from edge_cifar.errors import BundleError
 from edge_cifar.parity import processes
 from edge_cifar.parity.layers import drift, tolerance_for

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from edge_cifar import formats
 from edge_cifar.documents.artifact import Artifact
-from edge_cifar.documents.verify_report import RangesCheck, WeightsCheck
+from edge_cifar.documents.file_checks import RangesCheck, WeightsCheck
 from edge_cifar.errors import BundleError
 from edge_cifar.parity import calibration, pairing, ranges
 from edge_cifar.parity.weights import wrong_constant

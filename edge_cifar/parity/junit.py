@@ -8,7 +8,7 @@ import xml.etree.ElementTree as ElementTree
 from collections.abc import Sequence
 from pathlib import Path
 
-from edge_cifar.documents.verify_report import Verification
+from edge_cifar.documents.verification import Verification
 from edge_cifar.storage import files
 
 # What XML 1.0 admits; a runtime's message may hold other control characters.

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from edge_cifar.documents.activations import Activations
-from edge_cifar.documents.verify_report import Drift, LayerOutcome, LayerState
+from edge_cifar.documents.drift import Drift, LayerOutcome, LayerState
 from edge_cifar.parity.matching import Match
 from edge_cifar.variant import Variant
 

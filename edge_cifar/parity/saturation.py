@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from edge_cifar import formats
 from edge_cifar.documents.artifact import Artifact
-from edge_cifar.documents.verify_report import Verification
+from edge_cifar.documents.verification import Verification
 from edge_cifar.errors import BundleError
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 
-from edge_cifar.documents.verify_report import Tolerance
+from edge_cifar.documents.verify_figures import Tolerance
 from edge_cifar.variant import Variant
 
 FP32 = Tolerance(

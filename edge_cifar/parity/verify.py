@@ -10,7 +10,8 @@ from edge_cifar import model_files
 from edge_cifar.documents.artifact import Artifact
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.reference import Reference
-from edge_cifar.documents.verify_report import Status, Tolerance, Verification
+from edge_cifar.documents.verification import Status, Verification
+from edge_cifar.documents.verify_figures import Tolerance
 from edge_cifar.errors import BundleError
 from edge_cifar.parity import inspection, processes, saturation
 from edge_cifar.parity.comparison import judge

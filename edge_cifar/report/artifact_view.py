@@ -203,7 +203,7 @@ def benchmark(bench: Benchmark) -> View:
         "file": bench.file,
         "protocol": facts(bench.protocol),
         "machine": facts(bench.machine),
-        "provenance": facts(bench.provenance),
+        "provenance": facts({**bench.provenance.to_json(), "interrupted": bench.interrupted}),
         "warnings": bench.warnings,
     }
 

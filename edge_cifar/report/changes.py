@@ -7,7 +7,8 @@ from dataclasses import dataclass
 
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.reference import Reference
-from edge_cifar.documents.verify_report import Change, Verification
+from edge_cifar.documents.verification import Verification
+from edge_cifar.documents.verify_figures import Change
 from edge_cifar.errors import BundleError
 from edge_cifar.report.examples import png
 

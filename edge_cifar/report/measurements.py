@@ -10,7 +10,9 @@ from typing import Any
 
 from edge_cifar import formats
 from edge_cifar.documents.accuracy import DataSource
-from edge_cifar.documents.bench_report import BenchmarkResult, BenchReport
+from edge_cifar.documents.bench_report import BenchReport
+from edge_cifar.documents.benchmark_result import BenchmarkResult
+from edge_cifar.documents.provenance import Provenance
 from edge_cifar.report.machines import machine_label
 from edge_cifar.report.operators import TypeCost, by_type
 from edge_cifar.report.parity import NOT_ASKED, Parity
@@ -125,6 +127,7 @@ class Benchmark:
         machine: the recorded facts about the machine.
         protocol: the recorded protocol.
         provenance: the recorded commit, command and so on.
+        interrupted: whether it was ended early.
         warnings: why its measurements may be unreliable.
         measurements: in the file's order.
     """
@@ -133,7 +136,8 @@ class Benchmark:
     label: str
     machine: Mapping[str, Any]
     protocol: Mapping[str, Any]
-    provenance: Mapping[str, Any]
+    provenance: Provenance
+    interrupted: bool
     warnings: tuple[str, ...]
     measurements: tuple[Measurement, ...]
 
@@ -147,14 +151,13 @@ def read_benchmark(report: BenchReport, file: str, data: Mapping[str, DataSource
         data: what the accuracy was measured on, by model name, for reports that do not state it.
     """
     label, known = machine_label(report.machine), data or {}
-    # benchmarks/backbones.py adds a table for the README, which repeats the results.
-    provenance = {key: value for key, value in report.provenance.items() if key != "comparison"}
     return Benchmark(
         file=file,
         label=label,
         machine=report.machine,
         protocol=report.protocol,
-        provenance={**provenance, "interrupted": report.interrupted},
+        provenance=report.provenance,
+        interrupted=report.interrupted,
         warnings=tuple(report.warnings),
         measurements=tuple(_measurement(row, label, row.data or known.get(row.model)) for row in report.results),
     )

@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Iterable, Sequence
 from typing import TypeVar
 
-from edge_cifar.documents.bench_report import BenchmarkResult
+from edge_cifar.documents.benchmark_result import BenchmarkResult
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.provenance import Checksums
-from edge_cifar.documents.verify_report import Verification
+from edge_cifar.documents.verification import Verification
 
 _KERAS = "keras-fp32"
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Literal
 
 from edge_cifar.documents.parity_check import ParityCheck
-from edge_cifar.documents.verify_report import Verification
+from edge_cifar.documents.verification import Verification
 
 ParityStatus = Literal["proven", "checked", "failed", "unverified", "unknown"]
 _STATUS: Mapping[str, ParityStatus] = {

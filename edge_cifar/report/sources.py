@@ -8,12 +8,14 @@ from pathlib import Path
 from typing import TypeVar
 
 from edge_cifar.documents.accuracy import DataSource
-from edge_cifar.documents.bench_report import BenchmarkResult, BenchReport
+from edge_cifar.documents.bench_report import BenchReport
+from edge_cifar.documents.benchmark_result import BenchmarkResult
 from edge_cifar.documents.bundle import MANIFEST, Bundle
 from edge_cifar.documents.provenance import Checksums
 from edge_cifar.documents.run import RECORD, Run
 from edge_cifar.documents.schema import kind_of
-from edge_cifar.documents.verify_report import Verification, VerifyReport
+from edge_cifar.documents.verification import Verification
+from edge_cifar.documents.verify_report import VerifyReport
 from edge_cifar.report import changes, outdated
 from edge_cifar.report.advice import Limits
 from edge_cifar.report.machines import told_apart
@@ -114,7 +116,7 @@ class _Found:
         results = [
             result
             for path, report in self._verified.items()
-            for result in self._current(path, report.results, report.bundle, names)
+            for result in self._current(path, report.results, report.origin.bundle, names)
         ]
         marks = _manifest_marks(bundles)
         marks |= {(result.model, str(result.variant)): of_verification(result) for result in results}

@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
-from edge_cifar.documents.verify_report import Verification, VerifyReport
+from edge_cifar.documents.verification import Verification
+from edge_cifar.documents.verify_report import VerifyReport
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.progress import Progress
 

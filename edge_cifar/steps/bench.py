@@ -9,15 +9,17 @@ from pathlib import Path
 from statistics import median
 from typing import Any, Literal
 
-from edge_cifar import machine, packages, provenance
+from edge_cifar import machine, packages
 from edge_cifar.arguments import as_int, as_tuple
 from edge_cifar.bench import conditions, energy, peak, rows
 from edge_cifar.bench.case import Case
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.session import Session
 from edge_cifar.bench.subject import KERAS, Subject, backends, stored, timed_runtime
-from edge_cifar.documents.bench_report import BenchmarkResult, BenchReport
+from edge_cifar.documents.bench_report import BenchReport
+from edge_cifar.documents.benchmark_result import BenchmarkResult
 from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.provenance import Provenance
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, MeasurementError, RuntimeUnavailable
 from edge_cifar.preprocessing import Preprocessing
@@ -184,7 +186,7 @@ def measure(
         protocol=protocol.document(median(own_costs) if own_costs else None),
         results=rows.with_pareto(finished),
         warnings=[*conditions.warnings(before, after, session.bystanders.cores), *_doubts(subjects)],
-        provenance=provenance.facts(*_PACKAGES),
+        provenance=Provenance.now(*_PACKAGES),
         interrupted=session.interrupted,
     )
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from edge_cifar import packages
 from edge_cifar.documents import run as runs
-from edge_cifar.documents.artifact import CalibrationRecord
+from edge_cifar.documents.conversion_record import CalibrationRecord
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import UsageError
 from edge_cifar.export import plan

@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 
-from edge_cifar import machine, packages, provenance
+from edge_cifar import machine, packages
 from edge_cifar.documents.bundle import Bundle
-from edge_cifar.documents.verify_report import Verification, VerifyReport
+from edge_cifar.documents.provenance import Checksums, Origin, Provenance
+from edge_cifar.documents.verification import Verification
+from edge_cifar.documents.verify_report import VerifyReport
 from edge_cifar.errors import UsageError
 from edge_cifar.parity.drift_plot import draw
 from edge_cifar.parity.following import read_activations, with_layers
@@ -94,12 +95,13 @@ def _verify(
                 draw(drifts, run.path / PLOT)
     if run is not None:
         with kept_beside(run, progress):
-            found = replace(report(outcomes), bundle=bundle.checksums)
+            found = report(outcomes, bundle.checksums)
             with exclusion.updating(run.path / RESULT):
                 _verify_record.write(run.path / RESULT, found, progress)
     return outcomes
 
 
-def report(outcomes: Sequence[Verification]) -> VerifyReport:
-    """The outcomes with their provenance."""
-    return VerifyReport(machine=machine.identity(), results=outcomes, provenance=provenance.facts(*_PACKAGES))
+def report(outcomes: Sequence[Verification], bundle: Checksums | None = None) -> VerifyReport:
+    """The outcomes with where they come from, and which bundle they are about."""
+    origin = Origin(provenance=Provenance.now(*_PACKAGES), machine=machine.identity(), bundle=bundle)
+    return VerifyReport(origin=origin, results=outcomes)

@@ -18,8 +18,8 @@ from support.bench import QUICK, fake_bundle, fake_file
 from edge_cifar.bench import session
 from edge_cifar.bench.case import Case, groups
 from edge_cifar.bench.subject import Subject
-from edge_cifar.documents.artifact import ConversionRecord, TensorSpec
 from edge_cifar.documents.bundle import Bundle
+from edge_cifar.documents.conversion_record import ConversionRecord, TensorSpec
 from edge_cifar.errors import BundleError, MeasurementError, UsageError
 from edge_cifar.processes.request_loop import Message
 from edge_cifar.processes.worker import Worker

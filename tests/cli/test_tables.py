@@ -23,7 +23,8 @@ from edge_cifar.cli.main import main
 from edge_cifar.cli.tables import Cell, Column, Layout, Table
 from edge_cifar.documents.bench_report import BenchReport
 from edge_cifar.documents.bundle import Bundle
-from edge_cifar.documents.verify_report import Drift, LayerOutcome, VerifyReport
+from edge_cifar.documents.drift import Drift, LayerOutcome
+from edge_cifar.documents.verify_report import VerifyReport
 from edge_cifar.export.sensitivity import LayerNoise
 from edge_cifar.steps.diagnose import Diagnosis
 from edge_cifar.training.complexity import LayerCost

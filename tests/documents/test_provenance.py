@@ -8,6 +8,7 @@ from pathlib import Path
 import pytest
 
 from edge_cifar import provenance
+from edge_cifar.documents.provenance import Provenance
 
 
 @pytest.mark.parametrize(
@@ -52,7 +53,7 @@ def test_without_git_no_commit_is_told(tmp_path: Path, monkeypatch: pytest.Monke
 
 
 def test_versions_are_of_what_is_installed() -> None:
-    assert provenance.facts("numpy", "no-such-distribution")["versions"].keys() == {"numpy"}
+    assert Provenance.now("numpy", "no-such-distribution").versions.keys() == {"numpy"}
 
 
 def _git(folder: Path, *arguments: str) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from edge_cifar.documents.artifact import Seen
+from edge_cifar.documents.conversion_record import Seen
 from edge_cifar.parity import calibration
 from edge_cifar.pixels import Quantization
 from edge_cifar.preprocessing import Range

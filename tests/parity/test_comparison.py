@@ -8,7 +8,8 @@ import numpy as np
 import pytest
 
 from edge_cifar.documents.reference import Reference
-from edge_cifar.documents.verify_report import Tolerance, Verification
+from edge_cifar.documents.verification import Verification
+from edge_cifar.documents.verify_figures import Tolerance
 from edge_cifar.parity.comparison import compare, shortfall, unusable
 from edge_cifar.parity.figures import figures
 from edge_cifar.parity.tolerances import FOUR_BITS, FP16, FP32, QUANTIZED, tolerance_for

@@ -21,7 +21,7 @@ from edge_cifar.converters import AS_THEY_COME, Calibration
 from edge_cifar.documents.artifact import Artifact
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.reference import Reference
-from edge_cifar.documents.verify_report import Verification
+from edge_cifar.documents.verification import Verification
 from edge_cifar.export.conversion import LoadedModel
 from edge_cifar.parity import inspection
 from edge_cifar.parity.verify import verify_bundle

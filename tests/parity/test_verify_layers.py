@@ -18,7 +18,7 @@ import edge_cifar as ec
 from edge_cifar.cli.main import main
 from edge_cifar.documents.bundle import Bundle, StoredFile
 from edge_cifar.documents.run import Run
-from edge_cifar.documents.verify_report import Verification
+from edge_cifar.documents.verification import Verification
 from edge_cifar.storage import files
 
 

@@ -16,7 +16,7 @@ from edge_cifar.bench import session
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.subject import Subject
 from edge_cifar.documents.artifact import Artifact
-from edge_cifar.documents.bench_report import BenchmarkResult
+from edge_cifar.documents.benchmark_result import BenchmarkResult
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.dataset import DatasetInfo
 from edge_cifar.documents.reference import Reference

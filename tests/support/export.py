@@ -18,7 +18,7 @@ from numpy.typing import NDArray
 from edge_cifar import packages
 from edge_cifar.converters import Calibration
 from edge_cifar.data.loading import load
-from edge_cifar.documents.artifact import ConversionRecord
+from edge_cifar.documents.conversion_record import ConversionRecord
 from edge_cifar.documents.parity_check import ParityCheck
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import ConversionError

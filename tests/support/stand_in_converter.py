@@ -9,7 +9,7 @@ import time
 from pathlib import Path
 from typing import Any
 
-from edge_cifar.documents.artifact import ConversionRecord
+from edge_cifar.documents.conversion_record import ConversionRecord
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.export import worker
 from edge_cifar.processes import request_loop

@@ -16,7 +16,8 @@ from edge_cifar.errors import CheckFailed
 from edge_cifar.storage import files
 
 if TYPE_CHECKING:
-    from edge_cifar.documents.verify_report import Drift, LayerOutcome, Verification
+    from edge_cifar.documents.drift import Drift, LayerOutcome
+    from edge_cifar.documents.verification import Verification
 
 _GOOD = {"pass": True, "fail": False, "unverified": None}
 _COLUMNS = (

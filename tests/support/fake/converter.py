@@ -14,7 +14,7 @@ from typing import Any
 import numpy as np
 
 from edge_cifar.converters import AS_THEY_COME, Calibration, Options
-from edge_cifar.documents.artifact import ConversionRecord, TensorSpec
+from edge_cifar.documents.conversion_record import ConversionRecord, TensorSpec
 from edge_cifar.preprocessing import Range
 from edge_cifar.storage import files
 

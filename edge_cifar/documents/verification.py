@@ -1,0 +1,108 @@
+"""A row of a verification: what came of verifying one artifact."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from edge_cifar.documents.accuracy import DataSource, variant_from_json
+from edge_cifar.documents.drift import Drift
+from edge_cifar.documents.fields import Fields
+from edge_cifar.documents.file_checks import RangesCheck, WeightsCheck
+from edge_cifar.documents.provenance import Origin
+from edge_cifar.documents.verify_figures import NO_FIGURES, Figures, Tolerance
+from edge_cifar.variant import Variant
+
+Status = Literal["pass", "fail", "unverified"]
+
+_STATUSES: Mapping[str, Status] = {"pass": "pass", "fail": "fail", "unverified": "unverified"}
+
+
+@dataclass(frozen=True, kw_only=True)
+class Verification:
+    """What came of verifying one artifact.
+
+    Attributes:
+        model: name of the run that the bundle was exported from.
+        variant: which artifact.
+        sha256: of the artifact; None for one that is not what the manifest lists.
+        status: ``unverified`` when no runtime for it can run on this machine.
+        method: the runtime that gave, or would have given, its answers.
+        images: number of images it was asked about; 0 when it gave no answers.
+        tolerance: what it was held to.
+        reason: one sentence saying what failed or why it is unverified; None for a pass.
+        seconds: time that its answers took, start of the runtime included.
+        data: where the images come from; None where the manifest does not tell.
+        figures: of its answers; None when there were none to compare.
+        weights: its file held against its fp32 sibling's; None where there is none, or it was not looked into.
+        ranges: its values held to the ranges in its manifest; None where it was not looked into.
+        layers: the Keras model's layers in it; None where nobody asked.
+        backends: the runtime's other backends that were held to the same; the figures are those of its first.
+        origin: of the earlier report that it was kept from; None for one of its own report.
+    """
+
+    model: str
+    variant: Variant
+    status: Status
+    method: str
+    images: int
+    tolerance: Tolerance
+    reason: str | None
+    seconds: float
+    figures: Figures | None
+    data: DataSource | None = None
+    weights: WeightsCheck | None = None
+    ranges: RangesCheck | None = None
+    layers: Drift | None = None
+    backends: tuple[str, ...] = ()
+    sha256: str | None = None
+    origin: Origin | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """The row as JSON holds it; figures that could not be measured are null."""
+        return {
+            **({"from": self.origin.to_json()} if self.origin else {}),
+            "model": self.model,
+            "variant": str(self.variant),
+            "sha256": self.sha256,
+            "status": self.status,
+            "method": self.method,
+            "images": self.images,
+            "data": self.data.to_json() if self.data else None,
+            **(self.figures.to_json() if self.figures else NO_FIGURES),
+            "weights": self.weights.to_json() if self.weights else None,
+            "ranges": self.ranges.to_json() if self.ranges else None,
+            "tolerance": self.tolerance.to_json(),
+            "reason": self.reason,
+            "seconds": round(self.seconds, 3),
+            **({"backends": list(self.backends)} if self.backends else {}),
+            **({"layers": self.layers.to_json()} if self.layers else {}),
+        }
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> Verification:
+        """Read what :meth:`to_json` writes.
+
+        Raises:
+            BundleError: a value is missing or has another type.
+        """
+        variant = variant_from_json(fields, "variant")
+        return cls(
+            model=fields.required_text("model"),
+            variant=variant,
+            sha256=fields.text("sha256"),
+            status=fields.choice("status", _STATUSES, "pass, fail or unverified"),
+            method=fields.required_text("method"),
+            images=fields.required_whole("images"),
+            data=DataSource.from_json(fields.child("data")),
+            figures=Figures.from_json(fields) if fields.has("accuracy") else None,
+            weights=fields.optional("weights", WeightsCheck.from_json),
+            ranges=fields.optional("ranges", RangesCheck.from_json),
+            tolerance=Tolerance.from_json(fields.child("tolerance")),
+            reason=fields.text("reason"),
+            seconds=fields.required_number("seconds"),
+            backends=tuple(map(str, fields.items("backends"))),
+            layers=Drift.from_json(fields.child("layers"), variant) if fields.has("layers") else None,
+            origin=fields.optional("from", Origin.from_json),
+        )
