@@ -6,6 +6,7 @@ answers all the same, mostly with one class for everything and a probability nea
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -14,15 +15,13 @@ from numpy.typing import NDArray
 from edge_cifar import input_ranges, model_files
 from edge_cifar.command_line import command_line
 from edge_cifar.evaluation import scores
-from edge_cifar.evaluation.variety import variety
+from edge_cifar.evaluation.variety import SAME, variety
 from edge_cifar.pixels import Setup
 from edge_cifar.runtimes import Runtime
 
 # So few answers may well be the same; so many pictures are kept to try other ranges on.
 _FEWEST_ALIKE = 3
 _MOST_KEPT = 16
-# Answers that tell no more than 1.01 classes apart differ by under a percent.
-_ALIKE = 1.01
 # Another range must tell half as many classes again apart: sound answers in the right range leave no room for that.
 _CLEARLY_BETTER = 1.5
 
@@ -30,17 +29,19 @@ _CLEARLY_BETTER = 1.5
 class AnswerCheck:
     """The first different pictures that a foreign file answered, with its answers."""
 
-    def __init__(self, path: Path, runtime: Runtime, threads: int) -> None:
+    def __init__(self, path: Path, runtime: Runtime, setup: Setup, threads: int) -> None:
         """Nothing is known yet.
 
         Args:
             path: the model file.
             runtime: what answers.
+            setup: that it was loaded with.
             threads: CPU threads that one inference may use.
         """
         self._path = path
+        self._setup = setup
         self._threads = threads
-        self._given = runtime.input_range
+        self._given = runtime.preprocessing
         self._assumed = runtime.range_ground == "assumed"
         self._pictures: dict[int, NDArray[np.uint8]] = {}
         self._answers: list[NDArray[np.float32]] = []
@@ -66,7 +67,7 @@ class AnswerCheck:
 
     def alike(self, labels: tuple[str, ...]) -> str:
         """That all pictures got the same answer, for people; empty where they did not, or are too few to tell."""
-        if len(self._answers) < _FEWEST_ALIKE or variety(np.array(self._answers)) > _ALIKE:
+        if len(self._answers) < _FEWEST_ALIKE or variety(np.array(self._answers)) > SAME:
             return ""
         likeliest = int(self._answers[0].argmax())
         cause = f"the input range is probably not {self._range}" if self._assumed else "check the model"
@@ -82,11 +83,12 @@ class AnswerCheck:
         """
         if len(self._answers) < 2 or not self._assumed:
             return ""
-        tried = [(self._variety_in(other), other) for other in input_ranges.others(self._given)]
+        told = self._setup.preprocessing.channels
+        tried = [(self._variety_in(other), other) for other in input_ranges.others(self._given, told)]
         most, best = max(tried, key=lambda pair: pair[0])
         if most < _CLEARLY_BETTER * variety(np.array(self._answers)):
             return ""
-        compare = command_line("bench", self._path, f"--input-range={best.option}", "--data", "FOLDER")
+        compare = command_line("bench", self._path, *best.preprocessing.options.split(), "--data", "FOLDER")
         return (
             f"{self._path.name}: an input range of {best.name} separates these images far better than "
             f"{self._range}; compare both on labeled images: {compare}"
@@ -94,10 +96,10 @@ class AnswerCheck:
 
     @property
     def _range(self) -> str:
-        low, high = self._given
-        return f"{low:g} to {high:g}"
+        return input_ranges.name_of(self._given)
 
     def _variety_in(self, other: input_ranges.InputRange) -> float:
-        runtime = model_files.load(self._path, threads=self._threads, setup=Setup(channel_ranges=other.channels))
+        setup = replace(self._setup, preprocessing=other.preprocessing.over(self._setup.preprocessing))
+        runtime = model_files.load(self._path, threads=self._threads, setup=setup)
         answers = np.concatenate([runtime.predict(pixels[None]) for pixels in self._pictures.values()])
         return variety(scores.as_probabilities(answers)[0]) if scores.are_numbers(answers) else 0.0

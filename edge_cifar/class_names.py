@@ -9,6 +9,8 @@ from pathlib import Path
 from edge_cifar.errors import UsageError
 from edge_cifar.storage import strict_json
 
+# As many tools call the file that they put beside a model.
+FILE = "labels.txt"
 # A file of the names of ImageNet's 21,841 classes takes half a megabyte.
 _MOST_BYTES = 8_000_000
 # As Teachable Machine writes them: "0 cat"; others put a colon or a comma behind the number.
@@ -54,6 +56,20 @@ def read(path: Path) -> tuple[str, ...]:
     if all(numbered) and [int(match[1]) for match in numbered if match] == list(range(len(lines))):
         lines = tuple(match[2] for match in numbered if match)
     return _checked(lines, str(path))
+
+
+def beside(model: Path, count: int) -> tuple[str, ...] | None:
+    """Class names in a :data:`FILE` beside a model file; None where there is none for as many classes.
+
+    Args:
+        model: the model file.
+        count: number of its classes.
+    """
+    try:
+        names = read(model.with_name(FILE)) if model.with_name(FILE).is_file() else ()
+    except UsageError:
+        return None
+    return names if len(names) == count else None
 
 
 def _of_json(text: str, path: Path) -> tuple[str, ...]:

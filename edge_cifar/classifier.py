@@ -8,11 +8,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import model_files
+from edge_cifar import class_names, input_ranges, model_files
 from edge_cifar.answer_check import AnswerCheck
 from edge_cifar.data.pictures import Photograph
 from edge_cifar.errors import BundleError
 from edge_cifar.evaluation import scores
+from edge_cifar.model_options import ModelOptions
+from edge_cifar.pixels import Setup, described
 from edge_cifar.runtimes import Runtime
 
 # A file that takes images of any size gets a picture whole up to this side; larger ones fill the memory.
@@ -34,7 +36,7 @@ class Prediction:
         unsure: whether even the likeliest is less likely than was asked for.
         milliseconds: that the inference took, the picture being ready. One inference among other
             work: what an artifact costs is for ``bench`` to tell.
-        input: what pixels were given as: ``layout``, ``low``, ``high``, and on what ``ground``.
+        input: how pixels were given, as :func:`edge_cifar.pixels.described` tells it.
         error: why there is no answer: the picture cannot be read.
     """
 
@@ -79,6 +81,7 @@ class Classifier:
         runtime: what computes.
         labels: names of the classes, in the order of the probabilities.
         foreign: whether nothing vouches for what the file takes and answers.
+        fitted: whether pictures are brought to one size; a file may take them at their own.
     """
 
     def __init__(
@@ -88,6 +91,7 @@ class Classifier:
         labels: tuple[str, ...] | None,
         variant: str | None,
         foreign: bool = False,
+        options: ModelOptions | None = None,
         threads: int = 1,
     ) -> None:
         """Load a model file.
@@ -96,7 +100,8 @@ class Classifier:
             path: the file, or ``.mlpackage`` folder.
             labels: names of its classes; None takes those that the file itself holds, or numbers them.
             variant: such as ``tflite-int8``.
-            foreign: whether it is somebody else's, which neither a manifest nor a run vouches for.
+            foreign: whether it was made elsewhere, so that neither a manifest nor a run vouches for it.
+            options: what a user says of it then.
             threads: CPU threads that one inference may use.
 
         Raises:
@@ -106,20 +111,40 @@ class Classifier:
         self.path = path
         self.variant = variant
         self.foreign = foreign
-        self.runtime: Runtime = model_files.load(path, threads=threads)
-        self.labels = _named(labels or self.runtime.labels, self.runtime.classes)
-        if len(self.labels) != scores.classes(self.runtime.classes):
-            raise BundleError(
-                f"{path} has {scores.classes(self.runtime.classes)} outputs but {len(self.labels)} labels; export again"
-            )
+        options = options or ModelOptions()
+        stated = model_files.stated(path) if foreign else ModelOptions()
+        setup = Setup(
+            preprocessing=options.preprocessing,
+            output=options.output,
+            image_size=options.image_size or stated.image_size,
+        )
+        self.runtime: Runtime = model_files.load(path, threads=threads, setup=setup)
+        self.fitted = not self.runtime.any_size or setup.image_size is not None
         self._ground = self.runtime.range_ground
-        self._check = AnswerCheck(path, self.runtime, threads) if foreign else None
+        self._check = AnswerCheck(path, self.runtime, setup, threads) if foreign else None
+        labels = labels or options.labels or self.runtime.labels or stated.labels
+        beside = class_names.beside(path, scores.classes(self.runtime.classes)) if foreign and not labels else None
+        self._labels_beside = beside is not None
+        self.labels = _named(labels or beside, self.runtime.classes)
+        if len(self.labels) != scores.classes(self.runtime.classes):
+            names = f"{len(self.labels)} class names were given" if options.labels else f"{len(self.labels)} labels"
+            remedy = "give as many" if options.labels else "name them with --labels" if foreign else "export again"
+            raise BundleError(f"{path} has {scores.classes(self.runtime.classes)} classes but {names}; {remedy}")
 
     @property
     def input(self) -> dict[str, Any]:
-        """What pixels are given as: ``layout``, ``low``, ``high``, and on what ``ground``."""
-        low, high = self.runtime.input_range
-        return {"layout": self.runtime.layout, "low": low, "high": high, "ground": self._ground}
+        """How pixels are given, as :func:`edge_cifar.pixels.described` tells it."""
+        return described(self.runtime.preprocessing, self._ground)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What was taken for a foreign file, and on what ground, for people; none where the user told it."""
+        if not self._check:
+            return ()
+        taken = f"pixels are given in {input_ranges.name_of(self.runtime.preprocessing)}"
+        ground = {"stated": "as the file states", "quantized": "which its quantization spans"}.get(self._ground)
+        beside = f"{self.path.name}: class names from {class_names.FILE}" if self._labels_beside else ""
+        return tuple(filter(None, (self.assumption, ground and f"{self.path.name}: {taken}, {ground}", beside)))
 
     @property
     def assumption(self) -> str:
@@ -139,10 +164,10 @@ class Classifier:
             BundleError: the model's answer is no numbers.
         """
         height, width, _ = self.runtime.input_shape
-        if self.runtime.any_size:
-            picture = photograph.whole(largest=_LARGEST_SIDE)
-        else:
+        if self.fitted:
             picture = photograph.fitted(height=height, width=width)
+        else:
+            picture = photograph.whole(largest=_LARGEST_SIDE)
         start = time.perf_counter()
         answers = self.runtime.predict(picture.pixels[None])
         milliseconds = 1e3 * (time.perf_counter() - start)
@@ -190,7 +215,7 @@ class Classifier:
 
 def common_size(classifiers: Sequence[Classifier]) -> tuple[int, int] | None:
     """Height and width that all of some classifiers take; None where they differ or take any size."""
-    sizes = {None if one.runtime.any_size else one.runtime.input_shape[:2] for one in classifiers}
+    sizes = {one.runtime.input_shape[:2] if one.fitted else None for one in classifiers}
     return sizes.pop() if len(sizes) == 1 else None
 
 

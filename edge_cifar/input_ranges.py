@@ -1,15 +1,18 @@
-"""The ranges that networks are commonly trained on, to be tried where a file does not say which one it takes."""
+"""The input ranges that networks are commonly trained on, to be tried where a file does not say which one it takes."""
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
-Range = tuple[float, float]
+from edge_cifar.preprocessing import Channels, Preprocessing
 
 # ImageNet's mean and standard deviation of red, green and blue in 0..1, as torchvision's networks take them:
 # https://docs.pytorch.org/vision/stable/models.html
 _MEAN = (0.485, 0.456, 0.406)
 _DEVIATION = (0.229, 0.224, 0.225)
+# ImageNet's mean of red, green and blue in 0..255, as networks from Caffe take it, blue first:
+# https://keras.io/api/applications/vgg/#preprocess_input-function
+_CAFFE_MEAN = (123.68, 116.779, 103.939)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -18,44 +21,57 @@ class InputRange:
 
     Attributes:
         name: for people.
-        channels: real values of pixels 0 and 255 in red, green and blue.
+        preprocessing: it in numbers.
     """
 
     name: str
-    channels: tuple[Range, Range, Range]
-
-    @property
-    def uniform(self) -> bool:
-        """Whether all channels have the same."""
-        return len(set(self.channels)) == 1
-
-    @property
-    def option(self) -> str:
-        """It as ``--input-range`` takes it; the mean of the channels, which is near enough, where they differ."""
-        low, high = (sum(ends) / len(ends) for ends in zip(*self.channels, strict=True))
-        return f"{low:.3g},{high:.3g}"
+    preprocessing: Preprocessing
 
 
-def _alike(name: str, low: float, high: float) -> InputRange:
-    return InputRange(name=name, channels=((low, high),) * 3)
-
-
-def _standardized(channel: int) -> Range:
-    mean, deviation = _MEAN[channel], _DEVIATION[channel]
-    return -mean / deviation, (1 - mean) / deviation
-
-
-COMMON = (
-    _alike("0 to 255", 0.0, 255.0),
-    _alike("0 to 1", 0.0, 1.0),
-    _alike("-1 to 1", -1.0, 1.0),
-    InputRange(
-        name="ImageNet mean and standard deviation",
-        channels=(_standardized(0), _standardized(1), _standardized(2)),
-    ),
+_UNIFORM = (
+    InputRange(name="0 to 255", preprocessing=Preprocessing(input_range=(0.0, 255.0))),
+    InputRange(name="0 to 1", preprocessing=Preprocessing(input_range=(0.0, 1.0))),
+    InputRange(name="-1 to 1", preprocessing=Preprocessing(input_range=(-1.0, 1.0))),
 )
 
 
-def others(given: Range) -> tuple[InputRange, ...]:
-    """The common ranges but the one that pixels are given in already."""
-    return tuple(one for one in COMMON if one.channels != (given,) * 3)
+def common(channels: Channels | None = None) -> tuple[InputRange, ...]:
+    """The common input ranges of a network.
+
+    Args:
+        channels: those that it is known to take; None for three in an unknown order.
+    """
+    if channels == "gray":
+        return _UNIFORM
+    backwards = channels == "bgr"
+    mean, deviation = (numbers[::-1] if backwards else numbers for numbers in (_MEAN, _DEVIATION))
+    caffe = _CAFFE_MEAN if channels == "rgb" else _CAFFE_MEAN[::-1]
+    return (
+        *_UNIFORM,
+        InputRange(name="ImageNet mean and standard deviation", preprocessing=Preprocessing(mean=mean, std=deviation)),
+        InputRange(
+            name=f"ImageNet mean subtracted, {'RGB' if channels == 'rgb' else 'BGR'}",
+            preprocessing=Preprocessing(mean=caffe, channels=channels or "bgr"),
+        ),
+    )
+
+
+def name_of(preprocessing: Preprocessing) -> str:
+    """A network's input range for people: by its common name where it has one."""
+    given = replace(preprocessing, layout=None)
+    for one in common(preprocessing.channels):
+        if given in (one.preprocessing, replace(one.preprocessing, channels=preprocessing.channels)):
+            order = ", BGR" if preprocessing.channels == "bgr" and "BGR" not in one.name else ""
+            return one.name + order
+    return replace(given, channels="bgr" if given.channels == "bgr" else None).words
+
+
+def others(given: Preprocessing, told: Channels | None) -> tuple[InputRange, ...]:
+    """The common input ranges of a network but the one that its pixels are given in already.
+
+    Args:
+        given: as its pixels are given, with their channels.
+        told: the channels that a user named; None for none.
+    """
+    channels = "gray" if given.channels == "gray" else told
+    return tuple(one for one in common(channels) if one.name != name_of(given))

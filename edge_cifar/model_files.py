@@ -6,11 +6,13 @@ All of it follows from the file's format, which is told by its suffix.
 from __future__ import annotations
 
 import hashlib
+from dataclasses import replace
 from pathlib import Path
 
 from edge_cifar import formats
 from edge_cifar.arguments import as_int
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
+from edge_cifar.model_options import ModelOptions
 from edge_cifar.pixels import PLAIN, Setup
 from edge_cifar.runtimes import Runtime, RuntimeModule
 from edge_cifar.storage import files
@@ -71,7 +73,28 @@ def load(path: Path | str, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime
     if not path.exists():
         raise BundleError(f"no model file at {path}")
     parts(path)
-    return module.load(path, threads=threads, setup=setup)
+    return module.load(path, threads=threads, setup=completed(path, setup))
+
+
+def stated(path: Path) -> ModelOptions:
+    """What a file's metadata say of its input and its classes; nothing for a damaged file."""
+    format_ = formats.of_file(path)
+    try:
+        return format_.stated(path) if format_ and path.exists() else ModelOptions()
+    except BundleError:
+        # The runtime that loads the file says what is wrong with it.
+        return ModelOptions()
+
+
+def completed(path: Path, setup: Setup) -> Setup:
+    """How a file is run, with what nobody told taken from its metadata."""
+    told, says = setup.preprocessing, stated(path)
+    return replace(
+        setup,
+        preprocessing=told.over(says.preprocessing),
+        ground=setup.ground if told.tells_range else "stated",
+        image_size=setup.image_size or says.image_size,
+    )
 
 
 def parts(path: Path) -> tuple[Path, ...]:

@@ -97,6 +97,17 @@ class ModelOptions:
             image_size=_size(told.get("image_size")),
         )
 
+    @property
+    def names(self) -> str:
+        """The options that were told, as the command line calls them."""
+        told = {
+            "--output-name": self.output,
+            "--labels": self.labels,
+            "--image-size": self.image_size,
+        }
+        others = [option.partition("=")[0] for option in self.preprocessing.options.split()]
+        return ", ".join([*others, *(name for name, value in told.items() if value is not None)])
+
     def over(self, other: ModelOptions) -> ModelOptions:
         """These, with what they do not tell taken from others."""
         return ModelOptions(

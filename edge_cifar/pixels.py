@@ -2,19 +2,21 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
 import numpy as np
 from numpy.typing import DTypeLike, NDArray
 
-from edge_cifar.errors import BundleError
-from edge_cifar.preprocessing import Layout, Range
+from edge_cifar import input_ranges
+from edge_cifar.errors import BundleError, UsageError
+from edge_cifar.preprocessing import Channels, Layout, Preprocessing, Range
 
 Images = NDArray[np.uint8]
-Ranges = tuple[Range, Range, Range]
-# Why pixels are given in a range: a user told it, the file says it, its quantization spans it, or nothing does.
-Ground = Literal["told", "stated", "quantized", "assumed"]
+# Why pixels are given as they are: a user told it, the file says it, its quantization spans it, it did best on
+# labelled images, or nothing says so.
+Ground = Literal["told", "stated", "quantized", "tried", "assumed"]
 # Sides in pixels of the images for a file that takes any, where nothing else says: what ImageNet's networks see.
 ANY_SIZE = (224, 224)
 
@@ -26,27 +28,41 @@ class Setup:
     Attributes:
         backend: what computes it, one of the runtime's ``BACKENDS``; None for the first of them.
         batch: images in one inference.
-        input_range: real values of pixels 0 and 255, where a file of somebody else's does not tell;
-            None for what its quantization says, and raw pixels where that says nothing.
-        channel_ranges: those of red, green and blue, where they differ; in place of ``input_range``.
-        layout: order of its input's dimensions; None for what their sizes say.
-        image_size: height and width of the images, for a file that takes any.
+        preprocessing: how pixels are given to a model made elsewhere. What it does not tell follows from the input's
+            shape and quantization; without either, pixels are given as they are.
+        ground: why, where the preprocessing tells a range.
+        output: name of the output with the class scores, for a file that has several.
+        image_size: height and width of the images, for a file that takes any; None for :data:`ANY_SIZE`.
     """
 
     backend: str | None = None
     batch: int = 1
-    input_range: Range | None = None
-    channel_ranges: Ranges | None = None
-    layout: Layout | None = None
-    image_size: tuple[int, int] = ANY_SIZE
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    ground: Ground = "told"
+    output: str | None = None
+    image_size: tuple[int, int] | None = None
+
+    def to_json(self) -> dict[str, Any]:
+        """It as values that JSON holds, for a worker."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Setup:
+        """What :meth:`to_json` gave, after its way through JSON."""
+        size = values.get("image_size")
+        preprocessing = Preprocessing.from_json(values.get("preprocessing", {}))
+        return cls(**{**values, "preprocessing": preprocessing, "image_size": tuple(size) if size else None})
 
 
 PLAIN = Setup()
 
 
 _PIXEL_MAXIMUM = 255
-# What networks are commonly trained on: raw pixels, [0, 1], [-1, 1], raw pixels minus 128.
-_COMMON_RANGES: tuple[Range, ...] = ((0.0, 255.0), (0.0, 1.0), (-1.0, 1.0), (-128.0, 127.0))
+# What quantized inputs span beside the common ranges: raw pixels minus 128.
+_CENTERED = Preprocessing(input_range=(-128.0, 127.0))
+_RAW = Preprocessing(input_range=(0.0, 255.0))
+# Weights of red, green and blue in luminance, in units of 2**-16, as Pillow and ITU-R BT.601 have them.
+_LUMINANCE = np.array([19595, 38470, 7471], np.uint32)
 # A calibrated range falls short of the true one by the rounding of its zero point, or because no
 # calibration image held the extreme value.
 _RANGE_SLACK = 0.02
@@ -103,21 +119,19 @@ class ImageInput:
         height: pixels.
         width: pixels.
         any_size: whether the file leaves height or width open, so that those here are one choice.
-        channels_first: True for ``[N, 3, H, W]``, False for ``[N, H, W, 3]``.
+        dimensions: of the input tensor: 4, or 3 for grayscale images without a dimension of channels.
         quantization: number type of the input.
-        pixel_range: real values that pixel 0 and pixel 255 are to be given as.
-        range_ground: why.
-        channel_ranges: those of red, green and blue, where they differ.
+        preprocessing: how pixels are given; nothing in it is left open.
+        ground: why in that range.
     """
 
     height: int
     width: int
     any_size: bool = False
-    channels_first: bool
+    dimensions: int = 4
     quantization: Quantization
-    pixel_range: Range
-    range_ground: Ground
-    channel_ranges: Ranges | None = None
+    preprocessing: Preprocessing
+    ground: Ground
 
     @classmethod
     def of(
@@ -126,48 +140,52 @@ class ImageInput:
         """The input described by a model file.
 
         Args:
-            shape: ``(N, H, W, 3)`` or ``(N, 3, H, W)``; N, H and W may be None, which is any.
+            shape: ``(N, H, W, C)`` or ``(N, C, H, W)`` with one or three channels, or ``(N, H, W)``; N, H and W may
+                be None, which is any.
             quantization: as the file states it.
             source: the file's name, for the error message.
-            setup: what pixels 0 and 255 stand for, the layout, and the images' size where the file leaves
-                that open. The range left out, the range is derived from
-                the quantization: of the ranges networks are commonly trained on, the one that the
-                quantized numbers span; raw pixels for a floating-point input, since a file does not say.
+            setup: how pixels are given, and the images' size where the file leaves that open. Where no range is told,
+                it is derived from the quantization: the common range that the quantized numbers span; raw pixels for
+                a floating-point input, since a file does not say.
 
         Raises:
-            BundleError: this is no RGB image input.
+            BundleError: this is no image input, or contradicts what is told.
         """
-        if len(shape) == 4 and shape[3] == 3 and setup.layout != "nchw":
-            channels_first, (height, width) = False, shape[1:3]
-        elif len(shape) == 4 and shape[1] == 3 and setup.layout != "nhwc":
-            channels_first, (height, width) = True, shape[2:4]
-        else:
-            laid_out = f" in {setup.layout} layout" if setup.layout else ""
-            raise BundleError(f"{source} does not take RGB images{laid_out}: its input has shape {text(shape)}")
-        height, width, any_size = height or setup.image_size[0], width or setup.image_size[1], None in (height, width)
+        told = setup.preprocessing
+        layout, channels, sides = _laid_out(shape, told, source)
+        size = setup.image_size or ANY_SIZE
+        height, width = sides[0] or size[0], sides[1] or size[1]
         if not 0 < height * width * (shape[0] or 1) <= _MOST_PIXELS:
             raise BundleError(f"{source} takes images of an unsupported size; its input has shape {text(shape)}")
-        pixel_range, ground = _range(quantization, setup)
+        try:
+            preprocessing, ground = _range(quantization, replace(told, channels=channels, layout=layout), setup)
+        except UsageError as error:
+            # Three means for one channel.
+            raise BundleError(f"{source}: {error}") from error
         return cls(
             height=height,
             width=width,
-            any_size=any_size,
-            channels_first=channels_first,
+            any_size=None in sides,
+            dimensions=len(shape),
             quantization=quantization,
-            pixel_range=pixel_range,
-            range_ground=ground,
-            channel_ranges=setup.channel_ranges,
+            preprocessing=preprocessing,
+            ground=ground,
         )
 
     @property
     def shape(self) -> tuple[int, int, int]:
+        """Of the images that :meth:`encode` takes."""
         return self.height, self.width, 3
 
-    @property
-    def layout(self) -> Layout:
-        return "nchw" if self.channels_first else "nhwc"
+    def tensor_shape(self, batch: int, height: int, width: int) -> tuple[int, ...]:
+        """Of the input tensor, for so many images of a size."""
+        if self.dimensions == 3:
+            return batch, height, width
+        channels = 1 if self.preprocessing.channels == "gray" else 3
+        nchw = self.preprocessing.layout == "nchw"
+        return (batch, channels, height, width) if nchw else (batch, height, width, channels)
 
-    def encode(self, images: NDArray[np.uint8]) -> NDArray[Any]:
+    def encode(self, images: Images) -> NDArray[Any]:
         """Images as the model's input.
 
         Args:
@@ -184,18 +202,48 @@ class ImageInput:
             raise BundleError(
                 f"the model takes images of shape {text(self.shape)}; got {text(images.shape[1:])}. Resize them first"
             )
-        ordered = np.ascontiguousarray(images.transpose(0, 3, 1, 2)) if self.channels_first else images
-        if self.channel_ranges is None:
-            return self._table(self.pixel_range)[ordered]
-        tables = np.stack([self._table(channel) for channel in self.channel_ranges])
-        channels = np.arange(3)
-        return tables[channels[:, None, None] if self.channels_first else channels, ordered]
+        count, height, width, _ = images.shape
+        ordered = _channels(images, self.preprocessing.channels)
+        first = self.preprocessing.layout == "nchw"
+        if first:
+            ordered = np.ascontiguousarray(ordered.transpose(0, 3, 1, 2))
+        ranges = self.preprocessing.ranges(ordered.shape[1 if first else 3])
+        assert ranges is not None
+        if len(set(ranges)) == 1:
+            encoded = self._table(ranges[0])[ordered]
+        else:
+            tables, numbers = np.stack([self._table(channel) for channel in ranges]), np.arange(len(ranges))
+            encoded = tables[numbers[:, None, None] if first else numbers, ordered]
+        return encoded.reshape(self.tensor_shape(count, height, width))
 
     def _table(self, pixel_range: Range) -> NDArray[Any]:
         # A pixel has 256 values, so the whole conversion is one table.
         low, high = pixel_range
         pixels = np.arange(_PIXEL_MAXIMUM + 1, dtype=np.float64)
         return self.quantization.quantize(low + pixels / _PIXEL_MAXIMUM * (high - low))
+
+
+def described(preprocessing: Preprocessing, ground: Ground) -> dict[str, Any]:
+    """How pixels are given to a model, as JSON: ``layout``, ``low``, ``high`` and on what ``ground``.
+
+    Besides, ``mean`` and ``std`` where the channels differ, and ``channels`` where they are not red, green and blue.
+
+    Args:
+        preprocessing: with nothing left open.
+        ground: why in that range.
+    """
+    ranges = preprocessing.ranges(1 if preprocessing.channels == "gray" else 3) or ()
+    document: dict[str, Any] = {
+        "layout": preprocessing.layout,
+        "low": min(low for low, _ in ranges),
+        "high": max(high for _, high in ranges),
+        "ground": ground,
+    }
+    if len(set(ranges)) > 1:
+        document |= {"mean": list(preprocessing.mean or ()), "std": list(preprocessing.std or (1.0,))}
+    if preprocessing.channels not in (None, "rgb"):
+        document["channels"] = preprocessing.channels
+    return document
 
 
 def filled(encoded: NDArray[Any], batch: int) -> NDArray[Any]:
@@ -212,19 +260,56 @@ def stored_type(dtype: DTypeLike, scale: float, zero_point: int) -> Quantization
     return Quantization(dtype=kind, scale=scale, zero_point=zero_point)
 
 
-def _range(quantization: Quantization, setup: Setup) -> tuple[Range, Ground]:
-    if setup.channel_ranges is not None:
-        lows, highs = zip(*setup.channel_ranges, strict=True)
-        return (min(lows), max(highs)), "told"
-    if setup.input_range is not None:
-        return setup.input_range, "told"
-    if (spanned := quantization.real_range()) is not None:
-        low, high = spanned
-        for candidate in _COMMON_RANGES:
-            slack = _RANGE_SLACK * (candidate[1] - candidate[0])
-            if abs(low - candidate[0]) <= slack and abs(high - candidate[1]) <= slack:
-                return candidate, "quantized"
-    return _COMMON_RANGES[0], "assumed"
+def _laid_out(
+    shape: tuple[int | None, ...], told: Preprocessing, source: str
+) -> tuple[Layout, Channels, tuple[int | None, int | None]]:
+    """Layout, channels, height and width of an input; three channels are looked for before one."""
+    for count in (3, 1):
+        if len(shape) == 4 and shape[3] == count and told.layout != "nchw":
+            return "nhwc", _order(count, told, source), shape[1:3]
+        if len(shape) == 4 and shape[1] == count and told.layout != "nhwc":
+            return "nchw", _order(count, told, source), shape[2:4]
+    if len(shape) == 3 and None not in shape[1:]:
+        return told.layout or "nhwc", _order(1, told, source), shape[1:3]
+    laid_out = f" in {told.layout} layout" if told.layout else ""
+    raise BundleError(f"{source} does not take images{laid_out}: its input has shape {text(shape)}")
+
+
+def _order(count: int, told: Preprocessing, source: str) -> Channels:
+    if told.channels is not None and (told.channels == "gray") != (count == 1):
+        takes = "grayscale images" if count == 1 else "images of three channels"
+        raise BundleError(f"{source} takes {takes}, not {told.channels}; omit --channels")
+    return told.channels or ("gray" if count == 1 else "rgb")
+
+
+def _channels(images: Images, channels: Channels | None) -> Images:
+    """RGB images ``[N, H, W, 3]`` with the channels that a network takes."""
+    if channels == "gray":
+        gray: Images = ((images @ _LUMINANCE + (1 << 15)) >> 16).astype(np.uint8)
+        return gray[..., np.newaxis]
+    return images[..., ::-1] if channels == "bgr" else images
+
+
+def _range(quantization: Quantization, known: Preprocessing, setup: Setup) -> tuple[Preprocessing, Ground]:
+    """The preprocessing with its range, and why that one."""
+    if known.tells_range and setup.ground != "stated":
+        return known, setup.ground
+    spanned = quantization.real_range()
+    otherwise: tuple[Preprocessing, Ground] = (known, "stated") if known.tells_range else (_RAW.over(known), "assumed")
+    if spanned is None:
+        return otherwise
+    usual = [one.preprocessing for one in input_ranges.common(setup.preprocessing.channels or _gray(known))]
+    for candidate in (*usual, _CENTERED):
+        ranges = candidate.ranges(1 if known.channels == "gray" else 3) or ()
+        low, high = min(low for low, _ in ranges), max(high for _, high in ranges)
+        slack = _RANGE_SLACK * (high - low)
+        if abs(spanned[0] - low) <= slack and abs(spanned[1] - high) <= slack:
+            return candidate.over(known), "quantized"
+    return otherwise
+
+
+def _gray(known: Preprocessing) -> Channels | None:
+    return "gray" if known.channels == "gray" else None
 
 
 def text(shape: tuple[int | None, ...]) -> str:

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
-from typing import Literal, get_args
+from typing import Any, Literal, get_args
 
 from edge_cifar.errors import UsageError, unknown
 
@@ -58,6 +58,12 @@ class Preprocessing:
             raise unknown("order of channels", str(self.channels), get_args(Channels))
         if self.layout not in (None, *get_args(Layout)):
             raise unknown("layout", str(self.layout), get_args(Layout))
+
+    @classmethod
+    def from_json(cls, values: Mapping[str, Any]) -> Preprocessing:
+        """What :func:`dataclasses.asdict` gave, after its way through JSON, which makes lists of tuples."""
+        told: dict[str, Any] = {key: tuple(one) if isinstance(one, list) else one for key, one in values.items()}
+        return cls(**told)
 
     @property
     def tells_range(self) -> bool:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from itertools import groupby
 from typing import Any
 
@@ -11,6 +11,9 @@ from edge_cifar import model_files
 from edge_cifar.bench.evaluation_set import Evaluation, EvaluationSet
 from edge_cifar.bench.subject import Subject
 from edge_cifar.documents.operators import Operator
+from edge_cifar.pixels import Setup
+from edge_cifar.preprocessing import Preprocessing
+from edge_cifar.processes.request_loop import Message
 from edge_cifar.processes.worker import Worker
 
 # Memory of Python with a runtime before it loads a model; TensorFlow needs several times as much as the others.
@@ -48,9 +51,11 @@ class Case:
         worker: the process it runs in at the moment.
         input_shape: of one image, as loaded; so are those that follow.
         classes: number of classes.
-        input: what pixels are given as: ``layout``, ``low``, ``high``, and on what ``ground``.
-        doubt: which other input range does clearly better than the one that was assumed, so that its accuracy
-            says nothing about the network.
+        labels: class names that the file itself holds, in the order of its scores.
+        preprocessing: how pixels are given.
+        input: it as the row shows it, with the ground for its range.
+        found: preprocessing that was found by trial, in place of an assumed one.
+        caveat: why its accuracy says nothing about the network.
     """
 
     subject: Subject
@@ -78,21 +83,34 @@ class Case:
     worker: Worker | None = None
     input_shape: tuple[int, ...] = ()
     classes: int = 0
+    labels: tuple[str, ...] | None = None
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
     input: dict[str, Any] = field(default_factory=dict)
-    doubt: str | None = None
+    found: Preprocessing | None = None
+    caveat: str | None = None
 
-    def setup(self) -> dict[str, Any]:
-        """How a worker is to load it: the arguments of :class:`edge_cifar.runtimes.Setup`."""
-        setup = {
-            "backend": self.backend,
-            "batch": self.batch,
-            "input_range": self.subject.preprocessing.input_range,
-            "layout": self.subject.preprocessing.layout,
-        }
+    def setup(self) -> Setup:
+        """How a worker is to load it."""
+        setup = replace(self.subject.setup, backend=self.backend, batch=self.batch)
+        if self.found is not None:
+            setup = replace(setup, preprocessing=self.found, ground="tried")
         if self.subject.evaluation_sets:
             # For a file that takes images of any size.
-            setup["image_size"] = self.subject.evaluation_sets[0].images.shape[1:3]
+            height, width = self.subject.evaluation_sets[0].images.shape[1:3]
+            setup = replace(setup, image_size=(height, width))
         return setup
+
+    def take_input(self, loaded: Message) -> None:
+        """Note what a worker says about the input of the file that it loaded."""
+        self.input = loaded["input"]
+        self.preprocessing = Preprocessing.from_json(loaded["preprocessing"])
+        self.labels = self.subject.labels(loaded["labels"])
+
+    def share(self, examined: Case) -> None:
+        """Take over what was found of the same subject with the same backend."""
+        self.evaluations, self.caveat = examined.evaluations, examined.caveat
+        self.input, self.preprocessing, self.found = examined.input, examined.preprocessing, examined.found
+        self.remarks += examined.remarks
 
     def close(self) -> None:
         """End its process, if it has one."""

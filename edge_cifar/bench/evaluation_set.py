@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import cached_property
 
@@ -57,6 +58,17 @@ class EvaluationSet:
         name, count = self.data.name if self.data else "the data", len(self.images)
         answers, gives = (count, self.classes), (count, classes)
         return shapes.misfit(name, self.images.shape[1:], answers, takes=input_shape, gives=gives)
+
+    def in_order(self, answers: Probabilities, labels: Sequence[str] | None) -> Probabilities:
+        """Answers of a model whose classes have the same names in another order, in the order of these images' classes.
+
+        Args:
+            answers: ``[N, classes]``.
+            labels: names of the model's classes; None where they are not known.
+        """
+        if not labels or len(labels) != len(self.names) or set(labels) != set(self.names):
+            return answers
+        return answers[:, [labels.index(name) for name in self.names]]
 
     def evaluate(self, answers: Probabilities) -> Evaluation:
         """Evaluate the answers.

@@ -1,9 +1,9 @@
-"""Whether a bare file that does not say its input's range does clearly better in another than the one assumed."""
+"""In which input range a model file made elsewhere classifies labelled images best, where it does not say which."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -14,61 +14,102 @@ from edge_cifar.bench.case import Case
 from edge_cifar.bench.evaluation_set import EvaluationSet, Probabilities
 from edge_cifar.data.splits import balanced_indices
 from edge_cifar.evaluation import scores
-from edge_cifar.evaluation.metrics import Interval, accuracy
-from edge_cifar.input_ranges import InputRange
+from edge_cifar.evaluation.metrics import accuracy
+from edge_cifar.evaluation.paired import paired_drop
+from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.storage import archives
 
 DOUBTED = "another input range gives better accuracy"
 
-# Enough to tell a range with which a network works from one with which it guesses.
-_IMAGES = 200
+# Enough to tell a range in which a network works from one in which it guesses; fewer of a slow network.
+_MOST_IMAGES, _FEWEST_IMAGES = 200, 30
+_SECONDS = 5.0
 
 
 @dataclass(frozen=True, kw_only=True)
-class RangeTrial:
-    """A bare file that was asked all images in the range assumed for it.
+class Trial:
+    """What came of trying the common input ranges.
 
     Attributes:
-        case: where its worker is.
-        evaluation_set: the images.
-        answers: float32 ``[N, classes]``, probabilities.
-        folder: for files that the worker reads and writes.
+        best: the range that is clearly the best, so that it is taken; None where none is, or another was told.
+        note: what was found, for people.
+        doubted: whether another range does clearly better than the one that is used.
     """
 
-    case: Case
-    evaluation_set: EvaluationSet
+    best: Preprocessing | None
+    note: str
+    doubted: bool
+
+
+@dataclass(frozen=True, kw_only=True)
+class _Attempt:
+    """A range, and the answers in it: float32 ``[N, classes]``, probabilities."""
+
+    name: str
+    preprocessing: Preprocessing
     answers: Probabilities
-    folder: Path
 
-    def doubt(self, ask: Callable[..., object]) -> str | None:
-        """Ask the file some of the images in the other common ranges.
 
-        Args:
-            ask: one request to the case's worker; its file is loaded anew, and at the end as it was.
+def try_ranges(case: Case, evaluation_set: EvaluationSet, ask: Callable[..., Any], folder: Path) -> Trial:
+    """Show some labelled images to a file in the range that it was loaded with and in the other common ones.
 
-        Returns:
-            the range that does clearly better, with both accuracies and the way out; None where none does.
-        """
-        case, chosen = self.case, balanced_indices(self.evaluation_set.labels, _IMAGES, seed=0)
-        labels = self.evaluation_set.labels[chosen]
-        images, file = self.folder / "some-images.npy", self.folder / "some-answers.npy"
-        np.save(images, self.evaluation_set.images[chosen], allow_pickle=False)
-        load: dict[str, Any] = {"path": str(case.subject.path), "threads": case.threads}
-        tried: list[tuple[Interval, InputRange]] = []
-        for other in input_ranges.others((case.input["low"], case.input["high"])):
-            ask("load", **load, setup={**case.setup(), "channel_ranges": other.channels})
-            ask("predict", images=str(images), start=0, stop=len(labels), answers=str(file))
-            found = np.array(archives.mapped(file))
-            if scores.are_numbers(found):
-                tried.append((accuracy(labels, scores.as_probabilities(found)[0]), other))
-        ask("load", **load, setup=case.setup())
-        given = accuracy(labels, self.answers[chosen])
-        # Intervals that do not touch: by chance no wrong range does that much better than the right one.
-        better = [pair for pair in tried if pair[0].low > given.high]
-        if not better:
-            return None
-        best, other = max(better, key=lambda pair: pair[0].value)
-        return (
-            f"with pixels in {other.name}, top-1 on {len(labels)} images is {best.value:.1%} instead of "
-            f"{given.value:.1%}; use --input-range={other.option}{'' if other.uniform else ', which is close to it'}"
-        )
+    A range is taken only where nothing says which one is right, and where it is clearly the best: better than chance,
+    and significantly better than every other on the same images.
+
+    Args:
+        case: where the file's worker is.
+        evaluation_set: the images.
+        ask: one request to that worker. Its file is loaded anew for each range, and at the end as it was.
+        folder: for files that the worker reads and writes.
+    """
+    images = evaluation_set.images
+    chosen = balanced_indices(evaluation_set.labels, _count(case), seed=0)
+    labels, file = evaluation_set.labels[chosen], folder / "some-images.npy"
+    np.save(file, images[chosen], allow_pickle=False)
+    told = case.subject.options.preprocessing
+    used = input_ranges.InputRange(name=input_ranges.name_of(case.preprocessing), preprocessing=case.preprocessing)
+    attempts = []
+    for one in (used, *input_ranges.others(case.preprocessing, told.channels)):
+        tried = one.preprocessing.over(replace(told, input_range=None, mean=None, std=None))
+        setup = replace(case.setup(), preprocessing=tried, ground="tried")
+        ask("load", path=str(case.subject.path), threads=case.threads, setup=setup.to_json())
+        ask("predict", images=str(file), start=0, stop=len(labels), answers=str(folder / "some-answers.npy"))
+        answers = np.array(archives.mapped(folder / "some-answers.npy"))
+        if scores.are_numbers(answers):
+            probabilities = evaluation_set.in_order(scores.as_probabilities(answers)[0], case.labels)
+            attempts.append(_Attempt(name=one.name, preprocessing=tried, answers=probabilities))
+    ask("load", path=str(case.subject.path), threads=case.threads, setup=case.setup().to_json())
+    return _verdict(attempts, used.name, labels, may_take=case.input["ground"] == "assumed")
+
+
+def _verdict(attempts: list[_Attempt], used: str, labels: Any, *, may_take: bool) -> Trial:
+    ranked = sorted(attempts, key=lambda one: accuracy(labels, one.answers).value, reverse=True)
+    current = next((one for one in ranked if one.name == used), None)
+    if not ranked or current is None:
+        return Trial(best=None, note="", doubted=False)
+    best, *rest = ranked
+    top1 = accuracy(labels, best.answers)
+    images = f"top-1 on {len(labels)} images is {top1.value:.1%}"
+    clear = top1.low > 1 / best.answers.shape[1] and all(_clearly_better(labels, best, other) for other in rest)
+    second = (
+        f"next best: {accuracy(labels, rest[0].answers).value:.1%} in {rest[0].name}" if rest else "no other worked"
+    )
+    if may_take and clear:
+        note = f"input range {best.name} found by trial: {images} ({second})"
+        return Trial(best=best.preprocessing, note=note, doubted=False)
+    if best is not current and _clearly_better(labels, best, current):
+        instead = f"instead of {accuracy(labels, current.answers).value:.1%} ({second})"
+        note = f"with pixels in {best.name}, {images} {instead}; try {best.preprocessing.options}"
+        return Trial(best=None, note=note, doubted=True)
+    return Trial(best=None, note="", doubted=False)
+
+
+def _clearly_better(labels: Any, one: _Attempt, other: _Attempt) -> bool:
+    """Whether accuracy in one range is significantly higher, at 95 %, on the same images."""
+    return paired_drop(labels, one.answers, other.answers).low > 0
+
+
+def _count(case: Case) -> int:
+    """How many images to try, so that a slow network takes a few seconds for each range."""
+    typical_ms = float(np.median(case.windows_ns[-1])) / 1e6 / max(case.batch, 1)
+    return int(min(_MOST_IMAGES, max(_FEWEST_IMAGES, _SECONDS * 1e3 / typical_ms)))

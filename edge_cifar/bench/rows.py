@@ -8,9 +8,8 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_cifar import model_files
+from edge_cifar import input_ranges, model_files
 from edge_cifar.bench.case import Case
-from edge_cifar.bench.range_trial import DOUBTED
 from edge_cifar.bench.session import NO_ACCURACY
 from edge_cifar.bench.statistics import latency, paired_ratio, window_medians
 from edge_cifar.bench.subject import Subject, stored
@@ -67,7 +66,7 @@ def measured(row: BenchmarkResult, case: Case, relative_to: Case | None) -> Benc
         row,
         batch=case.batch,
         input=case.input,
-        caveat=row.caveat or (DOUBTED if case.doubt else None),
+        caveat=row.caveat or case.caveat,
         data=judged.data if judged else None,
         accuracy=judged.accuracy if judged else None,
         agreement=compared.agreement if compared else None,
@@ -133,8 +132,8 @@ def _notes(row: BenchmarkResult, case: Case, relative_to: Case | None) -> list[s
     notes = list(case.remarks)
     if case.subject.accuracy_on is None:
         notes.append(f"{NO_ACCURACY}: no labelled images available; use --data")
-    if case.subject.bare and case.input["ground"] == "assumed":
-        notes.append(_assumed(case))
+    if case.subject.bare:
+        notes += filter(None, [_input_note(case)])
     if case.subject.bare and row.accuracy is not None and row.accuracy.low <= 1 / case.classes:
         notes.append(_at_chance(case))
     if not any(case.stable):
@@ -151,20 +150,22 @@ def _notes(row: BenchmarkResult, case: Case, relative_to: Case | None) -> list[s
     return notes
 
 
-def _assumed(case: Case) -> str:
-    given = case.input
-    return (
-        f"assumed input range {given['low']:g} to {given['high']:g}, as the file does not specify it; "
-        "set it with --input-range LOW,HIGH"
-    )
+def _input_note(case: Case) -> str | None:
+    """In which range pixels were given, and why; None where the user told it, or the trial of ranges says it."""
+    name = input_ranges.name_of(case.preprocessing)
+    return {
+        "assumed": f"assumed input range {name}, as the file does not specify it; set it with --input-range LOW,HIGH "
+        "or --mean and --std",
+        "stated": f"input range {name}, as the file states",
+        "quantized": f"input range {name}, which the input's quantization spans",
+    }.get(case.input["ground"])
 
 
 def _at_chance(case: Case) -> str:
-    given = case.input
     return (
-        f"accuracy is no better than chance with input range {given['low']:g} to {given['high']:g} and layout "
-        f"{given['layout']}; if these are wrong, set --input-range LOW,HIGH and --layout, and check that the model's "
-        "classes are in the same order as the data's"
+        f"accuracy is no better than chance with input range {input_ranges.name_of(case.preprocessing)} and layout "
+        f"{case.input['layout']}; if these are wrong, set --input-range LOW,HIGH and --layout, and check that the "
+        "model's classes are in the same order as the data's"
     )
 
 

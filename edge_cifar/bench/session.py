@@ -17,11 +17,12 @@ from edge_cifar.bench.conditions import Bystanders
 from edge_cifar.bench.energy import Meter
 from edge_cifar.bench.evaluation_set import EvaluationSet, Probabilities
 from edge_cifar.bench.protocol import Protocol
-from edge_cifar.bench.range_trial import RangeTrial
+from edge_cifar.bench.range_trial import DOUBTED, try_ranges
 from edge_cifar.bench.subject import Subject, contradiction
 from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import MeasurementError
 from edge_cifar.evaluation import scores
+from edge_cifar.evaluation.variety import SAME, variety
 from edge_cifar.processes.launch import worker_command
 from edge_cifar.processes.request_loop import Message
 from edge_cifar.processes.worker import Worker, WorkerError
@@ -37,6 +38,7 @@ _ENERGY_SECONDS = 1.0
 _PROFILE_SECONDS = 1.0
 
 NO_ACCURACY = "accuracy was not measured"
+ALIKE = "the predictions for all images are the same"
 SOFTMAX = "outputs are not probabilities; calibration error is computed on their softmax"
 # Notes on how outputs became probabilities, if a row words them differently.
 HOW = {scores.SOFTMAX: SOFTMAX}
@@ -109,7 +111,9 @@ class Session:
         with self._giving_up(case, "while loading"):
             case.worker = Worker(WORKER)
             started = self._ask(case, "start", runtime=case.runtime)
-            loaded = self._ask(case, "load", path=str(case.subject.path), threads=case.threads, setup=case.setup())
+            loaded = self._ask(
+                case, "load", path=str(case.subject.path), threads=case.threads, setup=case.setup().to_json()
+            )
             first = self._ask(case, "first", images=self._images_path(case.subject))
             warm = self._ask(case, "warm_up", seconds=self.protocol.warm_up_seconds)
             case.import_ms.append(started["import_ms"])
@@ -117,7 +121,8 @@ class Session:
             case.own_cost_ns.append(started["own_cost_ns"])
             case.load_ms.append(loaded["load_ms"])
             case.input_shape, case.classes = tuple(loaded["input_shape"]), scores.classes(loaded["classes"])
-            case.batch, case.input = loaded["batch"], loaded["input"]
+            case.batch = loaded["batch"]
+            case.take_input(loaded)
             claim = contradiction(case.subject, case.input_shape, case.classes)
             if claim is not None:
                 raise MeasurementError(claim)
@@ -184,13 +189,14 @@ class Session:
                     for evaluation_set in case.subject.evaluation_sets:
                         self._put(case, evaluation_set)
             elif first is not None and case.failure is None:
-                case.evaluations, case.doubt = first.evaluations, first.doubt
-                case.remarks += first.remarks
+                case.share(first)
 
     def _put(self, case: Case, evaluation_set: EvaluationSet) -> None:
         if reason := evaluation_set.misfit(case.input_shape, case.classes):
             case.remarks.append(f"{NO_ACCURACY}: the model {reason}")
             return
+        if case.subject.bare and evaluation_set is case.subject.accuracy_on and case.input["ground"] != "quantized":
+            self._try_ranges(case, evaluation_set)
         count = len(evaluation_set.images)
         per_request = _images_per_request(case)
         images, file = self._images_file(evaluation_set), self._folder / "answers.npy"
@@ -207,11 +213,22 @@ class Session:
         if case.subject.bare:
             answers, how = scores.as_probabilities(answers)
             case.remarks += [HOW.get(how, how)] if how else []
+            if len(answers) > 1 and variety(answers) <= SAME:
+                case.caveat = ALIKE
+                case.remarks.append(f"{ALIKE}; check the input range and the model")
+            answers = evaluation_set.in_order(answers, case.labels)
         case.evaluations[evaluation_set] = evaluation_set.evaluate(answers)
-        if case.subject.bare and case.input["ground"] == "assumed" and evaluation_set is case.subject.accuracy_on:
-            trial = RangeTrial(case=case, evaluation_set=evaluation_set, answers=answers, folder=self._folder)
-            case.doubt = trial.doubt(partial(self._ask, case))
-            case.remarks += [case.doubt] if case.doubt else []
+
+    def _try_ranges(self, case: Case, evaluation_set: EvaluationSet) -> None:
+        """Look for the input range of a file that does not say it, and doubt one that is told."""
+        ask = partial(self._ask, case)
+        trial = try_ranges(case, evaluation_set, ask, self._folder)
+        case.remarks += [trial.note] if trial.note else []
+        case.caveat = DOUBTED if trial.doubted else None
+        if trial.best is not None:
+            case.found = trial.best
+            loaded = ask("load", path=str(case.subject.path), threads=case.threads, setup=case.setup().to_json())
+            case.take_input(loaded)
 
     def _ask(self, case: Case, action: str, **arguments: Any) -> Message:
         """What a case's worker answers; the actions and their arguments are in :mod:`edge_cifar.bench.worker`."""

@@ -10,7 +10,8 @@ from edge_cifar import formats, model_files
 from edge_cifar.bench.evaluation_set import EvaluationSet
 from edge_cifar.documents.artifact import Artifact
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
-from edge_cifar.preprocessing import Preprocessing
+from edge_cifar.model_options import ModelOptions
+from edge_cifar.pixels import Setup
 from edge_cifar.runtimes import RuntimeModule
 from edge_cifar.variant import Variant
 
@@ -34,7 +35,7 @@ class Subject:
         multiply_adds: of the Keras model for one image; None where it is not known.
         caveat: why its accuracy says nothing about the network; None when it does.
         of_run: whether it is the Keras model of a run, whose record vouches for it.
-        preprocessing: what the user says of a bare file's input.
+        options: what the user says of a bare file.
     """
 
     model: str
@@ -45,7 +46,7 @@ class Subject:
     multiply_adds: int | None = None
     caveat: str | None = None
     of_run: bool = False
-    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    options: ModelOptions = field(default_factory=ModelOptions)
 
     @property
     def variant(self) -> Variant | None:
@@ -58,6 +59,25 @@ class Subject:
     def bare(self) -> bool:
         """Whether it was made elsewhere, so that no manifest or run describes its input."""
         return self.artifact is None and not self.of_run
+
+    @property
+    def setup(self) -> Setup:
+        """How it is run, by what the user and the file's metadata say of a bare file."""
+        if not self.bare:
+            return Setup()
+        told = self.options
+        setup = Setup(preprocessing=told.preprocessing, output=told.output, image_size=told.image_size)
+        return model_files.completed(self.path, setup)
+
+    def labels(self, held: Sequence[str] | None) -> tuple[str, ...] | None:
+        """Class names of a bare file, where the user or the file tells them.
+
+        Args:
+            held: those that its runtime found in it.
+        """
+        if not self.bare:
+            return None
+        return self.options.labels or (tuple(held) if held else None) or model_files.stated(self.path).labels
 
     @property
     def name(self) -> str:

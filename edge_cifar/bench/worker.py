@@ -4,7 +4,8 @@ It imports no heavy package but NumPy and its runtime, so that memory and time a
 Requests and answers are JSON objects, one a line, on standard input and output:
 
     {"do": "start", "runtime": NAME}                 -> import_ms, resident_bytes, own_cost_ns
-    {"do": "load", "path": P, "threads": N, "setup": {...}}   -> load_ms, input_shape, classes, batch, input
+    {"do": "load", "path": P, "threads": N, "setup": {...}}   -> load_ms, input_shape, any_size, classes, labels, batch,
+                                                        preprocessing, input
     {"do": "first", "images": NPY or null}           -> first_ms
     {"do": "warm_up", "seconds": X}                  -> inferences, stable
     {"do": "window", "seconds": X, "minimum": N}     -> samples_ns, cpu_seconds
@@ -28,7 +29,8 @@ import numpy as np
 
 from edge_cifar import formats, packages
 from edge_cifar.bench import timing
-from edge_cifar.pixels import PLAIN, Images, Setup
+from edge_cifar.errors import BundleError
+from edge_cifar.pixels import PLAIN, Images, Setup, described
 from edge_cifar.processes import memory, request_loop
 from edge_cifar.processes.request_loop import Message
 from edge_cifar.runtimes import Runtime, RuntimeModule
@@ -71,23 +73,27 @@ class Measurement:
         return {"import_ms": import_ms, "resident_bytes": memory.resident_bytes(), "own_cost_ns": own_cost_ns}
 
     def _load(self, path: str, threads: int, setup: Mapping[str, Any] | None = None) -> Message:
-        self._path, self._threads, self._setup = Path(path), threads, Setup(**(setup or {}))
+        self._path, self._threads, self._setup = Path(path), threads, Setup.from_json(setup or {})
         start = time.perf_counter()
         self._runtime = self._loaded()
         load_ms = _milliseconds_since(start)
-        low, high = self._runtime.input_range
         return {
             "load_ms": load_ms,
             "input_shape": [int(side) for side in self._runtime.input_shape],
             "classes": int(self._runtime.classes),
             "batch": int(self._runtime.batch),
-            "input": {
-                "layout": self._runtime.layout,
-                "low": float(low),
-                "high": float(high),
-                "ground": self._runtime.range_ground,
-            },
+            "any_size": bool(self._runtime.any_size),
+            "labels": self._labels(),
+            "preprocessing": asdict(self._runtime.preprocessing),
+            "input": described(self._runtime.preprocessing, self._runtime.range_ground),
         }
+
+    def _labels(self) -> tuple[str, ...] | None:
+        try:
+            return self._runtime.labels
+        except BundleError:
+            # Damaged names do not keep the file from being measured.
+            return None
 
     def _first(self, images: str | None) -> Message:
         self._infer = self._runtime.single(self._image(images))

@@ -11,6 +11,10 @@ from numpy.typing import NDArray
 _TINY = 1e-12
 
 
+# Answers that tell no more than 1.01 classes apart differ by under a percent.
+SAME = 1.01
+
+
 def variety(probabilities: NDArray[np.floating[Any]]) -> float:
     """How many classes the answers tell apart: 1 where all are alike, up to the number of classes (or images).
 

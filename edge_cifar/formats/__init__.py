@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from edge_cifar.errors import UsageError, unknown
+from edge_cifar.model_options import ModelOptions
 from edge_cifar.plugins import Registry
 
 if TYPE_CHECKING:
@@ -58,6 +59,10 @@ def _not_exported() -> Converter:
     raise UsageError("this format can be run but not exported")
 
 
+def _nothing(path: Path) -> ModelOptions:
+    return ModelOptions()
+
+
 def _alone(path: Path) -> tuple[Path, ...]:
     return ()
 
@@ -80,6 +85,7 @@ class Format:
         reader: reads what they hold, for ``verify`` to look into; None where nothing here does.
         companions: the files beside one that hold a part of it, such as weights; raises BundleError where one is
             missing or lies elsewhere.
+        stated: what a file's metadata say of its input and its classes; raises BundleError for a damaged file.
         deployment_target: the system that a package of a precision is made for, given the one that the user named;
             raises UsageError where the two do not fit. None for a format that knows no such thing.
         overflow: what in a file some processors compute wrongly, in words, None where nothing does; raises BundleError
@@ -98,6 +104,7 @@ class Format:
     converter: Callable[[], Converter] = _not_exported
     reader: Callable[[], Reader] | None = None
     companions: Callable[[Path], tuple[Path, ...]] = _alone
+    stated: Callable[[Path], ModelOptions] = _nothing
     deployment_target: Callable[[str, str | None], str] | None = None
     overflow: Callable[[Path], str | None] | None = None
 

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_cifar.formats import Format, Precision
+from edge_cifar.model_options import ModelOptions
 
 if TYPE_CHECKING:
     from edge_cifar.converters import Converter
@@ -43,6 +44,12 @@ def _overflow(path: Path) -> str | None:
     return onnx.overflow(path)
 
 
+def _stated(path: Path) -> ModelOptions:
+    from edge_cifar.runtimes import stated
+
+    return stated.by_onnx(path)
+
+
 FORMAT = Format(
     name="onnx",
     suffixes=(".onnx",),
@@ -71,6 +78,7 @@ float32 RGB in 0..255, with any batch size.""",
     converter=_converter,
     runtimes={"onnxruntime": _onnxruntime},
     reader=_reader,
+    stated=_stated,
     companions=_companions,
     overflow=_overflow,
 )

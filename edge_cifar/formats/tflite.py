@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from edge_cifar.formats import Format, Precision
+from edge_cifar.model_options import ModelOptions
 
 if TYPE_CHECKING:
     from edge_cifar.converters import Converter
@@ -28,6 +30,12 @@ def _reader() -> Reader:
     from edge_cifar.readers import tflite
 
     return tflite
+
+
+def _stated(path: Path) -> ModelOptions:
+    from edge_cifar.runtimes import stated
+
+    return stated.by_tflite(path)
 
 
 FORMAT = Format(
@@ -64,4 +72,5 @@ FORMAT = Format(
     converter=_converter,
     runtimes={"litert": _litert},
     reader=_reader,
+    stated=_stated,
 )

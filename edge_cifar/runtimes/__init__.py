@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 
 from edge_cifar.documents.operators import Operator
 from edge_cifar.pixels import PLAIN, Ground, Images, Setup
-from edge_cifar.preprocessing import Layout, Range
+from edge_cifar.preprocessing import Preprocessing
 
 Probabilities = NDArray[np.float32]
 
@@ -21,12 +21,12 @@ class Runtime(Protocol):
 
     Attributes:
         name: the runtime's own: ``litert``, ``onnxruntime``, ``coreml``, ``coreml-reference``, ``keras``.
-        input_shape: (height, width, 3) of one image; of one among others where ``any_size``.
+        input_shape: (height, width, 3) of one image; of one among others where ``any_size``. A network for grayscale
+            images is given RGB images too, which the runtime converts.
         any_size: whether ``predict`` takes images of any size.
         batch: images that one inference takes.
-        input_range: real values that pixels 0 and 255 are given as.
-        range_ground: why.
-        layout: order of the input's dimensions.
+        preprocessing: how pixels are given to the network; nothing in it is left open.
+        range_ground: why in that range.
         classes: number of scores for an image, mostly probabilities of its classes; a single one stands for
             two classes (see :mod:`edge_cifar.evaluation.scores`).
         labels: names of the classes in the order of the probabilities, where the file itself holds
@@ -37,8 +37,7 @@ class Runtime(Protocol):
     input_shape: tuple[int, int, int]
     any_size: bool
     batch: int
-    input_range: Range
-    layout: Layout
+    preprocessing: Preprocessing
     classes: int
 
     @property

@@ -13,23 +13,41 @@ from edge_cifar.errors import BundleError
 from edge_cifar.pixels import text
 
 
-def demand_one_of_each(source: str, inputs: Sequence[str], outputs: Sequence[str]) -> None:
-    """Refuse what is no image classifier by its inputs and outputs.
+def demand_one_input(source: str, inputs: Sequence[str]) -> None:
+    """Refuse what is no image classifier by its inputs.
 
     Args:
         source: the file's name.
         inputs: their names.
-        outputs: likewise.
 
     Raises:
-        BundleError: there is not one input, or not one output; the message names them.
+        BundleError: there is not one; the message names them.
     """
     if len(inputs) != 1:
         raise BundleError(f"{source} has {len(inputs)} inputs ({', '.join(inputs)}); an image classifier has one")
+
+
+def chosen(source: str, outputs: Sequence[str], named: str | None) -> int:
+    """The number of the output with the class scores: the one that was named, or the only one.
+
+    Args:
+        source: the file's name.
+        outputs: their names.
+        named: by the user; None for nobody.
+
+    Raises:
+        BundleError: there is none of that name, or several and none was named; the message lists them.
+    """
+    if named is not None:
+        if named not in outputs:
+            raise BundleError(f"{source} has no output {named!r}; it has {', '.join(outputs) or 'none'}")
+        return list(outputs).index(named)
     if len(outputs) != 1:
         raise BundleError(
-            f"{source} has {len(outputs)} outputs ({', '.join(outputs)}); export it with only the class scores"
+            f"{source} has {len(outputs)} outputs ({', '.join(outputs)}); name the one with the class scores: "
+            "--output-name NAME"
         )
+    return 0
 
 
 def length(shape: Sequence[int]) -> int:
@@ -61,8 +79,8 @@ def rows(output: NDArray[Any], images: int, source: str) -> NDArray[Any]:
     return output.reshape(images, math.prod(sides))
 
 
-def only(output: Any) -> NDArray[Any]:
-    """The one array in what a model answers, which may wrap it in a dict or a list."""
-    while isinstance(output, dict | list | tuple):
-        (output,) = output.values() if isinstance(output, dict) else output
+def picked(output: Any, number: int) -> NDArray[Any]:
+    """One array of what a model answers, which may be a dict or a list of several."""
+    if isinstance(output, dict | list | tuple):
+        output = list(output.values() if isinstance(output, dict) else output)[number]
     return np.asarray(output)

@@ -13,8 +13,8 @@ from PIL import Image
 from edge_cifar import packages
 from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
-from edge_cifar.pixels import PLAIN, Ground, Images, Setup
-from edge_cifar.preprocessing import Layout
+from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup
+from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import Probabilities, Runtime, _coreml_plan, _outputs, embedded_labels
 
@@ -35,7 +35,6 @@ VERIFIED_TOO: tuple[str, ...] = BACKENDS[1:]
 
 _EXTRA = "convert"
 _BATCH = 64
-_RAW = (0.0, 255.0)
 
 
 def unavailable(backend: str | None = None) -> str | None:
@@ -107,21 +106,16 @@ class CoreML:
 
     def __init__(self, model: Any, source: str, setup: Setup = PLAIN) -> None:
         description = model.get_spec().description
-        _outputs.demand_one_of_each(source, [one.name for one in description.input], _answers(description))
+        _outputs.demand_one_input(source, [one.name for one in description.input])
+        answers = _answers(description)
         feature = description.input[0]
         self._model = model
         self._input_name = feature.name
         self._takes_image = feature.type.WhichOneof("Type") == "imageType"
-        self.input_shape = _image_shape(feature, source)
-        channels_first = not self._takes_image and feature.type.multiArrayType.shape[-1] != 3
-        self.layout: Layout = "nchw" if channels_first else "nhwc"
-        if setup.layout not in (None, self.layout):
-            raise BundleError(f"the input of {source} has {self.layout} layout, not {setup.layout}")
-        self.input_range = setup.input_range or _RAW
-        self.range_ground: Ground = "stated" if self._takes_image else "told" if setup.input_range else "assumed"
-        if self._takes_image and self.input_range != _RAW:
-            raise BundleError(f"{source} has an image input, which it scales itself; omit --input-range")
-        (self._output_name,) = _answers(description)
+        self._input = _image_input(feature, source, setup)
+        self.input_shape, self.preprocessing = self._input.shape, self._input.preprocessing
+        self.range_ground: Ground = "stated" if self._takes_image else self._input.ground
+        self._output_name = answers[_outputs.chosen(source, answers, setup.output)]
         labels = model.user_defined_metadata.get(embedded_labels.LABELS)
         self.labels = embedded_labels.parsed(labels, source) if labels else None
         self.classes = len(self._answer(np.zeros(self.input_shape, np.uint8)))
@@ -150,10 +144,7 @@ class CoreML:
             raise BundleError(f"the model takes images of shape {self.input_shape}; got {image.shape}")
         if self._takes_image:
             return {self._input_name: Image.fromarray(image)}
-        ordered = image.transpose(2, 0, 1) if self.layout == "nchw" else image
-        low, high = self.input_range
-        real = low + ordered[np.newaxis].astype(np.float32) * np.float32((high - low) / _RAW[1])
-        return {self._input_name: real}
+        return {self._input_name: self._input.encode(image[np.newaxis])}
 
     def _probabilities(self, output: Any) -> Probabilities:
         if not isinstance(output, dict):
@@ -169,12 +160,13 @@ def _answers(description: Any) -> list[str]:
     return [named] if named else [one.name for one in description.output]
 
 
-def _image_shape(feature: Any, source: str) -> tuple[int, int, int]:
-    if feature.type.WhichOneof("Type") == "imageType":
-        return int(feature.type.imageType.height), int(feature.type.imageType.width), 3
-    shape = tuple(feature.type.multiArrayType.shape)
-    if len(shape) == 4 and shape[3] == 3:
-        return int(shape[1]), int(shape[2]), 3
-    if len(shape) == 4 and shape[1] == 3:
-        return int(shape[2]), int(shape[3]), 3
-    raise BundleError(f"{source} does not take RGB images: its input has shape {list(shape)}")
+def _image_input(feature: Any, source: str, setup: Setup) -> ImageInput:
+    number = Quantization(dtype=np.dtype(np.float32))
+    if feature.type.WhichOneof("Type") != "imageType":
+        return ImageInput.of(tuple(map(int, feature.type.multiArrayType.shape)), number, source, setup)
+    if setup.preprocessing != Preprocessing():
+        raise BundleError(
+            f"{source} has an image input, which it preprocesses itself; omit {setup.preprocessing.options}"
+        )
+    image = feature.type.imageType
+    return ImageInput.of((1, int(image.height), int(image.width), 3), number, source)

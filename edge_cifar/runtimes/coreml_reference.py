@@ -19,7 +19,7 @@ from edge_cifar.mil.constants import CONST, CONSTEXPR
 from edge_cifar.mil.constants import read as read_constants
 from edge_cifar.mil.evaluate import Evaluator, Observer
 from edge_cifar.pixels import PLAIN, Ground, Images, Setup
-from edge_cifar.preprocessing import Layout, Range
+from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.runtimes import Probabilities
 
 NAME = "coreml-reference"
@@ -100,8 +100,7 @@ class ReferenceRuntime:
 
     name = NAME
     batch = 1
-    input_range: Range = (0.0, 255.0)
-    layout: Layout = "nhwc"
+    preprocessing = Preprocessing(input_range=(0.0, 255.0), channels="rgb", layout="nhwc")
     any_size = False
     # The evaluator takes packages with an image input alone, whose pixels the package scales itself.
     range_ground: Ground = "stated"

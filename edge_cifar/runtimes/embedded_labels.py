@@ -1,4 +1,4 @@
-"""What a model file says of itself in its metadata: the names of its classes, and what pixels it takes."""
+"""Texts that a model file carries in its metadata, and the class names among them."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from edge_cifar.storage import strict_json
 
 LABELS = "labels"
 # As other exporters call them, Ultralytics' "names" among them: a Python dict by class number, or a list.
-_FOREIGN_LABELS = ("names", "classes")
-_DESCRIPTION = "description"
+FOREIGN_LABELS = ("names", "classes")
+DESCRIPTION = "description"
 # What the exporting step writes into every artifact's description.
 _RAW_PIXELS = "raw RGB pixels in"
 # Of text that is read as Python; the names of ImageNet's 21,841 classes take a twentieth of it.
@@ -51,12 +51,12 @@ def of_texts(texts: Mapping[str, str], source: str) -> tuple[str, ...] | None:
     """
     if LABELS in texts:
         return parsed(texts[LABELS], source)
-    return next(filter(None, (_foreign(texts[name]) for name in _FOREIGN_LABELS if name in texts)), None)
+    return next(filter(None, (_foreign(texts[name]) for name in FOREIGN_LABELS if name in texts)), None)
 
 
 def take_raw_pixels(texts: Mapping[str, str]) -> bool:
     """Whether the texts that a file carries say that it takes pixels as 0 to 255."""
-    return _RAW_PIXELS in texts.get(_DESCRIPTION, "")
+    return _RAW_PIXELS in texts.get(DESCRIPTION, "")
 
 
 def of_tflite(path: Path) -> tuple[str, ...] | None:
@@ -65,16 +65,7 @@ def of_tflite(path: Path) -> tuple[str, ...] | None:
     Raises:
         BundleError: the file's tables point outside it.
     """
-    return of_texts(texts_of_tflite(path, (LABELS, *_FOREIGN_LABELS)), path.name)
-
-
-def tflite_takes_raw_pixels(path: Path) -> bool:
-    """Whether the metadata of a ``.tflite`` file say that it takes pixels as 0 to 255.
-
-    Raises:
-        BundleError: the file's tables point outside it.
-    """
-    return take_raw_pixels(texts_of_tflite(path, (_DESCRIPTION,)))
+    return of_texts(texts_of_tflite(path, (LABELS, *FOREIGN_LABELS)), path.name)
 
 
 def texts_of_tflite(path: Path, wanted: Collection[str]) -> dict[str, str]:
@@ -87,15 +78,31 @@ def texts_of_tflite(path: Path, wanted: Collection[str]) -> dict[str, str]:
     Raises:
         BundleError: the file's tables point outside it.
     """
+    try:
+        return {name: content.decode("utf-8") for name, content in buffers_of_tflite(path, wanted).items()}
+    except UnicodeDecodeError as error:
+        raise BundleError(f"{path} is corrupt: its metadata is not UTF-8 text; export it again") from error
+
+
+def buffers_of_tflite(path: Path, wanted: Collection[str]) -> dict[str, bytes]:
+    """Entries in the metadata of a ``.tflite`` file, by name.
+
+    Args:
+        path: the file.
+        wanted: names of those that are read.
+
+    Raises:
+        BundleError: the file's tables point outside it.
+    """
     with path.open("rb") as stream, mmap.mmap(stream.fileno(), 0, access=mmap.ACCESS_READ) as data:
         try:
             return _metadata(Flatbuffer(data), wanted)
-        except (struct.error, UnicodeDecodeError) as error:
+        except struct.error as error:
             raise BundleError(f"{path} is corrupt: its metadata points outside the file; export it again") from error
 
 
-def _metadata(flatbuffer: Flatbuffer, wanted: Collection[str]) -> dict[str, str]:
-    found: dict[str, str] = {}
+def _metadata(flatbuffer: Flatbuffer, wanted: Collection[str]) -> dict[str, bytes]:
+    found: dict[str, bytes] = {}
     model = flatbuffer.root()
     buffers = flatbuffer.tables(model, _MODEL_BUFFERS)
     for entry in flatbuffer.tables(model, _MODEL_METADATA):
@@ -105,19 +112,24 @@ def _metadata(flatbuffer: Flatbuffer, wanted: Collection[str]) -> dict[str, str]
         number = flatbuffer.number(entry, _METADATA_BUFFER)
         if number >= len(buffers):
             raise struct.error("no such buffer")
-        found[name] = flatbuffer.bytes(buffers[number], _BUFFER_DATA).decode("utf-8")
+        found[name] = flatbuffer.bytes(buffers[number], _BUFFER_DATA)
     return found
+
+
+def literal(text: str) -> Any:
+    """The value of a text of JSON or of Python's constants; None for anything else."""
+    if len(text) > _MOST_CHARACTERS:
+        return None
+    try:
+        # Both ways of writing: literal_eval takes constants alone and calls nothing.
+        return ast.literal_eval(text.strip())
+    except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
+        return None
 
 
 def _foreign(text: str) -> tuple[str, ...] | None:
     """Names as another exporter wrote them: a list, or a dict by class number, as JSON or as Python; else None."""
-    names: Any = None
-    if len(text) <= _MOST_CHARACTERS:
-        try:
-            # Both ways of writing: literal_eval takes constants alone and calls nothing.
-            names = ast.literal_eval(text.strip())
-        except (ValueError, SyntaxError, TypeError, RecursionError, MemoryError):
-            return None
+    names = literal(text)
     if isinstance(names, dict):
         numbers = [str(number) for number in names]
         names = list(names.values()) if numbers == [str(number) for number in range(len(names))] else None

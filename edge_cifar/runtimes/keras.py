@@ -160,20 +160,21 @@ class KerasRuntime:
     def __init__(self, model: Any, setup: Setup = PLAIN, source: str = "the Keras model") -> None:
         shape = getattr(model, "input_shape", None)
         if not isinstance(shape, tuple) or not all(side is None or isinstance(side, int) for side in shape):
-            raise BundleError(f"{source} does not take RGB images: its input has shape {shape}")
-        _outputs.demand_one_of_each(source, [one.name for one in model.inputs], _answers(model))
+            raise BundleError(f"{source} does not take images: its input has shape {shape}")
+        _outputs.demand_one_input(source, [one.name for one in model.inputs])
+        self._output = _outputs.chosen(source, _answers(model), setup.output)
         self._model = model
         self._source = source
         self._input = ImageInput.of(shape, Quantization(dtype=np.dtype(np.float32)), source, setup)
         self.batch = setup.batch
         self.input_shape, self.any_size = self._input.shape, self._input.any_size
-        self.input_range, self.layout = self._input.pixel_range, self._input.layout
-        self.classes = self._scores(model.outputs[0].shape)
+        self.preprocessing = self._input.preprocessing
+        self.classes = self._scores(model.outputs[self._output].shape)
 
     @property
     def range_ground(self) -> Ground:
         """Why."""
-        ground = self._input.range_ground
+        ground = self._input.ground
         return "stated" if ground == "assumed" and _keras_layers.scales_its_pixels(self._model) else ground
 
     def predict(self, images: Images) -> Probabilities:
@@ -182,7 +183,7 @@ class KerasRuntime:
             # Batch by batch: in floats all images take four times their memory.
             batch = self._input.encode(images[start : start + _BATCH])
             with self._faults():
-                answers = _outputs.only(self._model.predict_on_batch(batch))
+                answers = _outputs.picked(self._model.predict_on_batch(batch), self._output)
             probabilities[start : start + len(batch)] = _outputs.rows(answers, len(batch), self._source)
         return probabilities
 
@@ -202,9 +203,8 @@ class KerasRuntime:
         if None not in sides:
             return math.prod(side for side in sides if side is not None)
         with self._faults():
-            answers = _outputs.only(
-                self._model.predict_on_batch(self._input.encode(np.zeros((1, *self.input_shape), np.uint8)))
-            )
+            nothing = self._input.encode(np.zeros((1, *self.input_shape), np.uint8))
+            answers = _outputs.picked(self._model.predict_on_batch(nothing), self._output)
         return int(_outputs.rows(answers, 1, self._source).shape[1])
 
     @contextmanager

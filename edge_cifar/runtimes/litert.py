@@ -12,7 +12,7 @@ import numpy as np
 from edge_cifar import packages
 from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
-from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup, filled, stored_type
+from edge_cifar.pixels import PLAIN, ImageInput, Images, Quantization, Setup, filled, stored_type
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import Probabilities, Runtime, _outputs, embedded_labels
 from edge_cifar.runtimes._remedies import refusal
@@ -100,26 +100,22 @@ class LiteRT:
     def __init__(self, interpreter: Any, path: Path, setup: Setup) -> None:
         source = path.name
         inputs, outputs = interpreter.get_input_details(), interpreter.get_output_details()
-        _outputs.demand_one_of_each(source, _names(inputs), _names(outputs))
+        _outputs.demand_one_input(source, [str(details["name"]) for details in inputs])
+        number = _output_number(interpreter, outputs, source, setup.output)
         self._interpreter = interpreter
         self._path = path
         self._source = source
         self._input_index = inputs[0]["index"]
-        self._output_index = outputs[0]["index"]
+        self._output_number = number
+        self._output_index = outputs[number]["index"]
         self._input = _image_input(inputs[0], source, setup)
-        self._output = _quantization(outputs[0])
+        self._output = _quantization(outputs[number])
         self.input_shape, self.any_size = self._input.shape, self._input.any_size
-        self.input_range, self.layout = self._input.pixel_range, self._input.layout
+        self.preprocessing, self.range_ground = self._input.preprocessing, self._input.ground
         self._shape = tuple(map(int, inputs[0]["shape"]))
         self.batch = setup.batch if setup.batch > 1 else self._shape[0]
         self._make_room(self.input_shape)
-        self.classes = _outputs.length(interpreter.get_output_details()[0]["shape"])
-
-    @property
-    def range_ground(self) -> Ground:
-        """Why; the file's texts are read only now, since nothing but this question needs them."""
-        ground = self._input.range_ground
-        return "stated" if ground == "assumed" and embedded_labels.tflite_takes_raw_pixels(self._path) else ground
+        self.classes = _outputs.length(interpreter.get_output_details()[number]["shape"])
 
     @property
     def labels(self) -> tuple[str, ...] | None:
@@ -163,9 +159,8 @@ class LiteRT:
             RuntimeUnavailable: something behind the input is fixed to the file's own batch.
             BundleError: something behind the input does not take images of that size.
         """
-        height, width, channels = image_shape
-        sides = (channels, height, width) if self.layout == "nchw" else (height, width, channels)
-        shape = (self.batch, *sides)
+        height, width, _ = image_shape
+        shape = self._input.tensor_shape(self.batch, height, width)
         if shape == self._shape:
             return
         try:
@@ -178,13 +173,21 @@ class LiteRT:
                     f"{self._source} does not take images of {height}×{width} ({first_line(error)})"
                 ) from error
             raise RuntimeUnavailable(f"{self._source} does not accept batches of {self.batch} images") from error
-        if int(self._interpreter.get_output_details()[0]["shape"][0]) != self.batch:
+        if int(self._interpreter.get_output_details()[self._output_number]["shape"][0]) != self.batch:
             raise RuntimeUnavailable(f"{self._source} does not output results for batches of {self.batch} images")
         self._shape = shape
 
 
-def _names(tensors: Sequence[Mapping[str, Any]]) -> list[str]:
-    return [str(details["name"]) for details in tensors]
+def _output_number(interpreter: Any, outputs: Sequence[Mapping[str, Any]], source: str, named: str | None) -> int:
+    """The output with the class scores, by its tensor's name or by that in the file's signature."""
+    names = [str(details["name"]) for details in outputs]
+    if len(names) == 1 or named in names:
+        return _outputs.chosen(source, names, named)
+    signed = {}
+    for key in interpreter.get_signature_list():
+        for name, details in interpreter.get_signature_runner(key).get_output_details().items():
+            signed[details["index"]] = name
+    return _outputs.chosen(source, [signed.get(one["index"], str(one["name"])) for one in outputs], named)
 
 
 def _shape(details: Mapping[str, Any]) -> tuple[int | None, ...]:

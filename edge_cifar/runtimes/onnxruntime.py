@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,7 +12,7 @@ import numpy as np
 from edge_cifar import packages
 from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable
-from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup, filled
+from edge_cifar.pixels import PLAIN, ImageInput, Images, Quantization, Setup, filled
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import (
     Probabilities,
@@ -158,14 +158,21 @@ class OnnxRuntime:
     def __init__(self, session: Any, source: str, setup: Setup) -> None:
         with _faults(source):
             inputs, outputs = session.get_inputs(), session.get_outputs()
-        _outputs.demand_one_of_each(source, [one.name for one in inputs], [one.name for one in outputs])
+        _outputs.demand_one_input(source, [one.name for one in inputs])
+        # Classifiers of other tools also give the likeliest class, as text or as a number.
+        scored = [one for one in outputs if _holds_scores(one.type)]
+        if not scored:
+            raise BundleError(f"{source} outputs {', '.join(one.type for one in outputs)}, not class scores")
+        outputs = scored
+        number = _outputs.chosen(source, [one.name for one in outputs], setup.output)
         if inputs[0].type not in _TYPES:
             raise BundleError(f"{source} takes {inputs[0].type} inputs, not images")
         shape = tuple(size if isinstance(size, int) else None for size in inputs[0].shape)
         self._session = session
         self._source = source
         self._input_name = inputs[0].name
-        self._output_names = [outputs[0].name]
+        self._output_names = [outputs[number].name]
+        self._names_of_map: tuple[str, ...] | None = None
         # ONNX states no scale for a graph's inputs: integers are taken for raw pixels, int8 for raw pixels - 128.
         zero_point = -128 if inputs[0].type == "tensor(int8)" else 0
         quantization = Quantization(dtype=np.dtype(_TYPES[inputs[0].type]), zero_point=zero_point)
@@ -175,23 +182,16 @@ class OnnxRuntime:
             raise RuntimeUnavailable(f"{source} takes batches of {self._fixed_batch}, not {setup.batch}")
         self.batch = self._fixed_batch or setup.batch
         self.input_shape, self.any_size = self._input.shape, self._input.any_size
-        self.input_range, self.layout = self._input.pixel_range, self._input.layout
+        self.preprocessing, self.range_ground = self._input.preprocessing, self._input.ground
         self.classes = self._answers(np.zeros((1, *self.input_shape), np.uint8)).shape[1]
 
     @property
     def labels(self) -> tuple[str, ...] | None:
-        return embedded_labels.of_texts(self._texts(), self._source)
-
-    @property
-    def range_ground(self) -> Ground:
-        """Why."""
-        ground = self._input.range_ground
-        return "stated" if ground == "assumed" and embedded_labels.take_raw_pixels(self._texts()) else ground
-
-    def _texts(self) -> Mapping[str, str]:
+        if self._names_of_map is not None:
+            return self._names_of_map
         with _faults(self._source):
             texts: Mapping[str, str] = self._session.get_modelmeta().custom_metadata_map
-        return texts
+        return embedded_labels.of_texts(texts, self._source)
 
     def predict(self, images: Images) -> Probabilities:
         batch = self._fixed_batch or _BATCH
@@ -214,4 +214,17 @@ class OnnxRuntime:
         encoded = filled(self._input.encode(images), self._fixed_batch or len(images))
         with _faults(self._source):
             output = self._session.run(self._output_names, {self._input_name: encoded})[0]
+        if isinstance(output, list):
+            output = self._of_maps(output)
         return _outputs.rows(np.asarray(output), len(encoded), self._source)[: len(images)]
+
+    def _of_maps(self, maps: Sequence[Mapping[str | int, float]]) -> Probabilities:
+        """Scores from a ZipMap's output, which maps classes to scores, as Custom Vision and scikit-learn write it."""
+        keys = tuple(maps[0]) if maps else ()
+        if all(isinstance(key, str) for key in keys):
+            self._names_of_map = tuple(map(str, keys))
+        return np.array([[scores[key] for key in keys] for scores in maps], np.float32)
+
+
+def _holds_scores(kind: str) -> bool:
+    return kind in _TYPES or kind.startswith("seq(map(")

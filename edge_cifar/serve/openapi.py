@@ -39,6 +39,11 @@ def _list_of(items: Any) -> dict[str, Any]:
     return {"type": "array", "items": items}
 
 
+def _optionally(required: dict[str, Any], **properties: Any) -> dict[str, Any]:
+    """An object that may have further properties."""
+    return {**required, "properties": {**required["properties"], **properties}}
+
+
 _TEXT = {"type": "string"}
 _TEXT_OR_NULL = {"type": ["string", "null"]}
 _COUNT = {"type": "integer", "minimum": 0}
@@ -52,6 +57,11 @@ _INPUT = {
         "description": "Where the range comes from: the user, the file, its quantization, or an assumption.",
     },
 }
+_CHANNELS = {
+    "channels": {"enum": ["bgr", "gray"], "description": "Channels of the input; red, green and blue if left out."},
+    "mean": {"type": "array", "items": {"type": "number"}, "description": "Of each channel, where they differ."},
+    "std": {"type": "array", "items": {"type": "number"}, "description": "Likewise."},
+}
 _PICTURE = {"type": "string", "format": "binary"}
 _ERROR = _object(error=_TEXT)
 _MODELS = _object(
@@ -62,7 +72,7 @@ _MODELS = _object(
             name=_TEXT,
             variant=_TEXT_OR_NULL,
             runtime=_TEXT,
-            input=_object(height=_COUNT, width=_COUNT, **_INPUT),
+            input=_optionally(_object(height=_COUNT, width=_COUNT, **_INPUT), **_CHANNELS),
             labels=_list_of(_TEXT),
             size_bytes=_COUNT,
         )
@@ -77,7 +87,7 @@ def _prediction(names: Sequence[str]) -> dict[str, Any]:
         name={"enum": list(names)},
         variant=_TEXT_OR_NULL,
         runtime=_TEXT,
-        input=_object(**_INPUT),
+        input=_optionally(_object(**_INPUT), **_CHANNELS),
         preparation={"type": "string", "description": "How the image was fitted to the input; empty if unchanged."},
         milliseconds={"type": "number", "minimum": 0, "description": "Latency of the inference only."},
         unsure={"type": "boolean", "description": "Whether the top probability is below the threshold."},

@@ -6,7 +6,7 @@ import queue
 import threading
 from collections.abc import Collection, Sequence
 from concurrent.futures import Future
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, BinaryIO
 
@@ -15,6 +15,7 @@ import numpy as np
 from edge_cifar.classifier import Classifier, common_size
 from edge_cifar.data import pictures
 from edge_cifar.errors import BundleError, EdgeCifarError, UsageError
+from edge_cifar.model_options import ModelOptions
 
 # What browsers and cameras make. Pillow reads more, but a parser that nobody needs is only an
 # opening for whoever sends the bytes (its EPS reader starts Ghostscript).
@@ -36,7 +37,8 @@ class ServedModel:
         path: the file.
         labels: names of its classes, where something beside the file tells them.
         variant: such as ``tflite-int8``; None for a bare file.
-        foreign: whether neither a manifest nor a run vouches for the file.
+        foreign: whether the file was made elsewhere, so that neither a manifest nor a run vouches for it.
+        options: what a user says of such a file.
     """
 
     name: str
@@ -44,6 +46,7 @@ class ServedModel:
     labels: tuple[str, ...] | None
     variant: str | None
     foreign: bool = False
+    options: ModelOptions = field(default_factory=ModelOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -139,7 +142,13 @@ class WorkerPool:
 def _load(models: Sequence[ServedModel]) -> list[tuple[ServedModel, Classifier]]:
     classifiers = []
     for served in models:
-        classifier = Classifier(served.path, labels=served.labels, variant=served.variant, foreign=served.foreign)
+        classifier = Classifier(
+            served.path,
+            labels=served.labels,
+            variant=served.variant,
+            foreign=served.foreign,
+            options=served.options,
+        )
         # A first inference also lays out memory; no visitor should wait for that.
         classifier.runtime.predict(np.zeros((1, *classifier.runtime.input_shape), np.uint8))
         classifiers.append((served, classifier))

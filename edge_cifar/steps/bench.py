@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal
+from typing import Any, Literal, Unpack
 
 from edge_cifar import machine, packages
 from edge_cifar.arguments import as_int, as_tuple
@@ -22,7 +22,7 @@ from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.provenance import Provenance
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, MeasurementError, RuntimeUnavailable
-from edge_cifar.preprocessing import Preprocessing
+from edge_cifar.model_options import ModelOptions, Told
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps import _saturation
 from edge_cifar.steps.bench_subjects import find_subjects
@@ -54,19 +54,17 @@ def bench(
     images: int | Literal["all"] | None = None,
     data: str | Path | None = None,
     data_dir: Path | str | None = None,
-    image_size: int | None = None,
     threads: int | Iterable[int] = 1,
     batch_size: int | Iterable[int] = 1,
     backend: str | Iterable[str] = (),
     seconds: float = Protocol.seconds,
     profile: bool = False,
-    input_range: tuple[float, float] | None = None,
-    layout: Literal["nhwc", "nchw"] | None = None,
     rest: float = 0.0,
     relative_to: str | None = None,
     output: Path | str | None = None,
     protocol: Protocol | None = None,
     progress: Progress = SILENT,
+    **told: Unpack[Told],
 ) -> BenchReport:
     """Measure every artifact of the targets on this machine, in short windows that alternate between artifacts.
 
@@ -80,16 +78,12 @@ def bench(
             bundle; for a model file made elsewhere, the test set of ``data``.
         data: the data set to measure accuracy on instead: a registered name, or a folder of images by class.
         data_dir: directory of that data set, or of CIFAR-10 if ``data`` is not given.
-        image_size: side in pixels that a folder's pictures are brought to; left out, that of the images
-            which a bundle was made from, and 96 for bare files.
         threads: CPU threads per inference; one row each.
         batch_size: images per inference; one row each.
         backend: backend names such as ``xnnpack``, or ``all`` for every one on this machine; one row each. Default:
             each runtime's default.
         seconds: measuring time per row.
         profile: measure the time per operator, if the runtime reports it, and the share of peak compute reached.
-        input_range: real values of pixels 0 and 255 for bare files, where their own do not tell.
-        layout: order of the dimensions of their input, where its sizes do not tell.
         rest: seconds to cool down before each round.
         relative_to: what latencies are held against: a variant, a file's name, or ``keras`` for the
             runs' own Keras models, which are then measured too; fp32 of the same model and format when
@@ -98,6 +92,8 @@ def bench(
         protocol: all settings at once; overrides ``threads``, ``batch_size``, ``backend``, ``seconds``,
             ``profile`` and ``rest``.
         progress: receives progress messages.
+        **told: what model files made elsewhere take and answer, as :class:`edge_cifar.model_options.Told` lists it.
+            ``image_size`` is also that of a folder's pictures; by default, the size that a model takes.
 
     Returns:
         One row per artifact, backend, thread count and batch size. An artifact that fails or cannot run here
@@ -125,8 +121,7 @@ def bench(
         images=images,
         data=None if data is None else str(data),
         data_dir=data_dir,
-        image_size=None if image_size is None else as_int("--image-size", image_size),
-        preprocessing=Preprocessing(input_range=input_range, layout=layout) if input_range or layout else None,
+        options=ModelOptions.of(told),
         with_keras=relative_to == KERAS,
         progress=progress,
     )

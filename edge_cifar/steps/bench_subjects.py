@@ -2,13 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import replace
 from functools import cache
 from pathlib import Path
 from typing import Any, Literal
 
 from edge_cifar.arguments import as_int_or_all, flattened
 from edge_cifar.bench.evaluation_set import EvaluationSet
+from edge_cifar.bench.probe import input_size
 from edge_cifar.bench.subject import Subject
 from edge_cifar.data import Dataset, calibration
 from edge_cifar.data.loading import is_folder, load
@@ -16,11 +18,11 @@ from edge_cifar.documents.accuracy import DataSource
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, DataError, UsageError
+from edge_cifar.model_options import ModelOptions
 from edge_cifar.parity.verify import read_reference
-from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps.bundles import of_run, run_of
-from edge_cifar.steps.targets import ModelFile, Target, resolve
+from edge_cifar.steps.targets import ModelFile, Target, resolve_all
 
 Count = int | Literal["all"] | None
 
@@ -31,8 +33,7 @@ def find_subjects(
     images: Count = None,
     data: str | None = None,
     data_dir: Path | str | None = None,
-    image_size: int | None = None,
-    preprocessing: Preprocessing | None = None,
+    options: ModelOptions | None = None,
     with_keras: bool = False,
     progress: Progress = SILENT,
 ) -> tuple[list[Subject], list[Bundle]]:
@@ -43,8 +44,7 @@ def find_subjects(
         images: likewise.
         data: likewise.
         data_dir: likewise.
-        image_size: likewise.
-        preprocessing: how model files made elsewhere want their pixels.
+        options: of model files made elsewhere; its image size is that of a folder's pictures for bundles, too.
         with_keras: whether to measure the Keras models of the runs that bundles stand in.
         progress: receives progress messages of a download.
     """
@@ -55,8 +55,8 @@ def find_subjects(
     if data is None and data_dir is not None:
         data = "cifar10"
     folder = data is not None and is_folder(data)
-    if image_size is not None and not folder:
-        raise UsageError("--image-size only applies to a folder of images given by --data")
+    options = options or ModelOptions()
+    image_size, options = options.image_size, replace(options, image_size=None)
 
     @cache
     def given(size: int | tuple[int, int] | None) -> EvaluationSet | None:
@@ -71,18 +71,21 @@ def find_subjects(
 
     bundles: list[Bundle] = []
     subjects: list[Subject] = []
-    for found in map(resolve, flattened(targets) or [None]):
+    for found in resolve_all(flattened(targets) or [None], options):
         if not isinstance(found, ModelFile):
             bundles.append(of_run(found) if isinstance(found, Run) else found)
             subjects += of_bundle(bundles[-1])
         elif found.bundle is not None:
             subjects += of_bundle(found.bundle)
+        elif found.run is not None:
+            size = image_size or (found.run.record().data.size if folder else None)
+            subjects.append(Subject(model=found.run.name, path=found.path, accuracy_on=given(size), of_run=True))
         else:
-            subjects.append(_of_file(found, given(image_size), preprocessing or Preprocessing()))
+            subjects.append(_of_foreign(found, given, folder, image_size))
+    if image_size is not None and not folder and not any(subject.bare for subject in subjects):
+        raise UsageError("--image-size only applies to a folder of images given by --data")
     if not subjects:
         raise BundleError("nothing to measure: the bundle contains no artifacts; export again")
-    if preprocessing and not any(subject.bare for subject in subjects):
-        raise UsageError("--input-range and --layout only apply to model files made elsewhere; none was given")
     return subjects, bundles
 
 
@@ -91,11 +94,19 @@ def _size(bundle: Bundle) -> tuple[int, int] | None:
     return bundle.dataset.size if bundle.dataset else None
 
 
-def _of_file(file: ModelFile, given: EvaluationSet | None, preprocessing: Preprocessing) -> Subject:
-    """A file made elsewhere, or the Keras model of a run."""
-    if file.run is not None:
-        return Subject(model=file.run.name, path=file.path, accuracy_on=given, of_run=True)
-    return Subject(model=file.path.stem, path=file.path, accuracy_on=given, preprocessing=preprocessing)
+def _of_foreign(
+    file: ModelFile,
+    given: Callable[[tuple[int, int] | None], EvaluationSet | None],
+    folder: bool,
+    image_size: tuple[int, int] | None,
+) -> Subject:
+    """A file made elsewhere, with a folder's pictures at the size that it takes."""
+    options = file.options.over(ModelOptions(image_size=image_size))
+    subject = Subject(model=file.path.stem, path=file.path, options=options)
+    size = None
+    if folder:
+        size = image_size or input_size(file.path, subject.setup) or subject.setup.image_size
+    return replace(subject, accuracy_on=given(size))
 
 
 def _of_bundle(

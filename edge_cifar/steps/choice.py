@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from edge_cifar import model_files
@@ -10,6 +10,7 @@ from edge_cifar.documents.artifact import Artifact
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, RuntimeUnavailable
+from edge_cifar.model_options import ModelOptions
 from edge_cifar.steps.bundles import exported, of_run
 from edge_cifar.steps.targets import ModelFile, Target, resolve
 
@@ -26,7 +27,8 @@ class Choice:
         labels: class names in the order of its probabilities; None if only the file itself may tell.
         variant: such as ``tflite-int8``; None for a Keras model or somebody else's file.
         chosen: True if the user named a folder, so that the file was chosen among several.
-        foreign: True for a file that neither a manifest nor a run vouches for.
+        foreign: True for a file made elsewhere, which neither a manifest nor a run vouches for.
+        options: what a user says of such a file.
     """
 
     path: Path
@@ -34,6 +36,7 @@ class Choice:
     variant: str | None = None
     chosen: bool = False
     foreign: bool = False
+    options: ModelOptions = field(default_factory=ModelOptions)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -123,7 +126,7 @@ def _of_file(file: ModelFile) -> Choice:
     if file.bundle is not None:
         return _of_artifact(file.bundle.artifacts[0], chosen=False)
     labels = file.run.record().data.labels if file.run else None
-    return Choice(path=file.path, labels=labels, foreign=file.foreign)
+    return Choice(path=file.path, labels=labels, foreign=file.foreign, options=file.options)
 
 
 def _of_artifact(artifact: Artifact, *, chosen: bool) -> Choice:

@@ -6,15 +6,17 @@ import sys
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Unpack
 
 from edge_cifar.arguments import as_tuple
 from edge_cifar.classifier import Classifier, Prediction, common_size
 from edge_cifar.data import pictures
 from edge_cifar.errors import DataError, NoPicture, UsageError
+from edge_cifar.model_options import ModelOptions, Told
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps import _saturation
 from edge_cifar.steps.choice import choose
-from edge_cifar.steps.targets import Target
+from edge_cifar.steps.targets import Target, resolve_all
 
 STANDARD_INPUT = Path("-")
 
@@ -27,6 +29,7 @@ def predict(
     threshold: float = 0.0,
     threads: int = 1,
     progress: Progress = SILENT,
+    **told: Unpack[Told],
 ) -> list[Prediction]:
     """Classify images.
 
@@ -40,18 +43,20 @@ def predict(
         threads: CPU threads per inference.
         progress: receives messages: which artifact was chosen, which files were skipped, what is assumed about a
             model file made elsewhere, and evidence against these assumptions.
+        **told: what model files made elsewhere take and answer, as :class:`edge_cifar.model_options.Told` lists it.
 
     Returns:
         One prediction per image and model, in the given order. An image that cannot be read has a prediction
         with an ``error`` and no answers, unless none can be read.
 
     Raises:
-        UsageError: ``top`` is less than 1, ``threshold`` is not in 0..1, or a file is not a model.
+        UsageError: ``top`` is less than 1, ``threshold`` is not in 0..1, a file is not a model, or options contradict
+            each other or are told of no model made elsewhere.
         BundleError: a model is missing or damaged.
         RuntimeUnavailable: this machine has no runtime for a model.
         DataError: all images are missing, damaged or too large, or a folder contains none.
     """
-    stream = predict_each(model, images, top=top, threshold=threshold, threads=threads, progress=progress)
+    stream = predict_each(model, images, top=top, threshold=threshold, threads=threads, progress=progress, **told)
     predictions = list(stream)
     errors = [prediction.error for prediction in predictions if prediction.error]
     if errors and len(errors) == len(predictions):
@@ -86,6 +91,7 @@ def predict_each(
     threshold: float = 0.0,
     threads: int = 1,
     progress: Progress = SILENT,
+    **told: Unpack[Told],
 ) -> Stream:
     """Classify images one by one; as :func:`predict`, but an answer is there as soon as it is known.
 
@@ -97,7 +103,7 @@ def predict_each(
         raise UsageError(f"top must be at least 1; got {top}")
     if not 0 <= threshold <= 1:
         raise UsageError(f"the threshold must be between 0 and 1; got {threshold:g}")
-    models: tuple[Target, ...] = as_tuple(model)
+    models = resolve_all(as_tuple(model), ModelOptions.of(told))
     classifiers = [_load(one, threads, progress) for one in models]
     paths: tuple[Path | str, ...] = as_tuple(images)
     named = [(path, _files(path)) for path in map(Path, paths)]
@@ -124,12 +130,17 @@ def predict_each(
 def _load(model: Target, threads: int, progress: Progress) -> Classifier:
     choice = choose(model)
     classifier = Classifier(
-        choice.path, labels=choice.labels, variant=choice.variant, foreign=choice.foreign, threads=threads
+        choice.path,
+        labels=choice.labels,
+        variant=choice.variant,
+        foreign=choice.foreign,
+        options=choice.options,
+        threads=threads,
     )
     if choice.chosen:
         progress.say(f"using {choice.variant or choice.path.name} ({classifier.runtime.name})")
-    if classifier.assumption:
-        progress.say(classifier.assumption)
+    for note in classifier.notes:
+        progress.say(note)
     if doubt := _saturation.doubt(choice.path):
         progress.say(f"{choice.variant or choice.path.name} {doubt}")
     return classifier

@@ -7,9 +7,11 @@ import ipaddress
 import signal
 from collections.abc import Iterator, Sequence
 from types import FrameType
+from typing import Unpack
 
 from edge_cifar import machine
 from edge_cifar.errors import UsageError
+from edge_cifar.model_options import ModelOptions, Told
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.serve import app
 from edge_cifar.serve.hosts import Hosts
@@ -17,7 +19,7 @@ from edge_cifar.serve.server import Server
 from edge_cifar.serve.worker_pool import ServedModel, WorkerPool
 from edge_cifar.steps import _saturation
 from edge_cifar.steps.choice import Choice, choose_all
-from edge_cifar.steps.targets import Target
+from edge_cifar.steps.targets import Target, resolve_all
 from edge_cifar.visible import visible
 
 HOST = "127.0.0.1"
@@ -37,6 +39,7 @@ def serve(
     workers: int | None = None,
     allow_hosts: Sequence[str] = (),
     progress: Progress = SILENT,
+    **told: Unpack[Told],
 ) -> None:
     """Serve until SIGINT or SIGTERM; pending requests are answered first.
 
@@ -48,7 +51,9 @@ def serve(
         workers: number of images classified in parallel, each with its own interpreters. Default: the number of
             cores, at most 4.
         allow_hosts: additional host names to accept in requests; pages of these hosts may use the server, too.
-        progress: receives the address, and which artifacts are not served.
+        progress: receives the address, which artifacts are not served, and what is assumed about a model file made
+            elsewhere.
+        **told: what such a file takes and answers, as :class:`edge_cifar.model_options.Told` lists it.
 
     Raises:
         UsageError: ``port`` or ``workers`` is out of range, or one of ``allow_hosts`` is not a host name.
@@ -63,7 +68,8 @@ def serve(
         raise UsageError(f"workers must be at least 1; got {workers}")
     hosts = Hosts(host, allow_hosts)
     workers = workers or min(machine.usable_cores(), _MOST_WORKERS)
-    selection = choose_all(target)
+    (found,) = resolve_all([target], ModelOptions.of(told))
+    selection = choose_all(found)
     models = [_served(choice) for choice in selection.choices]
     pool = WorkerPool(models, workers=workers, places=_PLACES_A_WORKER * workers)
     try:
@@ -77,8 +83,8 @@ def serve(
         for name, reason in selection.left_out:
             progress.say(f"{name} is not served: {reason}")
         for _, classifier in pool.classifiers:
-            if classifier.assumption:
-                progress.say(classifier.assumption)
+            for note in classifier.notes:
+                progress.say(note)
         for served in models:
             if doubt := _saturation.doubt(served.path):
                 progress.say(f"{served.name} {doubt}")
@@ -96,7 +102,12 @@ def _served(choice: Choice) -> ServedModel:
     # A file name that is not valid text could not be sent.
     name = choice.variant or visible(choice.path.name)
     return ServedModel(
-        name=name, path=choice.path, labels=choice.labels, variant=choice.variant, foreign=choice.foreign
+        name=name,
+        path=choice.path,
+        labels=choice.labels,
+        variant=choice.variant,
+        foreign=choice.foreign,
+        options=choice.options,
     )
 
 

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from collections.abc import Iterable
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge_cifar import model_files
 from edge_cifar.documents import run as runs
 from edge_cifar.documents.bundle import MANIFEST, Bundle
 from edge_cifar.documents.run import Run
-from edge_cifar.errors import BundleError, RunError
+from edge_cifar.errors import BundleError, RunError, UsageError
+from edge_cifar.model_options import ModelOptions, split
 from edge_cifar.steps import bundles
 from edge_cifar.storage import files
 
@@ -22,11 +24,13 @@ class ModelFile:
         path: where it lies.
         run: the run whose Keras model it is; None for any other.
         bundle: the bundle that lists it, with no other artifact; None where no manifest does.
+        options: what a user says of a file made elsewhere.
     """
 
     path: Path
     run: Run | None = None
     bundle: Bundle | None = None
+    options: ModelOptions = field(default_factory=ModelOptions)
 
     @property
     def foreign(self) -> bool:
@@ -42,12 +46,14 @@ def resolve(target: Target | None = None) -> Bundle | Run | ModelFile:
 
     Args:
         target: a bundle, its folder, a run, its folder, a model file, or None for the newest run under ``./runs``.
+            Behind a model file made elsewhere may stand what it takes: ``FILE:range=-1,1:channels=bgr``.
 
     Returns:
         A bundle is known not to be one of another network than its run holds by now. A run is finished, or has a
         bundle, or both.
 
     Raises:
+        UsageError: options behind a name are wrong, or are those of something else than such a file.
         RunError: there is nothing.
         BundleError: a bundle's manifest is damaged, it was made from another network than its run holds by now, or
             there is neither a bundle nor a run nor a model file.
@@ -56,7 +62,37 @@ def resolve(target: Target | None = None) -> Bundle | Run | ModelFile:
         return runs.newest()
     if isinstance(target, Bundle | Run | ModelFile):
         return target
-    path = Path(target)
+    path, options = split(target)
+    found = _at(path)
+    if options == ModelOptions():
+        return found
+    if not isinstance(found, ModelFile) or not found.foreign:
+        raise UsageError(f"{path} describes its own input; omit the options behind it")
+    return replace(found, options=options)
+
+
+def resolve_all(targets: Iterable[Target | None], options: ModelOptions) -> list[Bundle | Run | ModelFile]:
+    """What stands at some paths, with the options of a command for the model files made elsewhere among it.
+
+    Args:
+        targets: as :func:`resolve` takes them.
+        options: of all such files; those behind a file's own name come first.
+
+    Raises:
+        UsageError, RunError, BundleError: as :func:`resolve`.
+        UsageError: there are options, and no such file.
+    """
+    resolved = [resolve(target) for target in targets]
+    made_elsewhere = [one for one in resolved if isinstance(one, ModelFile) and one.foreign]
+    if options != ModelOptions() and not made_elsewhere:
+        raise UsageError(f"{options.names} only applies to model files made elsewhere; none was given")
+    return [
+        replace(one, options=one.options.over(options)) if isinstance(one, ModelFile) and one.foreign else one
+        for one in resolved
+    ]
+
+
+def _at(path: Path) -> Bundle | Run | ModelFile:
     files.recover(path)
     if (path / MANIFEST).exists():
         return bundles.demand_same_network(Bundle.open(path))

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import zipfile
+import zlib
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -110,6 +111,22 @@ def demand_modest(path: Path) -> None:
         for member in archive.infolist():
             if member.filename.endswith(".json") and member.file_size > _MOST_JSON_BYTES:
                 raise ValueError(f"its {member.filename!r} unpacks to {member.file_size / 1e6:,.0f} MB")
+
+
+def text(path: Path, name: str) -> str | None:
+    """A text file in a zip archive, which may be appended to another file; None where there is none that can be read.
+
+    Args:
+        path: the file.
+        name: of the text.
+    """
+    try:
+        with _zip(path) as archive:
+            if name not in archive.namelist() or archive.getinfo(name).file_size > _MOST_JSON_BYTES:
+                return None
+            return archive.read(name).decode("utf-8")
+    except (zipfile.BadZipFile, zlib.error, EOFError, OSError, ValueError):
+        return None
 
 
 def mapped(path: Path | str) -> NDArray[Any]:

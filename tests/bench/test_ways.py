@@ -208,12 +208,13 @@ def test_a_folder_of_pictures_is_brought_to_the_size_of_the_bundle(tmp_path: Pat
     assert (row["accuracy"]["top1"], row["accuracy"]["images"]) == (1.0, 3)
 
 
-def test_a_folder_of_pictures_is_brought_to_the_size_that_is_told_for_a_bare_file(tmp_path: Path) -> None:
+def test_a_folder_of_pictures_is_brought_to_the_size_that_a_bare_file_takes(tmp_path: Path) -> None:
     folder = pictures(tmp_path / "photos")
     path = fake_file(tmp_path / "theirs.fake")
-    (told,) = rows(path, data=folder, image_size=4)
-    assert told["accuracy"]["images"] == 3
+    (told,) = rows(path, data=folder, image_size=5)
+    assert told["accuracy"] is None
+    assert "the model expects 4×4×3 images" in told["notes"][0]
     (untold,) = rows(path, data=folder)
-    assert untold["accuracy"] is None
+    assert untold["accuracy"]["images"] == 3
     with pytest.raises(UsageError, match="--image-size only applies to a folder of images"):
-        rows(path, image_size=4)
+        rows(fake_bundle(tmp_path, {"fp32": {}}), image_size=4)

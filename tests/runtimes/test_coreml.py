@@ -12,6 +12,7 @@ from support.mean_colour import CLASSES, expected, images
 
 from edge_cifar.errors import BundleError, RuntimeUnavailable
 from edge_cifar.pixels import Setup
+from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.runtimes import _coreml_plan, coreml
 
 
@@ -70,14 +71,20 @@ def test_an_array_input_takes_its_own_range() -> None:
             taken.append(np.asarray(data["image"]))
             return {"classLabel_probs": dict.fromkeys(self._labels, 0.1)}
 
-    runtime = coreml.CoreML(Watched(image=False, labels=["a"]), "net", Setup(input_range=(-1.0, 1.0), layout="nhwc"))
+    runtime = coreml.CoreML(
+        Watched(image=False, labels=["a"]),
+        "net",
+        Setup(preprocessing=Preprocessing(input_range=(-1.0, 1.0), layout="nhwc")),
+    )
     runtime.single(np.full((6, 5, 3), 255, np.uint8))()
     assert taken[0].min() == -1.0
     assert taken[-1].max() == 1.0
-    with pytest.raises(BundleError, match="has nhwc layout, not nchw"):
-        coreml.CoreML(Watched(image=False, labels=["a"]), "net", Setup(layout="nchw"))
-    with pytest.raises(BundleError, match="omit --input-range"):
-        coreml.CoreML(Watched(image=True, labels=["a"]), "net", Setup(input_range=(-1.0, 1.0)))
+    with pytest.raises(BundleError, match="does not take images in nchw layout"):
+        coreml.CoreML(Watched(image=False, labels=["a"]), "net", Setup(preprocessing=Preprocessing(layout="nchw")))
+    with pytest.raises(BundleError, match="which it preprocesses itself; omit --input-range"):
+        coreml.CoreML(
+            Watched(image=True, labels=["a"]), "net", Setup(preprocessing=Preprocessing(input_range=(-1.0, 1.0)))
+        )
 
 
 def test_a_package_takes_one_image_at_once() -> None:

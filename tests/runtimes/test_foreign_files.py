@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -27,8 +28,8 @@ from edge_cifar.storage import files
 pytest.importorskip("onnxruntime", reason="ONNX Runtime runs the files")
 
 
-def likeliest(path: Path, images: list[Path]) -> list[str]:
-    return [prediction.answers[0][0] for prediction in predict(path, images)]
+def likeliest(path: Path | str, images: list[Path], **told: Any) -> list[str]:
+    return [prediction.answers[0][0] for prediction in predict(path, images, **told)]
 
 
 # --- the output
@@ -63,10 +64,15 @@ def test_sides_of_one_behind_the_batch_go(output: tuple[int, ...], tmp_path: Pat
     assert likeliest(path, colour_pictures(tmp_path)) == ["class 0", "class 1", "class 2"]
 
 
-def test_several_outputs_are_refused_by_name(tmp_path: Path) -> None:
+def test_several_outputs_want_a_name(tmp_path: Path) -> None:
     path = colour_onnx(tmp_path / "net.onnx", second_output=True)
-    with pytest.raises(BundleError, match=r"has 2 outputs \(answer, mean\); export it with only the class scores"):
+    with pytest.raises(BundleError, match=r"has 2 outputs \(answer, mean\); name the one .*: --output-name NAME"):
         predict(path, colour_pictures(tmp_path))
+    assert likeliest(path, colour_pictures(tmp_path), output_name="answer") == ["class 0", "class 1", "class 2"]
+    with pytest.raises(BundleError, match="has no output 'other'; it has answer, mean"):
+        predict(f"{path}:output=other", colour_pictures(tmp_path))
+    (row,) = bench(f"{path}:output=answer", seconds=0.01).results
+    assert row.status == "ok"
 
 
 # --- names

@@ -13,7 +13,9 @@ from support.mean_colour import CLASSES, WEIGHTS, expected, images, onnx_file
 
 from edge_cifar import formats, model_files
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
+from edge_cifar.input_ranges import name_of
 from edge_cifar.pixels import ImageInput, Quantization, Setup
+from edge_cifar.preprocessing import Preprocessing
 
 
 @pytest.mark.parametrize(
@@ -34,11 +36,12 @@ def test_what_pixels_stand_for_follows_from_the_quantization(
 ) -> None:
     quantization = Quantization(dtype=np.dtype(dtype), scale=scale, zero_point=zero_point)
     found = ImageInput.of((1, 6, 5, 3), quantization, "x")
-    assert found.pixel_range == pixel_range
+    assert found.preprocessing.input_range == pixel_range
 
 
 def test_the_range_can_be_told() -> None:
-    told = ImageInput.of((None, 6, 5, 3), Quantization(dtype=np.dtype(np.float32)), "x", Setup(input_range=(-1.0, 1.0)))
+    setup = Setup(preprocessing=Preprocessing(input_range=(-1.0, 1.0)))
+    told = ImageInput.of((None, 6, 5, 3), Quantization(dtype=np.dtype(np.float32)), "x", setup)
     assert told.encode(np.full((1, 6, 5, 3), 255, np.uint8)).max() == 1.0
     assert told.encode(np.zeros((1, 6, 5, 3), np.uint8)).min() == -1.0
 
@@ -63,10 +66,41 @@ def test_quantizing_errs_by_half_a_step_or_saturates(scale: float, zero_point: i
     assert abs(back - min(max(real, low), high)) <= scale * 0.5 * 1.001 + 1e-4
 
 
-@pytest.mark.parametrize("shape", [(1, 6, 5), (1, 6, 5, 1), (1, None, None, 4), (4,)])
+@pytest.mark.parametrize("shape", [(1, 6, 5, 2), (1, None, 5), (1, None, None, 4), (4,)])
 def test_what_takes_no_images_of_a_size_is_refused(shape: tuple[int | None, ...]) -> None:
     with pytest.raises(BundleError, match="net does not"):
         ImageInput.of(shape, Quantization(dtype=np.dtype(np.float32)), "net")
+
+
+@pytest.mark.parametrize("shape", [(1, 2, 2, 1), (1, 1, 2, 2), (1, 2, 2)])
+def test_gray_networks_are_given_the_luminance_of_colours(shape: tuple[int, ...]) -> None:
+    gray = ImageInput.of(shape, Quantization(dtype=np.dtype(np.float32)), "x")
+    colours = np.array([[255, 0, 0], [0, 255, 0], [0, 0, 255], [90, 90, 90]], np.uint8).reshape(1, 2, 2, 3)
+    encoded = gray.encode(colours)
+    assert encoded.shape == shape
+    assert encoded.reshape(-1).tolist() == [76, 150, 29, 90], "as Pillow's convert('L')"
+    told = Setup(preprocessing=Preprocessing(channels="bgr"))
+    with pytest.raises(BundleError, match="x takes grayscale images, not bgr; omit --channels"):
+        ImageInput.of(shape, Quantization(dtype=np.dtype(np.float32)), "x", told)
+
+
+@pytest.mark.parametrize(
+    ("scale", "zero_point", "name"),
+    [
+        (4.758 / 255, -14, "ImageNet mean and standard deviation"),
+        (274.741 / 255, -13, "ImageNet mean subtracted, BGR"),
+    ],
+)
+def test_a_quantization_may_span_standardized_pixels(scale: float, zero_point: int, name: str) -> None:
+    quantization = Quantization(dtype=np.dtype(np.int8), scale=scale, zero_point=zero_point)
+    found = ImageInput.of((1, 6, 5, 3), quantization, "x")
+    assert (name_of(found.preprocessing), found.ground) == (name, "quantized")
+
+
+def test_a_told_mean_of_three_channels_does_not_fit_one() -> None:
+    told = Setup(preprocessing=Preprocessing(mean=(0.1, 0.2, 0.3)))
+    with pytest.raises(BundleError, match="x: --mean takes 1 number; got 3"):
+        ImageInput.of((1, 6, 5, 1), Quantization(dtype=np.dtype(np.float32)), "x", told)
 
 
 @pytest.mark.parametrize("count", [0, 1, 70])
@@ -160,7 +194,7 @@ def test_a_model_with_two_outputs_is_refused(tmp_path: Path) -> None:
     model = onnx.load(onnx_file(tmp_path / "net.onnx"))
     model.graph.output.append(onnx.helper.make_tensor_value_info("logits", onnx.TensorProto.FLOAT, ["batch", CLASSES]))
     onnx.save(model, tmp_path / "two.onnx")
-    with pytest.raises(BundleError, match=r"has 2 outputs \(answer, logits\); export it with only the class scores"):
+    with pytest.raises(BundleError, match=r"has 2 outputs \(answer, logits\); name the one with the class scores"):
         model_files.load(tmp_path / "two.onnx")
 
 

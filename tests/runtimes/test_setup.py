@@ -11,6 +11,7 @@ from support.mean_colour import CLASSES, expected, images, onnx_file
 
 from edge_cifar.errors import BundleError, RuntimeUnavailable
 from edge_cifar.pixels import Setup
+from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.runtimes import _ort_profile, litert, onnxruntime
 
 
@@ -62,17 +63,19 @@ def test_a_provider_that_falls_back_to_the_cpu_is_not_measured(tmp_path: Path) -
 def test_a_layout_that_the_sizes_contradict_is_refused(layout: Any, channels_first: bool, tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="ONNX Runtime runs it")
     right = onnx_file(tmp_path / "right.onnx", channels_first=channels_first)
-    assert onnxruntime.load(right, setup=Setup(layout=layout)).layout == layout
+    assert (
+        onnxruntime.load(right, setup=Setup(preprocessing=Preprocessing(layout=layout))).preprocessing.layout == layout
+    )
     wrong = onnx_file(tmp_path / "wrong.onnx", channels_first=not channels_first)
     with pytest.raises(BundleError, match=f"in {layout} layout"):
-        onnxruntime.load(wrong, setup=Setup(layout=layout))
+        onnxruntime.load(wrong, setup=Setup(preprocessing=Preprocessing(layout=layout)))
 
 
 def test_a_range_that_is_told_is_what_the_network_sees(tmp_path: Path) -> None:
     pytest.importorskip("onnxruntime", reason="ONNX Runtime runs it")
     # A network for pixels from -128 on, which ONNX has no way to say.
     path = onnx_file(tmp_path / "net.onnx", offset=128)
-    told = onnxruntime.load(path, setup=Setup(input_range=(-128.0, 127.0)))
+    told = onnxruntime.load(path, setup=Setup(preprocessing=Preprocessing(input_range=(-128.0, 127.0))))
     np.testing.assert_allclose(told.predict(images(5)), expected(images(5)), atol=1e-5)
     assert np.abs(onnxruntime.load(path).predict(images(5)) - expected(images(5))).max() > 1e-3
 

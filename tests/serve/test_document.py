@@ -92,9 +92,9 @@ def conforms(value: Any, schema: Any, document: Any) -> None:
             names,
         )  # type: ignore[arg-type]
     if isinstance(value, dict):
-        assert set(value) == set(schema["properties"]) == set(schema["required"])
-        for name, inner in schema["properties"].items():
-            conforms(value[name], inner, document)
+        assert set(schema["required"]) <= set(value) <= set(schema["properties"])
+        for name, held in value.items():
+            conforms(held, schema["properties"][name], document)
     if isinstance(value, list):
         for one in value:
             conforms(one, schema["items"], document)

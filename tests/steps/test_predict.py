@@ -84,7 +84,7 @@ def test_file_that_left_its_bundle_still_names_its_classes(
 def test_somebody_elses_file_has_numbered_classes(
     tiny_bundle: Bundle, picture: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.setattr("edge_cifar.runtimes.embedded_labels.of_tflite", lambda path: None)
+    monkeypatch.setattr("edge_cifar.runtimes.embedded_labels.of_texts", lambda texts, source: None)
     bare = Path(shutil.copy(artifact(tiny_bundle, "tflite-fp32"), tmp_path / "bare.tflite"))
     (prediction,) = predict(bare, [picture], top=1)
     assert prediction.answers[0][0].startswith("class ")

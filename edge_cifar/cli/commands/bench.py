@@ -10,7 +10,7 @@ import click
 
 from edge_cifar.cli import remote
 from edge_cifar.cli.bench_table import COLUMNS, emit, refuse_failed
-from edge_cifar.cli.options import data_set, number_or_all, numbers, table_options
+from edge_cifar.cli.options import data_set, model_options, number_or_all, numbers, table_options
 from edge_cifar.cli.output import Terminal, echo
 from edge_cifar.cli.tables import Layout
 from edge_cifar.command_line import command_line
@@ -24,17 +24,6 @@ def _words(context: click.Context, option: click.Parameter, value: str) -> tuple
     return () if value == "default" else tuple(value.split(","))
 
 
-def _range(context: click.Context, option: click.Parameter, value: str | None) -> tuple[float, float] | None:
-    """Two numbers, such as ``-1,1``."""
-    if value is None:
-        return None
-    try:
-        low, high = (float(part) for part in value.split(","))
-    except ValueError:
-        raise click.BadParameter(f"{value!r} is not two numbers such as -1,1", context, option) from None
-    return low, high
-
-
 @click.command()
 @click.argument("targets", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE|MODEL_FILE]…")
 @click.option(
@@ -45,12 +34,6 @@ def _range(context: click.Context, option: click.Parameter, value: str | None) -
 )
 @data_set("Data set to measure accuracy on, instead of the bundle's images.", default=None)
 @click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Directory of that data set.")
-@click.option(
-    "--image-size",
-    type=int,
-    metavar="N",
-    help="Resize the images of a folder to N×N, for model files without a manifest.",
-)
 @click.option(
     "--threads",
     default="1",
@@ -76,10 +59,6 @@ def _range(context: click.Context, option: click.Parameter, value: str | None) -
     help="Backend: xnnpack, builtin; cpu, coreml, cuda; …  One row each.",
 )
 @click.option("--profile", is_flag=True, help="Show the time per operator and the share of peak compute reached.")
-@click.option(
-    "--input-range", callback=_range, metavar="LOW,HIGH", help="What a foreign model file expects for pixels 0 and 255."
-)
-@click.option("--layout", type=click.Choice(["nhwc", "nchw"]), help="Input layout of a foreign model file.")
 @click.option("--seconds", type=float, default=2.0, show_default=True, metavar="X", help="Measuring time per row.")
 @click.option("--rest", type=float, default=0.0, metavar="X", help="Seconds to cool down before each round.")
 @click.option(
@@ -101,6 +80,7 @@ def _range(context: click.Context, option: click.Parameter, value: str | None) -
 @click.option("--install", is_flag=True, help="With --on: first install edge-cifar there, in its own directory.")
 @click.option("--keep-going", is_flag=True, help="Exit with status 0 even if rows failed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@model_options(output=False)
 @table_options(COLUMNS)
 @click.pass_context
 def command(
@@ -119,7 +99,8 @@ def command(
     """Measure accuracy, latency, size, memory and load time.
 
     A target is a run, a bundle (wherever it was copied to), or a .tflite, .onnx or .mlpackage file made
-    elsewhere; the default is the newest run under ./runs. Each artifact is measured in its own process,
+    elsewhere, described by the options from --input-range on or as FILE:range=-1,1:channels=bgr; the
+    default is the newest run under ./runs. Each artifact is measured in its own process,
     in short windows that alternate with those of the others. --relative-to keras also measures the
     run's Keras model. The exit status is 1 if a row failed. Artifacts for which this machine has no
     runtime are skipped, which is not a failure.

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
-from edge_cifar.cli.options import table_options
+from edge_cifar.cli.options import model_options, table_options
 from edge_cifar.cli.output import StreamedTable, Terminal, emit_json, status
 from edge_cifar.cli.tables import Cell, Column, Layout, Row, Table
 from edge_cifar.errors import DataError
@@ -42,6 +42,7 @@ _UNREADABLE = status("unreadable", False)
     help="Mark a prediction as unsure if its probability is below P, such as 0.5.",
 )
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@model_options()
 @table_options()
 def command(
     model: Path,
@@ -51,25 +52,28 @@ def command(
     threshold: float,
     as_json: bool,
     table_layout: Layout,
+    **told: Any,
 ) -> None:
     """Classify images with one or several models.
 
     MODEL is a model file, a bundle or a run. IMAGE is an image of any size, a folder of images, or - for
     standard input. Images are rotated upright, center-cropped and resized to the model's input. An
-    unreadable image costs its own answer only, and the exit status is 1. For a model file made elsewhere
-    that does not state its input range, the assumed range is printed.
+    unreadable image costs its own answer only, and the exit status is 1. A model file made elsewhere may
+    not state what it takes: tell it by the options from --input-range on, or behind the file as in
+    FILE:range=-1,1:channels=bgr. What is assumed is printed.
 
     \b
     Examples:
       edge-cifar predict runs/mobilenetv2 cat.jpg
       edge-cifar predict export/tflite-int8.tflite holidays/ --top 1 --threshold 0.5
       edge-cifar predict export/tflite-fp32.tflite --model export/tflite-int8.tflite cat.jpg
+      edge-cifar predict net.onnx --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225 --labels names.txt cat.jpg
       curl -s https://example.org/cat.jpg | edge-cifar predict runs/mobilenetv2 -
     """
     from edge_cifar.steps.predict import predict_each
 
     progress = Terminal()
-    stream = predict_each([model, *others], images, top=top, threshold=threshold, progress=progress)
+    stream = predict_each([model, *others], images, top=top, threshold=threshold, progress=progress, **told)
     if as_json:
         predictions = list(stream)
         emit_json({"results": [prediction.document() for prediction in predictions]})

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import click
 
+from edge_cifar.cli.options import model_options
 from edge_cifar.cli.output import Terminal
 
 
@@ -28,7 +30,10 @@ from edge_cifar.cli.output import Terminal
     multiple=True,
     help="Additional host name to accept, such as a proxy's; repeatable.",
 )
-def command(target: Path | None, host: str, port: int, workers: int | None, allow_hosts: tuple[str, ...]) -> None:
+@model_options()
+def command(
+    target: Path | None, host: str, port: int, workers: int | None, allow_hosts: tuple[str, ...], **told: Any
+) -> None:
     """Serve a web page and a JSON endpoint.
 
     Drop, paste or take a picture, and every artifact of the bundle shows its labels, probabilities and
@@ -45,4 +50,4 @@ def command(target: Path | None, host: str, port: int, workers: int | None, allo
     """
     from edge_cifar.steps.serve import serve
 
-    serve(target, host=host, port=port, workers=workers, allow_hosts=allow_hosts, progress=Terminal())
+    serve(target, host=host, port=port, workers=workers, allow_hosts=allow_hosts, progress=Terminal(), **told)

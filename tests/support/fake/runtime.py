@@ -26,7 +26,7 @@ from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError, RuntimeUnavailable
 from edge_cifar.evaluation.scores import softmax
 from edge_cifar.pixels import PLAIN, Ground, Images, Setup
-from edge_cifar.preprocessing import Layout, Range
+from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.runtimes import Probabilities, Runtime
 
 NAME = "fake"
@@ -66,9 +66,9 @@ class Fake:
     def __init__(self, settings: dict[str, Any], setup: Setup) -> None:
         self._settings = settings
         self.batch = setup.batch
-        self.input_range: Range = setup.input_range or (0.0, 255.0)
-        self.layout: Layout = setup.layout or "nhwc"
-        self.range_ground: Ground = "told" if setup.input_range else "stated"
+        told = setup.preprocessing
+        self.preprocessing = told.over(Preprocessing(input_range=(0.0, 255.0), channels="rgb", layout="nhwc"))
+        self.range_ground: Ground = setup.ground if told.tells_range else "stated"
         self._speed = 2.0 if setup.backend == "fast" else 1.0
         self._calls = 0
         height, width, channels = settings.get("shape", (4, 4, 3))
