@@ -102,6 +102,11 @@ def first_line(error: BaseException) -> str:
     return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
 
 
+def notes(error: BaseException) -> tuple[str, ...]:
+    """What was added to an error on its way: the command that goes on, for one."""
+    return tuple(getattr(error, "__notes__", ()))
+
+
 def unknown(kind: str, name: str, known: Iterable[str]) -> UsageError:
     """The error for a misspelt name: suggests the nearest known one, or lists them all."""
     choices = sorted(known)

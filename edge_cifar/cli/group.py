@@ -9,12 +9,15 @@ import click
 
 from edge_cifar.cli.common_options import common_options, with_common_options
 from edge_cifar.cli.output import echo
-from edge_cifar.errors import EdgeCifarError, UsageError, unknown
+from edge_cifar.command_line import command_line
+from edge_cifar.errors import EdgeCifarError, UsageError, notes, unknown
 from edge_cifar.plugins import Registry
 from edge_cifar.processes import allocator
 
 # They train or convert in the command's own process.
 _HEAVY = ("demo", "export", "train")
+# Who interrupts them may want to start them again.
+_TAKE_LONG = (*_HEAVY, "bench", "data", "verify")
 
 COMMANDS = Registry("edge_cifar.cli.commands", "command", "command", click.Command)
 
@@ -95,6 +98,7 @@ def run(arguments: list[str], *, own_process: bool) -> int:
         if debug:
             echo(traceback.format_exc(), err=True)
         echo(f"edge-cifar: {error}", err=True)
+        _echo_notes(error)
         return error.exit_status
     except BrokenPipeError:
         # The reader of our output went away (`edge-cifar models | head`): that is no error of ours.
@@ -106,12 +110,27 @@ def run(arguments: list[str], *, own_process: bool) -> int:
             echo(traceback.format_exc(), err=True)
         place = f"{error.filename}: " if error.filename else ""
         echo(f"edge-cifar: {place}{error.strerror or error}; --debug shows where", err=True)
+        _echo_notes(error)
         return EdgeCifarError.exit_status
-    except click.Abort as error:
-        # What click makes of Ctrl-C, and of an input that ends where it asks for one.
-        raise KeyboardInterrupt from error
+    except click.Abort as abort:
+        # What click makes of Ctrl-C, and of a question that is answered with no.
+        stopped = abort.__cause__
+        if not isinstance(stopped, KeyboardInterrupt):
+            raise KeyboardInterrupt from abort
+        if not notes(stopped) and _named(arguments) in _TAKE_LONG:
+            stopped.add_note(f"start again with: {command_line(*arguments)}")
+        raise stopped from None
+
+
+def _echo_notes(error: BaseException) -> None:
+    for note in notes(error):
+        echo(note, err=True)
 
 
 def _is_heavy(arguments: list[str]) -> bool:
-    named = next((argument for argument in arguments if not argument.startswith("-")), None)
-    return named in _HEAVY and not {"-h", "--help"} & set(arguments)
+    return _named(arguments) in _HEAVY and not {"-h", "--help"} & set(arguments)
+
+
+def _named(arguments: list[str]) -> str | None:
+    """The command among the arguments."""
+    return next((argument for argument in arguments if not argument.startswith("-")), None)

@@ -37,8 +37,8 @@ def main(arguments: list[str] | None = None, *, own_process: bool = False) -> in
         from edge_cifar.cli import group
 
         return group.run(sys.argv[1:] if arguments is None else arguments, own_process=own_process)
-    except KeyboardInterrupt:
-        return _interrupted()
+    except KeyboardInterrupt as error:
+        return _interrupted(error)
 
 
 def entry() -> None:
@@ -52,14 +52,16 @@ def entry() -> None:
     try:
         _handle(_unwind)
         status = main(own_process=True)
-    except KeyboardInterrupt:  # before or behind all that main does
-        status = _interrupted()
+    except KeyboardInterrupt as error:  # before or behind all that main does
+        status = _interrupted(error)
     _handle(_leave)
     sys.exit(status)
 
 
-def _interrupted() -> int:
-    print(f"edge-cifar: {_WORDS[signal.Signals(_Ended.by)]}", file=sys.stderr)
+def _interrupted(error: KeyboardInterrupt) -> int:
+    """Say so, and which command goes on."""
+    notes = getattr(error, "__notes__", ())
+    print("\n".join([f"edge-cifar: {_WORDS[signal.Signals(_Ended.by)]}", *notes]), file=sys.stderr)
     return _FIRST_STATUS + _Ended.by
 
 

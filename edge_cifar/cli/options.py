@@ -26,6 +26,32 @@ def completing(names: Callable[[], Iterable[str]], *, folders: bool = False) -> 
     return complete
 
 
+def run_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Shell completion of a run's name below ``./runs``, and of folders."""
+    from edge_cifar.documents import run
+
+    found = [one.name for one in run.below() if one.name.startswith(incomplete)]
+    return [CompletionItem(incomplete, type="dir"), *map(CompletionItem, found)]
+
+
+def run_paths(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    """Shell completion of what is a path: that of a run below ``./runs``, and of any file."""
+    from edge_cifar.documents import run
+
+    found = [str(one.path) for one in run.below() if str(one.path).startswith(incomplete)]
+    return [CompletionItem(incomplete, type="file"), *map(CompletionItem, found)]
+
+
+def separated(names: Callable[[], Iterable[str]]) -> Callable[..., list[CompletionItem]]:
+    """Shell completion of the last of several names with commas between them."""
+
+    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        before, comma, last = incomplete.rpartition(",")
+        return [CompletionItem(f"{before}{comma}{name}") for name in names() if name.startswith(last)]
+
+    return complete
+
+
 def _data_sets() -> tuple[str, ...]:
     from edge_cifar.data import sets
 

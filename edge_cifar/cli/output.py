@@ -84,7 +84,7 @@ def emit_table(table: Table, layout: Layout) -> None:
         return
     width = _UNLIMITED if layout.wide else _width() or _UNLIMITED
     blocks, left_out = table.fitting(width, all_columns=bool(layout.columns))
-    click.echo("\n\n".join(_drawn(block, width) for block in blocks), color=_colourful())
+    click.echo("\n\n".join(_drawn(block.narrowed(width) or block, width) for block in blocks), color=_colourful())
     if left_out:
         ways = f"--wide, --columns {left_out[0]},…, --csv or --markdown"
         echo(f"no room for the columns {', '.join(left_out)}; to see them: {ways}")

@@ -176,11 +176,11 @@ class Table:
         """
         widths = [self._width(place, folded=False) for place in range(len(self.columns))]
         folding = [place for place, column in enumerate(self.columns) if column.folds]
-        while (excess := _total(widths, range(len(widths))) - width) > 0:
+        for _ in range(_total(widths, range(len(widths))) - width):
             widest = max(folding, key=lambda place: widths[place], default=None)
             if widest is None or widths[widest] <= _FOLDED:
                 return None
-            widths[widest] = max(widths[widest] - excess, _FOLDED)
+            widths[widest] -= 1
         return replace(self, widths=tuple(widths))
 
     def _width(self, place: int, *, folded: bool = True) -> int:

@@ -12,6 +12,8 @@ from edge_cifar.storage import files
 from edge_cifar.storage.exclusion import EXPORT
 
 RECORD = "record.json"
+# Where runs stand unless they are put elsewhere.
+ROOT = Path("runs")
 
 
 @dataclass(frozen=True)
@@ -116,14 +118,24 @@ class Run:
         raise RunError(f"{path} has no finished run (no {RECORD}); train one with: edge-cifar train")
 
 
-def newest(root: Path = Path("runs")) -> Run:
+def is_run(folder: Path) -> bool:
+    """Whether a finished or an unfinished run stands in a folder."""
+    run = Run(folder)
+    return run.finished or run.checkpoint_path.exists()
+
+
+def below(root: Path = ROOT) -> list[Run]:
+    """The runs directly below a folder, finished or not, by name; none where there is no such folder."""
+    return [Run(folder) for folder in sorted(root.iterdir()) if is_run(folder)] if root.is_dir() else []
+
+
+def newest(root: Path = ROOT) -> Run:
     """The run below ``root`` that was finished last.
 
     Raises:
         RunError: there is none.
     """
-    folders = root.iterdir() if root.is_dir() else iter(())
-    runs = [run for run in map(Run, folders) if run.finished]
+    runs = [run for run in below(root) if run.finished]
     if not runs:
         raise RunError(f"no finished run under ./{root}; train one with: edge-cifar train mobilenetv2")
     return max(runs, key=lambda run: run.record_path.stat().st_mtime)

@@ -49,11 +49,22 @@ def paired_drop(labels: Labels, reference: Probabilities, candidate: Probabiliti
     Raises:
         ValueError: there is no image.
     """
-    count = len(labels)
+    return paired(reference.argmax(axis=1) == labels, candidate.argmax(axis=1) == labels)
+
+
+def paired(was_right: NDArray[np.bool_], is_right: NDArray[np.bool_]) -> PairedDrop:
+    """As :func:`paired_drop`, from which images each of the two classified correctly.
+
+    Args:
+        was_right: ``[N]``, of the reference, N at least 1.
+        is_right: ``[N]``, of the candidate.
+
+    Raises:
+        ValueError: there is no image.
+    """
+    count = len(was_right)
     if not count:
         raise ValueError("no image to compare on")
-    was_right = reference.argmax(axis=1) == labels
-    is_right = candidate.argmax(axis=1) == labels
     lost = int(np.count_nonzero(was_right & ~is_right))
     won = int(np.count_nonzero(is_right & ~was_right))
     low, high = tango(lost, won, count)

@@ -18,6 +18,7 @@ from edge_cifar.errors import DataError, RunError, UsageError, unknown
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.recipe import Recipe, Trainable, customized
 from edge_cifar.run_data import RunData, split_data
+from edge_cifar.steps._train_place import refuse_occupied, resumable, run_at
 from edge_cifar.steps._train_results import publish
 from edge_cifar.storage import exclusion, files
 
@@ -36,6 +37,8 @@ def train(
     data: str | Path = "cifar10",
     data_dir: Path | str | None = None,
     out: Path | str | None = None,
+    name: str | None = None,
+    increment: bool = False,
     recipe: str = "default",
     weights: str | None = None,
     alpha: float = 1.0,
@@ -62,7 +65,9 @@ def train(
         backbone: its name.
         data: a data set's name, or a folder of images by class.
         data_dir: the data directory, which must exist.
-        out: the run folder; ``runs/BACKBONE`` when left out.
+        out: the run folder.
+        name: in place of ``out``: of a folder below ``./runs``; the backbone's when both are left out.
+        increment: where the folder exists, add the first number to its name that is free.
         recipe: name of one of the backbone's recipes, such as ``default`` or ``report``.
         weights: ``imagenet``, ``none`` or a weights file. Default: ``imagenet`` if the backbone has it, else ``none``.
         alpha: width multiplier.
@@ -116,8 +121,8 @@ def train(
     )
     if not 0 <= seed < 2**32:
         raise UsageError(f"the seed must be between 0 and {2**32 - 1}; got {seed}")
-    run = Run(Path(out) if out else Path("runs") / backbone)
-    _refuse_occupied(run, resume=resume, overwrite=overwrite)
+    run = run_at(backbone, out, name, increment=increment, kept=resume or overwrite)
+    refuse_occupied(run, resume=resume, overwrite=overwrite)
     dataset = load(
         data,
         data_dir=data_dir,
@@ -157,27 +162,9 @@ def train(
     )
     with exclusion.training(run.path):
         # Once more: another training may have ended here while the data were read.
-        _refuse_occupied(run, resume=resume, overwrite=overwrite)
+        refuse_occupied(run, resume=resume, overwrite=overwrite)
         files.clear_scratch(run.checkpoint_path)
         return _train(run, design, chosen, run_data, settings, weights, device, resume, progress)
-
-
-def _refuse_occupied(run: Run, *, resume: bool, overwrite: bool) -> None:
-    """Refuse to overwrite an existing run, or to mix it with a new one, unless the user says so."""
-    if resume and overwrite:
-        raise UsageError("--resume continues a run, --overwrite replaces it; use only one of them")
-    if run.finished and resume and not run.checkpoint_path.exists():
-        raise RunError(f"the run in {run.path} is finished; nothing to resume")
-    if not resume and not overwrite:
-        if run.finished:
-            raise RunError(
-                f"{run.path} contains a finished run; replace it with --overwrite, or choose another directory with "
-                "--out"
-            )
-        if run.checkpoint_path.exists():
-            raise RunError(
-                f"{run.path} contains an unfinished run; continue it with --resume, or replace it with --overwrite"
-            )
 
 
 def _train(
@@ -239,8 +226,9 @@ def _train(
         if not resume:
             # The existing run is only given up once the whole request has been accepted.
             shutil.rmtree(run.checkpoint_path, ignore_errors=True)
-        training.run()
-    with place.scope():
+        with resumable(run):
+            training.run()
+    with resumable(run), place.scope():
         model = build("float32", "none")
         model.set_weights(training.model.get_weights())
         settle(model)

@@ -73,6 +73,24 @@ def reading(bundles: Iterable[Path], command: str) -> Iterator[None]:
 
 
 @contextlib.contextmanager
+def moving(run: Path, to: Path | None, command: str) -> Iterator[None]:
+    """Hold a run while its folder is removed, or moved elsewhere.
+
+    Args:
+        run: its folder.
+        to: where it is moved.
+        command: that does it.
+
+    Raises:
+        EdgeCifarError: another process holds it, or it cannot be written.
+    """
+    with _held(run / _RUN_LOCK, run, command, shared=False):
+        yield
+        if to is not None:
+            (to / _RUN_LOCK).unlink(missing_ok=True)
+
+
+@contextlib.contextmanager
 def updating(path: Path) -> Iterator[None]:
     """Hold a result while it is read, changed and written again; others who do so, a moment each, are waited for.
 

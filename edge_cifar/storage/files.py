@@ -102,6 +102,19 @@ def remove(path: Path) -> None:
         path.unlink()
 
 
+def discard(path: Path) -> None:
+    """Remove a file or folder at once: nobody meets a half of it, even where the removal is cut short.
+
+    Raises:
+        EdgeCifarError: it cannot be removed.
+    """
+    try:
+        with scratch.owned(path.parent, prefix=f".{path.name}.", suffix=_PARTIAL) as folder:
+            os.replace(path, folder / path.name)
+    except OSError as error:
+        raise EdgeCifarError(f"cannot remove {path}: {error.strerror or error}") from error
+
+
 def write_text(path: Path, text: str) -> None:
     """Write UTF-8 text so that it appears whole."""
     with atomic_write(path) as partial:

@@ -130,6 +130,8 @@ def command(
     try:
         report = bench(*targets, **options, progress=Terminal())
     except BenchInterrupted as stopped:
+        if options["output"] is not None:
+            stopped.add_note(f"report what was measured with: {command_line('report', options['output'])}")
         emit(stopped.report, as_json, options["relative_to"], table_layout)
         raise
     emit(report, as_json, options["relative_to"], table_layout)

@@ -10,22 +10,11 @@ import click
 
 from edge_cifar.cli.options import data_set, table_options
 from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table
+from edge_cifar.cli.subcommands import Subcommands
 from edge_cifar.cli.tables import Column, Layout, Row, Table
 from edge_cifar.command_line import command_line
-from edge_cifar.errors import unknown
 
 _Command = Callable[..., Any]
-
-
-class _Group(click.Group):
-    """A group that suggests the nearest command for a misspelt one."""
-
-    def resolve_command(
-        self, ctx: click.Context, args: list[str]
-    ) -> tuple[str | None, click.Command | None, list[str]]:
-        if not args[0].startswith("-") and args[0] not in self.commands:
-            raise unknown("command", f"data {args[0]}", (f"data {name}" for name in self.commands))
-        return super().resolve_command(ctx, args)
 
 
 def _selection(function: _Command) -> _Command:
@@ -50,7 +39,7 @@ _data_dir = click.option(
 )
 
 
-@click.group("data", cls=_Group)
+@click.group("data", cls=Subcommands)
 def command() -> None:
     """Download, inspect or export a data set.
 

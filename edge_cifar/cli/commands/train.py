@@ -18,7 +18,9 @@ from edge_cifar.progress import Progress
 @click.argument("backbone", shell_complete=completing(backbones.names))
 @data_set("Data set: cifar10, cifar100, synthetic, or a folder of images by class.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Data directory (must exist).")
-@click.option("--out", type=click.Path(path_type=Path), help="Run directory.  [default: runs/BACKBONE]")
+@click.option("-o", "--out", type=click.Path(path_type=Path), help="Run directory.  [default: runs/BACKBONE]")
+@click.option("--name", help="Name of the run: its directory is runs/NAME.")
+@click.option("--increment", is_flag=True, help="If that run exists, add a number to its name, such as resnet8-2.")
 @click.option(
     "--recipe", default="default", show_default=True, help="default, or report: the settings of the source report."
 )
@@ -78,7 +80,8 @@ def command(watching: Progress | None, /, backbone: str, as_json: bool, **option
     \b
     Examples:
       edge-cifar train mobilenetv2
-      edge-cifar train resnet8 --data synthetic --epochs 5 --out runs/try
+      edge-cifar train resnet8 --data synthetic --epochs 5 --name try
+      edge-cifar train resnet8 --learning-rate 0.05 --increment
     """
     from edge_cifar.steps.train import train
 
