@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from functools import cache
 from pathlib import Path
@@ -134,3 +134,11 @@ def images_without_doubt(monkeypatch: pytest.MonkeyPatch) -> None:
     from edge_cifar.data.sets import synthetic
 
     monkeypatch.setattr(synthetic, "_make", backbones_support.coloured)
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_cache_of_the_users(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """Decoded images go with the session; workers and commands that tests start have this place, too."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("EDGE_CIFAR_CACHE", str(tmp_path_factory.mktemp("cache")))
+        yield

@@ -10,6 +10,8 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_cifar.data import mapped_images
+from edge_cifar.data.mapped_images import Images
 from edge_cifar.documents.accuracy import Accuracy, DataSource
 from edge_cifar.documents.bench_figures import DetailedAccuracy, KerasAgreement
 from edge_cifar.evaluation import shapes
@@ -28,7 +30,7 @@ class EvaluationSet:
     """Images with their true classes and, where they are known, the Keras model's answers.
 
     Attributes:
-        images: uint8 ``[N, H, W, 3]``, raw RGB in 0..255, N at least 1.
+        images: uint8 ``[N, H, W, 3]``, raw RGB in 0..255, N at least 1; in memory or in a file.
         labels: int64 ``[N]``, true classes.
         classes: number of classes.
         names: of the classes, in their order; empty where they are not known.
@@ -36,7 +38,7 @@ class EvaluationSet:
         data: where the images come from; None where that is not known.
     """
 
-    images: NDArray[np.uint8]
+    images: Images
     labels: NDArray[np.int64]
     classes: int
     names: tuple[str, ...] = ()
@@ -46,7 +48,10 @@ class EvaluationSet:
     @cached_property
     def _sha256(self) -> str:
         """Checksum of these images and labels: two bundles may hold different images of one data set."""
-        return hashlib.sha256(self.images.tobytes() + self.labels.tobytes()).hexdigest()
+        digest = hashlib.sha256()
+        mapped_images.update(digest, self.images)
+        digest.update(self.labels.tobytes())
+        return digest.hexdigest()
 
     def misfit(self, input_shape: tuple[int, ...], classes: int) -> str | None:
         """Why a model cannot be evaluated on these images, in words; None when it can.

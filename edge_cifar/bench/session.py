@@ -19,6 +19,7 @@ from edge_cifar.bench.evaluation_set import EvaluationSet, Probabilities
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.range_trial import DOUBTED, try_ranges
 from edge_cifar.bench.subject import Subject, contradiction
+from edge_cifar.data import mapped_images
 from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import MeasurementError
 from edge_cifar.evaluation import scores
@@ -258,7 +259,7 @@ class Session:
         """The images as a file that workers map into memory, written once."""
         path = self._folder / f"images-{id(evaluation_set)}.npy"
         if not path.exists():
-            np.save(path, evaluation_set.images, allow_pickle=False)
+            mapped_images.save(path, evaluation_set.images)
         return path
 
 

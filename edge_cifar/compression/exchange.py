@@ -12,6 +12,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.backbones import Retraining
+from edge_cifar.data import mapped_images
+from edge_cifar.data.mapped_images import MappedImages
 from edge_cifar.storage import archives, strict_json
 
 # What can be done to weights.
@@ -20,6 +22,7 @@ QAT, PRUNED, CLUSTERED = "qat", "pruned", "cluster"
 REQUEST = "request"
 OUTCOME = "outcome"
 FLATBUFFER = "network.tflite"
+_TRAIN = "train.npy"
 
 Weights = NDArray[np.float32]
 _WEIGHT = "weight"
@@ -49,7 +52,8 @@ class Images:
     """What is trained, calibrated and judged on.
 
     Attributes:
-        train: uint8 ``[N, H, W, 3]``, raw RGB; without labels, the network's own answers are learnt.
+        train: uint8 ``[N, H, W, 3]``, raw RGB; without labels, the network's own answers are learnt. What is handed
+            over lies in a file, since there may be more than fits into memory.
         calibration: uint8 ``[M, H, W, 3]``, to measure ranges on.
         validation: uint8 ``[K, H, W, 3]``.
         validation_labels: int64 ``[K]``.
@@ -57,7 +61,7 @@ class Images:
         translation: largest random shift of training images, as a fraction of the side.
     """
 
-    train: NDArray[np.uint8]
+    train: NDArray[np.uint8] | MappedImages
     calibration: NDArray[np.uint8]
     validation: NDArray[np.uint8]
     validation_labels: NDArray[np.int64]
@@ -90,7 +94,7 @@ class Request:
     images: Images
     by_channel: bool = True
 
-    _ARRAYS = ("train", "calibration", "validation", "validation_labels")
+    _ARRAYS = ("calibration", "validation", "validation_labels")
 
     def write(self, folder: Path) -> None:
         """Write the request into an existing folder."""
@@ -107,6 +111,7 @@ class Request:
         (folder / f"{REQUEST}.json").write_text(json.dumps(facts), encoding="utf-8")
         arrays = {name: getattr(self.images, name) for name in self._ARRAYS}
         np.savez(folder / f"{REQUEST}.npz", **arrays, **_numbered(self.weights))
+        mapped_images.save(folder / _TRAIN, self.images.train)
 
     @classmethod
     def read(cls, folder: Path) -> Request:
@@ -117,7 +122,8 @@ class Request:
         network = Network(**{**network, "input_shape": tuple(network["input_shape"])})
         recipe = Retraining(**facts.pop("recipe"))
         with archives.opened(folder / f"{REQUEST}.npz") as archive:
-            images = Images(**{name: archive[name] for name in cls._ARRAYS}, flip=flip, translation=translation)
+            arrays = {name: archive[name] for name in cls._ARRAYS}
+            images = Images(train=MappedImages(folder / _TRAIN), **arrays, flip=flip, translation=translation)
             weights = _in_order(archive)
         return cls(**facts, recipe=recipe, network=network, weights=weights, images=images)
 

@@ -7,25 +7,34 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_cifar.data.mapped_images import Images, choose
+
 
 @dataclass(frozen=True, kw_only=True)
 class Split:
     """Images with their classes.
 
     Attributes:
-        images: uint8 ``[N, H, W, 3]``, raw RGB in 0..255.
+        images: uint8 ``[N, H, W, 3]``, raw RGB in 0..255; in memory, or in a file from which they are read as they
+            are asked for.
         labels: int64 ``[N]``, in 0..classes-1.
+        digests: uint8 ``[N, 32]``, SHA-256 of each image's bytes where they were computed before; else None.
     """
 
-    images: NDArray[np.uint8]
+    images: Images
     labels: NDArray[np.int64]
+    digests: NDArray[np.uint8] | None = None
 
     def __len__(self) -> int:
         return len(self.labels)
 
     def take(self, indices: NDArray[np.int64]) -> Split:
-        """The images at ``indices``, in that order."""
-        return Split(images=self.images[indices], labels=self.labels[indices])
+        """The images at ``indices``, in that order; those in a file stay there."""
+        return Split(
+            images=choose(self.images, indices),
+            labels=self.labels[indices],
+            digests=None if self.digests is None else self.digests[indices],
+        )
 
 
 @dataclass(frozen=True, kw_only=True)

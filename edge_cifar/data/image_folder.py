@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-from collections import Counter
 from pathlib import Path
 
 import numpy as np
 
-from edge_cifar.data import Dataset, Split, checksum, folder_layout, pictures
+from edge_cifar.data import Dataset, Split, checksum, duplicates, folder_layout, picture_cache
 from edge_cifar.data.notices import Notices
-from edge_cifar.data.splits import stratified_mask
-from edge_cifar.errors import DataError, NoPlugin, UsageError
+from edge_cifar.data.splits import held_out
+from edge_cifar.errors import DataError, UsageError
 from edge_cifar.progress import SILENT, Progress
 
 DEFAULT_IMAGE_SIZE = 96
@@ -45,24 +44,27 @@ def load(
         UsageError: the image size is out of range.
         DataError: there is no such folder, it has fewer than two classes, a class is empty, or
             (``strict``) a file is no picture.
+        EdgeCifarError: the decoded images cannot be stored (:mod:`.picture_cache`).
     """
-    height, width = (image_size, image_size) if isinstance(image_size, int) else image_size
-    if not all(1 <= side <= LARGEST_IMAGE_SIZE for side in (height, width)):
+    height, width = size = (image_size, image_size) if isinstance(image_size, int) else image_size
+    if not 1 <= min(size) <= max(size) <= LARGEST_IMAGE_SIZE:
         told = height if height == width else f"{height}×{width}"
         raise UsageError(f"the image size must be between 1 and {LARGEST_IMAGE_SIZE} pixels; got {told}")
     if not folder.is_dir():
         raise DataError(f"no folder at {folder}; name one with a subfolder of images per class")
     notices = Notices()
     layout = folder_layout.find(folder, notices)
-    splits = {split: _read(layout, split, (height, width), strict, notices, progress) for split in layout.files}
+    read = _read(layout, size, strict, notices, progress)
+    duplicates.note(read, notices)
     for sentence in notices.sentences():
         progress.say(f"{folder}: {sentence}")
-    for split, read in splits.items():
-        _demand_all(layout, split, read)
+    splits = {split: found for split, (found, _) in read.items()}
+    for split, found in splits.items():
+        _demand_all(layout, split, found)
     train, test = splits["train"], splits.get("test")
     if test is None:
-        held_out = stratified_mask(train.labels, TEST_FRACTION, seed)
-        train, test = train.take(np.flatnonzero(~held_out)), train.take(np.flatnonzero(held_out))
+        chosen = held_out(train, TEST_FRACTION, seed)
+        train, test = train.take(np.flatnonzero(~chosen)), train.take(np.flatnonzero(chosen))
     if not len(test):
         raise DataError(f"{folder} has too few images to hold out a test set; add more")
     if layout.folders:
@@ -101,37 +103,30 @@ def _demand_all(layout: folder_layout.Layout, split: str, read: Split) -> None:
 
 
 def _read(
-    layout: folder_layout.Layout,
-    split: str,
-    size: tuple[int, int],
-    strict: bool,
-    notices: Notices,
-    progress: Progress,
-) -> Split:
-    """Read every picture of every class, in the order of classes and paths."""
+    layout: folder_layout.Layout, size: tuple[int, int], strict: bool, notices: Notices, progress: Progress
+) -> dict[str, tuple[Split, list[str]]]:
+    """Every split's images, in the order of classes and paths, with the names of their files."""
+    files = [file for found in layout.files.values() for file in found]
+    names = [file.name for file in files]
     height, width = size
-    files = layout.files[split]
-    images = np.empty((len(files), height, width, 3), dtype=np.uint8)
-    numbers: list[int] = []
-    unreadable: list[str] = []
-    remarks: Counter[str] = Counter()
-    with progress.bar(f"Reading {layout.root / layout.folders.get(split, '')}", len(files)) as advance:
-        for file in files:
-            try:
-                photograph = pictures.decode(layout.root / file.name, target=size)
-                images[len(numbers)] = photograph.fitted(height=height, width=width).pixels
-                numbers.append(file.label)
-            except DataError as error:
-                if strict:
-                    raise DataError(f"{error}; remove it, or omit --strict") from error
-                if isinstance(error, NoPlugin):
-                    notices.skipped(f"images: {error.advice}", [file.name])
-                else:
-                    unreadable.append(file.name)
-            else:
-                remarks.update(filter(None, [photograph.remark]))
-            advance(1)
-    notices.skipped(f"of {len(files)} files that are not readable images", unreadable)
-    for remark, count in remarks.items():
+    cached = picture_cache.decoded(layout.root, names, height=height, width=width, progress=progress)
+    for reason, (unreadable, sentence) in cached.unreadable.items():
+        if strict:
+            raise DataError(f"{sentence}; remove it, or omit --strict")
+        notices.skipped(f"of {len(files):,} files {reason}", unreadable)
+    for remark, count in cached.remarks.items():
         notices.said(f"{count} images: {remark}")
-    return Split(images=images[: len(numbers)], labels=np.array(numbers, dtype=np.int64))
+    everything = Split(
+        images=cached.images,
+        labels=np.array([file.label for file in files], np.int64)[cached.numbers],
+        digests=cached.digests,
+    )
+    # The first image of each split, and where the last one ends.
+    bounds = np.searchsorted(cached.numbers, np.cumsum([0, *map(len, layout.files.values())]))
+    return {
+        split: (
+            everything.take(np.arange(start, stop)),
+            [names[number] for number in cached.numbers[start:stop]],
+        )
+        for split, start, stop in zip(layout.files, bounds[:-1], bounds[1:], strict=True)
+    }

@@ -73,3 +73,8 @@ def needed(header: bytes) -> PicturePlugin | None:
         return None
     brands = {header[start : start + 4] for start in range(8, len(header), 4)}
     return next((plugin for plugin in _PLUGINS if plugin.brands & brands), None)
+
+
+def available() -> tuple[str, ...]:
+    """The formats whose plugins are installed."""
+    return tuple(plugin.format for plugin in _PLUGINS if packages.installed(plugin.module))

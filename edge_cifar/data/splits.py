@@ -49,10 +49,36 @@ def validation_split(split: Split, fraction: float, seed: int) -> tuple[Split, S
     """
     if not 0.0 < fraction < 1.0:
         raise UsageError(f"the validation split must be between 0 and 1; got {fraction}")
-    chosen = stratified_mask(split.labels, fraction, seed)
+    chosen = held_out(split, fraction, seed)
     if not chosen.any() or chosen.all():
         raise DataError(f"{len(split)} training images are too few to hold out a validation set; use more")
     return split.take(np.flatnonzero(~chosen)), split.take(np.flatnonzero(chosen))
+
+
+def held_out(split: Split, fraction: float, seed: int) -> NDArray[np.bool_]:
+    """Mark the given fraction of every class, at random; copies of one image are marked together or not at all.
+
+    Where all are copies of one image for each class, so that nothing could be marked, they count as different images.
+
+    Args:
+        split: copies are told by its digests, where it has them.
+        fraction: as in :func:`stratified_mask`.
+        seed: of the choice.
+
+    Returns:
+        bool ``[N]``.
+    """
+    if split.digests is None:
+        return stratified_mask(split.labels, fraction, seed)
+    _, first, of = np.unique(split.digests, axis=0, return_index=True, return_inverse=True)
+    # In the order of the images, so that a split without copies is divided by its labels alone.
+    originals = np.sort(first)
+    chosen = np.zeros(len(split), np.bool_)
+    chosen[originals] = stratified_mask(split.labels[originals], fraction, seed)
+    if not chosen.any():
+        return stratified_mask(split.labels, fraction, seed)
+    mask: NDArray[np.bool_] = chosen[first[of.reshape(-1)]]
+    return mask
 
 
 def stratified_mask(labels: NDArray[np.int64], fraction: float, seed: int) -> NDArray[np.bool_]:

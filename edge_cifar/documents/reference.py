@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_cifar.data.mapped_images import Images, choose
 from edge_cifar.errors import BundleError
 from edge_cifar.storage import archives, files
 from edge_cifar.variant import Variant
@@ -30,7 +31,7 @@ class Reference:
             them (see :attr:`edge_cifar.variant.Variant.compression`).
     """
 
-    images: NDArray[np.uint8]
+    images: Images
     labels: NDArray[np.int64]
     probabilities: NDArray[np.float32]
     changed: Mapping[str, NDArray[np.float32]] = field(default_factory=dict)
@@ -38,7 +39,7 @@ class Reference:
     def first(self, count: int | None) -> Reference:
         """The first ``count`` images; all of them for None."""
         return Reference(
-            images=self.images[:count],
+            images=choose(self.images, slice(count)),
             labels=self.labels[:count],
             probabilities=self.probabilities[:count],
             changed={change: answers[:count] for change, answers in self.changed.items()},

@@ -15,7 +15,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar import model_files
-from edge_cifar.data import Split
+from edge_cifar.data import Split, mapped_images
 from edge_cifar.documents.accuracy import Accuracy
 from edge_cifar.documents.artifact import Artifact
 from edge_cifar.documents.bundle import Bundle
@@ -71,7 +71,7 @@ class AcceptanceGate:
     def first(self, count: int) -> Reference:
         """The first images with the Keras model's answers."""
         return Reference(
-            images=self.split.images[:count],
+            images=mapped_images.choose(self.split.images, slice(count)),
             labels=self.split.labels[:count],
             probabilities=self.probabilities[:count],
         )
@@ -123,7 +123,7 @@ class Acceptance:
     def prepare(cls, gate: AcceptanceGate, reference: Reference, folder: Path, workers: Workers) -> Acceptance:
         """Lay the images out for the worker processes, in a folder that outlives them."""
         images = folder / "images.npy"
-        np.save(images, np.concatenate([reference.images, gate.split.images]))
+        mapped_images.save(images, reference.images, gate.split.images)
         return cls(gate=gate, reference=reference, images=images, workers=workers)
 
     def check(self, variant: Variant, path: Path) -> Outcome:

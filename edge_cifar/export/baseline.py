@@ -7,8 +7,11 @@ from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+import numpy as np
+
 from edge_cifar import packages
 from edge_cifar.data.calibration import sample
+from edge_cifar.data.mapped_images import chunks
 from edge_cifar.documents.activations import Activations
 from edge_cifar.errors import RunError
 from edge_cifar.export import acceptance
@@ -59,9 +62,10 @@ class Baseline:
         if runtime.classes != len(source.labels):
             raise RunError(f"{source.model} has {runtime.classes} outputs; its data has {len(source.labels)} classes")
         images = source.validation.take(sample(source.validation, acceptance.MAXIMUM_IMAGES, source.seed))
+        probabilities = np.concatenate([runtime.predict(part) for part in chunks(images.images)])
         return cls(
             loaded=LoadedModel(model=model, labels=source.labels, calibration=source.calibration),
             predict=runtime.predict,
             activations=partial(keras_runtime.activations, model),
-            gate=AcceptanceGate(split=images, probabilities=runtime.predict(images.images), max_drop=options.max_drop),
+            gate=AcceptanceGate(split=images, probabilities=probabilities, max_drop=options.max_drop),
         )

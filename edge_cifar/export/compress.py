@@ -129,7 +129,7 @@ def request_for(
         images=Images(
             train=source.training.images,
             calibration=source.calibration.images,
-            validation=validation.images,
+            validation=validation.images[:],
             validation_labels=validation.labels,
             flip=flip,
             translation=translation,

@@ -73,7 +73,7 @@ def match_layers(format_: str, artifact: Path, reference: Path, activations: Pat
         raise RuntimeUnavailable(f"no reader for {format_} files")
     reader = load()
     layers = Activations.read(activations)
-    images = Reference.read(reference).first(layers.images).images
+    images = np.asarray(Reference.read(reference).first(layers.images).images)
     return match(layers, reader.sources(artifact), lambda observer: reader.observe(artifact, images, observer))
 
 
@@ -127,7 +127,7 @@ def _read(images: Path) -> Images:
     if images.suffix == ".npy":
         read: Images = archives.mapped(images)
         return read
-    return Reference.read(images).images
+    return np.asarray(Reference.read(images).images)
 
 
 if __name__ == "__main__":

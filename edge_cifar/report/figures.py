@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.data import Split
+from edge_cifar.data.mapped_images import Images
 from edge_cifar.documents.run_record import Epoch, RunRecord
 from edge_cifar.report import canvas, palette, sheets
 
@@ -97,7 +98,7 @@ def confusion(matrix: NDArray[np.int64] | Sequence[Sequence[int]], labels: Seque
 
 
 def mistakes(
-    images: NDArray[np.uint8],
+    images: Images,
     labels: NDArray[np.int64],
     probabilities: NDArray[np.float32],
     names: Sequence[str],

@@ -13,9 +13,9 @@ from typing import Any
 
 import keras
 import numpy as np
-from numpy.typing import NDArray
 
 from edge_cifar.backbones import Model
+from edge_cifar.data.mapped_images import Images
 
 IMAGES = 10_000
 BATCH_SIZE = 100
@@ -37,7 +37,7 @@ def set_momentum(model: Model, momentum: float | None) -> None:
 
 def reestimate(
     model: Model,
-    images: NDArray[np.uint8],
+    images: Images,
     *,
     score: Callable[[], float],
 ) -> bool | None:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.errors import BundleError
-from edge_cifar.storage import archives, files
+from edge_cifar.storage import archives, files, mapped_files
 
 _ABOUT = "about.json"
 
@@ -75,7 +74,9 @@ def write(folder: Path, key: str, shapes: Shapes, fill: Callable[[FeatureCache],
     """
     with files.atomic_write(folder) as partial:
         partial.mkdir()
-        arrays = {name: _new(partial / f"{name}.npy", shape, dtype) for name, (shape, dtype) in shapes.items()}
+        arrays = {
+            name: mapped_files.create(partial / f"{name}.npy", shape, dtype) for name, (shape, dtype) in shapes.items()
+        }
         fill(FeatureCache(**arrays))
         for array in arrays.values():
             array.flush()
@@ -87,15 +88,6 @@ def write(folder: Path, key: str, shapes: Shapes, fill: Callable[[FeatureCache],
 def _told(shapes: Shapes) -> dict[str, Any]:
     """Shapes and dtypes as JSON. The same bytes are other features in another precision."""
     return {name: [list(shape), str(dtype)] for name, (shape, dtype) in shapes.items()}
-
-
-def _new(path: Path, shape: tuple[int, ...], dtype: np.dtype[Any]) -> Any:
-    array = np.lib.format.open_memmap(path, mode="w+", dtype=dtype, shape=shape)
-    if hasattr(os, "posix_fallocate"):
-        # The file is sparse as yet; a disk that fills up while it is written through memory kills the process.
-        with path.open("r+b") as file:
-            os.posix_fallocate(file.fileno(), 0, path.stat().st_size)
-    return array
 
 
 def _mapped(folder: Path, shapes: Shapes) -> FeatureCache:

@@ -13,6 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.backbones import Model
+from edge_cifar.data.mapped_images import MappedImages
 from edge_cifar.errors import BundleError
 from edge_cifar.progress import Progress
 from edge_cifar.recipe import Augmentation, Recipe
@@ -125,9 +126,13 @@ class FrozenFeatures:
         """Compute features from those of the plan's source, or from augmented images."""
         if decision.source:
             source = self._cache(next(other for other in self._plan if other.position == decision.source))
+            views, targets_of = list(source.train), list(source.targets)
+            validation: NDArray[Any] | MappedImages = source.validation
             part, augmentation = between(self._model, self._cuts[decision.source], cut), Augmentation()
         else:
-            source = _repeated(self._images, self._targets, self._validation, decision.views)
+            # The images as they are, once for each view.
+            views, targets_of = [self._images] * decision.views, [self._targets] * decision.views
+            validation = self._validation
             part, augmentation = between(self._model, None, cut), self._augmentation
         total = decision.views * len(self._images) + len(self._validation)
         with self._progress.bar(f"features of {cut.name}", total) as advance:
@@ -135,14 +140,14 @@ class FrozenFeatures:
                 # Its own generators: a view is the same whatever was computed before it.
                 augmenter = Learner(part, augmentation, seed=self._view_seed(view))
                 for rows in self._batches(len(self._images)):
-                    images, targets = source.train[view, rows], source.targets[view, rows]
-                    images, targets = augmenter.change(images, targets, training=True)
+                    images, targets = augmenter.change(views[view][rows], targets_of[view][rows], training=True)
                     cache.train[view, rows] = self._outputs(part, keras.ops.convert_to_numpy(images))
                     cache.targets[view, rows] = keras.ops.convert_to_numpy(targets)
                     advance(len(images))
             for rows in self._batches(len(self._validation)):
-                cache.validation[rows] = self._outputs(part, source.validation[rows])
-                advance(len(source.validation[rows]))
+                images = validation[rows]
+                cache.validation[rows] = self._outputs(part, images)
+                advance(len(images))
 
     def _view_seed(self, view: int) -> int:
         return int(np.random.default_rng([self._seed, view]).integers(2**31))
@@ -158,14 +163,3 @@ class FrozenFeatures:
             # On several devices TensorFlow computes such a batch on each of them: the first answer is taken.
             outputs: NDArray[Any] = part.predict_on_batch(whole)[: len(inputs)]
         return outputs
-
-
-def _repeated(
-    images: NDArray[np.uint8], targets: NDArray[np.float32], validation: NDArray[np.uint8], views: int
-) -> FeatureCache:
-    """The images as they are, once for each view, without copying them."""
-    return FeatureCache(
-        train=np.broadcast_to(images, (views, *images.shape)),
-        targets=np.broadcast_to(targets, (views, *targets.shape)),
-        validation=validation,
-    )

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge_cifar.backbones import Model
 from edge_cifar.data import Split
+from edge_cifar.data.mapped_images import MappedImages, choose
 from edge_cifar.errors import TrainingError
 from edge_cifar.progress import Progress
 from edge_cifar.recipe import Phase, Recipe
@@ -23,9 +24,11 @@ from edge_cifar.training.checkpoint import Arrays, State
 from edge_cifar.training.feature_plan import Decision, DiskBudget
 from edge_cifar.training.features import FrozenFeatures
 from edge_cifar.training.learner import Learner
-from edge_cifar.training.stage import Stage
+from edge_cifar.training.stage import ImageBatches, Stage
 
 EVALUATION_BATCH = 250
+# Of an image, where a batch of that many is evaluated.
+_USUAL_PIXELS = 96 * 96
 
 
 class Training:
@@ -213,7 +216,8 @@ class Training:
             scores.append(accuracy if math.isfinite(loss) else 0.0)
             return scores[-1]
 
-        kept = batch_norm.reestimate(self.model, self.train.images[order[: batch_norm.IMAGES]], score=score)
+        images = choose(self.train.images, order[: batch_norm.IMAGES])
+        kept = batch_norm.reestimate(self.model, images, score=score)
         if kept:
             self._keep_if_best(scores[-1])
         return kept
@@ -237,9 +241,13 @@ class Training:
         self.state.write(self.checkpoint)
 
 
-def predict(model: Model, images: NDArray[Any]) -> NDArray[np.float32]:
+def predict(model: Model, images: NDArray[Any] | MappedImages) -> NDArray[np.float32]:
     """A model's probabilities for images ``[N, H, W, 3]``, or for features; float32 ``[N, classes]``."""
     with parallel.undivided():
+        if isinstance(images, MappedImages):
+            # Large images: a batch's activations, which grow with their area, must not fill the memory.
+            size = min(max(EVALUATION_BATCH * _USUAL_PIXELS // math.prod(images.shape[1:3]), 1), EVALUATION_BATCH)
+            return np.asarray(model.predict(ImageBatches(images, size), verbose=0), np.float32)
         return np.asarray(model.predict(images, batch_size=EVALUATION_BATCH, verbose=0), np.float32)
 
 

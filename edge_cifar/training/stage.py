@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.backbones import Model
+from edge_cifar.data.mapped_images import MappedImages
 from edge_cifar.training.learner import Learner, examples
 
 
@@ -29,9 +30,9 @@ class Stage:
 
     learner: Learner
     network: Model
-    views: Sequence[NDArray[Any]]
+    views: Sequence[NDArray[Any] | MappedImages]
     targets: Sequence[NDArray[np.float32]]
-    validation: NDArray[Any]
+    validation: NDArray[Any] | MappedImages
 
     def batches(self, epoch: int, order: NDArray[np.int64], batch_size: int) -> Batches:
         """The batches of an epoch; views take turns, so that all are seen equally often."""
@@ -43,7 +44,11 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     """Batches gathered as they are asked for, so that memory-mapped arrays stay on disk."""
 
     def __init__(
-        self, images: NDArray[Any], targets: NDArray[np.float32], order: NDArray[np.int64], batch_size: int
+        self,
+        images: NDArray[Any] | MappedImages,
+        targets: NDArray[np.float32],
+        order: NDArray[np.int64],
+        batch_size: int,
     ) -> None:
         """Batches of ``images`` or features ``[N, …]`` with their targets, in the given order."""
         super().__init__()
@@ -60,3 +65,21 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         """One batch, as a learner takes it."""
         rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
         return (examples(self._images[rows], self._targets[rows]),)
+
+
+class ImageBatches(keras.utils.PyDataset):  # type: ignore[misc]
+    """Images that lie in a file, in their order, as ``predict`` takes them."""
+
+    def __init__(self, images: MappedImages, batch_size: int) -> None:
+        """Batches of ``batch_size`` images; the last may be smaller."""
+        super().__init__()
+        self._images = images
+        self._batch_size = batch_size
+
+    def __len__(self) -> int:
+        """Number of batches."""
+        return -(-len(self._images) // self._batch_size)
+
+    def __getitem__(self, index: int) -> tuple[NDArray[np.uint8]]:
+        """One batch."""
+        return (self._images[index * self._batch_size : (index + 1) * self._batch_size],)

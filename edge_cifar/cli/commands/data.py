@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table
 from edge_cifar.cli.subcommands import Subcommands
 from edge_cifar.cli.tables import Column, Layout, Row, Table
 from edge_cifar.command_line import command_line
+from edge_cifar.errors import UsageError
 
 _Command = Callable[..., Any]
 
@@ -123,3 +125,65 @@ def csv(out: Path | None, overwrite: bool, **selection: Any) -> None:
 
     folder = step.csv(output=out, overwrite=overwrite, progress=Terminal(), **selection)
     echo(f"wrote {', '.join(sorted(map(str, folder.iterdir())))}")
+
+
+@command.group("cache", cls=Subcommands)
+def cache() -> None:
+    """List or remove decoded images.
+
+    The images of a folder are decoded once for each size and stored in EDGE_CIFAR_CACHE, or in your user cache.
+
+    \b
+    Examples:
+      edge-cifar data cache ls
+      edge-cifar data cache rm ./photos
+    """
+
+
+@cache.command("ls")
+@click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+def cache_ls(as_json: bool) -> None:
+    """List what is stored, with its size on disk.
+
+    \b
+    Example:
+      edge-cifar data cache ls
+    """
+    from edge_cifar.steps import data_cache
+
+    entries = data_cache.entries()
+    total = sum(entry.size_bytes for entry in entries)
+    if as_json:
+        facts = [{**asdict(entry), "path": str(entry.path), "folder": str(entry.folder)} for entry in entries]
+        emit_json({"directory": str(data_cache.directory()), "size_bytes": total, "entries": facts})
+        return
+    rows = [
+        [str(entry.folder), f"{entry.width}×{entry.height}", f"{entry.images:,}", _megabytes(entry.size_bytes)]
+        for entry in entries
+    ]
+    emit_table(["folder", "pixels", "images", "MB"], [*rows, ["all", "", "", _megabytes(total)]])
+    echo(f"\nstored in {data_cache.directory()}")
+
+
+@cache.command("rm")
+@click.argument("folders", metavar="[FOLDER]...", type=click.Path(path_type=Path), nargs=-1)
+@click.option("--all", "everything", is_flag=True, help="Remove the decoded images of all folders.")
+def cache_rm(folders: tuple[Path, ...], everything: bool) -> None:
+    """Remove the decoded images of folders; the folders themselves are not touched.
+
+    \b
+    Examples:
+      edge-cifar data cache rm ./photos
+      edge-cifar data cache rm --all
+    """
+    from edge_cifar.steps import data_cache
+
+    if everything == bool(folders):
+        raise UsageError("name the folders whose decoded images to remove, or use --all")
+    removed = data_cache.remove(None if everything else folders)
+    count, total = sum(entry.images for entry in removed), sum(entry.size_bytes for entry in removed)
+    echo(f"removed {count:,} decoded images ({_megabytes(total)} MB)")
+
+
+def _megabytes(size_bytes: int) -> str:
+    return f"{size_bytes / 1e6:,.1f}"
