@@ -6,10 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from typing import Literal
 
-from edge_cifar.errors import UsageError
+from edge_cifar.errors import UsageError, unknown
 
 Schedule = Literal["constant", "cosine", "step", "exponential", "plateau"]
 Optimizer = Literal["adam", "adamw", "sgd"]
+ClassWeights = Literal["none", "balanced"]
+CLASS_WEIGHTS: tuple[ClassWeights, ...] = ("none", "balanced")
 # "head", "all", a number of layers, or how the name of a layer begins; see Phase.trainable.
 Trainable = int | str
 
@@ -88,6 +90,8 @@ class Recipe:
         batch_size: images per step.
         optimizer: ``adam``, ``adamw`` or ``sgd`` (Nesterov momentum 0.9).
         weight_decay: decoupled decay of kernels; biases and normalization are exempt.
+        class_weights: ``balanced`` weighs the loss of each image by N / (classes x images of its class), so that
+            every class weighs the same; ``none`` gives every image the weight 1.
         label_smoothing: probability mass spread over all classes.
         weight_averaging: momentum, by step, of a moving average of the weights, which then is what
             is validated and kept; 0 keeps the weights themselves.
@@ -104,6 +108,7 @@ class Recipe:
     batch_size: int = 128
     optimizer: Optimizer = "adam"
     weight_decay: float = 0.0
+    class_weights: ClassWeights = "none"
     label_smoothing: float = 0.0
     weight_averaging: float = 0.0
     validation_split: float = 0.1
@@ -126,6 +131,7 @@ def customized(
     batch_size: int | None = None,
     image_size: int | None = None,
     validation_split: float | None = None,
+    class_weights: str | None = None,
 ) -> Recipe:
     """A recipe with what the user set in place of its own.
 
@@ -138,9 +144,10 @@ def customized(
         batch_size: images per step.
         image_size: side in pixels that the network sees.
         validation_split: share of the training images held out, above 0 and below 1.
+        class_weights: ``none`` or ``balanced``.
 
     Raises:
-        UsageError: a number is out of its range, or the number of epochs does not fit the phases.
+        UsageError: a name is unknown, a number is out of its range, or the number of epochs does not fit the phases.
     """
     phases = list(recipe.phases)
     if epochs is not None:
@@ -168,8 +175,12 @@ def customized(
         raise UsageError(f"the image size must be at least 1 pixel; got {image_size}")
     if validation_split is not None and not 0 < validation_split < 1:
         raise UsageError(f"the validation split must be between 0 and 1; got {validation_split}")
+    weighting = next((name for name in CLASS_WEIGHTS if name == class_weights), None)
+    if class_weights is not None and weighting is None:
+        raise unknown("class weights", class_weights, CLASS_WEIGHTS)
     return replace(
         recipe,
+        class_weights=weighting or recipe.class_weights,
         phases=tuple(phases),
         batch_size=recipe.batch_size if batch_size is None else batch_size,
         image_size=recipe.image_size if image_size is None else image_size,

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import hashlib
 import mmap
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any
+from typing import Any, Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -51,14 +50,18 @@ class MappedImages:
     dtype = np.dtype(np.uint8)
     ndim = 4
 
-    def __init__(self, path: Path) -> None:
-        """Map the ``.npy`` file of all images.
+    def __init__(self, source: Path | _Mapping, numbers: NDArray[np.int64] | None = None) -> None:
+        """Map an ``.npy`` file of images.
+
+        Args:
+            source: the file.
+            numbers: int64 ``[N]``, which of its images these are; None for all.
 
         Raises:
             ValueError, OSError: it is missing or damaged.
         """
-        self._mapping = _Mapping(path)
-        self._numbers = np.arange(len(self._mapping.array), dtype=np.int64)
+        self._mapping = source if isinstance(source, _Mapping) else _Mapping(source)
+        self._numbers = np.arange(len(self._mapping.array), dtype=np.int64) if numbers is None else numbers
 
     @property
     def shape(self) -> tuple[int, ...]:
@@ -87,10 +90,7 @@ class MappedImages:
 
     def choose(self, index: slice | NDArray[Any]) -> MappedImages:
         """Some of the images, in the order of their numbers or as a mask says; none is read."""
-        chosen = object.__new__(MappedImages)
-        chosen._mapping = self._mapping
-        chosen._numbers = self._numbers[index]
-        return chosen
+        return MappedImages(self._mapping, self._numbers[index])
 
 
 # Images in memory or in a file; both are indexed by numbers, slices and arrays of numbers.
@@ -109,7 +109,15 @@ def chunks(images: Images) -> Iterator[NDArray[np.uint8]]:
         yield images[start : start + size]
 
 
-def update(digest: hashlib._Hash, images: Images) -> None:
+class Digest(Protocol):
+    """What ``hashlib`` makes."""
+
+    def update(self, data: memoryview, /) -> None:
+        """Add bytes."""
+        ...
+
+
+def update(digest: Digest, images: Images) -> None:
     """Add all bytes of images to a checksum."""
     for part in chunks(images):
         digest.update(np.ascontiguousarray(part).data)

@@ -59,6 +59,8 @@ class TestResult(Accuracy):
     Attributes:
         precision, recall, f1: plain averages over the classes, in 0..1.
         calibration_error: expected calibration error, 0..1.
+        balanced_accuracy: mean over the classes of the share of their images that are right, 0..1; None where it was
+            not told.
     """
 
     # Not a test, whatever pytest takes its name for.
@@ -68,10 +70,11 @@ class TestResult(Accuracy):
     recall: float
     f1: float
     calibration_error: float
+    balanced_accuracy: float | None = None
 
     def to_json(self) -> dict[str, Any]:
         """The attributes by their names."""
-        return asdict(self)
+        return {name: value for name, value in asdict(self).items() if value is not None}
 
     @classmethod
     def from_json(cls, fields: Fields) -> TestResult:
@@ -86,6 +89,7 @@ class TestResult(Accuracy):
             recall=fields.required_number("recall"),
             f1=fields.required_number("f1"),
             calibration_error=fields.required_number("calibration_error"),
+            balanced_accuracy=fields.number("balanced_accuracy"),
         )
 
 

@@ -15,12 +15,17 @@ from edge_cifar.documents.fields import Fields
 from edge_cifar.evaluation.metrics import Interval
 
 
+# A difference of accuracies that is worth a word.
+_NOTABLE = 0.01
+
+
 @dataclass(frozen=True, kw_only=True)
 class DetailedAccuracy(Accuracy):
     """An accuracy with what it takes to compare it with another one's on the same images.
 
     Attributes:
         majority: share of images of the commonest class: what always naming it gets right; None where it was not told.
+        balanced: balanced accuracy, 0..1; None where it was not told.
         images_sha256: over the images and their labels; None where it was not told.
         calibration_error: expected calibration error, 0..1; None where it was not told.
         labels: names of the classes; empty where they are not known.
@@ -30,11 +35,17 @@ class DetailedAccuracy(Accuracy):
     """
 
     majority: float | None = None
+    balanced: float | None = None
     images_sha256: str | None = None
     calibration_error: float | None = None
     labels: tuple[str, ...] = ()
     confusion: tuple[tuple[int, ...], ...] = ()
     correct: bytes = b""
+
+    @property
+    def unbalanced(self) -> bool:
+        """Whether balanced accuracy tells something else, as classes of unequal size are of unequal difficulty."""
+        return self.balanced is not None and abs(self.balanced - self.top1) >= _NOTABLE
 
     @property
     def right(self) -> NDArray[np.bool_]:
@@ -46,6 +57,7 @@ class DetailedAccuracy(Accuracy):
         return {
             **super().to_json(),
             "majority": self.majority,
+            "balanced": self.balanced,
             "images_sha256": self.images_sha256,
             "calibration_error": self.calibration_error,
             "labels": list(self.labels),
@@ -73,6 +85,7 @@ class DetailedAccuracy(Accuracy):
         return cls(
             **plain.to_json(),
             majority=fields.number("majority"),
+            balanced=fields.number("balanced"),
             images_sha256=fields.text("images_sha256"),
             calibration_error=fields.number("calibration_error"),
             labels=labels,

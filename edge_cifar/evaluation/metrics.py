@@ -69,6 +69,20 @@ def accuracy(labels: Labels, probabilities: Probabilities) -> Interval:
     return wilson(int(np.count_nonzero(probabilities.argmax(axis=1) == labels)), len(labels))
 
 
+def balanced_accuracy(labels: Labels, predicted: NDArray[np.integer[Any]]) -> float:
+    """Mean over the classes of the share of their images that are classified correctly.
+
+    Equal to accuracy where all classes have as many images; classes without any do not count.
+
+    Args:
+        labels: ``[N]``, true classes, N at least 1.
+        predicted: ``[N]``, predicted classes.
+    """
+    seen = np.bincount(labels)
+    hits = np.bincount(labels[predicted == labels], minlength=len(seen))
+    return float((hits[seen > 0] / seen[seen > 0]).mean())
+
+
 def confusion_matrix(labels: Labels, predicted: NDArray[np.integer[Any]], classes: int) -> NDArray[np.int64]:
     """Counts of images by true class (rows) and predicted class (columns).
 

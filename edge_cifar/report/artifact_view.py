@@ -65,7 +65,14 @@ def rows(measurements: Sequence[Measurement], colours: Mapping[str, str]) -> lis
 
 def _row(number: int, row: Measurement, colour: str) -> View:
     front = [
-        _cell(row.accuracy, quantities.percent, _interval(row), "synthetic" if row.synthetic else None, _doubt(row)),
+        _cell(
+            row.accuracy,
+            quantities.percent,
+            _interval(row),
+            None if row.balanced is None else f"balanced {quantities.percent(row.balanced)}",
+            "synthetic" if row.synthetic else None,
+            _doubt(row),
+        ),
         _cell(row.median_ms, quantities.milliseconds, _tail(row), _batch(row)),
         _cell(row.size_bytes, quantities.size),
         _cell(row.memory_bytes, quantities.size),

@@ -32,6 +32,7 @@ class Measurement:
         status: ``ok``, ``failed``, ``skipped``, ``not benchmarked``, or ``rejected`` by ``export``.
         reason: why it is not ``ok``; for ``rejected`` with the remedy.
         accuracy, low, high: share of ``images`` classified correctly, with its 95 % interval, in 0..1.
+        balanced: balanced accuracy where it tells something else, in 0..1; else None.
         majority: share of the most common class: the accuracy of always predicting it.
         correct: whether each image was classified correctly, as packed bits; empty if unknown.
         images_sha256: checksum of the images and their labels; None if unknown.
@@ -70,6 +71,7 @@ class Measurement:
     low: float | None = None
     high: float | None = None
     images: int | None = None
+    balanced: float | None = None
     majority: float | None = None
     correct: bytes = b""
     images_sha256: str | None = None
@@ -197,6 +199,7 @@ def _measurement(row: BenchmarkResult, machine: str, data: DataSource | None) ->
         low=accuracy.low if accuracy else None,
         high=accuracy.high if accuracy else None,
         images=accuracy.images if accuracy else None,
+        balanced=accuracy.balanced if accuracy and accuracy.unbalanced else None,
         majority=accuracy.majority if accuracy else None,
         correct=accuracy.correct if accuracy else b"",
         images_sha256=accuracy.images_sha256 if accuracy else None,

@@ -55,6 +55,7 @@ def _accuracy(row: Measurement) -> str:
     if row.accuracy is None:
         return quantities.MISSING if row.status == "ok" else row.status
     words = quantities.with_interval(row.accuracy, row.low, row.high)
+    words += "" if row.balanced is None else f", balanced {quantities.percent(row.balanced)}"
     words += " synthetic" if row.synthetic else ""
     doubt = row.caveat or ("not measurably better than guessing" if certainty.as_guessed(row) else "")
     return f"{words}, {doubt}" if doubt else words

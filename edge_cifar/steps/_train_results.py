@@ -53,6 +53,7 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
     report = metrics.classification_report(data.test.labels, probabilities, labels)
     confusion = metrics.confusion_matrix(data.test.labels, probabilities.argmax(1), len(labels))
     accuracy = Accuracy.of(metrics.accuracy(data.test.labels, probabilities))
+    balanced = metrics.balanced_accuracy(data.test.labels, probabilities.argmax(1))
     validation = Accuracy.of(metrics.accuracy(data.validation.labels, predict(model, data.validation.images)))
     # The settings are those the training was started with; the state's lists were recorded by its loop.
     told = {
@@ -77,6 +78,7 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
             recall=report.recall,
             f1=report.f1,
             calibration_error=metrics.calibration_error(data.test.labels, probabilities),
+            balanced_accuracy=balanced,
         ).to_json(),
     }
     # Results of an older run in this folder do not apply to the new model.
@@ -99,6 +101,7 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
     progress.say(
         f"test accuracy {accuracy.top1:.2%} (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) "
         f"on {accuracy.images} {'synthetic ' if data.dataset.synthetic else ''}images"
+        + (f"; balanced accuracy {balanced:.2%}" if f"{balanced:.2%}" != f"{accuracy.top1:.2%}" else "")
     )
 
 

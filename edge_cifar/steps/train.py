@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any
 from edge_cifar import backbones, packages
 from edge_cifar.arguments import as_tuple
 from edge_cifar.backbones import Backbone, Model
+from edge_cifar.data.balance import imbalance
 from edge_cifar.data.loading import is_folder, load
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import DataError, RunError, UsageError, unknown
@@ -48,6 +49,7 @@ def train(
     image_size: int | None = None,
     unfreeze: Trainable | None = None,
     validation_split: float | None = None,
+    class_weights: str | None = None,
     mixed_precision: str = "auto",
     device: str = "auto",
     deterministic: bool = False,
@@ -78,6 +80,7 @@ def train(
         unfreeze: what the last phase trains: the last N layers of the backbone, ``all``, or those
             from the first layer on whose name begins so.
         validation_split: share of the training images held out; refused for a folder that has a validation folder.
+        class_weights: ``balanced`` to give every class the same weight in the loss, or ``none``.
         mixed_precision: ``auto``, ``off``, ``bfloat16`` or ``float16``.
         device: ``auto``, ``cpu`` or ``gpu``.
         deterministic: make the weights reproducible, at some cost in speed.
@@ -118,6 +121,7 @@ def train(
         batch_size=batch_size,
         image_size=image_size,
         validation_split=validation_split,
+        class_weights=class_weights,
     )
     if not 0 <= seed < 2**32:
         raise UsageError(f"the seed must be between 0 and {2**32 - 1}; got {seed}")
@@ -135,6 +139,8 @@ def train(
     )
     if validation_split is not None and dataset.validation is not None:
         raise DataError(f"{dataset.name} has its own validation images; omit --validation-split")
+    if unequal := imbalance(dataset.train.labels, dataset.labels):
+        progress.say(unequal)
     run_data = split_data(dataset, chosen.validation_split, seed)
     settings = files.json_normal(
         {

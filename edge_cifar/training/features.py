@@ -41,6 +41,7 @@ class FrozenFeatures:
         *,
         plan: Sequence[Decision],
         settings: dict[str, Any],
+        class_weights: NDArray[np.float32] | None,
         seed: int,
         checkpoint: Path,
         progress: Progress,
@@ -53,6 +54,7 @@ class FrozenFeatures:
             whole: the stage without cached features: all images.
             plan: one decision for each phase.
             settings: of the training; features made under others are not used.
+            class_weights: float32 ``[classes]``, of each class in the loss; None for equal ones.
             seed: of the augmented views.
             checkpoint: the folder that the caches stand in.
             progress: told of it.
@@ -62,6 +64,7 @@ class FrozenFeatures:
         self._images, self._targets, self._validation = whole.views[0], whole.targets[0], whole.validation
         self._plan = plan
         self._settings = settings
+        self._class_weights = class_weights
         self._seed = seed
         self._folder = checkpoint / FOLDER
         self._progress = progress
@@ -82,7 +85,7 @@ class FrozenFeatures:
         network = between(self._model, self._cuts[decision.position], None)
         return Stage(
             # Augmentation is in the views already.
-            learner=Learner(network, Augmentation(), self._seed),
+            learner=Learner(network, Augmentation(), self._seed, self._class_weights),
             network=network,
             views=list(cache.train),
             targets=list(cache.targets),

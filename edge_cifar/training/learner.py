@@ -20,13 +20,27 @@ class Learner(keras.Model):  # type: ignore[misc]
     backend calls to compare, ``compute_loss`` and ``compute_metrics``, is then given the mixed ones.
     """
 
-    def __init__(self, network: Model, augmentation: Augmentation, seed: int) -> None:
-        """Wrap ``network``, which maps raw pixels to probabilities; ``seed`` is the random layers'."""
+    def __init__(
+        self,
+        network: Model,
+        augmentation: Augmentation,
+        seed: int,
+        class_weights: NDArray[np.float32] | None = None,
+    ) -> None:
+        """Wrap a network.
+
+        Args:
+            network: maps raw pixels to probabilities.
+            augmentation: of the training images.
+            seed: of the random layers.
+            class_weights: float32 ``[classes]``, of each class in the loss; None for equal ones.
+        """
         # The network's policy is what tells Keras to scale the loss in float16; pixels stay as they are.
         super().__init__(name="learner", dtype=network.dtype_policy, autocast=False)
         self.augmentation = augmentation_layers(augmentation, seed)
         self.mixing = mixing_layers(augmentation, seed)
         self.network = network
+        self._class_weights = class_weights
 
     def call(self, inputs: dict[str, Any], training: bool | None = None) -> tuple[Any, Any]:
         """Probabilities of the changed images, and the targets that they are held against."""
@@ -47,6 +61,10 @@ class Learner(keras.Model):  # type: ignore[misc]
     ) -> Any:
         """The compiled loss, on the targets that came out beside the probabilities."""
         probabilities, targets = y_pred
+        if self._class_weights is not None:
+            # Of mixed images the mean of their classes' weights, by their shares.
+            weights = keras.ops.sum(targets * keras.ops.convert_to_tensor(self._class_weights, targets.dtype), axis=-1)
+            sample_weight = weights if sample_weight is None else sample_weight * weights
         return super().compute_loss(x, targets, probabilities, sample_weight, training)
 
     def compute_metrics(self, x: Any, y: Any, y_pred: Any, sample_weight: Any = None) -> dict[str, Any]:

@@ -14,6 +14,7 @@ from numpy.typing import NDArray
 
 from edge_cifar.backbones import Model
 from edge_cifar.data import Split
+from edge_cifar.data.balance import class_weights
 from edge_cifar.data.mapped_images import MappedImages, choose
 from edge_cifar.errors import TrainingError
 from edge_cifar.progress import Progress
@@ -72,7 +73,8 @@ class Training:
         self.state = state
         self.checkpoint = checkpoint
         self.progress = progress
-        self.learner = Learner(model, recipe.augmentation, seed)
+        weights = class_weights(train.labels, model.output_shape[-1]) if recipe.class_weights == "balanced" else None
+        self.learner = Learner(model, recipe.augmentation, seed, weights)
         targets = np.eye(model.output_shape[-1], dtype=np.float32)[train.labels]
         self._whole = Stage(
             learner=self.learner,
@@ -91,6 +93,7 @@ class Training:
             self._whole,
             plan=self._plan,
             settings=state.settings,
+            class_weights=weights,
             seed=seed,
             checkpoint=checkpoint,
             progress=progress,

@@ -93,3 +93,10 @@ def test_calibration_interval_holds_the_error_and_repeats():
     assert interval.low <= interval.value == metrics.calibration_error(labels, probabilities) <= interval.high
     assert interval == metrics.calibration_interval(labels, probabilities)
     assert 0.01 < interval.high - interval.low < 0.15
+
+
+def test_balanced_accuracy_is_the_mean_recall_of_the_classes_that_are_there():
+    labels = np.array([0] * 8 + [2] * 2)
+    assert metrics.balanced_accuracy(labels, np.zeros(10, np.int64)) == 0.5
+    assert metrics.balanced_accuracy(labels, np.array([0] * 4 + [1] * 4 + [2] * 2)) == 0.75
+    assert metrics.balanced_accuracy(labels, labels) == 1.0

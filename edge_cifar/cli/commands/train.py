@@ -12,6 +12,7 @@ from edge_cifar.cli.options import completing, data_set, number_or_name, numbers
 from edge_cifar.cli.output import Terminal, echo, emit_json
 from edge_cifar.command_line import command_line
 from edge_cifar.progress import Progress
+from edge_cifar.recipe import CLASS_WEIGHTS
 
 
 @click.command()
@@ -46,6 +47,11 @@ from edge_cifar.progress import Progress
     help="What the last phase trains: the backbone's last N layers, or all from layer NAME (such as block5) on.",
 )
 @click.option("--validation-split", type=float, help="Share of the training images held out for validation.")
+@click.option(
+    "--class-weights",
+    type=click.Choice(CLASS_WEIGHTS),
+    help="balanced: every class weighs the same in the loss, however many images it has.  [default: none]",
+)
 @click.option(
     "--mixed-precision",
     type=click.Choice(["auto", "off", "bfloat16", "float16"]),
