@@ -190,7 +190,9 @@ def _lead(run: Trained) -> str:
     what = "synthetic test images" if run.data.synthetic else "test images"
     if run.data.name != "synthetic":
         what += f" of {run.data.name}"
-    balanced = "" if test.balanced_accuracy is None else f"Balanced accuracy {quantities.percent(test.balanced_accuracy)}. "
+    balanced = (
+        "" if test.balanced_accuracy is None else f"Balanced accuracy {quantities.percent(test.balanced_accuracy)}. "
+    )
     means = {"precision": test.precision, "recall": test.recall, "F1": test.f1}
     return (
         f"Top-1 {quantities.percent(test.top1)} (95 % CI {_interval(run)}) on {test.images:,} {what}. {balanced}"

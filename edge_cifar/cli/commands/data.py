@@ -17,6 +17,12 @@ from edge_cifar.command_line import command_line
 from edge_cifar.errors import UsageError
 
 _Command = Callable[..., Any]
+_CACHE_COLUMNS = (
+    Column(name="folder", key=True),
+    Column(name="pixels"),
+    Column(name="images", figures=",d"),
+    Column(name="size", unit="MB", figures=",.1f"),
+)
 
 
 def _selection(function: _Command) -> _Command:
@@ -142,7 +148,8 @@ def cache() -> None:
 
 @cache.command("ls")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-def cache_ls(as_json: bool) -> None:
+@table_options(_CACHE_COLUMNS)
+def cache_ls(as_json: bool, table_layout: Layout) -> None:
     """List what is stored, with its size on disk.
 
     \b
@@ -157,12 +164,12 @@ def cache_ls(as_json: bool) -> None:
         facts = [{**asdict(entry), "path": str(entry.path), "folder": str(entry.folder)} for entry in entries]
         emit_json({"directory": str(data_cache.directory()), "size_bytes": total, "entries": facts})
         return
-    rows = [
-        [str(entry.folder), f"{entry.width}×{entry.height}", f"{entry.images:,}", _megabytes(entry.size_bytes)]
-        for entry in entries
+    rows: list[Row] = [
+        (str(entry.folder), f"{entry.width}×{entry.height}", entry.images, entry.size_bytes / 1e6) for entry in entries
     ]
-    emit_table(["folder", "pixels", "images", "MB"], [*rows, ["all", "", "", _megabytes(total)]])
-    echo(f"\nstored in {data_cache.directory()}")
+    rows.append(("all", "", sum(entry.images for entry in entries), total / 1e6))
+    emit_table(Table(columns=_CACHE_COLUMNS, rows=tuple(rows)), table_layout)
+    echo(f"\nstored in {data_cache.directory()}", err=table_layout.is_data)
 
 
 @cache.command("rm")
@@ -182,8 +189,4 @@ def cache_rm(folders: tuple[Path, ...], everything: bool) -> None:
         raise UsageError("name the folders whose decoded images to remove, or use --all")
     removed = data_cache.remove(None if everything else folders)
     count, total = sum(entry.images for entry in removed), sum(entry.size_bytes for entry in removed)
-    echo(f"removed {count:,} decoded images ({_megabytes(total)} MB)")
-
-
-def _megabytes(size_bytes: int) -> str:
-    return f"{size_bytes / 1e6:,.1f}"
+    echo(f"removed {count:,} decoded images ({total / 1e6:,.1f} MB)")
