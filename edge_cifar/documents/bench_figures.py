@@ -14,7 +14,6 @@ from edge_cifar.documents.accuracy import Accuracy, interval_from_json, interval
 from edge_cifar.documents.fields import Fields
 from edge_cifar.evaluation.metrics import Interval
 
-
 # A difference of accuracies that is worth a word.
 _NOTABLE = 0.01
 

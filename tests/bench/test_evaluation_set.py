@@ -8,7 +8,7 @@ import numpy as np
 
 from edge_cifar.bench.evaluation_set import EvaluationSet
 from edge_cifar.data.mapped_images import MappedImages
-from edge_cifar.documents.bench_report import DetailedAccuracy
+from edge_cifar.documents.bench_figures import DetailedAccuracy
 from edge_cifar.documents.fields import Fields
 from edge_cifar.documents.reference import Reference
 from edge_cifar.parity.comparison import compare
