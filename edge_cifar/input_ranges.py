@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass, replace
 
+import numpy as np
+
 from edge_cifar.preprocessing import Channels, Preprocessing
 
 # ImageNet's mean and standard deviation of red, green and blue in 0..1, as torchvision's networks take them:
@@ -57,13 +59,21 @@ def common(channels: Channels | None = None) -> tuple[InputRange, ...]:
 
 
 def name_of(preprocessing: Preprocessing) -> str:
-    """A network's input range for people: by its common name where it has one."""
-    given = replace(preprocessing, layout=None)
-    for one in common(preprocessing.channels):
-        if given in (one.preprocessing, replace(one.preprocessing, channels=preprocessing.channels)):
-            order = ", BGR" if preprocessing.channels == "bgr" and "BGR" not in one.name else ""
-            return one.name + order
-    return replace(given, channels="bgr" if given.channels == "bgr" else None).words
+    """A network's input range for people: by its common name where it has one.
+
+    Args:
+        preprocessing: with a range or a mean.
+    """
+    channels = preprocessing.channels
+    ranges = preprocessing.ranges(1 if channels == "gray" else 3) or ()
+    for one in common(channels):
+        if np.allclose(ranges, one.preprocessing.ranges(len(ranges)) or (), rtol=1e-4):
+            return one.name + (", BGR" if channels == "bgr" and "BGR" not in one.name else "")
+    if len(set(ranges)) == 1:
+        name = "{:.4g} to {:.4g}".format(*ranges[0])
+    else:
+        name = replace(preprocessing, channels=None, layout=None).words
+    return name + (", BGR" if channels == "bgr" else "")
 
 
 def others(given: Preprocessing, told: Channels | None) -> tuple[InputRange, ...]:

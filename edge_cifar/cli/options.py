@@ -76,44 +76,40 @@ def model_options(*, output: bool = True) -> Callable[[Command], Command]:
     Args:
         output: whether ``--output`` may stand for ``--output-name``, as it does where it names no file to write.
     """
+    names = ("--output", "--output-name") if output else ("--output-name",)
+    options = (
+        click.option(
+            "--input-range",
+            metavar="LOW,HIGH",
+            help="Values that a model made elsewhere expects for pixels 0 and 255, such as -1,1.",
+        ),
+        click.option(
+            "--mean",
+            metavar="M[,M,M]",
+            help="Instead: mean to subtract from each channel, of pixels in 0..1; in 0..255 if a number is above 1.",
+        ),
+        click.option("--std", metavar="S[,S,S]", help="What to divide each channel by then.  [default: 1]"),
+        click.option("--channels", type=click.Choice(["rgb", "bgr", "gray"]), help="Its input's channels, in order."),
+        click.option("--layout", type=click.Choice(["nhwc", "nchw"]), help="Its input's order of dimensions."),
+        click.option(
+            *names, "output_name", metavar="NAME", help="Its output with the class scores, if it has several."
+        ),
+        click.option(
+            "--labels", metavar="FILE|A,B,C", help="Its class names: a file with one a line, or a list of them."
+        ),
+        click.option(
+            "--image-size",
+            metavar="N|HxW",
+            help="Size of its images in pixels, if it takes any; also of the images of a data folder.",
+        ),
+    )
 
     def decorate(command: Command) -> Command:
-        names = ("--output", "--output-name") if output else ("--output-name",)
-        named = click.option(
-            *names, "output_name", metavar="NAME", help="Likewise: the output with the class scores, of several."
-        )
-        for option in reversed((*_MODEL_OPTIONS, named)):
+        for option in reversed(options):
             command = option(command)
         return command
 
     return decorate
-
-
-_MODEL_OPTIONS = (
-    click.option(
-        "--input-range",
-        metavar="LOW,HIGH",
-        help="Model made elsewhere: the values it expects for pixels 0 and 255, such as -1,1.",
-    ),
-    click.option(
-        "--mean",
-        metavar="M[,M,M]",
-        help="Likewise: the mean subtracted from each channel, of pixels in 0..1, or in 0..255 if a number is above 1.",
-    ),
-    click.option("--std", metavar="S[,S,S]", help="With --mean: what each channel is divided by.  [default: 1]"),
-    click.option(
-        "--channels", type=click.Choice(["rgb", "bgr", "gray"]), help="Likewise: channels of its input, in order."
-    ),
-    click.option("--layout", type=click.Choice(["nhwc", "nchw"]), help="Likewise: order of its input's dimensions."),
-    click.option(
-        "--labels",
-        metavar="FILE|A,B,C",
-        help="Likewise: class names in the order of its scores; a file has one a line.",
-    ),
-    click.option(
-        "--image-size", metavar="N|HxW", help="Likewise: size of the images, in pixels, if it takes images of any size."
-    ),
-)
 
 
 def number_or_all(context: click.Context, option: click.Parameter, value: str | None) -> int | Literal["all"] | None:

@@ -28,10 +28,11 @@ def packed(model: Any) -> bytes:
     return bytes(builder.Output())
 
 
-def add_metadata(model: Any, name: str, text: str) -> None:
+def add_metadata(model: Any, name: str, content: str | bytes) -> None:
     """Add an entry to a model's table of named buffers."""
     entry = _schema().MetadataT()
-    entry.name, entry.buffer = name, _add_buffer(model, text.encode("utf-8"))
+    entry.name = name
+    entry.buffer = _add_buffer(model, content.encode("utf-8") if isinstance(content, str) else content)
     model.metadata = [*(model.metadata or []), entry]
 
 
