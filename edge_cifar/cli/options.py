@@ -3,59 +3,16 @@
 from __future__ import annotations
 
 import functools
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from typing import Any, Literal, TypeVar
 
 import click
-from click.shell_completion import CompletionItem
 
+from edge_cifar.cli.completers import completing, data_sets
 from edge_cifar.cli.tables import Column, Layout
 from edge_cifar.errors import UsageError, unknown
 
 Command = TypeVar("Command", bound=Callable[..., Any])
-
-
-def completing(names: Callable[[], Iterable[str]], *, folders: bool = False) -> Callable[..., list[CompletionItem]]:
-    """Shell completion by names, and by those of folders."""
-
-    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        found = [CompletionItem(name) for name in names() if name.startswith(incomplete)]
-        # The shell takes the folders where no name fits.
-        return [CompletionItem(incomplete, type="dir"), *found] if folders else found
-
-    return complete
-
-
-def run_names(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Shell completion of a run's name below ``./runs``, and of folders."""
-    from edge_cifar.documents import run
-
-    found = [one.name for one in run.below() if one.name.startswith(incomplete)]
-    return [CompletionItem(incomplete, type="dir"), *map(CompletionItem, found)]
-
-
-def run_paths(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-    """Shell completion of what is a path: that of a run below ``./runs``, and of any file."""
-    from edge_cifar.documents import run
-
-    found = [str(one.path) for one in run.below() if str(one.path).startswith(incomplete)]
-    return [CompletionItem(incomplete, type="file"), *map(CompletionItem, found)]
-
-
-def separated(names: Callable[[], Iterable[str]]) -> Callable[..., list[CompletionItem]]:
-    """Shell completion of the last of several names with commas between them."""
-
-    def complete(context: click.Context, parameter: click.Parameter, incomplete: str) -> list[CompletionItem]:
-        before, comma, last = incomplete.rpartition(",")
-        return [CompletionItem(f"{before}{comma}{name}") for name in names() if name.startswith(last)]
-
-    return complete
-
-
-def _data_sets() -> tuple[str, ...]:
-    from edge_cifar.data import sets
-
-    return sets.names()
 
 
 def data_set(help: str, default: str | None = "cifar10") -> Callable[[Command], Command]:
@@ -65,7 +22,7 @@ def data_set(help: str, default: str | None = "cifar10") -> Callable[[Command], 
         default=default,
         show_default=True,
         metavar="NAME|FOLDER",
-        shell_complete=completing(_data_sets, folders=True),
+        shell_complete=completing(data_sets, folders=True),
         help=help,
     )
 

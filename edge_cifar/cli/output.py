@@ -65,6 +65,11 @@ def echo(text: object = "", *, err: bool = False) -> None:
     click.echo(shown, err=err, color=_colourful(err))
 
 
+def emit_text(text: str) -> None:
+    """Print a text of our own as it stands, for another program."""
+    click.echo(text)
+
+
 def emit_json(document: Any) -> None:
     """Print the one JSON document of a ``--json`` command."""
     click.echo(strict_json.dump(document, indent=2))

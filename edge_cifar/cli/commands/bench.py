@@ -10,6 +10,7 @@ import click
 
 from edge_cifar.cli import remote
 from edge_cifar.cli.bench_table import COLUMNS, emit, refuse_failed
+from edge_cifar.cli.completers import backends, completing, run_paths
 from edge_cifar.cli.options import data_set, model_options, number_or_all, numbers, table_options
 from edge_cifar.cli.output import Terminal, echo
 from edge_cifar.cli.tables import Layout
@@ -25,7 +26,9 @@ def _words(context: click.Context, option: click.Parameter, value: str) -> tuple
 
 
 @click.command()
-@click.argument("targets", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE|MODEL_FILE]…")
+@click.argument(
+    "targets", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE|MODEL_FILE]…", shell_complete=run_paths
+)
 @click.option(
     "--images",
     callback=number_or_all,
@@ -56,6 +59,7 @@ def _words(context: click.Context, option: click.Parameter, value: str) -> tuple
     show_default=True,
     callback=_words,
     metavar="default|all|NAME[,NAME…]",
+    shell_complete=completing(backends, several=True),
     help="Backend: xnnpack, builtin; cpu, coreml, cuda; …  One row each.",
 )
 @click.option("--profile", is_flag=True, help="Show the time per operator and the share of peak compute reached.")

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import click
 
+from edge_cifar.cli.completers import run_paths
 from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, heading, status
 from edge_cifar.cli.tables import Column, Layout, Table
 from edge_cifar.errors import CheckFailed, UsageError
@@ -15,7 +16,9 @@ _COLUMNS = (Column(name="ready", key=True), Column(name="name", key=True), Colum
 
 
 @click.command("doctor")
-@click.argument("bundle", required=False, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE]")
+@click.argument(
+    "bundle", required=False, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE]", shell_complete=run_paths
+)
 @click.option("--self-test", "tested", is_flag=True, help="Also run a small pipeline end to end, in about a minute.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 def command(bundle: Path | None, tested: bool, as_json: bool) -> None:

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_cifar import formats as available
-from edge_cifar.cli.options import completing, number_or_all, table_options
+from edge_cifar.cli.completers import calibration_methods, completing, precisions, run_paths
+from edge_cifar.cli.options import number_or_all, table_options
 from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table
 from edge_cifar.cli.tables import Column, Layout, Row, Table
 from edge_cifar.command_line import command_line
@@ -48,17 +49,22 @@ class MatrixCommand(click.Command):
 
 
 @click.command(cls=MatrixCommand)
-@click.argument("run", required=False, type=click.Path(path_type=Path), metavar="[RUN]")
+@click.argument("run", required=False, type=click.Path(path_type=Path), metavar="[RUN]", shell_complete=run_paths)
 @click.option(
     "--format",
     "formats",
     multiple=True,
     metavar="NAME|all",
-    shell_complete=completing(available.exported),
+    shell_complete=completing(lambda: (*available.exported(), "all")),
     help="Format: tflite, onnx or coreml; repeatable.",
 )
 @click.option(
-    "--precision", "precisions", multiple=True, metavar="NAME|all", help="Precision, from the lists below; repeatable."
+    "--precision",
+    "precisions",
+    multiple=True,
+    metavar="NAME|all",
+    shell_complete=completing(precisions),
+    help="Precision, from the lists below; repeatable.",
 )
 @click.option(
     "--calibration-images",
@@ -72,6 +78,7 @@ class MatrixCommand(click.Command):
     default="min-max",
     show_default=True,
     metavar="NAME",
+    shell_complete=completing(calibration_methods),
     help="Calibration method: min-max, percentile or entropy, if the format supports it.",
 )
 @click.option(

@@ -8,7 +8,8 @@ from dataclasses import asdict
 import click
 
 from edge_cifar import backbones
-from edge_cifar.cli.options import completing, table_options
+from edge_cifar.cli.completers import completing
+from edge_cifar.cli.options import table_options
 from edge_cifar.cli.output import echo, emit_json, emit_table
 from edge_cifar.cli.tables import Column, Layout, Table
 

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
+from edge_cifar.cli.completers import run_paths
 from edge_cifar.cli.options import model_options, table_options
 from edge_cifar.cli.output import StreamedTable, Terminal, emit_json, status
 from edge_cifar.cli.tables import Cell, Column, Layout, Row, Table
@@ -23,7 +24,7 @@ _UNREADABLE = status("unreadable", False)
 
 
 @click.command("predict")
-@click.argument("model", type=click.Path(path_type=Path))
+@click.argument("model", type=click.Path(path_type=Path), shell_complete=run_paths)
 @click.argument("images", metavar="IMAGE...", type=click.Path(path_type=Path, allow_dash=True), nargs=-1, required=True)
 @click.option(
     "--model",

@@ -6,9 +6,13 @@ from pathlib import Path
 
 import click
 
+from edge_cifar.cli.completers import run_paths
+
 
 @click.command("report")
-@click.argument("sources", metavar="[RUN|bench.json]...", nargs=-1, type=click.Path(path_type=Path))
+@click.argument(
+    "sources", metavar="[RUN|bench.json]...", nargs=-1, type=click.Path(path_type=Path), shell_complete=run_paths
+)
 @click.option(
     "-o", "--output", "--out", type=click.Path(path_type=Path), help="HTML file to write.  [default: RUN/report.html]"
 )

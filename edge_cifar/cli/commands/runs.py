@@ -10,7 +10,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_cifar import backbones
-from edge_cifar.cli.options import completing, run_names, table_options
+from edge_cifar.cli.completers import completing, data_sets, run_names
+from edge_cifar.cli.options import table_options
 from edge_cifar.cli.output import echo, emit_json, emit_table, status
 from edge_cifar.cli.subcommands import Subcommands
 from edge_cifar.cli.tables import Column, Layout, Row, Table
@@ -60,7 +61,9 @@ def command() -> None:
 @command.command("ls")
 @click.argument("folder", required=False, type=click.Path(path_type=Path), default=Path("runs"), metavar="[FOLDER]")
 @click.option("--backbone", metavar="NAME", shell_complete=completing(backbones.names), help="Only this network.")
-@click.option("--data", metavar="NAME", help="Only runs trained on this data set.")
+@click.option(
+    "--data", metavar="NAME", shell_complete=completing(data_sets), help="Only runs trained on this data set."
+)
 @click.option("--min-accuracy", type=float, metavar="PERCENT", help="Only runs of at least this test accuracy.")
 @click.option("--exported/--not-exported", default=None, help="Only runs with, or without, a bundle.")
 @click.option(

@@ -7,12 +7,15 @@ from typing import Any
 
 import click
 
+from edge_cifar.cli.completers import run_paths
 from edge_cifar.cli.options import model_options
 from edge_cifar.cli.output import Terminal
 
 
 @click.command("serve")
-@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE|MODEL]")
+@click.argument(
+    "target", required=False, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE|MODEL]", shell_complete=run_paths
+)
 @click.option(
     "--host", default="127.0.0.1", show_default=True, help="Address to listen on; 0.0.0.0 for all interfaces."
 )

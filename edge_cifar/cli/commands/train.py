@@ -8,7 +8,8 @@ from pathlib import Path
 import click
 
 from edge_cifar import backbones
-from edge_cifar.cli.options import completing, data_set, number_or_name, numbers
+from edge_cifar.cli.completers import completing, recipes
+from edge_cifar.cli.options import data_set, number_or_name, numbers
 from edge_cifar.cli.output import Terminal, echo, emit_json
 from edge_cifar.command_line import command_line
 from edge_cifar.progress import Progress
@@ -23,7 +24,11 @@ from edge_cifar.recipe import CLASS_WEIGHTS
 @click.option("--name", help="Name of the run: its directory is runs/NAME.")
 @click.option("--increment", is_flag=True, help="If that run exists, add a number to its name, such as resnet8-2.")
 @click.option(
-    "--recipe", default="default", show_default=True, help="default, or report: the settings of the source report."
+    "--recipe",
+    default="default",
+    show_default=True,
+    shell_complete=recipes,
+    help="default, or report: the settings of the source report.",
 )
 @click.option(
     "--weights", metavar="imagenet|none|FILE", help="Initial weights.  [default: imagenet if available, else none]"

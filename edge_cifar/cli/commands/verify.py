@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 
 import click
 
+from edge_cifar.cli.completers import run_paths
 from edge_cifar.cli.options import table_options
 from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, status
 from edge_cifar.cli.tables import Cell, Column, Layout, Row, Table
@@ -33,7 +34,9 @@ _COLUMNS = (
 
 
 @click.command("verify")
-@click.argument("target", required=False, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE]")
+@click.argument(
+    "target", required=False, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE]", shell_complete=run_paths
+)
 @click.option(
     "--images",
     type=click.IntRange(min=1),
