@@ -9,8 +9,9 @@ from typing import Any, Literal, TypeVar
 import click
 
 from edge_cifar.cli.completers import completing, data_sets
-from edge_cifar.cli.tables import Column, Layout
+from edge_cifar.cli.layout import Layout
 from edge_cifar.errors import UsageError, unknown
+from edge_cifar.tables import Column
 
 Command = TypeVar("Command", bound=Callable[..., Any])
 

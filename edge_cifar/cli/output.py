@@ -17,9 +17,10 @@ from typing import Any
 
 import click
 
-from edge_cifar.cli.tables import Layout, Row, Styled, Table
+from edge_cifar.cli.layout import Layout
 from edge_cifar.progress import Advance
 from edge_cifar.storage import strict_json
+from edge_cifar.tables import Row, Styled, Table
 from edge_cifar.visible import visible
 
 # A command at the end of a sentence: it stays in one piece, so that it can be copied.

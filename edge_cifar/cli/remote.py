@@ -9,8 +9,8 @@ import click
 from click.core import ParameterSource
 
 from edge_cifar.cli.bench_table import emit, refuse_failed
+from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.output import Terminal, echo
-from edge_cifar.cli.tables import Layout
 from edge_cifar.command_line import command_line
 from edge_cifar.errors import UsageError
 

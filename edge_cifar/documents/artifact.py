@@ -15,6 +15,7 @@ from edge_cifar.errors import BundleError
 from edge_cifar.preprocessing import Range
 from edge_cifar.storage import files
 from edge_cifar.variant import Variant
+from edge_cifar.visible import visible
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -51,6 +52,9 @@ class Artifact:
     parity: ParityCheck | None = None
     tool_versions: Mapping[str, str] = field(default_factory=dict)
     ranges: tuple[Range, ...] = ()
+
+    def __repr__(self) -> str:
+        return f"<Artifact {self.variant}: {self.size_bytes:,} bytes; {visible(str(self.path))}>"
 
     def check(self) -> None:
         """Hold the file to its manifest entry.

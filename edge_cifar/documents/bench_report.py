@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-from edge_cifar.documents import schema
+from edge_cifar.documents import schema, tables
 from edge_cifar.documents.benchmark_result import BenchmarkResult
 from edge_cifar.documents.provenance import Checksums, Provenance
+from edge_cifar.notebook import Tabular
 from edge_cifar.storage import files
+from edge_cifar.tables import Table
 
 
-@dataclass(frozen=True, kw_only=True)
-class BenchReport:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class BenchReport(Tabular):
     """A whole benchmark.
 
     Attributes:
@@ -34,6 +37,19 @@ class BenchReport:
     provenance: Provenance
     interrupted: bool = False
     bundle: Checksums | None = None
+
+    @property
+    def summary(self) -> str:
+        """The benchmark in one line: what was measured, how many rows, on what processor."""
+        models = ", ".join(dict.fromkeys(row.model for row in self.results)) or "nothing"
+        told = ", ".join(f"{count} {status}" for status, count in Counter(row.status for row in self.results).items())
+        machine = self.machine.get("board") or self.machine.get("cpu_model")
+        return f"{models}: {told or 'no rows'}{f'; {machine}' if machine else ''}"
+
+    def table(self) -> Table:
+        """A row for each artifact, backend, number of threads and batch size."""
+        table = tables.of_bench(self)
+        return replace(table, notes=(*(f"warning: {warning}" for warning in self.warnings), *table.notes))
 
     @property
     def profiled(self) -> bool:

@@ -13,6 +13,7 @@ from edge_cifar.documents.fields import Fields
 from edge_cifar.documents.operators import Operator
 from edge_cifar.evaluation.paired import PairedDrop
 from edge_cifar.variant import Variant
+from edge_cifar.visible import visible
 
 Status = Literal["ok", "failed", "skipped"]
 
@@ -88,6 +89,11 @@ class BenchmarkResult:
     caveat: str | None = None
     pareto: bool = False
     notes: tuple[str, ...] = ()
+
+    def __repr__(self) -> str:
+        found = f"p50 {self.latency.median:.3f} ms" if self.latency else self.status
+        accuracy = f", top-1 {100 * self.accuracy.top1:.2f} %" if self.accuracy else ""
+        return f"<BenchmarkResult {visible(self.name)}: {found}{accuracy}>"
 
     @property
     def name(self) -> str:

@@ -7,7 +7,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_cifar.documents import schema
+from edge_cifar.documents import schema, tables
 from edge_cifar.documents.accuracy import DataSource, TestResult
 from edge_cifar.documents.artifact import Artifact
 from edge_cifar.documents.dataset import DatasetInfo
@@ -15,7 +15,9 @@ from edge_cifar.documents.fields import Fields
 from edge_cifar.documents.parity_check import GateRecord, Rejection
 from edge_cifar.documents.provenance import Checksums
 from edge_cifar.errors import BundleError
+from edge_cifar.notebook import Tabular
 from edge_cifar.storage import files
+from edge_cifar.tables import Table
 
 MANIFEST = "manifest.json"
 REFERENCE = "reference.npz"
@@ -63,8 +65,8 @@ class StoredFile:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class Bundle:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Bundle(Tabular):
     """A folder of artifacts with one manifest. What a manifest does not tell is None or empty.
 
     Attributes:
@@ -100,6 +102,18 @@ class Bundle:
     rejected: tuple[Rejection, ...] = ()
     peak_memory_bytes: Mapping[str, int] = field(default_factory=dict)
     manifest_sha256: str | None = None
+
+    @property
+    def summary(self) -> str:
+        """The bundle in one line: how many artifacts, what was rejected, the Keras model's accuracy, the folder."""
+        artifacts = "1 artifact" if len(self.artifacts) == 1 else f"{len(self.artifacts)} artifacts"
+        rejected = f", rejected: {', '.join(str(one.variant) for one in self.rejected)}" if self.rejected else ""
+        accuracy = f"; Keras top-1 {100 * self.test.top1:.2f} %" if self.test else ""
+        return f"{self.model}: {artifacts}{rejected}{accuracy}; {self.path}"
+
+    def table(self) -> Table:
+        """A row for each artifact: its size, and how its predictions compare with the Keras model's."""
+        return tables.of_bundle(self)
 
     @property
     def reference_path(self) -> Path:

@@ -6,18 +6,21 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from edge_cifar.command_line import command_line
+from edge_cifar.documents import tables
 from edge_cifar.documents.run_record import RunRecord
 from edge_cifar.errors import RunError
+from edge_cifar.notebook import Tabular
 from edge_cifar.storage import files
 from edge_cifar.storage.exclusion import EXPORT
+from edge_cifar.tables import Table
 
 RECORD = "record.json"
 # Where runs stand unless they are put elsewhere.
 ROOT = Path("runs")
 
 
-@dataclass(frozen=True)
-class Run:
+@dataclass(frozen=True, repr=False)
+class Run(Tabular):
     """A folder that ``train`` wrote, or is writing.
 
     The record is written last: a folder without one holds no finished run. One that is kept for its
@@ -77,6 +80,30 @@ class Run:
             RunError: the record is missing or broken.
         """
         return RunRecord.read(self.record_path)
+
+    @property
+    def summary(self) -> str:
+        """The run in one line: its accuracy, or that it has none yet, and its folder."""
+        try:
+            found = self.record().summary
+        except RunError:
+            found = "record cannot be read" if self.finished else "not finished"
+        return f"{self.name}: {found}; {self.path}"
+
+    def table(self) -> Table:
+        """One row: what was trained, on what, and how well it does.
+
+        Raises:
+            RunError: the record is missing or broken.
+        """
+        return tables.of_run(self.name, str(self.path), self.record())
+
+    def _repr_html_(self) -> str | None:
+        try:
+            return super()._repr_html_()
+        except RunError:
+            # A notebook shows the line of text then.
+            return None
 
     def checksums(self) -> dict[str, str | None]:
         """Checksums of the weights and the record, by file name: of what is made from a run, those it was made from.

@@ -7,13 +7,15 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
-from edge_cifar.documents import schema
+from edge_cifar.documents import schema, tables
 from edge_cifar.documents.accuracy import Accuracy, TestResult
 from edge_cifar.documents.dataset import TrainingData
 from edge_cifar.documents.fields import Fields
 from edge_cifar.errors import BundleError, RunError
 from edge_cifar.evaluation.metrics import wilson
+from edge_cifar.notebook import Tabular
 from edge_cifar.storage import files
+from edge_cifar.tables import Table
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -92,8 +94,8 @@ class Phase:
         )
 
 
-@dataclass(frozen=True, kw_only=True)
-class RunRecord:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class RunRecord(Tabular):
     """What a finished training tells of itself.
 
     Attributes:
@@ -133,6 +135,16 @@ class RunRecord:
     test: TestResult
     model_sha256: str | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
+
+    @property
+    def summary(self) -> str:
+        """What was trained, and how well it does."""
+        words = f"{self.backbone}, top-1 {100 * self.test.top1:.2f} % on {self.test.images:,} test images"
+        return f"{words} of {self.data.name}"
+
+    def table(self) -> Table:
+        """A row for each epoch."""
+        return tables.of_history(self)
 
     @property
     def command(self) -> str | None:

@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from edge_cifar.documents import tables
 from edge_cifar.documents.accuracy import DataSource, variant_from_json
 from edge_cifar.documents.drift import Drift
 from edge_cifar.documents.fields import Fields
 from edge_cifar.documents.file_checks import RangesCheck, WeightsCheck
 from edge_cifar.documents.provenance import Origin
 from edge_cifar.documents.verify_figures import NO_FIGURES, Figures, Tolerance
+from edge_cifar.notebook import Tabular
+from edge_cifar.tables import Table
 from edge_cifar.variant import Variant
 
 Status = Literal["pass", "fail", "unverified"]
@@ -19,8 +23,8 @@ Status = Literal["pass", "fail", "unverified"]
 _STATUSES: Mapping[str, Status] = {"pass": "pass", "fail": "fail", "unverified": "unverified"}
 
 
-@dataclass(frozen=True, kw_only=True)
-class Verification:
+@dataclass(frozen=True, kw_only=True, repr=False)
+class Verification(Tabular):
     """What came of verifying one artifact.
 
     Attributes:
@@ -58,6 +62,17 @@ class Verification:
     backends: tuple[str, ...] = ()
     sha256: str | None = None
     origin: Origin | None = None
+
+    @property
+    def summary(self) -> str:
+        """The outcome in one line."""
+        figures = self.figures
+        found = f", top-1 agreement {100 * figures.top1_agreement:.2f} % on {self.images:,} images" if figures else ""
+        return f"{self.model} {self.variant}: {self.status}{found}"
+
+    def table(self) -> Table:
+        """One row."""
+        return tables.of_verifications([self])
 
     def to_json(self) -> dict[str, Any]:
         """The row as JSON holds it; figures that could not be measured are null."""
@@ -106,3 +121,19 @@ class Verification:
             layers=Drift.from_json(fields.child("layers"), variant) if fields.has("layers") else None,
             origin=fields.optional("from", Origin.from_json),
         )
+
+
+class Verifications(Tabular, list[Verification]):
+    """What came of verifying the artifacts of a bundle, in the manifest's order."""
+
+    @property
+    def summary(self) -> str:
+        """The outcomes in one line: the model, and how many artifacts passed and failed."""
+        counts = Counter(outcome.status for outcome in self)
+        told = ", ".join(f"{counts[status]} {status}" for status in _STATUSES.values() if counts[status])
+        models = ", ".join(dict.fromkeys(outcome.model for outcome in self))
+        return f"{models}: {told}" if self else "no artifacts"
+
+    def table(self) -> Table:
+        """A row for each artifact."""
+        return tables.of_verifications(self)

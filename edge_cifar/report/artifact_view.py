@@ -5,10 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
+from edge_cifar.documents.ways import Ways
 from edge_cifar.report import certainty, fronts, operators, palette, quantities
 from edge_cifar.report.facts import facts
 from edge_cifar.report.measurements import Benchmark, Measurement, distinct
-from edge_cifar.report.ways import Ways
 
 View = dict[str, Any]
 

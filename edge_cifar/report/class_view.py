@@ -6,9 +6,9 @@ import math
 from collections.abc import Collection, Sequence
 from typing import Any
 
+from edge_cifar.documents.ways import Ways
 from edge_cifar.report import confusion, fronts, quantities
 from edge_cifar.report.measurements import Measurement
-from edge_cifar.report.ways import Ways
 
 View = dict[str, Any]
 

@@ -96,8 +96,8 @@ def bench(
             ``image_size`` is also that of a folder's pictures; by default, the size that a model takes.
 
     Returns:
-        One row per artifact, backend, thread count and batch size. An artifact that fails or cannot run here
-        affects only its own rows.
+        One row per artifact, backend, thread count and batch size; a notebook shows them as a table. An artifact
+        that fails or cannot run here affects only its own rows.
 
     Raises:
         UsageError: an option is invalid, or a target is not a model.
@@ -277,8 +277,8 @@ def _draw_profile(results: Sequence[BenchmarkResult], path: Path, progress: Prog
     profiled = [row for row in results if row.operators]
     if not profiled or not packages.installed("matplotlib"):
         return
+    from edge_cifar.documents.ways import Ways
     from edge_cifar.report import operators
-    from edge_cifar.report.ways import Ways
 
     ways = Ways(results)
     bars = [

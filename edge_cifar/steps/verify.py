@@ -8,7 +8,7 @@ from pathlib import Path
 from edge_cifar import machine, packages
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.provenance import Checksums, Origin, Provenance
-from edge_cifar.documents.verification import Verification
+from edge_cifar.documents.verification import Verification, Verifications
 from edge_cifar.documents.verify_report import VerifyReport
 from edge_cifar.errors import UsageError
 from edge_cifar.parity.drift_plot import draw
@@ -33,7 +33,7 @@ def verify(
     layers: bool = False,
     plot: Path | str | None = None,
     progress: Progress = SILENT,
-) -> list[Verification]:
+) -> Verifications:
     """Compare every artifact's predictions with the Keras model's, on the images in the bundle.
 
     Needs neither TensorFlow nor the data set. Each artifact runs in its own process, so a crash of its
@@ -49,7 +49,8 @@ def verify(
         progress: receives a message per finished artifact.
 
     Returns:
-        One outcome per artifact, in the manifest's order. A failing artifact raises no exception.
+        A list with one outcome per artifact, in the manifest's order; a notebook shows it as a table. A failing
+        artifact raises no exception.
 
     Raises:
         UsageError: ``images`` is not positive, or ``plot`` does not end in ``.png``.
@@ -72,7 +73,7 @@ def verify(
 
 def _verify(
     bundle: Bundle, *, images: int | None, layers: bool, plot: Path | None, progress: Progress
-) -> list[Verification]:
+) -> Verifications:
     if plot is not None:
         packages.require("matplotlib", "report")
         files.demand_writable(plot)
@@ -98,7 +99,7 @@ def _verify(
             found = report(outcomes, bundle.checksums)
             with exclusion.updating(run.path / RESULT):
                 _verify_record.write(run.path / RESULT, found, progress)
-    return outcomes
+    return Verifications(outcomes)
 
 
 def report(outcomes: Sequence[Verification], bundle: Checksums | None = None) -> VerifyReport:

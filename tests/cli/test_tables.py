@@ -19,14 +19,15 @@ from support.terminal import Screen, on_terminal
 
 from edge_cifar import backbones
 from edge_cifar.cli import output
+from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.main import main
-from edge_cifar.cli.tables import Cell, Column, Layout, Table
 from edge_cifar.documents.bench_report import BenchReport
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.drift import Drift, LayerOutcome
 from edge_cifar.documents.verify_report import VerifyReport
 from edge_cifar.export.sensitivity import LayerNoise
 from edge_cifar.steps.diagnose import Diagnosis
+from edge_cifar.tables import Cell, Column, Table
 from edge_cifar.training.complexity import LayerCost
 from edge_cifar.variant import Variant
 

@@ -15,9 +15,10 @@ from support.mean_colour import CLASSES, onnx_file
 from support.report_samples import bench_document
 
 from edge_cifar.cli import output
+from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.main import main
-from edge_cifar.cli.tables import Column, Layout, Table
 from edge_cifar.steps.report import report
+from edge_cifar.tables import Column, Table
 from edge_cifar.visible import all_visible, visible
 
 CLI = Path(output.__file__).parent

@@ -33,7 +33,7 @@ def colour_picture(in_folder: Path) -> Path:
 
 def test_exports_are_these_and_no_others() -> None:
     assert edge_cifar.__all__ == ["__version__", *FUNCTIONS]
-    assert set(edge_cifar.__all__) <= set(dir(edge_cifar))
+    assert dir(edge_cifar) == sorted(edge_cifar.__all__)
 
 
 @pytest.mark.parametrize("name", FUNCTIONS)

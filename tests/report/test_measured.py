@@ -11,12 +11,12 @@ from typing import Any
 import pytest
 from support.report_samples import bench_document, benchmark, write
 
+from edge_cifar.documents.ways import Ways
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.report import artifact_view, class_view, operators, tables
 from edge_cifar.report.advice import Limits, advise
 from edge_cifar.report.measurements import Measurement
 from edge_cifar.report.parity import Parity
-from edge_cifar.report.ways import Ways
 from edge_cifar.steps.report import report
 
 LABELS = ["bird", "cat"]

@@ -9,12 +9,13 @@ from typing import Any
 import click
 
 from edge_cifar.cli import remote
-from edge_cifar.cli.bench_table import COLUMNS, emit, refuse_failed
+from edge_cifar.cli.bench_table import emit, refuse_failed
 from edge_cifar.cli.completers import backends, completing, run_paths
+from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.options import data_set, model_options, number_or_all, numbers, table_options
 from edge_cifar.cli.output import Terminal, echo
-from edge_cifar.cli.tables import Layout
 from edge_cifar.command_line import command_line
+from edge_cifar.documents.tables import BENCH_COLUMNS
 from edge_cifar.errors import CheckFailed, UsageError
 
 _MAX_REGRESSION = 10.0
@@ -85,7 +86,7 @@ def _words(context: click.Context, option: click.Parameter, value: str) -> tuple
 @click.option("--keep-going", is_flag=True, help="Exit with status 0 even if rows failed.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @model_options(output=False)
-@table_options(COLUMNS)
+@table_options(BENCH_COLUMNS)
 @click.pass_context
 def command(
     context: click.Context,

@@ -9,12 +9,13 @@ from typing import Any
 
 import click
 
+from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.options import data_set, table_options
 from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table
 from edge_cifar.cli.subcommands import Subcommands
-from edge_cifar.cli.tables import Column, Layout, Row, Table
 from edge_cifar.command_line import command_line
 from edge_cifar.errors import UsageError
+from edge_cifar.tables import Column, Row, Table
 
 _Command = Callable[..., Any]
 _CACHE_COLUMNS = (

@@ -7,9 +7,10 @@ from pathlib import Path
 import click
 
 from edge_cifar.cli.completers import run_paths
+from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, heading, status
-from edge_cifar.cli.tables import Column, Layout, Table
 from edge_cifar.errors import CheckFailed, UsageError
+from edge_cifar.tables import Column, Table
 
 _TITLES = {"train": "Train", "convert": "Convert to", "run": "Run", "measure": "Measure and view"}
 _COLUMNS = (Column(name="ready", key=True), Column(name="name", key=True), Column(name="detail", folds=True))

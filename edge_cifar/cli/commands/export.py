@@ -9,27 +9,19 @@ import click
 
 from edge_cifar import formats as available
 from edge_cifar.cli.completers import calibration_methods, completing, precisions, run_paths
+from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.options import number_or_all, table_options
 from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table
-from edge_cifar.cli.tables import Column, Layout, Row, Table
 from edge_cifar.command_line import command_line
+from edge_cifar.documents import tables
+from edge_cifar.tables import Column, Table
 
 if TYPE_CHECKING:
-    from edge_cifar.documents.artifact import Artifact
     from edge_cifar.documents.bundle import Bundle
     from edge_cifar.export.options import ExportOptions
 
 # Of a diagnosis's layers; the rest stands in its document.
 _WORST = 10
-_COLUMNS = (
-    Column(name="variant", key=True),
-    Column(name="size", unit="bytes", figures=",d"),
-    Column(name="gzipped", unit="bytes", figures=",d"),
-    Column(name="difference", title="max diff", figures=".1e", rank=2),
-    Column(name="agreement", unit="%", figures=".2f"),
-    Column(name="drop", title="Δ top-1", unit="pp", figures="+.2f"),
-    Column(name="ci", title="95 % CI", unit="pp", rank=1),
-)
 _LAYER_COLUMNS = (
     Column(name="layer", key=True),
     Column(name="kind"),
@@ -134,7 +126,7 @@ class MatrixCommand(click.Command):
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Directory of the run's data set (must exist).")
 @click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
-@table_options(_COLUMNS)
+@table_options(tables.EXPORT_COLUMNS)
 def command(
     run: Path | None,
     formats: tuple[str, ...],
@@ -223,24 +215,10 @@ def _diagnose(
 
 
 def _print(bundle: Bundle, table_layout: Layout) -> None:
-    emit_table(Table(columns=_COLUMNS, rows=tuple(map(_row, bundle.artifacts))), table_layout)
-    for artifact in bundle.artifacts:
-        if artifact.parity and artifact.parity.reason:
-            echo(f"{artifact.variant}: not checked, {artifact.parity.reason}", err=table_layout.is_data)
+    table = tables.of_bundle(bundle)
+    emit_table(table, table_layout)
+    for note in table.notes:
+        echo(note, err=table_layout.is_data)
     largest = ", ".join(f"{name} {peak / 1e9:.1f} GB" for name, peak in bundle.peak_memory_bytes.items())
     echo(f"peak memory per process: {largest}", err=table_layout.is_data)
     echo(f"bundle: {bundle.path}", err=table_layout.is_data)
-
-
-def _row(artifact: Artifact) -> Row:
-    parity, beginning = artifact.parity, (str(artifact.variant), artifact.size_bytes, artifact.gzip_bytes)
-    if parity is None or parity.drop is None:
-        return (*beginning, None, None, None, None)
-    return (
-        *beginning,
-        parity.max_abs_diff,
-        None if parity.top1_agreement is None else 100 * parity.top1_agreement,
-        # A loss is negative here, as on the page; zero minus it leaves no negative zero.
-        0.0 - parity.drop.points,
-        f"{0.0 - parity.drop.high:+.2f} to {0.0 - parity.drop.low:+.2f}",
-    )

@@ -9,9 +9,10 @@ import click
 
 from edge_cifar import backbones
 from edge_cifar.cli.completers import completing
+from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.options import table_options
 from edge_cifar.cli.output import echo, emit_json, emit_table
-from edge_cifar.cli.tables import Column, Layout, Table
+from edge_cifar.tables import Column, Table
 
 _COLUMNS = (
     Column(name="backbone", key=True),

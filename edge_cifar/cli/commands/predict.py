@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from edge_cifar.cli.completers import run_paths
+from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.options import model_options, table_options
 from edge_cifar.cli.output import StreamedTable, Terminal, emit_json, status
-from edge_cifar.cli.tables import Cell, Column, Layout, Row, Table
 from edge_cifar.errors import DataError
+from edge_cifar.tables import Cell, Column, Row, Table
 from edge_cifar.visible import visible
 
 if TYPE_CHECKING:

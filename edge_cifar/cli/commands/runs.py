@@ -11,12 +11,13 @@ import click
 
 from edge_cifar import backbones
 from edge_cifar.cli.completers import completing, data_sets, run_names
+from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.options import table_options
 from edge_cifar.cli.output import echo, emit_json, emit_table, status
 from edge_cifar.cli.subcommands import Subcommands
-from edge_cifar.cli.tables import Column, Layout, Row, Table
 from edge_cifar.command_line import command_line
 from edge_cifar.errors import UsageError
+from edge_cifar.tables import Column, Row, Table
 
 if TYPE_CHECKING:
     from edge_cifar.documents.run_record import RunRecord

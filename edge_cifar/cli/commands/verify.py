@@ -9,28 +9,18 @@ from typing import TYPE_CHECKING
 import click
 
 from edge_cifar.cli.completers import run_paths
+from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.options import table_options
 from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, status
-from edge_cifar.cli.tables import Cell, Column, Layout, Row, Table
 from edge_cifar.command_line import command_line
+from edge_cifar.documents import tables
 from edge_cifar.errors import CheckFailed
 from edge_cifar.storage import files
+from edge_cifar.tables import Cell, Column, Table
 
 if TYPE_CHECKING:
     from edge_cifar.documents.drift import Drift, LayerOutcome
     from edge_cifar.documents.verification import Verification
-
-_GOOD = {"pass": True, "fail": False, "unverified": None}
-_COLUMNS = (
-    Column(name="variant", key=True),
-    Column(name="status"),
-    Column(name="method", rank=2),
-    Column(name="images", figures=",d", rank=1),
-    Column(name="difference", title="max diff", figures=".1e", rank=3),
-    Column(name="agreement", unit="%", figures=".2f"),
-    Column(name="keras", title="Keras top-1", unit="%", figures=".2f", rank=1),
-    Column(name="top1", title="top-1", unit="%", figures=".2f"),
-)
 
 
 @click.command("verify")
@@ -52,7 +42,7 @@ _COLUMNS = (
 )
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write a JUnit XML file, for CI.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
-@table_options(_COLUMNS)
+@table_options(tables.VERIFY_COLUMNS)
 def command(
     target: Path | None,
     images: int | None,
@@ -100,15 +90,10 @@ def command(
 
 
 def _print(outcomes: Sequence[Verification], table_layout: Layout) -> None:
-    emit_table(Table(columns=_COLUMNS, rows=tuple(map(_row, outcomes))), table_layout)
-    for outcome in outcomes:
-        if outcome.reason:
-            echo(f"{outcome.variant}: {outcome.reason}", err=table_layout.is_data)
-    if any(outcome.status == "pass" and outcome.method == "coreml-reference" for outcome in outcomes):
-        echo(
-            "coreml-reference is this tool's own evaluator of Core ML programs; Apple's kernels run only on a Mac.",
-            err=table_layout.is_data,
-        )
+    table = tables.of_verifications(outcomes)
+    emit_table(table, table_layout)
+    for note in table.notes:
+        echo(note, err=table_layout.is_data)
 
 
 def _print_layers(drifts: Sequence[Drift], table_layout: Layout) -> None:
@@ -141,17 +126,3 @@ def _cell(layer: LayerOutcome) -> Cell:
         return status("lost !", False) if layer.state == "lost" else None
     text = f"{layer.error:.1e}"
     return status(f"{text} !", False) if layer.state == "apart" else text
-
-
-def _row(outcome: Verification) -> Row:
-    found = outcome.figures
-    return (
-        str(outcome.variant),
-        status(outcome.status, _GOOD[outcome.status]),
-        outcome.method,
-        outcome.images,
-        found.max_abs_diff if found else None,
-        100 * found.top1_agreement if found else None,
-        100 * found.reference_accuracy.top1 if found else None,
-        100 * found.accuracy.top1 if found else None,
-    )

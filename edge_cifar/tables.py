@@ -1,6 +1,6 @@
-"""Tables: which columns fit a terminal, and the same rows as CSV or Markdown.
+"""Tables: columns and rows, which of them fit a terminal, and the same rows as CSV or Markdown.
 
-Nothing here prints; :mod:`edge_cifar.cli.output` does.
+Nothing here prints: :mod:`edge_cifar.cli.output` does, and :mod:`edge_cifar.notebook` shows tables in notebooks.
 """
 
 from __future__ import annotations
@@ -9,14 +9,12 @@ import csv
 import io
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, Literal
+from typing import TYPE_CHECKING, NamedTuple
 
 from edge_cifar.visible import visible
 
 if TYPE_CHECKING:
     from rich.table import Table as RichTable
-
-Form = Literal["table", "csv", "markdown"]
 
 _GAP = 2
 # Characters that a column whose text may take several lines gets at least.
@@ -34,7 +32,14 @@ class Styled(str):
         return styled
 
 
-Cell = str | float | None
+class Span(NamedTuple):
+    """An interval, in the unit of its column."""
+
+    low: float
+    high: float
+
+
+Cell = str | float | Span | None
 Row = tuple[Cell, ...]
 
 
@@ -47,11 +52,14 @@ class Column:
         title: its heading; the name when left out.
         unit: of all its figures, shown below the title.
         figures: how its numbers are written, such as ``,.2f``: one precision for the whole column. They stand on
-            the right. None for text, which stands on the left.
+            the right. None for text, which stands on the left, and for True, which is a star.
         key: says which thing a row is about: it is never left out, and repeated where columns continue below.
         rank: importance. Columns of rank 0 are always shown; of the others, the highest goes first when the terminal
             is too narrow.
         folds: its text may take several lines.
+        usual: text that needs no mention: the column is left out where nothing else stands in it.
+        extra: left out unless it is named; data frames have it.
+        interval: its cells are intervals, which data frames have in two columns.
     """
 
     name: str
@@ -61,6 +69,9 @@ class Column:
     key: bool = False
     rank: int = 0
     folds: bool = False
+    usual: str | None = None
+    extra: bool = False
+    interval: bool = False
 
     @property
     def heading(self) -> str:
@@ -73,32 +84,11 @@ class Column:
             return "–"
         if isinstance(cell, str):
             return cell if isinstance(cell, Styled) else visible(cell)
+        if isinstance(cell, Span):
+            return f"{cell.low:{self.figures}} to {cell.high:{self.figures}}"
+        if isinstance(cell, bool):
+            return "★" if cell else ""
         return format(cell, self.figures or "")
-
-
-@dataclass(frozen=True, kw_only=True)
-class Layout:
-    """What the command line says about its table.
-
-    Attributes:
-        form: for people, or for another program.
-        wide: all columns, whatever the terminal's width.
-        columns: names of those to show, in their order; all when empty.
-    """
-
-    form: Form = "table"
-    wide: bool = False
-    columns: tuple[str, ...] = ()
-
-    @property
-    def is_data(self) -> bool:
-        """Whether standard output is for another program, so that remarks belong on standard error."""
-        return self.form != "table"
-
-    @property
-    def further(self) -> Layout:
-        """For a command's further tables, which have columns of their own."""
-        return replace(self, columns=())
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -108,22 +98,27 @@ class Table:
     Attributes:
         columns: at least one.
         rows: each with a cell for each column.
+        notes: sentences below it, such as the reasons of rows that failed.
         headings: whether they are shown, where rows are shown for people.
         widths: of the columns on a terminal, in characters; found from the rows when left out.
     """
 
     columns: tuple[Column, ...]
     rows: tuple[Row, ...]
+    notes: tuple[str, ...] = ()
     headings: bool = True
     widths: tuple[int, ...] | None = None
 
     def chosen(self, names: Sequence[str]) -> Table:
-        """The columns of these names, in their order; without names, all columns in which something stands."""
+        """The columns of these names, in their order; without names, those in which something noteworthy stands."""
         if names:
             places = {column.name: place for place, column in enumerate(self.columns)}
             return self.only([places[name] for name in names])
-        filled = [place for place in range(len(self.columns)) if any(row[place] is not None for row in self.rows)]
-        return self.only(filled) if self.rows else self
+        usual = [place for place, column in enumerate(self.columns) if not column.extra]
+        noteworthy = [
+            place for place in usual if any(row[place] not in (None, self.columns[place].usual) for row in self.rows)
+        ]
+        return self.only(noteworthy if self.rows else usual)
 
     def only(self, places: Sequence[int]) -> Table:
         """The columns at these places."""
@@ -230,7 +225,7 @@ class Table:
         if self.headings:
             writer.writerow(_with_unit(column.name, column) for column in self.columns)
         for row in self.rows:
-            writer.writerow(_plain(cell) for cell in row)
+            writer.writerow(_plain(cell, column) for cell, column in zip(row, self.columns, strict=True))
         return text.getvalue().rstrip("\n")
 
     def to_markdown(self) -> str:
@@ -251,10 +246,10 @@ def _total(widths: Sequence[int], places: Sequence[int]) -> int:
     return sum(widths[place] for place in places) + _GAP * (len(places) - 1)
 
 
-def _plain(cell: Cell) -> str:
+def _plain(cell: Cell, column: Column) -> str:
     if cell is None:
         return ""
-    return visible(cell) if isinstance(cell, str) else f"{cell:.10g}"
+    return column.text(cell) if isinstance(cell, str | Span | bool) else f"{cell:.10g}"
 
 
 def _escaped(text: str) -> str:
