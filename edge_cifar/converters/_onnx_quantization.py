@@ -14,37 +14,32 @@ from numpy.typing import NDArray
 
 from edge_cifar import conversion_cache, packages
 from edge_cifar.converters import Calibration, Options, _onnx_weights
-from edge_cifar.converters.shared import bias_correction, layer_matching, tf_graph
+from edge_cifar.converters.onnx_start import Start
+from edge_cifar.converters.shared import tf_graph
 from edge_cifar.storage import scratch
 
 _EXTRA = "convert"
 _BATCH = 25
 
 
-def quantized(model: Any, fp32: bytes, calibration: Calibration, options: Options) -> Any:
+def quantized(start: Start, calibration: Calibration, options: Options) -> Any:
     """An ONNX model with QDQ pairs around what ONNX Runtime computes in 8 bits.
 
     Args:
-        model: the Keras model that ``fp32`` was converted from.
-        fp32: the ONNX model, its batch norms folded.
+        start: the model in float32.
         calibration: the ranges of activations come from these images.
         options: layers to leave in floats.
     """
     quantization = packages.require("onnxruntime.quantization", _EXTRA)
     qdq = packages.require("onnxruntime.quantization.qdq_quantizer", _EXTRA)
-    shifts = conversion_cache.once(
-        model,
-        ("onnx shifts", calibration.digest()),
-        lambda: bias_correction.shifts(model, calibration, _onnx_weights.steps),
-    )
-    network = _with_shapes(fp32)
-    layers = layer_matching.match(model, _filters(network.graph))
+    network, layers = _with_shapes(start.content()), start.layers()
     chosen = {
-        name: layer
+        name
         for name, layer in layers.items()
         if layer not in options.keep_float and (options.only is None or layer in options.only)
     }
-    _correct(network.graph, {name: shifts[layer] for name, layer in chosen.items() if layer in shifts})
+    shifts = start.shifts(calibration)
+    _correct(network.graph, {name: shift for name, shift in shifts.items() if name in chosen})
     # Unsigned activations with signed weights: the pair that x86 and Arm have dot products for;
     # signed activations take twice the time (MobileNetV2: 0.72 ms against 0.36).
     quantizer = qdq.QDQQuantizer(
@@ -54,8 +49,8 @@ def quantized(model: Any, fp32: bytes, calibration: Calibration, options: Option
         weight_qType=quantization.QuantType.QInt8,
         activation_qType=quantization.QuantType.QUInt8,
         # The quantizer changes ranges on its way.
-        tensors_range=copy.deepcopy(ranges(model, fp32, calibration)),
-        nodes_to_quantize=list(chosen) if options.only is not None else [],
+        tensors_range=copy.deepcopy(ranges(start, calibration)),
+        nodes_to_quantize=sorted(chosen) if options.only is not None else [],
         nodes_to_exclude=[name for name in layers if name not in chosen],
         op_types_to_quantize=_operators(),
         extra_options={"TensorQuantOverrides": _onnx_weights.overrides(network.graph)},
@@ -72,17 +67,18 @@ def _operators() -> list[str]:
     return sorted({*registry.QLinearOpsRegistry, *registry.QDQRegistry})
 
 
-def ranges(model: Any, fp32: bytes, calibration: Calibration) -> Any:
+def ranges(start: Start, calibration: Calibration) -> Any:
     """By the name of a value, ONNX Runtime's ``TensorData`` with ``lowest`` and ``highest``; not to be changed.
 
     They are those of the network as it is, whichever layers are quantized afterwards.
 
     Args:
-        model: the Keras model that ``fp32`` was converted from.
-        fp32: the ONNX model.
+        start: the model in float32.
         calibration: the images, and how ranges follow from them.
     """
-    return conversion_cache.once(model, ("onnx ranges", calibration.digest()), lambda: _ranges(fp32, calibration))
+    return conversion_cache.once(
+        start.source, ("onnx ranges", calibration.digest()), lambda: _ranges(start.content(), calibration)
+    )
 
 
 def _ranges(fp32: bytes, calibration: Calibration) -> Any:
@@ -125,23 +121,6 @@ def _with_shapes(fp32: bytes) -> Any:
     # The mark by which the quantizer knows that shapes were inferred.
     utils.add_infer_metadata(network)
     return network
-
-
-def _filters(graph: Any) -> dict[str, NDArray[np.float32]]:
-    """By node, the weights of convolutions and matrix products, ``[outputs, weights of one]``."""
-    onnx = packages.require("onnx", _EXTRA)
-    constants = {tensor.name: tensor for tensor in graph.initializer}
-    found = {}
-    for node in graph.node:
-        if node.op_type not in ("Conv", "MatMul", "Gemm") or node.input[1] not in constants:
-            continue
-        weights = onnx.numpy_helper.to_array(constants[node.input[1]])
-        if node.op_type == "Conv":
-            found[node.name] = np.moveaxis(weights, 1, -1).reshape(len(weights), -1)
-        else:
-            transposed = any(attribute.name == "transB" and attribute.i for attribute in node.attribute)
-            found[node.name] = weights if transposed else weights.T
-    return found
 
 
 def _correct(graph: Any, shifts: Mapping[str, NDArray[np.float32]]) -> None:

@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import json
-import re
-from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import conversion_cache, packages
+from edge_cifar import packages
 from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _onnx_quantization, _onnx_weights
+from edge_cifar.converters.onnx_start import start_of
 from edge_cifar.converters.shared import tf_graph
 from edge_cifar.documents.conversion_record import ConversionRecord, TensorSpec
 from edge_cifar.preprocessing import Range
@@ -19,12 +18,7 @@ from edge_cifar.storage import files, scratch
 
 _CALIBRATED = ("int8", "int8-qat")
 
-# With 18 tf2onnx leaves a transpose more than with 17; nothing newer is used by a classifier.
-OPSET = 17
-
 _EXTRA = "convert"
-_BATCH_DIMENSION = "batch"
-_COUNTER = re.compile(r"__\d+$")
 
 
 def convert(
@@ -40,7 +34,7 @@ def convert(
     """Write an ``.onnx`` file; its batch dimension is open and called ``batch``.
 
     Args:
-        model: a Keras model in float32.
+        model: a Keras model in float32, or an :class:`edge_cifar.converters.onnx_start.OnnxStart`.
         precision: one of the format's.
         labels: class names, kept in the file's metadata.
         calibration: training images for ``int8``; the others need none.
@@ -56,28 +50,29 @@ def convert(
         MissingPackage: tf2onnx, onnx, ONNX Runtime or TensorFlow is not installed.
     """
     onnx = packages.require("onnx", _EXTRA)
+    start = start_of(model)
     chatter = output_capture.Chatter()
     try:
         with output_capture.captured() as chatter:
-            fp32 = _fp32(onnx, model)
             if precision in _CALIBRATED:
-                graph = _onnx_quantization.quantized(model, fp32, calibration, options)
+                graph = _onnx_quantization.quantized(start, calibration, options)
             else:
-                graph = _PASSES[precision](onnx, fp32)
+                graph = _PASSES[precision](onnx, start.content())
             _describe(onnx, graph, labels, metadata)
             onnx.checker.check_model(graph, full_check=True)
     except Exception as error:
         # tf2onnx and ONNX Runtime's quantizer raise whatever their passes raise, down to bare Exception.
-        raise tf_graph.failed("onnx", precision, error, chatter, model) from error
+        keras_model = None if start is model else model
+        raise tf_graph.failed("onnx", precision, error, chatter, keras_model) from error
     with files.atomic_write(path) as partial:
         partial.write_bytes(graph.SerializeToString(deterministic=True))
-    shape = (_BATCH_DIMENSION, *model.input_shape[1:])
+    shape = (tf_graph.BATCH, *start.input_shape)
     return ConversionRecord(
         input=TensorSpec(name=tf_graph.INPUT, shape=shape, range=(0, 255), type="float32"),
-        output=TensorSpec(name=tf_graph.OUTPUT, shape=(_BATCH_DIMENSION, len(labels)), type="float32"),
+        output=TensorSpec(name=tf_graph.OUTPUT, shape=(tf_graph.BATCH, len(labels)), type="float32"),
         calibration=calibration.record() if precision in _CALIBRATED else None,
         kept_float=options.keep_float,
-        details={"opset": OPSET},
+        details={"opset": next(entry.version for entry in graph.opset_import if not entry.domain)},
     )
 
 
@@ -93,7 +88,7 @@ def observed(
     """What calibration images gave, and the graph in floats that they were shown to.
 
     Args:
-        model: the Keras model.
+        model: as for :func:`convert`.
         precision: one of the format's, calibrated.
         labels: not needed.
         calibration: the images, and how ranges follow from them: these are the ranges that follow.
@@ -102,74 +97,11 @@ def observed(
     """
     if precision not in _CALIBRATED:
         return None
+    start = start_of(model)
     with output_capture.captured():
-        fp32 = _fp32(packages.require("onnx", _EXTRA), model)
-        ranges = _onnx_quantization.ranges(model, fp32, calibration)
-    path.write_bytes(fp32)
+        ranges = _onnx_quantization.ranges(start, calibration)
+    path.write_bytes(start.content())
     return {name: (float(one.lowest.item()), float(one.highest.item())) for name, one in ranges.items()}
-
-
-def _fp32(onnx: Any, model: Any) -> bytes:
-    """The model as ONNX, its batch normalizations folded into the convolutions before them."""
-    return conversion_cache.once(model, "onnx", lambda: _folded(onnx, model))
-
-
-def _folded(onnx: Any, model: Any) -> bytes:
-    tf2onnx = packages.require("tf2onnx", _EXTRA)
-    preprocess = packages.require("onnxruntime.quantization.shape_inference", _EXTRA).quant_pre_process
-    graph_def = tf_graph.frozen(model, batch=None).graph.as_graph_def()
-    graph, _ = tf2onnx.convert.from_graph_def(
-        graph_def, input_names=[f"{tf_graph.INPUT}:0"], output_names=[f"{tf_graph.OUTPUT}:0"], opset=OPSET
-    )
-    _rename(graph, {f"{tf_graph.INPUT}:0": tf_graph.INPUT, f"{tf_graph.OUTPUT}:0": tf_graph.OUTPUT})
-    for value in (*graph.graph.input, *graph.graph.output):
-        value.type.tensor_type.shape.dim[0].dim_param = _BATCH_DIMENSION
-    with scratch.folder("onnx") as folder:
-        unfolded, path = folder / "unfolded.onnx", folder / "folded.onnx"
-        onnx.save(graph, unfolded)
-        # tf2onnx folds the batch norms of plain convolutions only; this folds those of depthwise ones too.
-        preprocess(str(unfolded), str(path), skip_symbolic_shape=True)
-        folded = onnx.load(path)
-    _name_by_place(folded.graph)
-    return bytes(folded.SerializeToString(deterministic=True))
-
-
-def _name_by_place(graph: Any) -> None:
-    """Name nodes after their layers and tensors after their nodes.
-
-    tf2onnx numbers them with a counter that runs on through the whole process, so that a second
-    conversion would give other bytes.
-    """
-    nodes = Counter[str]()
-    for node in graph.node:
-        stem = _COUNTER.sub("", node.name)
-        nodes[stem] += 1
-        node.name = stem if nodes[stem] == 1 else f"{stem}_{nodes[stem]}"
-    names = {value.name: value.name for value in (*graph.input, *graph.output)}
-    for node in graph.node:
-        for number, name in enumerate(node.output):
-            names.setdefault(name, f"{node.name}:{number}")
-    constants = {tensor.name for tensor in graph.initializer}
-    for node in graph.node:
-        for number, name in enumerate(node.input):
-            if name in constants:
-                names.setdefault(name, f"{node.name}/constant_{number}")
-    for node in graph.node:
-        node.input[:] = [names.get(name, name) for name in node.input]
-        node.output[:] = [names.get(name, name) for name in node.output]
-    for tensor in (*graph.initializer, *graph.value_info):
-        tensor.name = names.get(tensor.name, tensor.name)
-    graph.initializer.sort(key=lambda tensor: tensor.name)
-    graph.value_info.sort(key=lambda value: value.name)
-    graph.doc_string = ""
-
-
-def _rename(graph: Any, names: Mapping[str, str]) -> None:
-    for node in graph.graph.node:
-        node.input[:] = [names.get(name, name) for name in node.input]
-        node.output[:] = [names.get(name, name) for name in node.output]
-    for value in (*graph.graph.input, *graph.graph.output):
-        value.name = names.get(value.name, value.name)
 
 
 def _keep(onnx: Any, fp32: bytes) -> Any:

@@ -1,11 +1,10 @@
-"""A loaded Keras model, converted to one variant after another: by workers, and by the search among its layers."""
+"""A loaded model, converted to one variant after another: by workers, and by the search among its layers."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from edge_cifar import formats
 from edge_cifar.converters import Calibration, Options
@@ -13,6 +12,7 @@ from edge_cifar.documents.conversion_record import ConversionRecord, Seen
 from edge_cifar.errors import BundleError
 from edge_cifar.export import plan
 from edge_cifar.export.options import ExportOptions
+from edge_cifar.export.source_model import SourceModel
 from edge_cifar.parity import calibration as calibrated
 from edge_cifar.storage import scratch
 from edge_cifar.variant import Variant
@@ -20,15 +20,15 @@ from edge_cifar.variant import Variant
 
 @dataclass(frozen=True, kw_only=True)
 class LoadedModel:
-    """A Keras model, and what its conversions have in common.
+    """A model, and what its conversions have in common.
 
     Attributes:
-        model: the Keras model.
+        source: the model.
         labels: class names.
         calibration: training images for quantization.
     """
 
-    model: Any
+    source: SourceModel
     labels: tuple[str, ...]
     calibration: Calibration
 
@@ -51,7 +51,7 @@ class LoadedModel:
         """
         converter = formats.get(variant.format).converter()
         return converter.convert(
-            self.model,
+            self.source.native,
             plan.converted_as(variant),
             labels=self.labels,
             calibration=self.calibration,
@@ -78,7 +78,7 @@ class LoadedModel:
         with scratch.folder("ranges") as folder:
             floats = folder / f"floats{format_.suffix}"
             observed = format_.converter().observed(
-                self.model,
+                self.source.native,
                 plan.converted_as(variant),
                 labels=self.labels,
                 calibration=self.calibration,

@@ -57,7 +57,7 @@ class MixedPrecisionSearch:
             tried[layers] = record, outcome
             return outcome.passed
 
-        with conversion_cache.unchanged(loaded.model):
+        with conversion_cache.unchanged(loaded.source.native):
             images, expected = gate.split.images[:_RANKED_IMAGES], gate.probabilities[:_RANKED_IMAGES]
             ranked = rank(loaded, variant.format, images, expected, self.progress)
             layers = fewest([noise.layer for noise in ranked], suffices)

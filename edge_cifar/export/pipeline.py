@@ -72,7 +72,7 @@ def _run(source: Source, variants: Sequence[Variant], options: ExportOptions, fo
         with converting(source, compressed, variants, options, folder=folder, temporary=temporary) as conversions:
             # The workers convert while the Keras model answers for the images that are compared.
             baseline = Baseline.load(source, options)
-            refuse_unknown(options.named_layers, baseline.loaded.model)
+            refuse_unknown(options.named_layers, baseline.loaded.source.layers)
             gate = baseline.gate
             if not gate.gated:
                 progress.say(f"accuracy gate off: {len(gate.split)} validation images, at least {GATE_MINIMUM} needed")

@@ -1,20 +1,19 @@
 """Which layers int8 hurts, and the fewest to leave in floats.
 
 Each layer is quantized alone, in a network that is otherwise as trained, and the answers are set
-against those of the Keras model: what they differ by is that layer's doing and no other's. A layer
+against those of the model itself: what they differ by is that layer's doing and no other's. A layer
 whose input or output has channels of very different ranges stands out so even where its own weights
 are harmless.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
-from edge_cifar import conversion_cache, formats, keras_graph
+from edge_cifar import conversion_cache, formats
 from edge_cifar.converters import Options
 from edge_cifar.errors import RunError, RuntimeUnavailable, unknown
 from edge_cifar.export.conversion import LoadedModel
@@ -36,8 +35,8 @@ class LayerNoise:
 
     Attributes:
         layer: its name.
-        kind: its class.
-        signal_to_noise_db: power of the Keras model's probabilities over that of their change, in
+        kind: its class, or its operator.
+        signal_to_noise_db: power of the model's probabilities over that of their change, in
             decibels; 20 dB is an error of a tenth. None where there are no answers to compare.
         reason: why there are none, in words; None where there are.
     """
@@ -48,13 +47,13 @@ class LayerNoise:
     reason: str | None = None
 
 
-def refuse_unknown(names: Sequence[str], model: Any) -> None:
+def refuse_unknown(names: Sequence[str], known: Iterable[str]) -> None:
     """Refuse names that no layer with weights bears.
 
     Raises:
         RunError: there is one; the nearest is suggested.
     """
-    known = [layer.name for layer in keras_graph.weighted(model)]
+    known = tuple(known)
     for name in names:
         if name not in known:
             raise RunError(f"--keep-float: {unknown('layer', name, known)}")
@@ -69,7 +68,7 @@ def rank(
         loaded: the model.
         format_: to quantize it in.
         images: uint8 ``[N, H, W, 3]``, none of them a calibration image.
-        expected: float32 ``[N, classes]``, the Keras model's probabilities for them.
+        expected: float32 ``[N, classes]``, the model's own probabilities for them.
         progress: told of each layer.
 
     Returns:
@@ -79,23 +78,21 @@ def rank(
     Raises:
         RuntimeUnavailable: no runtime for the format can run on this machine.
     """
-    layers = keras_graph.weighted(loaded.model)
+    layers = loaded.source.layers
     found = []
     with (
         scratch.folder("layers") as folder,
         Workers() as workers,
-        conversion_cache.unchanged(loaded.model),
+        conversion_cache.unchanged(loaded.source.native),
         progress.bar(f"Quantizing {format_} layer by layer", len(layers)) as advance,
     ):
         path = folder / f"one{formats.get(format_).suffix}"
         question = Question(images=folder / "images.npy", stop=len(images))
         np.save(question.images, images)
-        for layer in layers:
-            loaded.convert(Variant(format_, PRECISION), path, Options(only=(layer.name,)))
+        for name, kind in layers.items():
+            loaded.convert(Variant(format_, PRECISION), path, Options(only=(name,)))
             decibels, reason = _noise(workers.answers(path, question), expected)
-            found.append(
-                LayerNoise(layer=layer.name, kind=type(layer).__name__, signal_to_noise_db=decibels, reason=reason)
-            )
+            found.append(LayerNoise(layer=name, kind=kind, signal_to_noise_db=decibels, reason=reason))
             files.remove(path)
             advance(1)
     return sorted(found, key=lambda noise: -np.inf if noise.signal_to_noise_db is None else noise.signal_to_noise_db)

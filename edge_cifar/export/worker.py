@@ -14,12 +14,13 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_cifar import conversion_cache, formats, packages
+from edge_cifar import conversion_cache, formats
 from edge_cifar.converters import Calibration
 from edge_cifar.documents.accuracy import variant_from_json
 from edge_cifar.documents.conversion_record import ConversionRecord
 from edge_cifar.documents.fields import Fields
 from edge_cifar.errors import ConversionError
+from edge_cifar.export import source_model
 from edge_cifar.export.conversion import LoadedModel, converter_options
 from edge_cifar.export.options import ExportOptions
 from edge_cifar.processes import request_loop
@@ -36,7 +37,7 @@ class Task:
     Attributes:
         format: the converter's name.
         precisions: what to write, in this order.
-        model: the Keras file to convert.
+        model: the file to convert.
         folder: where the artifacts are to appear, each named by its variant.
         labels: class names.
         calibration: a file that :func:`write_calibration` wrote.
@@ -144,13 +145,11 @@ def convert(task: Task) -> Iterator[Conversion]:
     Raises:
         EdgeCifarError: nothing can be converted: a package or the disk is at fault.
     """
-    from edge_cifar.runtimes import keras as keras_runtime
-
     suffix = formats.get(task.format).suffix
-    model = keras_runtime.load_model(packages.require_keras(), Path(task.model))
-    loaded = LoadedModel(model=model, labels=task.labels, calibration=_read_calibration(task.calibration))
+    source = source_model.load(Path(task.model))
+    loaded = LoadedModel(source=source, labels=task.labels, calibration=_read_calibration(task.calibration))
     trained = Path(task.trained) if task.trained else None
-    with conversion_cache.unchanged(model):
+    with conversion_cache.unchanged(source.native):
         for precision in task.precisions:
             start = time.perf_counter()
             variant = Variant(task.format, precision)

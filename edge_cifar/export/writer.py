@@ -11,7 +11,7 @@ from edge_cifar.data import calibration as calibration_sample
 from edge_cifar.documents.activations import IMAGES as ACTIVATION_IMAGES
 from edge_cifar.documents.bundle import ACTIVATIONS, REFERENCE, Bundle, StoredFile
 from edge_cifar.documents.reference import Reference
-from edge_cifar.export import model_card
+from edge_cifar.export import model_card, source_model
 from edge_cifar.export.accept import Accepted
 from edge_cifar.export.advice import advice
 from edge_cifar.export.baseline import Baseline
@@ -28,12 +28,12 @@ CARD = "README.md"
 def write_reference(
     source: Source, compressed: CompressedModels, baseline: Baseline, options: ExportOptions, folder: Path
 ) -> Reference:
-    """Write test images with the Keras model's answers, and its activations for a few of them.
+    """Write test images with the model's answers, and its activations for a few of them.
 
     Args:
         source: that the artifacts are made from.
         compressed: its models with compressed weights.
-        baseline: the Keras model.
+        baseline: the model.
         options: what was asked.
         folder: the bundle's.
 
@@ -43,15 +43,15 @@ def write_reference(
     # In random order, so that the first N of them are a fair sample too.
     kept = calibration_sample.sample(source.test, options.reference_images or len(source.test), source.seed)
     kept = np.random.default_rng(source.seed).permutation(kept)
-    images = source.test.images[kept]
+    images, model = source.test.images[kept], baseline.loaded.source
     reference = Reference(
         images=images,
         labels=source.test.labels[kept],
-        probabilities=baseline.predict(images),
-        changed={name: baseline.predict_with(one.model, images) for name, one in compressed.done.items()},
+        probabilities=model.runtime.predict(images),
+        changed={name: source_model.load(one.model).runtime.predict(images) for name, one in compressed.done.items()},
     )
     reference.write(folder / REFERENCE)
-    baseline.activations(images[:ACTIVATION_IMAGES]).write(folder / ACTIVATIONS)
+    model.activations(images[:ACTIVATION_IMAGES]).write(folder / ACTIVATIONS)
     return reference
 
 
@@ -60,7 +60,7 @@ def draft(source: Source, baseline: Baseline, reference: Reference, folder: Path
 
     Args:
         source: what the artifacts are made from.
-        baseline: the Keras model that they are compared with.
+        baseline: the model that they are compared with.
         reference: what :func:`write_reference` wrote.
         folder: the bundle's.
     """

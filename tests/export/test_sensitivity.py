@@ -18,6 +18,7 @@ from edge_cifar.export import pool
 from edge_cifar.export.conversion import LoadedModel
 from edge_cifar.export.plan import searchable, selective
 from edge_cifar.export.sensitivity import fewest, rank
+from edge_cifar.export.source_model import KerasModel
 from edge_cifar.progress import SILENT
 from edge_cifar.runtimes import keras as keras_runtime
 from edge_cifar.steps.diagnose import diagnose
@@ -44,7 +45,7 @@ def test_the_layers_that_break_are_ranked_worst(format_: str, model: Any) -> Non
     pytest.importorskip("tf2onnx", reason="ONNX needs tf2onnx")
     images = load("synthetic", limit=1200, seed=0).test.images[:60]
     sample = Calibration(images=images, indices=calibration(60).indices, seed=0)
-    loaded = LoadedModel(model=model, labels=LABELS, calibration=sample)
+    loaded = LoadedModel(source=KerasModel(model), labels=LABELS, calibration=sample)
     ranked = rank(loaded, format_, images, keras_runtime.of_model(model).predict(images), SILENT)
     assert {noise.layer for noise in ranked} == {"first", "wild", "after", "last"}
     assert {noise.layer for noise in ranked[:2]} == {"wild", "after"}

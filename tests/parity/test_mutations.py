@@ -23,6 +23,7 @@ from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.reference import Reference
 from edge_cifar.documents.verification import Verification
 from edge_cifar.export.conversion import LoadedModel
+from edge_cifar.export.source_model import KerasModel
 from edge_cifar.parity import inspection
 from edge_cifar.parity.verify import verify_bundle
 from edge_cifar.storage import files
@@ -110,7 +111,7 @@ def sound(tmp_path_factory: pytest.TempPathFactory) -> Bundle:
     assert (probabilities.argmax(axis=1) == labels).mean() > 0.9
     Reference(images=images, labels=labels, probabilities=probabilities).write(folder / "reference.npz")
     calibration = Calibration(images=_images(100, seed=1)[0], indices=np.arange(100), seed=0)
-    loaded, artifacts = LoadedModel(model=model, labels=NAMES, calibration=calibration), []
+    loaded, artifacts = LoadedModel(source=KerasModel(model), labels=NAMES, calibration=calibration), []
     with conversion_cache.unchanged(model):
         for variant in map(Variant.parse, SUITES):
             path = folder / f"{variant}{formats.get(variant.format).suffix}"

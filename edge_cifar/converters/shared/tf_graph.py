@@ -14,6 +14,7 @@ from edge_cifar.storage import files
 
 INPUT = "image"
 OUTPUT = "probabilities"
+BATCH = "batch"
 
 
 def frozen(model: Any, batch: int | None) -> Any:
@@ -50,7 +51,8 @@ def failed(
 ) -> ConversionError:
     """The error for a converter that gave up: names the layer and the operation it met, keeps what it printed.
 
-    The whole of it stands in the chained exception, which ``--debug`` shows.
+    The whole of it stands in the chained exception, which ``--debug`` shows. The layer is one of ``model``, a Keras
+    model; None for one of another kind.
     """
     if isinstance(error, OSError) and error.errno:
         # The disk's fault, not the model's.
@@ -60,7 +62,7 @@ def failed(
         error.add_note("The converter printed:\n" + chatter.text.strip())
     operations = sorted(set(re.findall(r"tf\.[A-Z]\w+|(?<=Unsupported ops: )\w+", str(error))))
     lacked = f" (unsupported operations: {', '.join(operations)})" if operations else ""
-    layer = _layer_in(f"{error}\n{chatter.text}", model)
+    layer = None if model is None else _layer_in(f"{error}\n{chatter.text}", model)
     named = f", because of layer {layer!r}" if layer else ""
     return ConversionError(f"{format_} cannot represent this model in {precision}{named}{lacked}: {message}")
 
