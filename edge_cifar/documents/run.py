@@ -122,10 +122,12 @@ class Run(Tabular):
         if not self.model_path.is_file():
             # As it was given for the first time: with nothing there, nothing can be resumed.
             record = self.record()
-            command = record.command or command_line("train", record.backbone)
+            again = ("export", record.imported.source) if record.imported else ("train", record.backbone)
+            command = record.command or command_line(*again)
             raise RunError(
                 f"{self.path} does not include its weights (no {self.model_path.name}); "
-                f"retrain it with: {command.replace(' --resume', '')}"
+                f"{'import' if record.imported else 'retrain'} it {'again ' if record.imported else ''}with: "
+                f"{command.replace(' --resume', '')}"
             )
 
     @classmethod

@@ -109,7 +109,7 @@ def request_for(
         network = Network(
             backbone=backbone.name,
             alpha=record.alpha,
-            image_size=record.image_size,
+            image_size=record.image_size[0],
             input_shape=input_shape,
             classes=len(source.labels),
         )

@@ -234,8 +234,11 @@ def _facts(one: Summary) -> Iterator[Row]:
 
 def _recorded(record: RunRecord) -> Iterator[Row]:
     test, validation, data = record.test, record.validation, record.data
-    yield "backbone", f"{record.backbone}, width multiplier {record.alpha:g}, {record.image_size} px"
-    yield "network", f"{record.parameters:,} parameters, {record.multiply_adds:,} MACs"
+    yield "backbone", f"{record.backbone}, width multiplier {record.alpha:g}, {record.resolution} px"
+    macs = "" if record.multiply_adds is None else f", {record.multiply_adds:,} MACs"
+    yield "network", f"{record.parameters:,} parameters{macs}"
+    if record.imported:
+        yield "imported", f"{record.imported.source}, {record.imported.input_range}; {record.imported.ground}"
     yield "test top-1", f"{test.top1:.2%} (95 % CI {test.low:.2%} to {test.high:.2%}) on {test.images:,} images"
     yield "validation", f"{validation.top1:.2%} on {validation.images:,} images"
     yield "data", f"{data.name}, {len(data.labels)} classes, {data.train_images:,} training images"
