@@ -11,8 +11,7 @@ from edge_cifar import formats as available
 from edge_cifar.cli.completers import calibration_methods, completing, precisions, run_paths
 from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.options import data_set, model_options, number_or_all, table_options
-from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table
-from edge_cifar.command_line import command_line
+from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, next_step
 from edge_cifar.documents import tables
 from edge_cifar.model_options import ModelOptions, Told
 from edge_cifar.tables import Column, Table
@@ -217,7 +216,7 @@ def command(
         _print(bundle, table_layout)
     demand_all(bundle)
     if not as_json:
-        echo(f"next: {command_line('verify', bundle.path)}", err=table_layout.is_data)
+        next_step("verify", bundle.path, err=table_layout.is_data)
 
 
 def _diagnose(
@@ -243,8 +242,7 @@ def _diagnose(
         rows = tuple((one.layer, one.kind, one.signal_to_noise_db, one.reason) for one in layers[:_WORST])
         emit_table(Table(columns=_LAYER_COLUMNS, rows=rows), table_layout)
     echo(f"all layers, as a table and a plot: {found.folder}", err=table_layout.is_data)
-    command = command_line("export", *([run] if run else []))
-    echo(f"next: {command} --keep-float LAYER,… or --keep-float auto", err=table_layout.is_data)
+    next_step("export", *([run] if run else []), "--keep-float", "auto", err=table_layout.is_data)
 
 
 def _print(bundle: Bundle, table_layout: Layout) -> None:

@@ -11,7 +11,7 @@ from edge_cifar import backbones
 from edge_cifar.cli.completers import completing
 from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.options import table_options
-from edge_cifar.cli.output import echo, emit_json, emit_table
+from edge_cifar.cli.output import echo, emit_json, emit_table, next_step
 from edge_cifar.tables import Column, Table
 
 _COLUMNS = (
@@ -67,7 +67,7 @@ def command(name: str | None, as_json: bool, table_layout: Layout) -> None:
         for one in described
     )
     emit_table(Table(columns=_COLUMNS, rows=rows), table_layout)
-    echo("\nnext: edge-cifar train mobilenetv2", err=True)
+    next_step("train", "mobilenetv2", err=True)
 
 
 def _layers(name: str, as_json: bool, table_layout: Layout) -> None:

@@ -13,9 +13,8 @@ from edge_cifar import backbones
 from edge_cifar.cli.completers import completing, data_sets, run_names
 from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.options import table_options
-from edge_cifar.cli.output import echo, emit_json, emit_table, status
+from edge_cifar.cli.output import echo, emit_json, emit_table, next_step, status
 from edge_cifar.cli.subcommands import Subcommands
-from edge_cifar.command_line import command_line
 from edge_cifar.errors import UsageError
 from edge_cifar.tables import Column, Row, Table
 
@@ -166,7 +165,7 @@ def mv(run: str, to: str) -> None:
 
     moved = move(find(run), to)
     echo(f"run: {moved.path}")
-    echo(f"next: {command_line('runs', 'show', moved.path)}")
+    next_step("runs", "show", moved.path)
 
 
 @command.command("diff")

@@ -10,8 +10,7 @@ import click
 from edge_cifar import backbones
 from edge_cifar.cli.completers import completing, recipes
 from edge_cifar.cli.options import data_set, number_or_name, numbers
-from edge_cifar.cli.output import Terminal, echo, emit_json
-from edge_cifar.command_line import command_line
+from edge_cifar.cli.output import Terminal, echo, emit_json, next_step
 from edge_cifar.progress import Progress
 from edge_cifar.recipe import CLASS_WEIGHTS
 
@@ -103,4 +102,4 @@ def command(watching: Progress | None, /, backbone: str, as_json: bool, **option
         emit_json(run.record().to_json())
     else:
         echo(f"run: {run.path}")
-        echo(f"next: {command_line('export', run.path)}")
+        next_step("export", run.path)

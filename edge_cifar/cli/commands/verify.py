@@ -11,8 +11,7 @@ import click
 from edge_cifar.cli.completers import run_paths
 from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.options import table_options
-from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, status
-from edge_cifar.command_line import command_line
+from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, next_step, status
 from edge_cifar.documents import tables
 from edge_cifar.errors import CheckFailed
 from edge_cifar.storage import files
@@ -86,7 +85,7 @@ def command(
     if not passed:
         echo("nothing could be verified on this machine; edge-cifar doctor shows what is missing", err=True)
     elif not as_json:
-        echo(f"next: {command_line('bench', *([target] if target else []))}", err=table_layout.is_data)
+        next_step("bench", *([target] if target else []), err=table_layout.is_data)
 
 
 def _print(outcomes: Sequence[Verification], table_layout: Layout) -> None:
