@@ -52,7 +52,7 @@ class LoadedModel:
         converter = formats.get(variant.format).converter()
         return converter.convert(
             self.source.native,
-            plan.converted_as(variant),
+            plan.precision_of(variant),
             labels=self.labels,
             calibration=self.calibration,
             metadata=metadata or {},
@@ -71,22 +71,20 @@ class LoadedModel:
         Returns:
             the ranges; empty where none are known.
         """
-        format_ = formats.get(variant.format)
-        if format_.reader is None:
+        format_, precision = formats.get(variant.format), plan.precision_of(variant)
+        if format_.reader is None or precision.calibration != "ranges":
             return ()
         reader = format_.reader()
         with scratch.folder("ranges") as folder:
             floats = folder / f"floats{format_.suffix}"
             observed = format_.converter().observed(
                 self.source.native,
-                plan.converted_as(variant),
+                precision,
                 labels=self.labels,
                 calibration=self.calibration,
                 path=floats,
                 options=options,
             )
-            if observed is None:
-                return ()
             try:
                 return calibrated.seen(variant, reader.network(floats), reader.network(path), observed)
             except BundleError:

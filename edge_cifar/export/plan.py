@@ -9,7 +9,8 @@ from edge_cifar.compression import retraining
 from edge_cifar.compression.exchange import QAT
 from edge_cifar.errors import MissingPackage, UsageError, unknown
 from edge_cifar.export.options import ExportOptions
-from edge_cifar.formats import Format, Precision
+from edge_cifar.formats import Format
+from edge_cifar.precision import Precision
 from edge_cifar.progress import Progress
 from edge_cifar.variant import Variant
 
@@ -73,14 +74,10 @@ def choose(options: ExportOptions, progress: Progress) -> tuple[Variant, ...]:
     return tuple(variant for variant in left if variant.compression is None)
 
 
-def converted_as(variant: Variant) -> str:
-    """The precision by which a variant's converter knows it."""
-    return variant.precision if variant.precision in formats.get(variant.format).precisions else variant.base
-
-
 def precision_of(variant: Variant) -> Precision:
-    """What a variant's precision is to its format."""
-    return formats.get(variant.format).precisions[converted_as(variant)]
+    """The precision in which a variant's converter writes it."""
+    precisions = formats.get(variant.format).precisions
+    return precisions.get(variant.precision) or precisions[variant.base]
 
 
 def calibrated(variant: Variant) -> bool:
@@ -123,7 +120,7 @@ def _refuse_unfit(options: ExportOptions, variants: Sequence[Variant]) -> None:
                 f"{format_.name} has no {options.calibration_method} calibration; choose from {', '.join(methods)}"
             )
         if format_.deployment_target:
-            format_.deployment_target(converted_as(variant), options.deployment_target)
+            format_.deployment_target(precision_of(variant).name, options.deployment_target)
             targeted = True
     if options.deployment_target and not targeted:
         able = [name for name in formats.exported() if formats.get(name).deployment_target]
