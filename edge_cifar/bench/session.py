@@ -17,7 +17,7 @@ from edge_cifar.bench.conditions import Bystanders
 from edge_cifar.bench.energy import Meter
 from edge_cifar.bench.evaluation_set import EvaluationSet, Probabilities
 from edge_cifar.bench.protocol import Protocol
-from edge_cifar.bench.range_trial import DOUBTED, try_ranges
+from edge_cifar.bench.range_trial import DOUBTED, of_case
 from edge_cifar.bench.subject import Subject, contradiction
 from edge_cifar.data import mapped_images
 from edge_cifar.documents.operators import Operator
@@ -223,7 +223,7 @@ class Session:
     def _try_ranges(self, case: Case, evaluation_set: EvaluationSet) -> None:
         """Look for the input range of a file that does not say it, and doubt one that is told."""
         ask = partial(self._ask, case)
-        trial = try_ranges(case, evaluation_set, ask, self._folder)
+        trial = of_case(case, evaluation_set, ask, self._folder)
         case.remarks += [trial.note] if trial.note else []
         case.caveat = DOUBTED if trial.doubted else None
         if trial.best is not None:

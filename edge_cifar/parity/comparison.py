@@ -94,7 +94,7 @@ def _moved(comparison: Comparison, tolerance: Tolerance) -> str | None:
     if tolerance.max_calibration_shift is not None and shift > tolerance.max_calibration_shift:
         return (
             f"its confidence has shifted: the calibration error is {given.value:.3f} (95 % interval {given.low:.3f} to "
-            f"{given.high:.3f}), the Keras model's {reference.value:.3f} ({reference.low:.3f} to {reference.high:.3f})"
+            f"{given.high:.3f}), the reference's {reference.value:.3f} ({reference.low:.3f} to {reference.high:.3f})"
         )
     return None
 

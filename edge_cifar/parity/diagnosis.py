@@ -77,7 +77,7 @@ def _wrong_order(reference: Probabilities, plain: Probabilities, labels: Sequenc
     first = int(moved[0])
     return (
         f"its classes are in a different order: output {order[first]} is {labels[first]!r}, "
-        f"which is class {first} of the Keras model ({len(moved)} of {len(order)} classes moved)"
+        f"which is class {first} of the reference ({len(moved)} of {len(order)} classes moved)"
     )
 
 

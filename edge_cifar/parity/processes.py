@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from edge_cifar.parity import worker
 from edge_cifar.parity.matching import Match
 from edge_cifar.parity.perturbations import PLAIN
+from edge_cifar.pixels import PLAIN as PLAIN_SETUP
+from edge_cifar.pixels import Ground, Setup
+from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.processes.launch import ONE_THREAD, worker_command
 from edge_cifar.processes.request_loop import Message
 from edge_cifar.processes.worker import WorkerError
 from edge_cifar.processes.worker_pool import WorkerPool
-from edge_cifar.storage import archives, scratch
+from edge_cifar.storage import archives, scratch, strict_json
 
 Outcome = TypeVar("Outcome")
 Result = TypeVar("Result")
@@ -42,12 +45,14 @@ class Question:
         start: number of the first image.
         stop: number of the image behind the last.
         views: what changes are made to them, by name; each gives answers of its own.
+        setup: how the artifact is run.
     """
 
     images: Path
     stop: int
     start: int = 0
     views: tuple[str, ...] = (PLAIN,)
+    setup: Setup = PLAIN_SETUP
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -57,6 +62,8 @@ class Answers:
     Attributes:
         runtime: name of the runtime that ran it.
         input_shape: (height, width, 3) that it takes.
+        preprocessing: how pixels are given to it.
+        ground: why in that range.
         labels: class names that the artifact itself holds; None where it holds none.
         views: float32 ``[N, classes]`` by view; empty when the images have another shape.
         backends: as many by the runtime's other backends, where it answers by each.
@@ -69,6 +76,8 @@ class Answers:
     views: dict[str, NDArray[np.float32]]
     backends: dict[str, NDArray[np.float32]]
     seconds: float
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    ground: Ground = "stated"
 
     def part(self, start: int, stop: int | None = None) -> Answers:
         """The answers to some of the images."""
@@ -109,6 +118,7 @@ class Workers(WorkerPool):
                 "start": question.start,
                 "stop": question.stop,
                 "views": question.views,
+                "setup": question.setup.to_json(),
                 "out": str(out),
             }
             images = (question.stop - question.start) * len(question.views)
@@ -215,9 +225,12 @@ def _read_answers(out: Path, seconds: float) -> Answers:
         )
         shape = tuple(int(side) for side in archive["input_shape"])
         labels = tuple(archive["labels"].tolist()) if "labels" in archive else None
+        given = strict_json.parse(str(archive["input"]))
         return Answers(
             runtime=str(archive["runtime"]),
             input_shape=shape,
+            preprocessing=Preprocessing.from_json(given["preprocessing"]),
+            ground=given["ground"],
             labels=labels,
             views=views,
             backends=backends,
