@@ -84,7 +84,7 @@ def test_commands_below_a_command_have_tables_of_their_own(in_folder: Path, caps
 def test_an_option_that_is_repeated_takes_a_list(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     asked: list[Any] = []
 
-    def write_bundle(run: object, options: Any, **others: object) -> None:
+    def write_bundle(run: object, options: Any, *others: object, **more: object) -> None:
         asked.append(options)
         raise KeyboardInterrupt
 
