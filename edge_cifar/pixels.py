@@ -298,7 +298,7 @@ def _range(quantization: Quantization, known: Preprocessing, setup: Setup) -> tu
     otherwise: tuple[Preprocessing, Ground] = (known, "stated") if known.tells_range else (_RAW.over(known), "assumed")
     if spanned is None:
         return otherwise
-    usual = [one.preprocessing for one in input_ranges.common(setup.preprocessing.channels or _gray(known))]
+    usual = input_ranges.common(setup.preprocessing.channels or _gray(known))
     for candidate in (*usual, _CENTERED):
         ranges = candidate.ranges(1 if known.channels == "gray" else 3) or ()
         low, high = min(low for low, _ in ranges), max(high for _, high in ranges)

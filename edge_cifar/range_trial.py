@@ -2,100 +2,94 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import input_ranges
-from edge_cifar.evaluation.metrics import accuracy
-from edge_cifar.evaluation.paired import paired_drop
+from edge_cifar.data.splits import balanced_indices
+from edge_cifar.evaluation.metrics import wilson
+from edge_cifar.input_ranges import name_of
 from edge_cifar.preprocessing import Preprocessing
 
 Labels = NDArray[np.int64]
 Probabilities = NDArray[np.floating[Any]]
+Ask = Callable[[Preprocessing, NDArray[np.int64]], Probabilities]
+"""Gives a model's answers ``[N, classes]`` with some preprocessing, for images that are told by their numbers."""
 
-MOST_IMAGES = 200
-"""Enough to tell a range in which a network works from one in which it guesses."""
+# More images are asked for while the best of the ranges is not clear.
+_ROUNDS = (100, 200, 400, 800)
+# By chance a wrong range does that much better in one of a hundred trials.
+_CHANCE = 0.01
 
 
 @dataclass(frozen=True, kw_only=True)
 class Trial:
-    """What came of trying the common input ranges.
+    """What the ranges tried are worth.
 
     Attributes:
-        best: the preprocessing in the range that is clearly the best, so that it is taken; None where none is taken.
-        note: what was found, for people; empty where nothing speaks against the range in use.
-        doubted: whether another range does clearly better than the one in use.
+        best: the one that is clearly the best; None where none is.
+        better: the one with the highest accuracy, where it is clearly better than the first one tried; else None.
+        accuracies: top-1 accuracy in 0..1 of each range tried, the highest first.
+        images: how many labelled images were asked for.
     """
 
-    best: Preprocessing | None = None
-    note: str = ""
-    doubted: bool = False
+    best: Preprocessing | None
+    better: Preprocessing | None
+    accuracies: tuple[tuple[Preprocessing, float], ...]
+    images: int
+
+    @property
+    def told(self) -> str:
+        """The accuracies, for people."""
+        shown = (f"{name_of(one)} {accuracy:.1%}" for one, accuracy in self.accuracies)
+        return f"top-1 on {self.images} labelled images: {', '.join(shown)}"
 
 
-@dataclass(frozen=True, kw_only=True)
-class _Attempt:
-    """A range, and the probabilities in it: float32 ``[N, classes]``."""
+def trial(tried: Sequence[Preprocessing], ask: Ask, labels: Labels, *, most: int = _ROUNDS[-1]) -> Trial:
+    """Let a model classify labelled images in each of several ranges.
 
-    name: str
-    preprocessing: Preprocessing
-    answers: Probabilities
-
-
-def try_ranges(
-    used: Preprocessing,
-    told: Preprocessing,
-    labels: Labels,
-    answers: Callable[[Preprocessing], Probabilities | None],
-    *,
-    may_take: bool,
-) -> Trial:
-    """Compare the range in use with the other common ones, on the same labelled images.
-
-    A range is taken only where it is clearly the best: accuracy in it is better than chance, and significantly better
-    than in each of the others.
+    One is clearly the best where accuracy in it is better than that of calling every image the most frequent class, and
+    significantly better than in each of the others on the same images.
 
     Args:
-        used: how pixels are given.
-        told: what a user says of that; its channels and layout stay.
-        labels: ``[N]``, true classes of the images.
-        answers: gives the model's probabilities for the images with some preprocessing; None where it has none.
-        may_take: whether a range may be taken; where one was told, it is only doubted.
+        tried: the ranges; the one in use first.
+        ask: the model.
+        labels: true classes of images that nothing else is judged by.
+        most: how many images are asked for at most, class-balanced.
     """
-    attempts = []
-    name = input_ranges.name_of(used)
-    ranges = (input_ranges.InputRange(name=name, preprocessing=used), *input_ranges.others(used, told.channels))
-    for one in ranges:
-        preprocessing = one.preprocessing.over(replace(told, input_range=None, mean=None, std=None))
-        if (found := answers(preprocessing)) is not None:
-            attempts.append(_Attempt(name=one.name, preprocessing=preprocessing, answers=found))
-    return _verdict(attempts, name, labels, may_take=may_take)
-
-
-def _verdict(attempts: Sequence[_Attempt], used: str, labels: Labels, *, may_take: bool) -> Trial:
-    ranked = sorted(attempts, key=lambda one: accuracy(labels, one.answers).value, reverse=True)
-    current = next((one for one in ranked if one.name == used), None)
-    if current is None:
-        return Trial()
-    best, *rest = ranked
-    top1 = accuracy(labels, best.answers)
-    images = f"top-1 on {len(labels)} images is {top1.value:.1%}"
-    second = (
-        f"next best: {accuracy(labels, rest[0].answers).value:.1%} in {rest[0].name}" if rest else "no other worked"
+    for count in _ROUNDS:
+        numbers = balanced_indices(labels, min(count, most), seed=0)
+        truth = labels[numbers]
+        right = [ask(one, numbers).argmax(axis=1) == truth for one in tried]
+        ranked = sorted(range(len(tried)), key=lambda number: -float(right[number].mean()))
+        clear = _is_clear([right[number] for number in ranked], truth)
+        if clear or count >= min(len(labels), most):
+            break
+    first = ranked[0]
+    return Trial(
+        best=tried[first] if clear else None,
+        better=tried[first] if first and _sign_test(right[first], right[0]) < _CHANCE else None,
+        accuracies=tuple((tried[number], float(right[number].mean())) for number in ranked),
+        images=len(truth),
     )
-    clear = top1.low > 1 / best.answers.shape[1] and all(_clearly_better(labels, best, other) for other in rest)
-    if may_take and clear:
-        return Trial(best=best.preprocessing, note=f"input range {best.name} found by trial: {images} ({second})")
-    if best is not current and _clearly_better(labels, best, current):
-        instead = f"instead of {accuracy(labels, current.answers).value:.1%} ({second})"
-        note = f"with pixels in {best.name}, {images} {instead}; try {best.preprocessing.options}"
-        return Trial(note=note, doubted=True)
-    return Trial()
 
 
-def _clearly_better(labels: Labels, one: _Attempt, other: _Attempt) -> bool:
-    """Whether accuracy in one range is significantly higher, at 95 %, on the same images."""
-    return paired_drop(labels, one.answers, other.answers).low > 0
+def _is_clear(ranked: Sequence[NDArray[np.bool_]], truth: Labels) -> bool:
+    best, *others = ranked
+    if wilson(int(best.sum()), len(best)).low <= np.bincount(truth).max() / len(truth):
+        return False
+    return all(_sign_test(best, other) < _CHANCE for other in others)
+
+
+def _sign_test(best: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:
+    """How likely one of two equally good ranges does that much better on the images that they disagree about.
+
+    Source: W. J. Dixon and A. M. Mood, "The Statistical Sign Test", 1946.
+    """
+    won, lost = int((best & ~other).sum()), int((other & ~best).sum())
+    as_good = sum(math.comb(won + lost, more) for more in range(won, won + lost + 1))
+    return float(as_good / 2 ** (won + lost))

@@ -1,4 +1,4 @@
-"""The input range of a benchmark case whose file does not say it."""
+"""The input range of a benchmark case whose file does not say it, or of which a user says a doubtful one."""
 
 from __future__ import annotations
 
@@ -8,24 +8,25 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+from numpy.typing import NDArray
 
+from edge_cifar import input_ranges
 from edge_cifar.bench.case import Case
 from edge_cifar.bench.evaluation_set import EvaluationSet, Probabilities
-from edge_cifar.data.splits import balanced_indices
 from edge_cifar.evaluation import scores
 from edge_cifar.preprocessing import Preprocessing
-from edge_cifar.range_trial import MOST_IMAGES, Trial, try_ranges
+from edge_cifar.range_trial import Trial, trial
 from edge_cifar.storage import archives
 
 DOUBTED = "another input range gives better accuracy"
 
 # So that a slow network takes a few seconds for each range.
-_FEWEST_IMAGES = 30
+_FEWEST_IMAGES, _MOST_IMAGES = 50, 800
 _SECONDS = 5.0
 
 
 def of_case(case: Case, evaluation_set: EvaluationSet, ask: Callable[..., Any], folder: Path) -> Trial:
-    """Show some labelled images to a case's file in the common input ranges.
+    """Show some labelled images to a case's file in the common input ranges, the one in use first.
 
     Args:
         case: where the file's worker is.
@@ -33,25 +34,18 @@ def of_case(case: Case, evaluation_set: EvaluationSet, ask: Callable[..., Any], 
         ask: one request to that worker. Its file is loaded anew for each range, and at the end as it was.
         folder: for files that the worker reads and writes.
     """
-    chosen = balanced_indices(evaluation_set.labels, _count(case), seed=0)
-    labels, images, file = evaluation_set.labels[chosen], folder / "some-images.npy", folder / "some-answers.npy"
-    np.save(images, evaluation_set.images[chosen], allow_pickle=False)
+    images, file = folder / "some-images.npy", folder / "some-answers.npy"
 
-    def answers(preprocessing: Preprocessing) -> Probabilities | None:
+    def answers(preprocessing: Preprocessing, numbers: NDArray[np.int64]) -> Probabilities:
+        np.save(images, evaluation_set.images[numbers], allow_pickle=False)
         setup = replace(case.setup(), preprocessing=preprocessing, ground="tried")
         ask("load", path=str(case.subject.path), threads=case.threads, setup=setup.to_json())
-        ask("predict", images=str(images), start=0, stop=len(labels), answers=str(file))
-        found = np.array(archives.mapped(file))
-        if not scores.are_numbers(found):
-            return None
-        return evaluation_set.in_order(scores.as_probabilities(found)[0], case.labels)
+        ask("predict", images=str(images), start=0, stop=len(numbers), answers=str(file))
+        return evaluation_set.in_order(scores.of_numbers(np.array(archives.mapped(file))), case.labels)
 
-    told = case.subject.options.preprocessing
-    trial = try_ranges(case.preprocessing, told, labels, answers, may_take=case.input["ground"] == "assumed")
-    ask("load", path=str(case.subject.path), threads=case.threads, setup=case.setup().to_json())
-    return trial
-
-
-def _count(case: Case) -> int:
+    tried = input_ranges.to_try(case.preprocessing, case.subject.options.preprocessing)
     typical_ms = float(np.median(case.windows_ns[-1])) / 1e6 / max(case.batch, 1)
-    return int(min(MOST_IMAGES, max(_FEWEST_IMAGES, _SECONDS * 1e3 / typical_ms)))
+    most = int(min(_MOST_IMAGES, max(_FEWEST_IMAGES, _SECONDS * 1e3 / typical_ms)))
+    found = trial(tried, answers, evaluation_set.labels, most=most)
+    ask("load", path=str(case.subject.path), threads=case.threads, setup=case.setup().to_json())
+    return found

@@ -24,6 +24,7 @@ from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import MeasurementError
 from edge_cifar.evaluation import scores
 from edge_cifar.evaluation.variety import SAME, variety
+from edge_cifar.input_ranges import name_of
 from edge_cifar.processes.launch import worker_command
 from edge_cifar.processes.request_loop import Message
 from edge_cifar.processes.worker import Worker, WorkerError
@@ -224,10 +225,13 @@ class Session:
         """Look for the input range of a file that does not say it, and doubt one that is told."""
         ask = partial(self._ask, case)
         trial = of_case(case, evaluation_set, ask, self._folder)
-        case.remarks += [trial.note] if trial.note else []
-        case.caveat = DOUBTED if trial.doubted else None
-        if trial.best is not None:
+        if case.input["ground"] != "assumed" or trial.best is None:
+            if trial.better is not None:
+                case.caveat = DOUBTED
+                case.remarks.append(f"{DOUBTED} ({trial.told}); try {trial.better.options}")
+        else:
             case.found = trial.best
+            case.remarks.append(f"input range {name_of(trial.best)} found by trial ({trial.told})")
             loaded = ask("load", path=str(case.subject.path), threads=case.threads, setup=case.setup().to_json())
             case.take_input(loaded)
 

@@ -4,6 +4,5 @@ loading        a file, a folder or an object is opened; code in it is refused
 inputs         the one image input: size, channels, layout
 outputs        the one output, and what makes probabilities of it
 scaling        what the model's own first layers say of the range of pixels that it takes
-range_trial    which of the usual ranges it was trained on, by its accuracy on labelled images
 assembly       the whole model, its preprocessing in the graph
 """

@@ -8,17 +8,18 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import packages
+from edge_cifar import input_ranges, packages
 from edge_cifar.data import Split
 from edge_cifar.data.mapped_images import Images
 from edge_cifar.errors import ModelError
 from edge_cifar.evaluation import scores
-from edge_cifar.importing import assembly, outputs, range_trial, scaling
+from edge_cifar.importing import assembly, outputs, scaling
 from edge_cifar.importing.inputs import NetworkInput, Size, image_input
 from edge_cifar.importing.loading import Opened
 from edge_cifar.importing.outputs import NetworkOutput
 from edge_cifar.model_options import ModelOptions
 from edge_cifar.preprocessing import Preprocessing, Range
+from edge_cifar.range_trial import trial
 
 _BATCH = 64
 _COMPARED = 8
@@ -127,7 +128,8 @@ def adapt(
     finish = outputs.finish(network.copy, network.output, answers)
     model = assembly.assembled(keras, before, network.copy, network.output, finish, name)
     _demand_same(network, before, model, some[:_COMPARED], finish)
-    words = range_trial.name(replace(chosen, channels=taken.channels))
+    words = input_ranges.name_of(replace(chosen, channels=taken.channels))
+    words += {"rgb": ", RGB", "gray": ", grayscale"}.get(taken.channels, "")
     return Adapted(model=model, input_range=words, ground=ground, output=outputs.SAID[finish])
 
 
@@ -143,11 +145,11 @@ def _range(
     if stated is not None and len(stated.candidates) == 1:
         pixels = replace(told, input_range=stated.candidates[0])
         return pixels, f"its layer {stated.layer!r} scales pixels itself"
-    usual = range_trial.candidates(network.taken.depth, told.channels)
+    usual = input_ranges.common("gray" if network.taken.depth == 1 else told.channels)
     tried = [replace(one, channels=one.channels or told.channels, layout=told.layout) for one in usual]
     if stated is not None and stated.candidates:
         tried = [one for one in tried if one.input_range in stated.candidates]
-    found = range_trial.trial(tried, lambda one, some: _probabilities(ask(one, some)), images)
+    found = trial(tried, lambda one, some: scores.of_numbers(ask(one, images.take(some))), images.labels)
     if found.best is not None:
         return found.best, f"clearly the best of the usual ones ({found.told})"
     if given_range is not None:
@@ -168,11 +170,6 @@ def _answers(network: Network, before: Any, images: Images) -> NDArray[np.float3
         given = np.asarray(before(batch, training=False))
         parts.append(np.asarray(network.copy.predict_on_batch(given), np.float32).reshape(len(batch), -1))
     return np.concatenate(parts)
-
-
-def _probabilities(answers: NDArray[np.float32]) -> NDArray[np.float32]:
-    """Scores as probabilities; what is no number is nobody's."""
-    return scores.as_probabilities(np.nan_to_num(answers, posinf=0.0, neginf=0.0))[0]
 
 
 def _demand_same(network: Network, before: Any, model: Any, images: NDArray[np.uint8], finish: outputs.Finish) -> None:

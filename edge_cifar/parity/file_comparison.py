@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,7 +10,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
-from edge_cifar import class_names, formats
+from edge_cifar import class_names, formats, input_ranges
 from edge_cifar.data import mapped_images
 from edge_cifar.data.mapped_images import Images
 from edge_cifar.documents.accuracy import DataSource
@@ -26,7 +27,7 @@ from edge_cifar.parity.tolerances import tolerance_for
 from edge_cifar.pixels import Setup
 from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.progress import Progress
-from edge_cifar.range_trial import try_ranges
+from edge_cifar.range_trial import trial
 from edge_cifar.storage import scratch
 from edge_cifar.variant import Variant
 
@@ -65,14 +66,12 @@ class LabelledImages:
         labels: int64 ``[N]``, true classes.
         names: of the classes, in their order.
         data: where they come from.
-        few: numbers of some of them, class-balanced, to try input ranges on.
     """
 
     images: Images
     labels: NDArray[np.int64]
     names: tuple[str, ...]
     data: DataSource
-    few: NDArray[np.int64]
 
 
 def compare_files(
@@ -102,7 +101,6 @@ def compare_files(
     """
     with scratch.folder("verify") as folder, Workers() as workers:
         mapped_images.save(folder / "images.npy", asked.images)
-        mapped_images.save(folder / "few.npy", asked.images[asked.few])
         asking = _Asking(workers=workers, folder=folder, asked=asked, progress=progress)
         with progress.bar(f"Verifying {reference.path.name} on {len(asked.labels):,} images", 1 + len(others)) as bar:
 
@@ -168,23 +166,25 @@ class _Asking:
         return given if isinstance(given, Refusal) else self._in_order(file, given)
 
     def _in_the_best_range(self, file: ComparedFile, given: Answers) -> Answers | Refusal:
-        few = self.asked.labels[self.asked.few]
+        few = self.folder / f"{threading.get_ident()}.npy"
 
-        def tried(preprocessing: Preprocessing) -> Probabilities | None:
+        def ask(preprocessing: Preprocessing, numbers: NDArray[np.int64]) -> Probabilities:
+            mapped_images.save(few, self.asked.images[numbers])
             setup = replace(file.setup, preprocessing=preprocessing, ground="tried")
-            some = Question(images=self.folder / "few.npy", stop=len(few), setup=setup)
-            found = self.workers.answers(file.path, some)
-            if isinstance(found, Refusal) or not scores.are_numbers(found.views[PLAIN]):
-                return None
+            found = self.workers.answers(file.path, Question(images=few, stop=len(numbers), setup=setup))
+            if isinstance(found, Refusal):
+                return np.zeros((len(numbers), len(self.asked.names)), np.float32)
             return self._in_order(file, found).views[PLAIN]
 
-        trial = try_ranges(given.preprocessing, file.told, few, tried, may_take=True)
-        if trial.note:
-            self.progress.say(f"{file.path.name}: {trial.note}")
-        if trial.best is None:
-            self.progress.say(f"{file.path.name}: assuming an input range of 0 to 255, as the file does not state it")
+        tried = input_ranges.to_try(given.preprocessing, file.told)
+        found = trial(tried, ask, self.asked.labels)
+        if found.best is None:
+            assumed = input_ranges.name_of(given.preprocessing)
+            self.progress.say(f"{file.path.name}: assuming an input range of {assumed} ({found.told})")
             return given
-        setup = replace(file.setup, preprocessing=trial.best, ground="tried")
+        taken = input_ranges.name_of(found.best)
+        self.progress.say(f"{file.path.name}: input range {taken} found by trial ({found.told})")
+        setup = replace(file.setup, preprocessing=found.best, ground="tried")
         return self._ask(replace(file, setup=setup), len(self.asked.labels))
 
     def _in_order(self, file: ComparedFile, given: Answers) -> Answers:

@@ -17,7 +17,6 @@ from edge_cifar.parity.file_comparison import PRECISIONS, ComparedFile, Labelled
 from edge_cifar.pixels import Setup
 from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.progress import Progress
-from edge_cifar.range_trial import MOST_IMAGES
 from edge_cifar.steps.targets import ModelFile
 
 
@@ -64,7 +63,6 @@ def verify_files(
         labels=test.labels,
         names=tuple(dataset.labels),
         data=DataSource(name=dataset.name, checksum=dataset.checksum, synthetic=dataset.synthetic),
-        few=calibration.sample(test, min(MOST_IMAGES, len(test)), seed=0),
     )
     return compare_files(compared[0], compared[1:], asked, precision=precision, progress=progress)
 
