@@ -98,13 +98,6 @@ class Run(Tabular):
         """
         return tables.of_run(self.name, str(self.path), self.record())
 
-    def _repr_html_(self) -> str | None:
-        try:
-            return super()._repr_html_()
-        except RunError:
-            # A notebook shows the line of text then.
-            return None
-
     def checksums(self) -> dict[str, str | None]:
         """Checksums of the weights and the record, by file name: of what is made from a run, those it was made from.
 
