@@ -1,8 +1,8 @@
-"""An artifact held against the Keras model it came from, before it may stand in a bundle.
+"""An artifact is compared with its Keras model before it is added to a bundle.
 
-Two things are asked of it: that it loses no more accuracy on validation images than may be lost, and that
-``verify`` passes it by the reference images that the bundle carries. It answers both in a worker process, by
-native code that may crash or hang: that costs the artifact, not the export.
+It has to meet two conditions: it loses no more accuracy on validation images than is allowed, and
+``verify`` passes it by the reference images that the bundle carries. Its native runtime may
+crash or hang, so it runs in a worker process: that rejects the artifact and leaves the export alone.
 """
 
 from __future__ import annotations
@@ -32,12 +32,12 @@ from edge_cifar.parity.tolerances import tolerance_for
 from edge_cifar.parity.verify import verdicts
 from edge_cifar.variant import Variant
 
-# Below this the interval of the loss is wider than any loss worth rejecting.
+# With fewer images, the interval of the loss is wider than any loss worth rejecting.
 GATE_MINIMUM = 500
 
 # Enough that a loss of one point stands out: at 3 % of changed answers the interval is +-0.75 points.
 MAXIMUM_IMAGES = 2000
-# A reference evaluator takes tens of times as long as a runtime: it is asked about more where these do not decide.
+# A reference evaluator takes tens of times as long as a runtime: it gets more images only if these do not decide.
 _IMAGES_ON_REFERENCE = 500
 _TIMED_RUNS = 30
 
@@ -46,12 +46,12 @@ _SPLIT = "validation"
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptanceGate:
-    """How much accuracy every artifact may lose, and on which images.
+    """The allowed loss of accuracy, and the images it is measured on.
 
     Attributes:
         split: validation images, class-balanced, at least one.
         probabilities: float32 ``[N, classes]``, the Keras model's for them.
-        max_drop: largest loss of accuracy that is let pass, in percentage points.
+        max_drop: allowed loss of accuracy, in percentage points.
     """
 
     split: Split
@@ -60,12 +60,12 @@ class AcceptanceGate:
 
     @property
     def gated(self) -> bool:
-        """Whether there are images enough to reject anything."""
+        """Whether there are enough images to reject an artifact."""
         return len(self.split) >= GATE_MINIMUM
 
     @property
     def tolerance(self) -> Tolerance:
-        """What is asked of answers to the validation images: accuracy alone, and where there are images enough."""
+        """The tolerance on validation images: accuracy only, and only with enough images."""
         return Tolerance(margin=0.0, confident_agreement=0.0, max_drop=self.max_drop if self.gated else None)
 
     def first(self, count: int) -> Reference:
@@ -77,13 +77,13 @@ class AcceptanceGate:
         )
 
     def record(self) -> GateRecord:
-        """What the manifest says of the gate."""
+        """The gate as the manifest records it."""
         return GateRecord(max_drop_points=self.max_drop, split=_SPLIT, images=len(self.split), gated=self.gated)
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What the comparison said.
+    """The outcome of the comparison.
 
     Attributes:
         parity: what the manifest tells of it.
@@ -99,13 +99,13 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing speaks against the artifact so far."""
+        """Whether the artifact has failed no check so far."""
         return not self.failed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Acceptance:
-    """What an artifact has to meet, and the processes that ask it.
+    """What an artifact has to meet, and the workers that run it.
 
     Attributes:
         gate: validation images with the Keras model's answers, and what may be lost.
@@ -121,13 +121,13 @@ class Acceptance:
 
     @classmethod
     def prepare(cls, gate: AcceptanceGate, reference: Reference, folder: Path, workers: Workers) -> Acceptance:
-        """Lay the images out for the worker processes, in a folder that outlives them."""
+        """Write the images for the worker processes, in a folder that outlives them."""
         images = folder / "images.npy"
         mapped_images.save(images, reference.images, gate.split.images)
         return cls(gate=gate, reference=reference, images=images, workers=workers)
 
     def check(self, variant: Variant, path: Path) -> Outcome:
-        """Have an artifact answer, and judge its answers.
+        """Run an artifact and evaluate its answers.
 
         An artifact that its own runtime refuses to load, or that ends it, fails; one whose runtime
         cannot run on this machine stays unverified.
@@ -146,7 +146,7 @@ class Acceptance:
         outcome = self._judge(variant, answers, rest)
         drop = outcome.parity.drop
         if drop and count < len(self.gate.split) and drop.low <= self.gate.max_drop < drop.points:
-            # More is lost than may be, and chance could still have done it.
+            # The loss is above the limit, but may be due to chance.
             question = Question(images=self.images, start=known + count, stop=known + len(self.gate.split))
             more = self.workers.answers(path, question)
             if isinstance(more, Refusal):
@@ -155,14 +155,14 @@ class Acceptance:
         return outcome
 
     def _judge(self, variant: Variant, answers: Answers, rest: NDArray[np.float32]) -> Outcome:
-        """What answers to the reference images and to the first of the validation images are worth."""
+        """Evaluate answers to the reference images and to the first validation images."""
         reference = self.reference.of(variant)
         accuracy = judge(self.gate.first(len(rest)), answers.input_shape, rest, self.gate.tolerance)
         parity = judge(reference, answers.input_shape, answers.views[PLAIN], tolerance_for(variant))
         check = ParityCheck(status="checked", runtime=answers.runtime, split=_SPLIT, images=len(rest))
         if accuracy.comparison is None or parity.comparison is None:
             reason = parity.reason if accuracy.comparison else accuracy.reason
-            # Bits that are too few may leave the same answer to every image: no fault of the file.
+            # With too few bits, all answers may be the same: that is not a damaged file.
             sound = np.isfinite(rest).all() and np.isfinite(answers.views[PLAIN]).all()
             return Outcome(parity=check, failed=("parity" if sound else "answers",), reason=reason, answers=answers)
         check = _with_figures(check, accuracy.comparison)
@@ -181,7 +181,7 @@ class Acceptance:
         return Outcome(parity=check, failed=tuple(failed), reason="; ".join(reasons) or None, answers=answers)
 
     def verify(self, bundle: Bundle, outcomes: Sequence[Outcome]) -> list[Verification]:
-        """What ``verify`` will say of a bundle, by the answers that its artifacts gave already.
+        """The outcomes that ``verify`` would give for a bundle, from answers that are already known.
 
         Args:
             bundle: as it is to be written.
@@ -195,7 +195,7 @@ class Acceptance:
         return verdicts(bundle, self.reference, answers)
 
     def latency_ms(self, path: Path) -> float | None:
-        """Median of a few single inferences, to warn by and not to report.
+        """Median of a few single inferences: precise enough for a warning, not for a report.
 
         None where the artifact runs on a reference evaluator, or not at all, on this machine.
         """
@@ -206,7 +206,7 @@ class Acceptance:
 
 
 def _on_device(path: Path) -> bool:
-    """Whether a file runs here as it does on a device, and not on a reference evaluator or not at all."""
+    """Whether this machine has a device runtime for a file, not only a reference evaluator."""
     try:
         return bool(model_files.runtime_for(path).DEVICE)
     except (RuntimeUnavailable, UsageError):

@@ -30,7 +30,7 @@ class Baseline:
 
     @classmethod
     def load(cls, source: Source, options: ExportOptions) -> Baseline:
-        """Load a source's model and let it answer for the gate's images.
+        """Load a source's model and predict the gate's images.
 
         Raises:
             BundleError: the model's file is damaged.
