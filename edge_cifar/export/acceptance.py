@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edge_cifar import model_files
 from edge_cifar.data import Split, mapped_images
+from edge_cifar.data.calibration import sample
 from edge_cifar.documents.accuracy import Accuracy
 from edge_cifar.documents.artifact import Artifact
 from edge_cifar.documents.bundle import Bundle
@@ -25,6 +26,7 @@ from edge_cifar.documents.verification import Verification
 from edge_cifar.documents.verify_figures import Tolerance
 from edge_cifar.errors import RuntimeUnavailable, UsageError
 from edge_cifar.evaluation.comparison import Comparison
+from edge_cifar.evaluation.paired import tango
 from edge_cifar.parity.comparison import judge, misfit
 from edge_cifar.parity.perturbations import PLAIN
 from edge_cifar.parity.processes import Answers, Question, Refusal, Workers
@@ -32,7 +34,7 @@ from edge_cifar.parity.tolerances import tolerance_for
 from edge_cifar.parity.verify import verdicts
 from edge_cifar.variant import Variant
 
-# With fewer images, the interval of the loss is wider than any loss worth rejecting.
+# With fewer validation images, the interval of the loss is wide: training images are added up to this number.
 GATE_MINIMUM = 500
 
 # Enough that a loss of one point stands out: at 3 % of changed answers the interval is +-0.75 points.
@@ -41,32 +43,72 @@ MAXIMUM_IMAGES = 2000
 _IMAGES_ON_REFERENCE = 500
 _TIMED_RUNS = 30
 
-_SPLIT = "validation"
-
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptanceGate:
     """The allowed loss of accuracy, and the images it is measured on.
 
     Attributes:
-        split: validation images, class-balanced, at least one.
+        split: validation images, class-balanced, at least one; where they are few, training images behind them.
         probabilities: float32 ``[N, classes]``, the Keras model's for them.
         max_drop: allowed loss of accuracy, in percentage points.
+        training_images: how many of the images, the last ones, are training images.
     """
 
     split: Split
     probabilities: NDArray[np.float32]
     max_drop: float
+    training_images: int = 0
+
+    @classmethod
+    def chosen_images(cls, validation: Split, training: Split, seed: int) -> tuple[Split, int]:
+        """What artifacts are asked about, and how many training images are among it.
+
+        A network knows its training images, and so may an artifact: a loss on them is likelier to be too small than
+        too large. It still shows a faulty conversion, which a handful of validation images cannot.
+
+        Args:
+            validation: all validation images.
+            training: all training images.
+            seed: of the choice among them.
+        """
+        chosen = validation.take(sample(validation, MAXIMUM_IMAGES, seed))
+        missing = min(GATE_MINIMUM - len(chosen), len(training))
+        if missing <= 0:
+            return chosen, 0
+        more = training.take(sample(training, missing, seed))
+        images = np.concatenate([chosen.images[:], more.images[:]])
+        return Split(images=images, labels=np.concatenate([chosen.labels, more.labels])), missing
 
     @property
-    def gated(self) -> bool:
-        """Whether there are enough images to reject an artifact."""
-        return len(self.split) >= GATE_MINIMUM
+    def split_name(self) -> str:
+        """Where the images come from."""
+        return "validation and training" if self.training_images else "validation"
 
     @property
     def tolerance(self) -> Tolerance:
-        """The tolerance on validation images: accuracy only, and only with enough images."""
-        return Tolerance(margin=0.0, confident_agreement=0.0, max_drop=self.max_drop if self.gated else None)
+        """What is asked of answers to the images: accuracy alone."""
+        return Tolerance(margin=0.0, confident_agreement=0.0, max_drop=self.max_drop)
+
+    @property
+    def smallest_rejected(self) -> float:
+        """The smallest loss that is told from chance and rejected, in points, if no image is won at the same time."""
+        count = len(self.split)
+        lost = (lost for lost in range(1, count + 1) if 100 * tango(lost, 0, count)[0] > self.max_drop)
+        return 100 * next(lost, count) / count
+
+    def limits(self) -> str:
+        """What so few images can tell, and what not; empty where there are validation images enough."""
+        if not self.training_images and len(self.split) >= GATE_MINIMUM:
+            return ""
+        validation, count = len(self.split) - self.training_images, len(self.split)
+        added = f" and {self.training_images} training images" if self.training_images else ""
+        known = ", and losses on training images tend to be smaller than on new ones" if self.training_images else ""
+        return (
+            f"few validation images (fewer than {GATE_MINIMUM}): artifacts are compared with the Keras model on "
+            f"{validation} validation{added}; {count} images can only tell losses of {self.smallest_rejected:.1f} "
+            f"points or more from chance{known}"
+        )
 
     def first(self, count: int) -> Reference:
         """The first images with the Keras model's answers."""
@@ -77,8 +119,13 @@ class AcceptanceGate:
         )
 
     def record(self) -> GateRecord:
-        """The gate as the manifest records it."""
-        return GateRecord(max_drop_points=self.max_drop, split=_SPLIT, images=len(self.split), gated=self.gated)
+        """What the manifest says of the gate."""
+        return GateRecord(
+            max_drop_points=self.max_drop,
+            split=self.split_name,
+            images=len(self.split),
+            gated=len(self.split) >= GATE_MINIMUM,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -159,7 +206,7 @@ class Acceptance:
         reference = self.reference.of(variant)
         accuracy = judge(self.gate.first(len(rest)), answers.input_shape, rest, self.gate.tolerance)
         parity = judge(reference, answers.input_shape, answers.views[PLAIN], tolerance_for(variant))
-        check = ParityCheck(status="checked", runtime=answers.runtime, split=_SPLIT, images=len(rest))
+        check = ParityCheck(status="checked", runtime=answers.runtime, split=self.gate.split_name, images=len(rest))
         if accuracy.comparison is None or parity.comparison is None:
             reason = parity.reason if accuracy.comparison else accuracy.reason
             # With too few bits, all answers may be the same: that is not a damaged file.

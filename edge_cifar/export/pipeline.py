@@ -18,7 +18,7 @@ from edge_cifar.data.calibration import doubts
 from edge_cifar.documents.bundle import MANIFEST, Bundle
 from edge_cifar.export import plan, writer
 from edge_cifar.export.accept import AcceptStage
-from edge_cifar.export.acceptance import GATE_MINIMUM, Acceptance
+from edge_cifar.export.acceptance import Acceptance
 from edge_cifar.export.advice import demand_all
 from edge_cifar.export.baseline import Baseline
 from edge_cifar.export.compress import compress
@@ -74,8 +74,8 @@ def _run(source: Source, variants: Sequence[Variant], options: ExportOptions, fo
             baseline = Baseline.load(source, options)
             refuse_unknown(options.named_layers, baseline.loaded.source.layers)
             gate = baseline.gate
-            if not gate.gated:
-                progress.say(f"accuracy gate off: {len(gate.split)} validation images, at least {GATE_MINIMUM} needed")
+            if limits := gate.limits():
+                progress.say(limits)
             reference = writer.write_reference(source, compressed, baseline, options, folder)
             draft = writer.draft(source, baseline, reference, folder)
             with Workers() as workers:
