@@ -50,9 +50,15 @@ def by_us(model: Any, source: Source, folder: Path) -> dict[str, Path]:
     written = {}
     with conversion_cache.unchanged(model):
         for format_, precision in (("onnx", "fp32"), ("tflite", "fp32"), ("tflite", "int8")):
-            path = folder / f"ours-{precision}{formats.get(format_).suffix}"
-            formats.get(format_).converter().convert(
-                model, precision, labels=source.labels, calibration=source.calibration, metadata={}, path=path
+            ours = formats.get(format_)
+            path = folder / f"ours-{precision}{ours.suffix}"
+            ours.converter().convert(
+                model,
+                ours.precisions[precision],
+                labels=source.labels,
+                calibration=source.calibration,
+                metadata={},
+                path=path,
             )
             written[f"{format_}-{precision}"] = path
     return written

@@ -61,7 +61,7 @@ def plain(run_path: Path, folder: Path) -> dict[str, float]:
             start = time.perf_counter()
             format_.converter().convert(
                 model,
-                variant.precision,
+                plan.precision_of(variant),
                 labels=source.labels,
                 calibration=source.calibration,
                 metadata=source.metadata(variant),

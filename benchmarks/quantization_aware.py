@@ -21,7 +21,7 @@ from typing import Any
 
 import _results
 
-from edge_cifar import packages
+from edge_cifar import formats, packages
 from edge_cifar.compression import retraining
 from edge_cifar.converters import tflite
 from edge_cifar.data import Split
@@ -61,7 +61,8 @@ def measure(path: Path, images: int | None, data_dir: Path | None) -> dict[str, 
     found: dict[str, Any] = {}
     with tempfile.TemporaryDirectory() as scratch:
         file = Path(scratch) / "model.tflite"
-        tflite.convert(model, "int8", labels=source.labels, calibration=source.calibration, metadata={}, path=file)
+        int8 = formats.get("tflite").precisions["int8"]
+        tflite.convert(model, int8, labels=source.labels, calibration=source.calibration, metadata={}, path=file)
         found["export's int8"] = judged(file, data.test, expected)
         request = request_for(source, "qat", model.input_shape[1:], model.get_weights())
         for kind, (by_channel, changes) in KINDS.items():

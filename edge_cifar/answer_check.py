@@ -17,6 +17,7 @@ from edge_cifar.command_line import command_line
 from edge_cifar.evaluation import scores
 from edge_cifar.evaluation.variety import SAME, variety
 from edge_cifar.pixels import Setup
+from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.runtimes import Runtime
 
 # So few answers may well be the same; so many pictures are kept to try other ranges on.
@@ -83,14 +84,14 @@ class AnswerCheck:
         """
         if len(self._answers) < 2 or not self._assumed:
             return ""
-        told = self._setup.preprocessing.channels
-        tried = [(self._variety_in(other), other) for other in input_ranges.others(self._given, told)]
+        _, *others = input_ranges.to_try(self._given, self._setup.preprocessing)
+        tried = [(self._variety_in(other), other) for other in others]
         most, best = max(tried, key=lambda pair: pair[0])
         if most < _CLEARLY_BETTER * variety(np.array(self._answers)):
             return ""
-        compare = command_line("bench", self._path, *best.preprocessing.options.split(), "--data", "FOLDER")
+        compare = command_line("bench", self._path, *best.options.split(), "--data", "FOLDER")
         return (
-            f"{self._path.name}: an input range of {best.name} separates these images far better than "
+            f"{self._path.name}: an input range of {input_ranges.name_of(best)} separates these images far better than "
             f"{self._range}; compare both on labeled images: {compare}"
         )
 
@@ -98,8 +99,8 @@ class AnswerCheck:
     def _range(self) -> str:
         return input_ranges.name_of(self._given)
 
-    def _variety_in(self, other: input_ranges.InputRange) -> float:
-        setup = replace(self._setup, preprocessing=other.preprocessing.over(self._setup.preprocessing))
+    def _variety_in(self, other: Preprocessing) -> float:
+        setup = replace(self._setup, preprocessing=other)
         runtime = model_files.load(self._path, threads=self._threads, setup=setup)
         answers = np.concatenate([runtime.predict(pixels[None]) for pixels in self._pictures.values()])
         return variety(scores.as_probabilities(answers)[0]) if scores.are_numbers(answers) else 0.0

@@ -72,6 +72,13 @@ def beside(model: Path, count: int) -> tuple[str, ...] | None:
     return names if len(names) == count else None
 
 
+def places(names: Sequence[str] | None, wanted: Sequence[str]) -> list[int] | None:
+    """Where each of the wanted names stands among others; None where those are not the same names in some order."""
+    if not names or len(names) != len(wanted) or set(names) != set(wanted):
+        return None
+    return [names.index(name) for name in wanted]
+
+
 def _of_json(text: str, path: Path) -> tuple[str, ...]:
     try:
         names = strict_json.parse(text)

@@ -8,6 +8,7 @@
     │   └── PictureTooLarge   ... because it would unpack to too many pixels
     ├── RunError              a run folder is missing, unfinished or does not fit the request
     ├── BundleError           a bundle, its manifest or one of its artifacts is not what it claims
+    ├── ModelError            a model that was given is no image classifier, or cannot be opened
     ├── TrainingError         training cannot start or cannot go on
     ├── ConversionError       a model cannot be carried into a format
     ├── RuntimeUnavailable    a runtime cannot run on this machine
@@ -66,6 +67,10 @@ class RunError(EdgeCifarError):
 
 class BundleError(EdgeCifarError):
     """A bundle, its manifest or one of its artifacts is not what it claims to be."""
+
+
+class ModelError(EdgeCifarError):
+    """A model that was given is no image classifier, or cannot be opened."""
 
 
 class TrainingError(EdgeCifarError):

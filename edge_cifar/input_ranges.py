@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 
@@ -17,45 +17,33 @@ _DEVIATION = (0.229, 0.224, 0.225)
 _CAFFE_MEAN = (123.68, 116.779, 103.939)
 
 
-@dataclass(frozen=True, kw_only=True)
-class InputRange:
-    """One common way to give pixels.
-
-    Attributes:
-        name: for people.
-        preprocessing: it in numbers.
-    """
-
-    name: str
-    preprocessing: Preprocessing
+_UNIFORM = {
+    "0 to 255": Preprocessing(input_range=(0.0, 255.0)),
+    "0 to 1": Preprocessing(input_range=(0.0, 1.0)),
+    "-1 to 1": Preprocessing(input_range=(-1.0, 1.0)),
+}
 
 
-_UNIFORM = (
-    InputRange(name="0 to 255", preprocessing=Preprocessing(input_range=(0.0, 255.0))),
-    InputRange(name="0 to 1", preprocessing=Preprocessing(input_range=(0.0, 1.0))),
-    InputRange(name="-1 to 1", preprocessing=Preprocessing(input_range=(-1.0, 1.0))),
-)
-
-
-def common(channels: Channels | None = None) -> tuple[InputRange, ...]:
+def common(channels: Channels | None = None) -> tuple[Preprocessing, ...]:
     """The common input ranges of a network.
 
     Args:
         channels: those that it is known to take; None for three in an unknown order.
     """
-    if channels == "gray":
-        return _UNIFORM
-    backwards = channels == "bgr"
-    mean, deviation = (numbers[::-1] if backwards else numbers for numbers in (_MEAN, _DEVIATION))
-    caffe = _CAFFE_MEAN if channels == "rgb" else _CAFFE_MEAN[::-1]
-    return (
-        *_UNIFORM,
-        InputRange(name="ImageNet mean and standard deviation", preprocessing=Preprocessing(mean=mean, std=deviation)),
-        InputRange(
-            name=f"ImageNet mean subtracted, {'RGB' if channels == 'rgb' else 'BGR'}",
-            preprocessing=Preprocessing(mean=caffe, channels=channels or "bgr"),
-        ),
-    )
+    return tuple(_named(channels).values())
+
+
+def to_try(used: Preprocessing, told: Preprocessing) -> tuple[Preprocessing, ...]:
+    """The range in use, and the other common ones of a network.
+
+    Args:
+        used: how its pixels are given, with nothing left open.
+        told: what a user says of that; its channels and layout stay.
+    """
+    channels = "gray" if used.channels == "gray" else told.channels
+    fixed = replace(told, input_range=None, mean=None, std=None)
+    others = (one.over(fixed) for name, one in _named(channels).items() if name != name_of(used))
+    return (used, *others)
 
 
 def name_of(preprocessing: Preprocessing) -> str:
@@ -66,9 +54,9 @@ def name_of(preprocessing: Preprocessing) -> str:
     """
     channels = preprocessing.channels
     ranges = preprocessing.ranges(1 if channels == "gray" else 3) or ()
-    for one in common(channels):
-        if np.allclose(ranges, one.preprocessing.ranges(len(ranges)) or (), rtol=1e-4):
-            return one.name + (", BGR" if channels == "bgr" and "BGR" not in one.name else "")
+    for name, one in _named(channels).items():
+        if np.allclose(ranges, one.ranges(len(ranges)) or (), rtol=1e-4):
+            return name + (", BGR" if channels == "bgr" and "BGR" not in name else "")
     if len(set(ranges)) == 1:
         name = "{:.4g} to {:.4g}".format(*ranges[0])
     else:
@@ -76,12 +64,16 @@ def name_of(preprocessing: Preprocessing) -> str:
     return name + (", BGR" if channels == "bgr" else "")
 
 
-def others(given: Preprocessing, told: Channels | None) -> tuple[InputRange, ...]:
-    """The common input ranges of a network but the one that its pixels are given in already.
-
-    Args:
-        given: as its pixels are given, with their channels.
-        told: the channels that a user named; None for none.
-    """
-    channels = "gray" if given.channels == "gray" else told
-    return tuple(one for one in common(channels) if one.name != name_of(given))
+def _named(channels: Channels | None) -> dict[str, Preprocessing]:
+    if channels == "gray":
+        return _UNIFORM
+    backwards = channels == "bgr"
+    mean, deviation = (numbers[::-1] if backwards else numbers for numbers in (_MEAN, _DEVIATION))
+    caffe = _CAFFE_MEAN if channels == "rgb" else _CAFFE_MEAN[::-1]
+    return {
+        **_UNIFORM,
+        "ImageNet mean and standard deviation": Preprocessing(mean=mean, std=deviation),
+        f"ImageNet mean subtracted, {'RGB' if channels == 'rgb' else 'BGR'}": Preprocessing(
+            mean=caffe, channels=channels or "bgr"
+        ),
+    }

@@ -28,9 +28,9 @@ class Graph:
         self._nodes: defaultdict[Any, list[Any]] = defaultdict(list)
         self._readers: defaultdict[Any, list[Any]] = defaultdict(list)
         for node in nodes(model):
-            self._nodes[_layer(node)].append(node)
+            self._nodes[layer_of(node)].append(node)
             for source in node.parent_nodes:
-                self._readers[_layer(source)].append(_layer(node))
+                self._readers[layer_of(source)].append(layer_of(node))
 
     def nodes(self, layer: Any) -> list[Any]:
         """Keras' nodes of a layer, one for each time that it is called."""
@@ -38,7 +38,7 @@ class Graph:
 
     def sources(self, layer: Any) -> list[Any]:
         """The layers whose outputs a layer reads, in the order of its arguments."""
-        return [_layer(source) for node in self._nodes[layer] for source in node.parent_nodes]
+        return [layer_of(source) for node in self._nodes[layer] for source in node.parent_nodes]
 
     def readers(self, layer: Any) -> list[Any]:
         """The layers that read a layer's output, each as often as it does."""
@@ -94,6 +94,9 @@ def flat(keras: Any, model: Any) -> Any:
     """
     if not _is_graph(keras, model) or not (isinstance(model, keras.Sequential) or _has_nested(keras, model)):
         return model
+    names = [layer.name for layer in layers(model)]
+    if len(set(names)) < len(names):
+        model = _renamed(keras, model)
     while isinstance(model, keras.Sequential) or _has_nested(keras, model):
         if isinstance(model, keras.Sequential):
             inputs = keras.Input(batch_shape=model.input_shape, name=model.inputs[0].name)
@@ -132,13 +135,26 @@ def scale_and_shift(batch_normalization: Any) -> tuple[Weights, Weights]:
     return scale, shift if beta is None else shift + beta
 
 
-def _layer(node: Any) -> Any:
+def layer_of(node: Any) -> Any:
     """The layer, or operation, that a node calls."""
     return node.operation if hasattr(node, "operation") else node.layer
 
 
 def _is_linear(layer: Any) -> bool:
     return getattr(layer.activation, "__name__", None) == "linear"
+
+
+def _renamed(keras: Any, model: Any, prefix: str = "") -> Any:
+    """A copy in which the names of layers inside models begin with those of the models: two may hold the same names."""
+
+    def copied(layer: Any) -> Any:
+        if _is_graph(keras, layer):
+            return _renamed(keras, layer, f"{prefix}{layer.name}_")
+        return layer.__class__.from_config({**layer.get_config(), "name": f"{prefix}{layer.name}"})
+
+    copy = keras.models.clone_model(model, clone_function=copied)
+    copy.set_weights(model.get_weights())
+    return copy
 
 
 def _opened(keras: Any, model: Any) -> Any:

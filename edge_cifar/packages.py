@@ -5,6 +5,7 @@ from __future__ import annotations
 import importlib
 import importlib.metadata
 import importlib.util
+import logging
 import os
 import sys
 from pathlib import Path
@@ -89,8 +90,10 @@ def require_keras() -> Any:
 
 
 def require_tensorflow() -> Any:
-    """The ``tensorflow`` namespace, without its start-up messages."""
+    """The ``tensorflow`` namespace, without its start-up messages and its advice to whoever writes a program."""
     os.environ.setdefault("TF_CPP_MIN_LOG_LEVEL", "3")
+    # It warns that a function is traced again for each model that is loaded beside others.
+    logging.getLogger("tensorflow").setLevel(logging.ERROR)
     if "tensorflow" in sys.modules:
         return sys.modules["tensorflow"]
     # Its libraries print CPU-feature and CUDA-probe lines while they are loaded, before they read their

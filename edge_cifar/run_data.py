@@ -7,11 +7,15 @@ from pathlib import Path
 
 from edge_cifar.command_line import command_line
 from edge_cifar.data import Dataset, Split
+from edge_cifar.data.class_order import in_order
 from edge_cifar.data.loading import at_hand, is_folder, load
 from edge_cifar.data.splits import validation_split
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import DataError
 from edge_cifar.progress import SILENT, Progress
+
+# Images that a program gave as arrays are kept in the run's own folder under this name.
+KEPT = "data.npz"
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -42,6 +46,12 @@ def split_data(dataset: Dataset, fraction: float, seed: int) -> RunData:
     return RunData(dataset=dataset, train=train, validation=validation)
 
 
+def kept_with(run: Run | None, name: str) -> Path | None:
+    """Where a run keeps its images itself; None where it does not, or there is no run."""
+    # Any other file has a folder in its name.
+    return run.path / KEPT if run and name == KEPT else None
+
+
 def load_run_data(
     run: Run, *, data_dir: Path | str | None = None, download: bool = True, progress: Progress = SILENT
 ) -> RunData:
@@ -60,6 +70,7 @@ def load_run_data(
     record = run.record()
     name = record.data.name
     height, width, _ = record.data.image_shape
+    data_dir = data_dir or kept_with(run, name)
     if not (download or data_dir or at_hand(name)):
         raise DataError(f"no {name} data found; download it with: {command_line('data', 'fetch', '--data', name)}")
     dataset = load(
@@ -74,4 +85,5 @@ def load_run_data(
         raise DataError(
             f"the {name} images found are not those {run.path} was trained on; set --data-dir to the folder with those"
         )
+    dataset = in_order(dataset, record.data.labels, by_number=not is_folder(name))
     return split_data(dataset, record.validation_split, record.seed)

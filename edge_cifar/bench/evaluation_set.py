@@ -10,6 +10,7 @@ from functools import cached_property
 import numpy as np
 from numpy.typing import NDArray
 
+from edge_cifar import class_names
 from edge_cifar.data import mapped_images
 from edge_cifar.data.mapped_images import Images
 from edge_cifar.documents.accuracy import Accuracy, DataSource
@@ -71,9 +72,8 @@ class EvaluationSet:
             answers: ``[N, classes]``.
             labels: names of the model's classes; None where they are not known.
         """
-        if not labels or len(labels) != len(self.names) or set(labels) != set(self.names):
-            return answers
-        return answers[:, [labels.index(name) for name in self.names]]
+        places = class_names.places(labels, self.names)
+        return answers if places is None else answers[:, places]
 
     def evaluate(self, answers: Probabilities) -> Evaluation:
         """Evaluate the answers.

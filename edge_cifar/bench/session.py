@@ -17,13 +17,14 @@ from edge_cifar.bench.conditions import Bystanders
 from edge_cifar.bench.energy import Meter
 from edge_cifar.bench.evaluation_set import EvaluationSet, Probabilities
 from edge_cifar.bench.protocol import Protocol
-from edge_cifar.bench.range_trial import DOUBTED, try_ranges
+from edge_cifar.bench.range_trial import DOUBTED, of_case
 from edge_cifar.bench.subject import Subject, contradiction
 from edge_cifar.data import mapped_images
 from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import MeasurementError
 from edge_cifar.evaluation import scores
 from edge_cifar.evaluation.variety import SAME, variety
+from edge_cifar.input_ranges import name_of
 from edge_cifar.processes.launch import worker_command
 from edge_cifar.processes.request_loop import Message
 from edge_cifar.processes.worker import Worker, WorkerError
@@ -223,11 +224,14 @@ class Session:
     def _try_ranges(self, case: Case, evaluation_set: EvaluationSet) -> None:
         """Look for the input range of a file that does not say it, and doubt one that is told."""
         ask = partial(self._ask, case)
-        trial = try_ranges(case, evaluation_set, ask, self._folder)
-        case.remarks += [trial.note] if trial.note else []
-        case.caveat = DOUBTED if trial.doubted else None
-        if trial.best is not None:
+        trial = of_case(case, evaluation_set, ask, self._folder)
+        if case.input["ground"] != "assumed" or trial.best is None:
+            if trial.better is not None:
+                case.caveat = DOUBTED
+                case.remarks.append(f"{DOUBTED} ({trial.told}); try {trial.better.options}")
+        else:
             case.found = trial.best
+            case.remarks.append(f"input range {name_of(trial.best)} found by trial ({trial.told})")
             loaded = ask("load", path=str(case.subject.path), threads=case.threads, setup=case.setup().to_json())
             case.take_input(loaded)
 

@@ -2,7 +2,14 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import click
+
+from edge_cifar import provenance
+from edge_cifar.cli import config, log
+from edge_cifar.cli.output import set_quiet, set_verbose
+from edge_cifar.errors import unknown
 
 _COLOURS = {"auto": None, "always": True, "never": False}
 
@@ -13,13 +20,75 @@ def _colour(context: click.Context, option: click.Parameter, value: str | None) 
         context.color = _COLOURS[value]
 
 
+def _quiet(context: click.Context, option: click.Parameter, value: bool) -> None:
+    if value:
+        set_quiet(context)
+
+
+def _verbose(context: click.Context, option: click.Parameter, value: bool) -> None:
+    if value:
+        set_verbose(context)
+        log.to_terminal()
+
+
+def _log_file(context: click.Context, option: click.Parameter, value: Path | None) -> None:
+    if value is not None:
+        log.to_file(value)
+        log.note(provenance.command() or "edge-cifar")
+
+
+def _config(context: click.Context, option: click.Parameter, value: Path | None) -> None:
+    if context.resilient_parsing:
+        return
+    if value is None:
+        # The project's own is read once, before the command is known.
+        value = config.of_project() if context.parent is None else None
+    if value is not None:
+        root = context.find_root().command
+        assert isinstance(root, click.Group)
+        defaults = config.from_file(value, lambda name: _found(root, context, name))
+        context.default_map = config.section(defaults, context)
+
+
+def _found(group: click.Group, context: click.Context, name: str) -> click.Command:
+    command = group.get_command(context, name)
+    if command is None:
+        raise unknown("command", name, group.list_commands(context))
+    return command
+
+
 def common_options(*, hidden: bool = False) -> list[click.Option]:
     """The options, made anew.
 
     Args:
         hidden: leave them out of the help; that of ``edge-cifar`` itself lists them.
     """
-    return [
+    options = [
+        click.Option(
+            ["-q", "--quiet"],
+            is_flag=True,
+            callback=_quiet,
+            expose_value=False,
+            hidden=hidden,
+            help="Only results, warnings and errors: no progress, no next command.",
+        ),
+        click.Option(
+            ["-v", "--verbose"],
+            is_flag=True,
+            callback=_verbose,
+            expose_value=False,
+            hidden=hidden,
+            help="Messages with the time they took, and what libraries log.",
+        ),
+        click.Option(
+            ["--log-file"],
+            type=click.Path(path_type=Path),
+            metavar="FILE",
+            callback=_log_file,
+            expose_value=False,
+            hidden=hidden,
+            help="Append all messages to FILE, with times and the tracebacks of errors.",
+        ),
         click.Option(
             ["--color"],
             type=click.Choice(list(_COLOURS)),
@@ -28,14 +97,35 @@ def common_options(*, hidden: bool = False) -> list[click.Option]:
             hidden=hidden,
             help="Colored output.  [default: auto: on a terminal, unless NO_COLOR is set]",
         ),
+        click.Option(
+            ["--config"],
+            type=click.Path(path_type=Path),
+            metavar="FILE.toml",
+            callback=_config,
+            # Before the options that it gives values to.
+            is_eager=True,
+            expose_value=False,
+            hidden=hidden,
+            help="Values for options.  [default: [tool.edge-cifar] of pyproject.toml]",
+        ),
     ]
+    if not hidden:
+        for option in options:
+            option.envvar = f"{config.PREFIX}_{option.name}".upper()
+    return options
 
 
-def with_common_options(command: click.Command) -> click.Command:
-    """The command, and those below it, with the options added."""
+def with_common_options(command: click.Command, *words: str) -> click.Command:
+    """The command, and those below it, with the options added, and with a variable for each of its own.
+
+    Args:
+        command: changed in place, once.
+        *words: how it is called.
+    """
     if not any(parameter.name == "color" for parameter in command.params):
+        config.name_variables(command, words)
         command.params.extend(common_options(hidden=True))
     if isinstance(command, click.Group):
-        for below in command.commands.values():
-            with_common_options(below)
+        for name, below in command.commands.items():
+            with_common_options(below, *words, name)
     return command

@@ -60,7 +60,7 @@ def recipes(context: click.Context, parameter: click.Parameter, incomplete: str)
     """Offers the recipes of the backbone that was named."""
     from edge_cifar import backbones
 
-    name = context.params.get("backbone")
+    name = context.params.get("backbone") or context.params.get("name")
     known = backbones.get(name).recipes if name in backbones.names() else ("default", "report")
     return [CompletionItem(recipe) for recipe in known if recipe.startswith(incomplete)]
 

@@ -7,6 +7,7 @@ import traceback
 
 import click
 
+from edge_cifar.cli import log
 from edge_cifar.cli.common_options import common_options, with_common_options
 from edge_cifar.cli.output import echo
 from edge_cifar.command_line import command_line
@@ -29,7 +30,7 @@ class LazyGroup(click.Group):
         return list(COMMANDS.names())
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
-        return with_common_options(COMMANDS.get(cmd_name)) if cmd_name in COMMANDS.names() else None
+        return with_common_options(COMMANDS.get(cmd_name), cmd_name) if cmd_name in COMMANDS.names() else None
 
     def resolve_command(
         self, ctx: click.Context, args: list[str]
@@ -82,6 +83,18 @@ def run(arguments: list[str], *, own_process: bool) -> int:
     # --debug is accepted before and after the command's name.
     arguments = [argument for argument in arguments if argument != "--debug"]
     try:
+        status = _run(arguments, own_process, debug)
+        log.note(f"exit status {status}")
+        return status
+    except BaseException as error:
+        log.note_error(error)
+        raise
+    finally:
+        log.close()
+
+
+def _run(arguments: list[str], own_process: bool, debug: bool) -> int:
+    try:
         if own_process and _is_heavy(arguments):
             allocator.restart()
         cli.main(arguments, prog_name="edge-cifar", standalone_mode=False)
@@ -95,23 +108,16 @@ def run(arguments: list[str], *, own_process: bool) -> int:
         error.show()
         return error.exit_code
     except EdgeCifarError as error:
-        if debug:
-            echo(traceback.format_exc(), err=True)
-        echo(f"edge-cifar: {error}", err=True)
-        _echo_notes(error)
-        return error.exit_status
+        return _failed(error, str(error), error.exit_status, debug)
     except BrokenPipeError:
         # The reader of our output went away (`edge-cifar models | head`): that is no error of ours.
         sys.stderr.close()
         return 0
     except OSError as error:
         # What nobody foresaw of a file, such as a name too long for its system.
-        if debug:
-            echo(traceback.format_exc(), err=True)
         place = f"{error.filename}: " if error.filename else ""
-        echo(f"edge-cifar: {place}{error.strerror or error}; --debug shows where", err=True)
-        _echo_notes(error)
-        return EdgeCifarError.exit_status
+        sentence = f"{place}{error.strerror or error}; --debug shows where"
+        return _failed(error, sentence, EdgeCifarError.exit_status, debug)
     except click.Abort as abort:
         # What click makes of Ctrl-C, and of a question that is answered with no.
         stopped = abort.__cause__
@@ -122,9 +128,15 @@ def run(arguments: list[str], *, own_process: bool) -> int:
         raise stopped from None
 
 
-def _echo_notes(error: BaseException) -> None:
+def _failed(error: Exception, sentence: str, status: int, debug: bool) -> int:
+    """Say what is wrong, and which command goes on."""
+    log.note_error(error)
+    if debug:
+        echo(traceback.format_exc(), err=True, logged=False)
+    echo(f"edge-cifar: {sentence}", err=True, logged=False)
     for note in notes(error):
         echo(note, err=True)
+    return status
 
 
 def _is_heavy(arguments: list[str]) -> bool:
@@ -133,4 +145,4 @@ def _is_heavy(arguments: list[str]) -> bool:
 
 def _named(arguments: list[str]) -> str | None:
     """The command among the arguments."""
-    return next((argument for argument in arguments if not argument.startswith("-")), None)
+    return next((argument for argument in arguments if argument in COMMANDS.names()), None)

@@ -10,6 +10,7 @@ import os
 import re
 import sys
 import textwrap
+import time
 from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,7 +18,9 @@ from typing import Any
 
 import click
 
+from edge_cifar.cli import log
 from edge_cifar.cli.layout import Layout
+from edge_cifar.command_line import command_line
 from edge_cifar.progress import Advance
 from edge_cifar.storage import strict_json
 from edge_cifar.tables import Row, Styled, Table
@@ -25,16 +28,19 @@ from edge_cifar.visible import visible
 
 # A command at the end of a sentence: it stays in one piece, so that it can be copied.
 _COMMAND = re.compile(r"(?<=: )(?:edge-cifar|pip install) [^;\n]*")
+_QUIET, _VERBOSE = "edge_cifar.quiet", "edge_cifar.verbose"
 _UNLIMITED = 1_000_000
 _USUAL_WIDTH = 80
 _BAR_AND_TIMES = 30
 
 
 class Terminal:
-    """Progress for people, on standard error; bars only where that is a terminal."""
+    """Progress for people, on standard error, unless they want it quiet; bars only where that is a terminal."""
 
     def __init__(self) -> None:
-        self._lively = sys.stderr.isatty()
+        self._quiet = _is_set(_QUIET)
+        self._lively = sys.stderr.isatty() and not self._quiet
+        self._start = time.perf_counter() if _is_set(_VERBOSE) else None
 
     @contextmanager
     def bar(self, label: str, total: int) -> Iterator[Advance]:
@@ -47,15 +53,20 @@ class Terminal:
             yield bar.update
 
     def say(self, text: str) -> None:
-        echo(text, err=True)
+        if self._quiet:
+            log.note(text)
+        else:
+            passed = "" if self._start is None else f"[{time.perf_counter() - self._start:.1f} s] "
+            echo(passed + text, err=True)
 
 
-def echo(text: object = "", *, err: bool = False) -> None:
+def echo(text: object = "", *, err: bool = False, logged: bool = True) -> None:
     """Print a line, or the lines of a text, made visible; on a terminal they are wrapped between words.
 
     Args:
         text: what to print; :class:`Styled` text brings its colour.
         err: to standard error.
+        logged: write it to the log file too, where there is one.
     """
     width = _width(err)
     shown = visible(str(text), keep="\n")
@@ -64,6 +75,24 @@ def echo(text: object = "", *, err: bool = False) -> None:
     if isinstance(text, Styled):
         shown = click.style(shown, bold=True) if text.style == "bold" else click.style(shown, fg=text.style)
     click.echo(shown, err=err, color=_colourful(err))
+    if logged:
+        log.note(str(text))
+
+
+def next_step(*words: object, err: bool = False) -> None:
+    """Name the command to type next, unless it is to be quiet."""
+    if not _is_set(_QUIET):
+        echo(f"next: {command_line(*words)}", err=err)
+
+
+def set_quiet(context: click.Context) -> None:
+    """Show no progress and no next command in this context, and those below it."""
+    context.meta[_QUIET] = True
+
+
+def set_verbose(context: click.Context) -> None:
+    """Show with each message of progress when it came."""
+    context.meta[_VERBOSE] = True
 
 
 def emit_text(text: str) -> None:
@@ -177,6 +206,11 @@ def _colourful(err: bool = False) -> bool:
         return context.color
     stream = sys.stderr if err else sys.stdout
     return stream.isatty() and not os.environ.get("NO_COLOR") and os.environ.get("TERM") != "dumb"
+
+
+def _is_set(mark: str) -> bool:
+    context = click.get_current_context(silent=True)
+    return context is not None and mark in context.meta
 
 
 def _wrapped(line: str, width: int) -> str:

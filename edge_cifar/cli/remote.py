@@ -10,10 +10,10 @@ from click.core import ParameterSource
 
 from edge_cifar.cli.bench_table import emit, refuse_failed
 from edge_cifar.cli.layout import Layout
-from edge_cifar.cli.output import Terminal, echo
-from edge_cifar.command_line import command_line
+from edge_cifar.cli.output import Terminal, next_step
 from edge_cifar.errors import UsageError
 
+_UNASKED = (ParameterSource.DEFAULT, None)
 # About files of this machine.
 _STAY = ("data", "data_dir", "baseline", "max_regression")
 _OURS = (
@@ -40,18 +40,14 @@ def bench_on(
         refuse_failed(report.results)
     if not as_json:
         sources = [str(output)] if output else [str(target)] if target else []
-        echo(f"next: {command_line('report', *sources)}", err=True)
+        next_step("report", *sources, err=True)
 
 
 def _options(context: click.Context) -> Iterator[str]:
-    """What was typed, for the other machine's command line."""
+    """What was asked for, here or in a file of settings, for the other machine's command line."""
     for parameter in context.command.params:
         name = parameter.name or ""
-        if (
-            name in _OURS
-            or not parameter.expose_value
-            or context.get_parameter_source(name) is not ParameterSource.COMMANDLINE
-        ):
+        if name in _OURS or not parameter.expose_value or context.get_parameter_source(name) in _UNASKED:
             continue
         if name in _STAY:
             raise UsageError(f"{parameter.opts[-1]} refers to files on this machine and cannot be combined with --on")

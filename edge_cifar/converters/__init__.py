@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from edge_cifar.precision import Precision
     from edge_cifar.preprocessing import Range
 
 
@@ -89,7 +90,7 @@ class Converter(Protocol):
     def convert(
         self,
         model: Any,
-        precision: str,
+        precision: Precision,
         *,
         labels: Sequence[str],
         calibration: Calibration,
@@ -103,7 +104,7 @@ class Converter(Protocol):
             model: a Keras model in float32.
             precision: one of the format's.
             labels: class names, kept in the file.
-            calibration: training images, for a precision that looks at some.
+            calibration: training images, for a precision that reads some.
             metadata: kept in the file beside the labels.
             path: where to write.
             options: what else may be asked.
@@ -121,21 +122,21 @@ class Converter(Protocol):
     def observed(
         self,
         model: Any,
-        precision: str,
+        precision: Precision,
         *,
         labels: Sequence[str],
         calibration: Calibration,
         path: Path,
         options: Options = AS_THEY_COME,
-    ) -> dict[str, Range] | None:
+    ) -> dict[str, Range]:
         """Write the network in floats that the calibration images were shown to.
 
         Args:
-            model, precision, labels, calibration, options: as for :meth:`convert`.
+            model, labels, calibration, options: as for :meth:`convert`.
+            precision: one that reads ``ranges`` from the images.
             path: where to write.
 
         Returns:
-            By the name of a value, ``image`` for the pixels, its least and its largest number on the images; None where
-            the precision's ranges follow from more than these, or from nothing.
+            By the name of a value, ``image`` for the pixels, its least and its largest number on the images.
         """
         ...

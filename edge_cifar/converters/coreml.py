@@ -21,12 +21,10 @@ from edge_cifar.converters import (
 from edge_cifar.converters.shared import tf_graph
 from edge_cifar.documents.conversion_record import CalibrationRecord, ConversionRecord, TensorSpec
 from edge_cifar.errors import UsageError, unknown
+from edge_cifar.precision import Precision
 from edge_cifar.preprocessing import Range
 from edge_cifar.processes import output_capture
 from edge_cifar.storage import files, strict_json
-
-_CALIBRATED = ("int8",)
-_CORRECTED = ("w6", "w4")
 
 _EXTRA = "convert"
 # Systems that a package can be made for, by name, and which of Core ML's generations each is.
@@ -47,7 +45,7 @@ _NAMESPACE = uuid.UUID("7d0c1c5e-3f1b-5c0e-9f57-6f3b3a2c9b11")
 
 def convert(
     model: Any,
-    precision: str,
+    precision: Precision,
     *,
     labels: Sequence[str],
     calibration: Calibration,
@@ -77,22 +75,22 @@ def convert(
         ConversionError: the converter cannot carry the model.
         MissingPackage: coremltools or TensorFlow is not installed.
     """
-    system = target(precision, options.deployment_target)
+    system = target(precision.name, options.deployment_target)
     with output_capture.captured():
         # Says at import which of its parts only work on a Mac.
         coremltools = packages.require("coremltools", _EXTRA)
     chatter = output_capture.Chatter()
     try:
         with output_capture.captured() as chatter:
-            start = program = _in_floats(coremltools, model, precision, system, labels)
-            if precision in _CALIBRATED:
+            start = program = _in_floats(coremltools, model, precision.name, system, labels)
+            if precision.calibration == "ranges":
                 program = _coreml_activations.quantized(coremltools, program, _seen(model, start, system, calibration))
-            program = _compressed(coremltools, program, precision, TARGETS[system])
-            if precision in _CORRECTED:
+            program = _compressed(coremltools, program, precision.name, TARGETS[system])
+            if precision.calibration == "means":
                 program = _coreml_bias.corrected(program, start, _seen(model, start, system, calibration))
     except Exception as error:
         # coremltools raises whatever its passes raise, down to bare Exception.
-        raise tf_graph.failed("coreml", precision, error, chatter, model) from error
+        raise tf_graph.failed("coreml", precision.name, error, chatter, model) from error
     program.short_description = metadata.get("description", "")
     program.user_defined_metadata.pop(_CONVERSION_DATE, None)
     program.user_defined_metadata["labels"] = json.dumps(list(labels))
@@ -112,28 +110,26 @@ def convert(
 
 def observed(
     model: Any,
-    precision: str,
+    precision: Precision,
     *,
     labels: Sequence[str],
     calibration: Calibration,
     path: Path,
     options: Options = AS_THEY_COME,
-) -> dict[str, Range] | None:
+) -> dict[str, Range]:
     """What calibration images gave, and the program in floats that they were shown to.
 
     Args:
         model: the Keras model.
-        precision: one of the format's, calibrated.
+        precision: one that reads ranges from the images.
         labels: class names.
         calibration: the images.
         path: where to write the program.
         options: the deployment target.
     """
-    if precision not in _CALIBRATED:
-        return None
-    system = target(precision, options.deployment_target)
+    system = target(precision.name, options.deployment_target)
     with output_capture.captured():
-        program = _in_floats(packages.require("coremltools", _EXTRA), model, precision, system, labels)
+        program = _in_floats(packages.require("coremltools", _EXTRA), model, precision.name, system, labels)
         seen = _seen(model, program, system, calibration)
         program.save(str(path))
     return {name: (low, seen.highs[name]) for name, low in seen.lows.items()}
@@ -154,13 +150,13 @@ def _seen(model: Any, program: Any, system: str, calibration: Calibration) -> _c
     return conversion_cache.once(model, what, lambda: _coreml_observed.observe(program, calibration))
 
 
-def _calibration_record(calibration: Calibration, precision: str) -> CalibrationRecord | None:
+def _calibration_record(calibration: Calibration, precision: Precision) -> CalibrationRecord | None:
     """What the manifest says of the images that a precision looked at."""
-    if precision in _CALIBRATED:
+    if precision.calibration == "ranges":
         # Weights of 8 bits with a scale a channel are so near that their biases have nothing to correct.
         return replace(calibration.record(), bias_correction=False)
     # Means need no method by which ranges follow.
-    return replace(calibration.record(), method=None) if precision in _CORRECTED else None
+    return replace(calibration.record(), method=None) if precision.calibration == "means" else None
 
 
 def _program(coremltools: Any, model: Any, floats: str, system: str, labels: Sequence[str]) -> Any:

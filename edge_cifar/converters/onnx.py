@@ -12,18 +12,17 @@ from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _onnx_quan
 from edge_cifar.converters.onnx_start import start_of
 from edge_cifar.converters.shared import tf_graph
 from edge_cifar.documents.conversion_record import ConversionRecord, TensorSpec
+from edge_cifar.precision import Precision
 from edge_cifar.preprocessing import Range
 from edge_cifar.processes import output_capture
 from edge_cifar.storage import files, scratch
-
-_CALIBRATED = ("int8", "int8-qat")
 
 _EXTRA = "convert"
 
 
 def convert(
     model: Any,
-    precision: str,
+    precision: Precision,
     *,
     labels: Sequence[str],
     calibration: Calibration,
@@ -54,23 +53,23 @@ def convert(
     chatter = output_capture.Chatter()
     try:
         with output_capture.captured() as chatter:
-            if precision in _CALIBRATED:
+            if precision.calibration == "ranges":
                 graph = _onnx_quantization.quantized(start, calibration, options)
             else:
-                graph = _PASSES[precision](onnx, start.content())
+                graph = _PASSES[precision.name](onnx, start.content())
             _describe(onnx, graph, labels, metadata)
             onnx.checker.check_model(graph, full_check=True)
     except Exception as error:
         # tf2onnx and ONNX Runtime's quantizer raise whatever their passes raise, down to bare Exception.
         keras_model = None if start is model else model
-        raise tf_graph.failed("onnx", precision, error, chatter, keras_model) from error
+        raise tf_graph.failed("onnx", precision.name, error, chatter, keras_model) from error
     with files.atomic_write(path) as partial:
         partial.write_bytes(graph.SerializeToString(deterministic=True))
     shape = (tf_graph.BATCH, *start.input_shape)
     return ConversionRecord(
         input=TensorSpec(name=tf_graph.INPUT, shape=shape, range=(0, 255), type="float32"),
         output=TensorSpec(name=tf_graph.OUTPUT, shape=(tf_graph.BATCH, len(labels)), type="float32"),
-        calibration=calibration.record() if precision in _CALIBRATED else None,
+        calibration=calibration.record() if precision.calibration == "ranges" else None,
         kept_float=options.keep_float,
         details={"opset": next(entry.version for entry in graph.opset_import if not entry.domain)},
     )
@@ -78,25 +77,23 @@ def convert(
 
 def observed(
     model: Any,
-    precision: str,
+    precision: Precision,
     *,
     labels: Sequence[str],
     calibration: Calibration,
     path: Path,
     options: Options = AS_THEY_COME,
-) -> dict[str, Range] | None:
+) -> dict[str, Range]:
     """What calibration images gave, and the graph in floats that they were shown to.
 
     Args:
         model: as for :func:`convert`.
-        precision: one of the format's, calibrated.
+        precision: one that reads ranges from the images.
         labels: not needed.
         calibration: the images, and how ranges follow from them: these are the ranges that follow.
         path: where to write the graph.
         options: not needed.
     """
-    if precision not in _CALIBRATED:
-        return None
     start = start_of(model)
     with output_capture.captured():
         ranges = _onnx_quantization.ranges(start, calibration)

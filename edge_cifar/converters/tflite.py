@@ -12,11 +12,10 @@ from edge_cifar import conversion_cache, packages
 from edge_cifar.converters import AS_THEY_COME, Calibration, Options, _tflite_objects, _tflite_quantization
 from edge_cifar.converters.shared import tf_graph
 from edge_cifar.documents.conversion_record import CalibrationRecord, ConversionRecord, TensorSpec
+from edge_cifar.precision import Precision
 from edge_cifar.preprocessing import Range
 from edge_cifar.processes import output_capture
 from edge_cifar.storage import files
-
-_CALIBRATED = ("int8", "int16x8")
 
 _TRAINED = "int8-qat"
 _BYTES = ("int8", _TRAINED)
@@ -24,7 +23,7 @@ _BYTES = ("int8", _TRAINED)
 
 def convert(
     model: Any,
-    precision: str,
+    precision: Precision,
     *,
     labels: Sequence[str],
     calibration: Calibration,
@@ -57,12 +56,12 @@ def convert(
             flatbuffer = _flatbuffer(tensorflow, model, precision, calibration, options)
     except Exception as error:
         # TensorFlow's converter raises whatever its passes raise, down to bare Exception.
-        raise tf_graph.failed("tflite", precision, error, chatter, model) from error
+        raise tf_graph.failed("tflite", precision.name, error, chatter, model) from error
     with files.atomic_write(path) as partial:
         partial.write_bytes(_with_metadata(flatbuffer, labels, metadata))
     image = TensorSpec(name=tf_graph.INPUT, shape=(1, *model.input_shape[1:]), range=(0, 255), type="float32")
     answer = TensorSpec(name=tf_graph.OUTPUT, shape=(1, len(labels)), type="float32")
-    if precision in _BYTES:
+    if precision.name in _BYTES:
         image = replace(image, type="uint8", scale=1.0, zero_point=0)
         answer = replace(answer, type="uint8", scale=1 / 256, zero_point=0)
     return ConversionRecord(
@@ -75,55 +74,53 @@ def convert(
 
 def observed(
     model: Any,
-    precision: str,
+    precision: Precision,
     *,
     labels: Sequence[str],
     calibration: Calibration,
     path: Path,
     options: Options = AS_THEY_COME,
-) -> dict[str, Range] | None:
+) -> dict[str, Range]:
     """What calibration images gave, and the flatbuffer in floats that they were shown to.
 
     Args:
         model: the Keras model.
-        precision: one of the format's, calibrated.
+        precision: one that reads ranges from the images.
         labels: not needed.
         calibration: the images.
         path: where to write the flatbuffer.
         options: as for :func:`convert`.
     """
-    if precision not in _CALIBRATED:
-        return None
     tensorflow = packages.require_tensorflow()
     with output_capture.captured():
         calibrated = _tflite_quantization.calibrated(
-            tensorflow, model, precision, calibration, options, lambda start: _fp32(tensorflow, start)
+            tensorflow, model, precision.name, calibration, options, lambda start: _fp32(tensorflow, start)
         )
         found = _tflite_quantization.ranges(calibrated)
     path.write_bytes(calibrated)
     return found
 
 
-def _calibration_record(precision: str, calibration: Calibration) -> CalibrationRecord | None:
-    if precision == _TRAINED:
+def _calibration_record(precision: Precision, calibration: Calibration) -> CalibrationRecord | None:
+    if precision.name == _TRAINED:
         # Ranges start there and then follow the training; the biases were trained with the rounding.
         return replace(calibration.record(), method="moving average", bias_correction=False)
-    return calibration.record() if precision in _CALIBRATED else None
+    return calibration.record() if precision.calibration == "ranges" else None
 
 
-def _flatbuffer(tensorflow: Any, model: Any, precision: str, calibration: Calibration, options: Options) -> bytes:
-    if precision == _TRAINED:
+def _flatbuffer(tensorflow: Any, model: Any, precision: Precision, calibration: Calibration, options: Options) -> bytes:
+    if precision.name == _TRAINED:
         assert options.trained is not None
         return options.trained.read_bytes()
-    if precision in _CALIBRATED:
+    if precision.calibration == "ranges":
         return _tflite_quantization.quantized(
-            tensorflow, model, precision, calibration, options, lambda start: _fp32(tensorflow, start)
+            tensorflow, model, precision.name, calibration, options, lambda start: _fp32(tensorflow, start)
         )
-    if precision == "fp32":
+    if precision.name == "fp32":
         return _fp32(tensorflow, model)
     converter = _converter(tensorflow, model)
     converter.optimizations = [tensorflow.lite.Optimize.DEFAULT]
-    if precision == "fp16":
+    if precision.name == "fp16":
         converter.target_spec.supported_types = [tensorflow.float16]
     return bytes(converter.convert())
 

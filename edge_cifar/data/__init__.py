@@ -46,6 +46,7 @@ class Dataset:
         train: what may be trained, validated and calibrated on.
         test: what is only ever evaluated on.
         validation: what the best weights are chosen on; None where it is to be held out of ``train``.
+        given_range: what black and white were in the floats that the images were given as; None for bytes.
         labels: class names, in the order of the class numbers.
         checksum: sha256 over all images and labels.
         synthetic: True for pictures made by code; figures from such data are called synthetic.
@@ -58,6 +59,7 @@ class Dataset:
     checksum: str
     synthetic: bool
     validation: Split | None = None
+    given_range: tuple[float, float] | None = None
 
     @property
     def splits(self) -> dict[str, Split]:

@@ -6,7 +6,7 @@ import dataclasses
 import os
 from pathlib import Path
 
-from edge_cifar.data import Dataset, Split, checksum, image_folder, places, sets
+from edge_cifar.data import Dataset, Split, checksum, image_folder, npz_file, places, sets
 from edge_cifar.data.splits import balanced_indices
 from edge_cifar.errors import UsageError
 from edge_cifar.progress import SILENT, Progress
@@ -26,8 +26,8 @@ def load(
 
     Args:
         name: a registered set (the modules of :mod:`edge_cifar.data.sets`), or the path of a folder
-            of images by class.
-        data_dir: where its files lie; used or an error. For a folder of images: where that folder
+            of images by class, or of an ``.npz`` file of arrays.
+        data_dir: where its files lie; used or an error. For a folder of images, or a file: where that
             now lies, if not at ``name``.
         seed: of what is made or chosen at random: synthetic pictures, the test split of a folder,
             the subset of ``limit``.
@@ -50,7 +50,7 @@ def load(
         raise UsageError(f"the limit must be at least 1 image; got {limit}")
     if seed < 0:
         raise UsageError(f"the seed must be at least 0; got {seed}")
-    if is_folder(name) and not _is_path(name):
+    if (is_folder(name) or is_archive(name)) and not _is_path(name):
         # From another working directory, too, this is to be known for a folder.
         name = os.path.join(".", name)
     dataset = _load(name, data_dir, seed, image_size, strict, progress)
@@ -59,9 +59,14 @@ def load(
 
 def is_folder(name: str) -> bool:
     """Whether a data set's name is the path of a folder, rather than that of a registered set."""
-    if name in sets.names():
+    if name in sets.names() or is_archive(name):
         return False
     return _is_path(name) or Path(name).is_dir()
+
+
+def is_archive(name: str) -> bool:
+    """Whether a data set's name is the path of an ``.npz`` file."""
+    return name.lower().endswith(npz_file.SUFFIX)
 
 
 def _is_path(name: str) -> bool:
@@ -70,8 +75,8 @@ def _is_path(name: str) -> bool:
 
 
 def at_hand(name: str) -> bool:
-    """Whether a data set can be loaded without a download. A folder of images is never downloaded."""
-    published = None if is_folder(name) else sets.get(name).published
+    """Whether a data set can be loaded without a download. A folder of images, or a file, is never downloaded."""
+    published = None if is_folder(name) or is_archive(name) else sets.get(name).published
     return published is None or places.find(published) is not None
 
 
@@ -94,6 +99,8 @@ def _load(
         )
     if image_size is not None:
         raise UsageError(f"--image-size only applies to a folder of images; those of {name} have a fixed size")
+    if is_archive(name):
+        return npz_file.load(places.expanded(name if data_dir is None else data_dir), name=name, seed=seed)
     return sets.get(name).load(data_dir=data_dir, seed=seed, progress=progress)
 
 

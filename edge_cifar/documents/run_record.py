@@ -94,6 +94,49 @@ class Phase:
         )
 
 
+@dataclass(frozen=True, kw_only=True)
+class Imported:
+    """Where a model comes from that was trained elsewhere, and how it was made to take raw pixels.
+
+    Attributes:
+        file: name of its file or folder; None for an object of a Python program.
+        sha256: of that.
+        input_range: what pixels 0 to 255 become before the network takes them, for people.
+        ground: why.
+        output: what was done to its outputs; empty where they were probabilities.
+    """
+
+    file: str | None
+    sha256: str | None
+    input_range: str
+    ground: str
+    output: str
+
+    @property
+    def source(self) -> str:
+        """What it was made from, for people."""
+        return self.file or "a Keras model in memory"
+
+    def to_json(self) -> dict[str, Any]:
+        """The attributes by their names."""
+        return asdict(self)
+
+    @classmethod
+    def from_json(cls, fields: Fields) -> Imported:
+        """Read what :meth:`to_json` writes.
+
+        Raises:
+            BundleError: a value is missing or has another type.
+        """
+        return cls(
+            file=fields.text("file"),
+            sha256=fields.text("sha256"),
+            input_range=fields.required_text("input_range"),
+            ground=fields.required_text("ground"),
+            output=fields.text("output") or "",
+        )
+
+
 @dataclass(frozen=True, kw_only=True, repr=False)
 class RunRecord(Tabular):
     """What a finished training tells of itself.
@@ -106,15 +149,17 @@ class RunRecord(Tabular):
         alpha: width multiplier.
         seed: of everything random.
         data: what it was trained on.
-        image_size: side in pixels that the network sees.
+        image_size: height and width in pixels that the network sees.
         parameters: how many the network has.
-        multiply_adds: of one inference.
+        multiply_adds: of one inference; None where they cannot be counted.
         history: one entry an epoch, over all phases.
         phases: one entry a phase.
         seconds: of all phases.
         validation: accuracy on the validation images.
         test: on the test images.
         model_sha256: of the weights; None in records of older versions.
+        imported: where the model comes from, if it was not trained by this tool; there is then no history, and the
+            recipe only says how the data are split.
         facts: the rest: device, versions, machine, commit, command and so on.
     """
 
@@ -125,15 +170,16 @@ class RunRecord(Tabular):
     alpha: float
     seed: int
     data: TrainingData
-    image_size: int
+    image_size: tuple[int, int]
     parameters: int
-    multiply_adds: int
+    multiply_adds: int | None
     history: tuple[Epoch, ...]
     phases: tuple[Phase, ...]
     seconds: float
     validation: Accuracy
     test: TestResult
     model_sha256: str | None = None
+    imported: Imported | None = None
     facts: Mapping[str, Any] = field(default_factory=dict)
 
     @property
@@ -145,6 +191,11 @@ class RunRecord(Tabular):
     def table(self) -> Table:
         """A row for each epoch."""
         return tables.of_history(self)
+
+    @property
+    def resolution(self) -> str:
+        """What the network sees, in pixels, for people: ``96`` for a square, ``96×128``."""
+        return "×".join(map(str, dict.fromkeys(self.image_size)))
 
     @property
     def command(self) -> str | None:
@@ -180,7 +231,8 @@ class RunRecord(Tabular):
             "data": self.data.to_json(),
             "seed": self.seed,
             **self.facts,
-            "image_size": self.image_size,
+            # One side stands for both of a square.
+            "image_size": self.image_size[0] if len(set(self.image_size)) == 1 else list(self.image_size),
             "parameters": self.parameters,
             "multiply_adds": self.multiply_adds,
             "history": [asdict(epoch) for epoch in self.history],
@@ -189,6 +241,7 @@ class RunRecord(Tabular):
             "validation": self.validation.to_json(),
             "test": self.test.to_json(),
             "model": {"file": "model.keras", "sha256": self.model_sha256} if self.model_sha256 else None,
+            **({"imported": self.imported.to_json()} if self.imported else {}),
         }
 
     @classmethod
@@ -220,15 +273,16 @@ class RunRecord(Tabular):
             alpha=fields.required_number("alpha"),
             seed=fields.required_whole("seed"),
             data=TrainingData.from_json(fields.child("data")),
-            image_size=fields.required_whole("image_size"),
+            image_size=_size(fields),
             parameters=fields.required_whole("parameters"),
-            multiply_adds=fields.required_whole("multiply_adds"),
+            multiply_adds=fields.whole("multiply_adds"),
             history=tuple(map(Epoch.from_json, fields.children("history"))),
             phases=tuple(map(Phase.from_json, fields.children("phases"))),
             seconds=fields.required_number("seconds"),
             validation=Accuracy.from_json(fields.child("validation")),
             test=TestResult.from_json(fields.child("test")),
             model_sha256=fields.child("model").text("sha256"),
+            imported=fields.optional("imported", Imported.from_json),
             # The last, which takes what is left.
             facts=fields.rest(),
         )
@@ -249,6 +303,16 @@ class RunRecord(Tabular):
     def write(self, path: Path) -> None:
         """Write a file, whole."""
         files.write_json(path, self.to_json())
+
+
+def _size(fields: Fields) -> tuple[int, int]:
+    if not isinstance(fields.plain().get("image_size"), list):
+        side = fields.required_whole("image_size")
+        return side, side
+    sides = tuple(map(int, fields.numbers("image_size")))
+    if len(sides) != 2:
+        raise fields.refuse("image_size", "a side, or height and width")
+    return sides[0], sides[1]
 
 
 def _upgraded(document: dict[str, Any]) -> dict[str, Any]:

@@ -122,12 +122,16 @@ def of_bundle(bundle: Bundle) -> Table:
 
 def of_verifications(outcomes: Sequence[Verification]) -> Table:
     """A row for each artifact that was verified."""
-    notes = [f"{outcome.variant}: {outcome.reason}" for outcome in outcomes if outcome.reason]
+    notes = [f"{outcome.name}: {outcome.reason}" for outcome in outcomes if outcome.reason]
     if any(outcome.status == "pass" and outcome.method == "coreml-reference" for outcome in outcomes):
         notes.append(
             "coreml-reference is this tool's own evaluator of Core ML programs; Apple's kernels run only on a Mac."
         )
-    return Table(columns=VERIFY_COLUMNS, rows=tuple(map(_verified, outcomes)), notes=tuple(notes))
+    columns: tuple[Column, ...] = VERIFY_COLUMNS
+    if outcomes and outcomes[0].reference:
+        titles = {"variant": "file", "keras": "reference top-1"}
+        columns = tuple(replace(one, title=titles.get(one.name, one.title)) for one in columns)
+    return Table(columns=columns, rows=tuple(map(_verified, outcomes)), notes=tuple(notes))
 
 
 def of_bench(report: BenchReport, relative_to: str | None = None) -> Table:
@@ -216,7 +220,7 @@ def _exported(artifact: Artifact) -> Row:
 def _verified(outcome: Verification) -> Row:
     found = outcome.figures
     return (
-        str(outcome.variant),
+        outcome.name,
         _status(outcome.status),
         outcome.method,
         outcome.images,
@@ -266,8 +270,8 @@ def _remarks(results: Sequence[BenchmarkResult]) -> Iterator[str]:
         remarks = [row.reason] if row.reason else list(row.notes)
         if row.accuracy and row.data and row.data.synthetic:
             remarks.append("accuracy on synthetic images")
-        if row.accuracy and row.caveat:
-            remarks.append(f"accuracy {row.caveat}")
+        if row.accuracy and row.caveat and not any(note.startswith(row.caveat) for note in row.notes):
+            remarks.append(f"accuracy is not meaningful: {row.caveat}")
         for remark in remarks:
             reasons.setdefault(remark, []).append(row.name)
     for remark, names in reasons.items():

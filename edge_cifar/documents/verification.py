@@ -43,6 +43,8 @@ class Verification(Tabular):
         ranges: its values held to the ranges in its manifest; None where it was not looked into.
         layers: the Keras model's layers in it; None where nobody asked.
         backends: the runtime's other backends that were held to the same; the figures are those of its first.
+        path: the file, where it was compared with another file and not with a Keras model.
+        reference: the file that it was compared with then.
         origin: of the earlier report that it was kept from; None for one of its own report.
     """
 
@@ -61,14 +63,21 @@ class Verification(Tabular):
     layers: Drift | None = None
     backends: tuple[str, ...] = ()
     sha256: str | None = None
+    path: str | None = None
+    reference: str | None = None
     origin: Origin | None = None
+
+    @property
+    def name(self) -> str:
+        """What tables call it: its variant, or its file."""
+        return self.path or str(self.variant)
 
     @property
     def summary(self) -> str:
         """The outcome in one line."""
         figures = self.figures
         found = f", top-1 agreement {100 * figures.top1_agreement:.2f} % on {self.images:,} images" if figures else ""
-        return f"{self.model} {self.variant}: {self.status}{found}"
+        return f"{self.path or f'{self.model} {self.variant}'}: {self.status}{found}"
 
     def table(self) -> Table:
         """One row."""
@@ -80,6 +89,7 @@ class Verification(Tabular):
             **({"from": self.origin.to_json()} if self.origin else {}),
             "model": self.model,
             "variant": str(self.variant),
+            **({"path": self.path, "reference": self.reference} if self.path else {}),
             "sha256": self.sha256,
             "status": self.status,
             "method": self.method,
@@ -107,6 +117,8 @@ class Verification(Tabular):
             model=fields.required_text("model"),
             variant=variant,
             sha256=fields.text("sha256"),
+            path=fields.text("path"),
+            reference=fields.text("reference"),
             status=fields.choice("status", _STATUSES, "pass, fail or unverified"),
             method=fields.required_text("method"),
             images=fields.required_whole("images"),

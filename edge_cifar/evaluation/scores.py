@@ -43,6 +43,11 @@ def as_probabilities(scores: Scores) -> tuple[NDArray[np.float32], str]:
     return softmax(scores), SOFTMAX
 
 
+def of_numbers(scores: Scores) -> NDArray[np.float32]:
+    """Probabilities as :func:`as_probabilities` makes them, with 0 for scores that are NaN or infinite."""
+    return as_probabilities(np.nan_to_num(scores, posinf=0.0, neginf=0.0))[0]
+
+
 def are_numbers(scores: Scores) -> bool:
     """Whether nothing among the scores is NaN or infinite."""
     return bool(np.isfinite(scores).all())

@@ -52,7 +52,7 @@ class LoadedModel:
         converter = formats.get(variant.format).converter()
         return converter.convert(
             self.source.native,
-            plan.converted_as(variant),
+            plan.precision_of(variant),
             labels=self.labels,
             calibration=self.calibration,
             metadata=metadata or {},
@@ -61,7 +61,7 @@ class LoadedModel:
         )
 
     def ranges(self, variant: Variant, path: Path, options: Options) -> tuple[Seen, ...]:
-        """What calibration images showed of each value that an artifact quantizes, for its manifest entry.
+        """The range of each quantized value on the calibration images, for the manifest entry.
 
         Args:
             variant: that was written.
@@ -71,31 +71,29 @@ class LoadedModel:
         Returns:
             the ranges; empty where none are known.
         """
-        format_ = formats.get(variant.format)
-        if format_.reader is None:
+        format_, precision = formats.get(variant.format), plan.precision_of(variant)
+        if format_.reader is None or precision.calibration != "ranges":
             return ()
         reader = format_.reader()
         with scratch.folder("ranges") as folder:
             floats = folder / f"floats{format_.suffix}"
             observed = format_.converter().observed(
                 self.source.native,
-                plan.converted_as(variant),
+                precision,
                 labels=self.labels,
                 calibration=self.calibration,
                 path=floats,
                 options=options,
             )
-            if observed is None:
-                return ()
             try:
                 return calibrated.seen(variant, reader.network(floats), reader.network(path), observed)
             except BundleError:
-                # Not the same operation by operation; verify holds the artifact to its fp32 sibling by other means.
+                # Its operations differ; verify compares the artifact with its fp32 sibling by other means.
                 return ()
 
 
 def converter_options(options: ExportOptions, variant: Variant, trained: Path | None = None) -> Options:
-    """What a variant's converter is told of what was asked.
+    """The options that apply to a variant's converter.
 
     Args:
         options: what was asked.

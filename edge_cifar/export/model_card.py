@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from edge_cifar import backbones, formats
 from edge_cifar.data import sets
-from edge_cifar.data.loading import is_folder
+from edge_cifar.data.loading import is_archive, is_folder
 from edge_cifar.documents.artifact import Artifact
 from edge_cifar.documents.parity_check import Rejection
 from edge_cifar.documents.run_record import RunRecord
@@ -42,17 +42,17 @@ these classes, often with a high probability.
 
 ## Training
 
-- Architecture: {record.parameters:,} parameters, {record.multiply_adds:,} MACs per image at an input resolution of
-  {record.image_size}×{record.image_size}. Source: {backbones.get(record.backbone).source}.
+- Architecture: {record.parameters:,} parameters{_macs(record)} at an input resolution of
+  {"×".join(map(str, record.image_size))}. {_origin(record)}
 - Data: `{data.name}`, {data.train_images:,} training images and {data.validation_images:,} for
   validation.{synthetic}
-- Training: recipe `{record.recipe_name}`, {_start(record)}, seed {record.seed}.
+{_training(record)}
 - Keras model on {test.images:,} test images: top-1 {test.top1:.2%} (95 % interval {test.low:.2%} to {test.high:.2%}),
   macro F1 {test.f1:.3f}, expected calibration error {test.calibration_error:.3f}.{guessed}
 
 ## Files
 
-Each file was compared with the Keras model on validation images before it was accepted.
+Each file was compared with the Keras model on {_compared_on(artifacts)} before it was accepted.
 
 | file | size (bytes) | images | top-1 | Δ top-1 (pp) | top-1 agreement | max \\|Δ probability\\| |
 |---|---:|---:|---:|---:|---:|---:|
@@ -75,6 +75,28 @@ images, install `edge-cifar[device,serve]` and run `edge-cifar serve .`. To use 
 """
 
 
+def _macs(record: RunRecord) -> str:
+    return "" if record.multiply_adds is None else f", {record.multiply_adds:,} MACs per image"
+
+
+def _origin(record: RunRecord) -> str:
+    if record.imported is None:
+        return f"Source: {backbones.get(record.backbone).source}."
+    return f"Imported from {record.imported.source}" + (
+        f" (SHA-256 {record.imported.sha256})." if record.imported.sha256 else "."
+    )
+
+
+def _training(record: RunRecord) -> str:
+    imported = record.imported
+    if imported is None:
+        return f"- Training: recipe `{record.recipe_name}`, {_start(record)}, seed {record.seed}."
+    lines = [f"- Training: elsewhere. Input range: {imported.input_range}; {imported.ground}."]
+    if imported.output:
+        lines.append(f"- Output: {imported.output}.")
+    return "\n".join(lines)
+
+
 def _start(record: RunRecord) -> str:
     if record.weights == "none":
         return "from random initialization"
@@ -91,12 +113,16 @@ def _uses(artifacts: Sequence[Artifact]) -> str:
 
 
 def _licence_of(data: str) -> str:
+    if is_archive(data):
+        return "your own; check the licences of the images."
     if is_folder(data):
         return "from your own folder; check the licences of its images."
     return sets.get(data).licence.replace("\n", "\n  ")
 
 
 def _licence_of_weights(record: RunRecord) -> str:
+    if record.imported:
+        return "imported; the licence that the model came with applies."
     if record.weights == "none":
         return "trained from random initialization; the weights are yours."
     if record.weights == "imagenet":
@@ -105,6 +131,12 @@ def _licence_of_weights(record: RunRecord) -> str:
             "  authors' licence; the ImageNet images were released for research and teaching."
         )
     return f"fine-tuned from `{record.weights}`, whose licence still applies."
+
+
+def _compared_on(artifacts: Sequence[Artifact]) -> str:
+    split = next((one.parity.split for one in artifacts if one.parity and one.parity.split), "validation")
+    known = " (whose top-1 is higher than that of new images)" if "training" in split else ""
+    return f"{split} images{known}"
 
 
 def _trained_again(artifacts: Sequence[Artifact]) -> str:

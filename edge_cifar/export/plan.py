@@ -1,4 +1,4 @@
-"""The first stage: which variants an export writes, and whether what was asked fits them."""
+"""The first stage: which variants an export writes, and whether the options fit them."""
 
 from __future__ import annotations
 
@@ -9,7 +9,8 @@ from edge_cifar.compression import retraining
 from edge_cifar.compression.exchange import QAT
 from edge_cifar.errors import MissingPackage, UsageError, unknown
 from edge_cifar.export.options import ExportOptions
-from edge_cifar.formats import Format, Precision
+from edge_cifar.formats import Format
+from edge_cifar.precision import Precision
 from edge_cifar.progress import Progress
 from edge_cifar.variant import Variant
 
@@ -17,7 +18,7 @@ ALL = "all"
 
 
 def plan(options: ExportOptions, progress: Progress) -> tuple[Variant, ...]:
-    """The variants to write; refuses, before anything is loaded, what cannot be done.
+    """The variants to write; impossible requests are refused before anything is loaded.
 
     Args:
         options: what was asked.
@@ -34,7 +35,7 @@ def plan(options: ExportOptions, progress: Progress) -> tuple[Variant, ...]:
 
 
 def choose(options: ExportOptions, progress: Progress) -> tuple[Variant, ...]:
-    """The variants that were asked for, in the order of formats and of each format's own precisions.
+    """The requested variants, ordered by format and by each format's precisions.
 
     With several formats each writes those of the named precisions that it has; each is written with each
     compression, too.
@@ -73,33 +74,29 @@ def choose(options: ExportOptions, progress: Progress) -> tuple[Variant, ...]:
     return tuple(variant for variant in left if variant.compression is None)
 
 
-def converted_as(variant: Variant) -> str:
-    """The precision by which a variant's converter knows it."""
-    return variant.precision if variant.precision in formats.get(variant.format).precisions else variant.base
-
-
 def precision_of(variant: Variant) -> Precision:
-    """What a variant's precision is to its format."""
-    return formats.get(variant.format).precisions[converted_as(variant)]
+    """The precision in which a variant's converter writes it."""
+    precisions = formats.get(variant.format).precisions
+    return precisions.get(variant.precision) or precisions[variant.base]
 
 
 def calibrated(variant: Variant) -> bool:
-    """Whether images of the training set say how a variant is quantized."""
+    """Whether a variant is quantized with calibration images."""
     return precision_of(variant).calibration is not None
 
 
 def selective(variant: Variant) -> bool:
-    """Whether layers of a variant can be left in floats."""
+    """Whether layers of a variant can be left in float."""
     return precision_of(variant).selective
 
 
 def searchable(variant: Variant) -> bool:
-    """Whether the layers to leave in floats can be found: by converting the model's own weights again and again."""
+    """Whether the layers to leave in float can be searched for, by converting the model's own weights repeatedly."""
     return selective(variant) and variant.compression is None
 
 
 def with_selective(precision: str) -> tuple[str, ...]:
-    """Names of the formats that have a precision in which layers can be left in floats."""
+    """Names of the formats that have a precision in which layers can be left in float."""
     return tuple(name for name in formats.exported() if precision in _selective(name))
 
 
@@ -123,7 +120,7 @@ def _refuse_unfit(options: ExportOptions, variants: Sequence[Variant]) -> None:
                 f"{format_.name} has no {options.calibration_method} calibration; choose from {', '.join(methods)}"
             )
         if format_.deployment_target:
-            format_.deployment_target(converted_as(variant), options.deployment_target)
+            format_.deployment_target(precision_of(variant).name, options.deployment_target)
             targeted = True
     if options.deployment_target and not targeted:
         able = [name for name in formats.exported() if formats.get(name).deployment_target]

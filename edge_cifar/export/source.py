@@ -89,9 +89,10 @@ class Source:
 
     def metadata(self, variant: Variant) -> dict[str, str]:
         """What is written into an artifact itself, beside the labels."""
-        backbone, data = self.facts.backbone, self.facts.data.name
+        backbone, data, imported = self.facts.backbone, self.facts.data.name, self.facts.imported
+        made = f"imported from {imported.source}" if imported else f"trained on {data}"
         return {
-            "description": f"{backbone} trained on {data}: raw RGB pixels in, class probabilities out",
+            "description": f"{backbone} {made}: raw RGB pixels in, class probabilities out",
             "model": self.name,
             "variant": str(variant),
         }
@@ -105,5 +106,5 @@ def _demand_match(run: Run, record: RunRecord, found: str | None) -> None:
     """
     if record.model_sha256 not in (None, found):
         raise RunError(f"{run.model_path} is not the model in {run.record_path} (checksum mismatch); train again")
-    if record.backbone not in backbones.names():
+    if record.imported is None and record.backbone not in backbones.names():
         raise RunError(f"{run.record_path} names an unknown backbone, {record.backbone!r}; train again")

@@ -8,13 +8,14 @@ functions that import a module when they are called.
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import KW_ONLY, dataclass, field
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 from edge_cifar.errors import UsageError, unknown
 from edge_cifar.model_options import ModelOptions
 from edge_cifar.plugins import Registry
+from edge_cifar.precision import Precision
 
 if TYPE_CHECKING:
     from edge_cifar.converters import Converter
@@ -24,35 +25,6 @@ if TYPE_CHECKING:
 
 Marker = Literal["circle", "square", "diamond", "x", "star", "hexagon"]
 """Shape of a point in a plot, in Plotly's terms."""
-
-
-@dataclass(frozen=True)
-class Precision:
-    """A precision that a format is exported in.
-
-    Attributes:
-        meaning: one line for the help and the documents.
-        default: whether it is written when no precision is named.
-        calibration: what is read from calibration images: the ``ranges`` of the activations; only their ``means``, to
-            correct what coarse weights shift; None where no image is looked at.
-        selective: whether chosen layers can be left in floats.
-        rounded: whether its constants are those of the fp32 file, rounded, so that they can be compared.
-        quantized: whether values between operations are stored as integers.
-        symmetric: of which ranges of stored values zero is the middle: of ``all``; of those that reach below zero, the
-            ``signed`` ones; None where each is as it was seen.
-        shared_units: whether sums are stored in the unit of one of their terms, so that a range is one in true units
-            only after that is undone.
-    """
-
-    meaning: str
-    _: KW_ONLY
-    default: bool = False
-    calibration: Literal["ranges", "means"] | None = None
-    selective: bool = False
-    rounded: bool = False
-    quantized: bool = False
-    symmetric: Literal["all", "signed"] | None = None
-    shared_units: bool = False
 
 
 def _not_exported() -> Converter:

@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge_cifar.formats import Format, Precision
+from edge_cifar.formats import Format
+from edge_cifar.precision import Precision, by_name
 
 if TYPE_CHECKING:
     from edge_cifar.converters import Converter
@@ -47,12 +48,16 @@ FORMAT = Format(
     suffixes=(".mlpackage",),
     marker="diamond",
     colour="#009E73",
-    precisions={
-        "fp32": Precision("float32 weights and activations; does not run on the Neural Engine", default=True),
-        "fp16": Precision(
-            "float16 weights and activations, the native precision of Apple's processors", default=True, rounded=True
+    precisions=by_name(
+        Precision("fp32", "float32 weights and activations; does not run on the Neural Engine", default=True),
+        Precision(
+            "fp16",
+            "float16 weights and activations, the native precision of Apple's processors",
+            default=True,
+            rounded=True,
         ),
-        "int8": Precision(
+        Precision(
+            "int8",
             "8-bit per-channel weights, calibrated 8-bit activations; iOS 17 or later",
             calibration="ranges",
             rounded=True,
@@ -60,18 +65,20 @@ FORMAT = Format(
             symmetric="signed",
             shared_units=True,
         ),
-        "w8": Precision("8-bit per-channel weights, float16 activations", default=True, rounded=True),
-        "w6": Precision(
+        Precision("w8", "8-bit per-channel weights, float16 activations", default=True, rounded=True),
+        Precision(
+            "w6",
             "weights from 64-entry palettes, bias-corrected; float16 activations",
             calibration="means",
             rounded=True,
         ),
-        "w4": Precision(
+        Precision(
+            "w4",
             "4-bit block-quantized weights from iOS 18 on, 16-entry palettes before that, bias-corrected",
             calibration="means",
             rounded=True,
         ),
-    },
+    ),
     packages=("coremltools",),
     usage="""Drag the package into an Xcode project. It takes an image and outputs labels, so Vision's
 `VNCoreMLRequest` can crop and scale camera frames for it. `deployment_target` in `manifest.json` is the oldest

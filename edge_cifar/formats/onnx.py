@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_cifar.formats import Format, Precision
+from edge_cifar.formats import Format
 from edge_cifar.model_options import ModelOptions
+from edge_cifar.precision import Precision, by_name
 
 if TYPE_CHECKING:
     from edge_cifar.converters import Converter
@@ -55,11 +56,12 @@ FORMAT = Format(
     suffixes=(".onnx",),
     marker="square",
     colour="#D55E00",
-    precisions={
-        "fp32": Precision("float32 weights and activations", default=True),
-        "fp16": Precision("float16 weights and activations, half the size; slower on CPUs", default=True, rounded=True),
-        "dynamic": Precision("8-bit weights, activations quantized at run time; slow on CPUs", rounded=True),
-        "int8": Precision(
+    precisions=by_name(
+        Precision("fp32", "float32 weights and activations", default=True),
+        Precision("fp16", "float16 weights and activations, half the size; slower on CPUs", default=True, rounded=True),
+        Precision("dynamic", "8-bit weights, activations quantized at run time; slow on CPUs", rounded=True),
+        Precision(
+            "int8",
             "8-bit per-channel weights, calibrated 8-bit activations (QDQ)",
             default=True,
             calibration="ranges",
@@ -67,10 +69,10 @@ FORMAT = Format(
             rounded=True,
             quantized=True,
         ),
-        "int8-qat": Precision(
-            "int8 after quantization-aware training of the weights", calibration="ranges", quantized=True
+        Precision(
+            "int8-qat", "int8 after quantization-aware training of the weights", calibration="ranges", quantized=True
         ),
-    },
+    ),
     packages=("tf2onnx", "onnx", "onnxruntime"),
     calibration_methods=("min-max", "percentile", "entropy"),
     usage="""ONNX Runtime: Python (`onnxruntime`), C++, Java, C# or the browser (`onnxruntime-web`). The input is

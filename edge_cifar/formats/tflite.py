@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from edge_cifar.formats import Format, Precision
+from edge_cifar.formats import Format
 from edge_cifar.model_options import ModelOptions
+from edge_cifar.precision import Precision, by_name
 
 if TYPE_CHECKING:
     from edge_cifar.converters import Converter
@@ -43,13 +44,14 @@ FORMAT = Format(
     suffixes=(".tflite",),
     marker="circle",
     colour="#0072B2",
-    precisions={
-        "fp32": Precision("float32 weights and activations", default=True),
-        "fp16": Precision("float16 weights, half the size; computed in float32 on CPUs", default=True, rounded=True),
-        "dynamic": Precision(
-            "8-bit weights, activations quantized at run time; slow on depthwise networks", rounded=True
+    precisions=by_name(
+        Precision("fp32", "float32 weights and activations", default=True),
+        Precision("fp16", "float16 weights, half the size; computed in float32 on CPUs", default=True, rounded=True),
+        Precision(
+            "dynamic", "8-bit weights, activations quantized at run time; slow on depthwise networks", rounded=True
         ),
-        "int8": Precision(
+        Precision(
+            "int8",
             "8-bit per-channel weights, calibrated 8-bit activations; 8-bit input and output",
             default=True,
             calibration="ranges",
@@ -57,15 +59,16 @@ FORMAT = Format(
             rounded=True,
             quantized=True,
         ),
-        "int8-qat": Precision("int8 after quantization-aware training of weights and ranges", quantized=True),
-        "int16x8": Precision(
+        Precision("int8-qat", "int8 after quantization-aware training of weights and ranges", quantized=True),
+        Precision(
+            "int16x8",
             "8-bit weights, calibrated 16-bit activations; for DSPs, slow on CPUs",
             calibration="ranges",
             rounded=True,
             quantized=True,
             symmetric="all",
         ),
-    },
+    ),
     packages=("ai_edge_litert", "flatbuffers"),
     usage="""Android: LiteRT. Raspberry Pi or PC: the Python package `ai-edge-litert`. The input is float32 RGB in
 0..255. `int8` and `int8-qat` take uint8 pixels and output uint8 probabilities; divide those by 256.""",

@@ -46,7 +46,7 @@ def _case(outcome: Verification) -> ElementTree.Element:
     case = ElementTree.Element(
         "testcase",
         classname=_text(f"edge-cifar.parity.{outcome.model}"),
-        name=str(outcome.variant),
+        name=_text(outcome.name),
         time=f"{outcome.seconds:.3f}",
     )
     kind = {"fail": "failure", "unverified": "skipped"}.get(outcome.status)

@@ -1,4 +1,4 @@
-"""Artifacts' answers, each from a process of its own, a few side by side."""
+"""Run artifacts, each in its own process, several in parallel."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ import os
 import time
 from collections.abc import Callable, Sequence
 from concurrent.futures import Future, as_completed
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TypeVar
 
@@ -16,11 +16,14 @@ from numpy.typing import NDArray
 from edge_cifar.parity import worker
 from edge_cifar.parity.matching import Match
 from edge_cifar.parity.perturbations import PLAIN
+from edge_cifar.pixels import PLAIN as PLAIN_SETUP
+from edge_cifar.pixels import Ground, Setup
+from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.processes.launch import ONE_THREAD, worker_command
 from edge_cifar.processes.request_loop import Message
 from edge_cifar.processes.worker import WorkerError
 from edge_cifar.processes.worker_pool import WorkerPool
-from edge_cifar.storage import archives, scratch
+from edge_cifar.storage import archives, scratch, strict_json
 
 Outcome = TypeVar("Outcome")
 Result = TypeVar("Result")
@@ -35,28 +38,32 @@ _MOST_WORKERS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """Images that an artifact is asked about.
+    """A request to run an artifact on images.
 
     Attributes:
         images: a bundle's ``reference.npz``, or an ``.npy`` file of uint8 ``[N, H, W, 3]``.
         start: number of the first image.
         stop: number of the image behind the last.
         views: what changes are made to them, by name; each gives answers of its own.
+        setup: how the artifact is run.
     """
 
     images: Path
     stop: int
     start: int = 0
     views: tuple[str, ...] = (PLAIN,)
+    setup: Setup = PLAIN_SETUP
 
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What an artifact answered.
+    """An artifact's answers.
 
     Attributes:
         runtime: name of the runtime that ran it.
         input_shape: (height, width, 3) that it takes.
+        preprocessing: how pixels are given to it.
+        ground: why in that range.
         labels: class names that the artifact itself holds; None where it holds none.
         views: float32 ``[N, classes]`` by view; empty when the images have another shape.
         backends: as many by the runtime's other backends, where it answers by each.
@@ -69,6 +76,8 @@ class Answers:
     views: dict[str, NDArray[np.float32]]
     backends: dict[str, NDArray[np.float32]]
     seconds: float
+    preprocessing: Preprocessing = field(default_factory=Preprocessing)
+    ground: Ground = "stated"
 
     def part(self, start: int, stop: int | None = None) -> Answers:
         """The answers to some of the images."""
@@ -100,7 +109,7 @@ class Workers(WorkerPool):
         super().__init__(min(os.cpu_count() or 1, _MOST_WORKERS))
 
     def answers(self, artifact: Path, question: Question) -> Answers | Refusal:
-        """Run an artifact on images, in a process of its own; waits for it."""
+        """Run an artifact on images in its own process, and wait for it."""
         with scratch.folder("verify") as out:
             request = {
                 "do": "answer",
@@ -109,6 +118,7 @@ class Workers(WorkerPool):
                 "start": question.start,
                 "stop": question.stop,
                 "views": question.views,
+                "setup": question.setup.to_json(),
                 "out": str(out),
             }
             images = (question.stop - question.start) * len(question.views)
@@ -142,7 +152,7 @@ class Workers(WorkerPool):
         return self._outcome(request, runs, lambda answer, seconds: float(answer["milliseconds"]))
 
     def _outcome(self, request: Message, images: int, read: Callable[[Message, float], Outcome]) -> Outcome | Refusal:
-        """What a process of its own makes of a request; ``read`` is given its answer and the seconds it took."""
+        """The outcome of a request in its own process; ``read`` is given its answer and the seconds it took."""
         start = time.perf_counter()
         try:
             with self.worker(WORKER, ONE_THREAD) as process:
@@ -215,9 +225,12 @@ def _read_answers(out: Path, seconds: float) -> Answers:
         )
         shape = tuple(int(side) for side in archive["input_shape"])
         labels = tuple(archive["labels"].tolist()) if "labels" in archive else None
+        given = strict_json.parse(str(archive["input"]))
         return Answers(
             runtime=str(archive["runtime"]),
             input_shape=shape,
+            preprocessing=Preprocessing.from_json(given["preprocessing"]),
+            ground=given["ground"],
             labels=labels,
             views=views,
             backends=backends,

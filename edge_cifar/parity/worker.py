@@ -1,12 +1,13 @@
 """The process that runs one artifact: ``python -m edge_cifar.parity.worker``.
 
-A damaged artifact may take its native runtime down with it. Each therefore answers in a process of its own
+A damaged artifact may crash its native runtime, so each runs in its own process
 (:mod:`edge_cifar.processes.request_loop`).
 """
 
 from __future__ import annotations
 
 import dataclasses
+import json
 from collections.abc import Sequence
 from pathlib import Path
 from statistics import median
@@ -21,6 +22,7 @@ from edge_cifar.documents.reference import Reference
 from edge_cifar.errors import RuntimeUnavailable, first_line
 from edge_cifar.parity.matching import Match, match
 from edge_cifar.parity.perturbations import PLAIN, show
+from edge_cifar.pixels import PLAIN as PLAIN_SETUP
 from edge_cifar.pixels import Images, Setup
 from edge_cifar.processes import request_loop
 from edge_cifar.processes.request_loop import Answer, Message
@@ -30,7 +32,15 @@ from edge_cifar.storage import archives
 ANSWERS = "answers.npz"
 
 
-def answer_images(artifact: Path, images: Path, start: int, stop: int, views: Sequence[str], out: Path) -> None:
+def answer_images(
+    artifact: Path,
+    images: Path,
+    start: int,
+    stop: int,
+    views: Sequence[str],
+    out: Path,
+    setup: Setup = PLAIN_SETUP,
+) -> None:
     """Run an artifact on images under each view and write its answers.
 
     Args:
@@ -40,14 +50,20 @@ def answer_images(artifact: Path, images: Path, start: int, stop: int, views: Se
         stop: number of the image behind the last.
         views: names from :mod:`edge_cifar.parity.perturbations`.
         out: an existing folder; ``answers.npz`` appears in it, with the runtime's name, the
-            artifact's input shape, the labels that it holds, and float32 ``[count, classes]`` under
-            ``view:NAME``. Images of another shape than the artifact's are not fed, and no view is written.
-            Answers of a runtime's other backends that are verified too, to the images as they are, stand there
-            under ``backend:NAME``.
+            artifact's input shape, how pixels are given to it, the labels that it holds, and float32
+            ``[count, classes]`` under ``view:NAME``. Images of another shape than the artifact's are not fed, and no
+            view is written. Answers of a runtime's other backends that are verified too, to the images as they are,
+            stand there under ``backend:NAME``.
+        setup: how to run it.
     """
-    runtime = _load(artifact)
+    runtime = _load(artifact, setup)
     shown = _read(images)[start:stop]
-    arrays: dict[str, Any] = {"runtime": np.array(runtime.name), "input_shape": np.array(runtime.input_shape)}
+    given = {"preprocessing": dataclasses.asdict(runtime.preprocessing), "ground": runtime.range_ground}
+    arrays: dict[str, Any] = {
+        "runtime": np.array(runtime.name),
+        "input_shape": np.array(runtime.input_shape),
+        "input": np.array(json.dumps(given)),
+    }
     if runtime.labels is not None:
         arrays["labels"] = np.array(runtime.labels, dtype=np.str_)
     if tuple(runtime.input_shape) == shown.shape[1:]:
@@ -55,7 +71,9 @@ def answer_images(artifact: Path, images: Path, start: int, stop: int, views: Se
         if list(views) == [PLAIN]:
             module = model_files.runtime_for(artifact)
             for backend in module.VERIFIED_TOO:
-                arrays[f"backend:{backend}"] = module.load(artifact, setup=Setup(backend=backend)).predict(shown)
+                arrays[f"backend:{backend}"] = module.load(
+                    artifact, setup=dataclasses.replace(setup, backend=backend)
+                ).predict(shown)
     np.savez(out / ANSWERS, **arrays)
 
 
@@ -96,7 +114,7 @@ def time_inferences(artifact: Path, images: Path, runs: int) -> float:
 
 
 def handle(request: Message, answer: Answer) -> None:
-    """Do what the request says: ``answer``, ``layers`` or ``latency``, with its own arguments.
+    """Carry out a request: ``answer``, ``layers`` or ``latency``, with its own arguments.
 
     Raises:
         RuntimeUnavailable: no runtime of this machine runs the artifact; a broken installation counts as none.
@@ -105,7 +123,8 @@ def handle(request: Message, answer: Answer) -> None:
     try:
         if request["do"] == "answer":
             views, out = tuple(request["views"]), Path(request["out"])
-            answer_images(artifact, Path(request["images"]), request["start"], request["stop"], views, out)
+            setup = Setup.from_json(request["setup"])
+            answer_images(artifact, Path(request["images"]), request["start"], request["stop"], views, out, setup)
             answer({"done": True})
         elif request["do"] == "layers":
             paths = Path(request["reference"]), Path(request["activations"])
@@ -117,10 +136,10 @@ def handle(request: Message, answer: Answer) -> None:
         raise RuntimeUnavailable(f"{type(error).__name__}: {first_line(error)}") from error
 
 
-def _load(artifact: Path) -> Runtime:
-    if artifact.suffix not in model_files.suffixes():
+def _load(artifact: Path, setup: Setup = PLAIN_SETUP) -> Runtime:
+    if not model_files.is_model(artifact):
         raise RuntimeUnavailable(f"no runtime on this machine runs {artifact.suffix or 'such'} files")
-    return model_files.load(artifact)
+    return model_files.load(artifact, setup=setup)
 
 
 def _read(images: Path) -> Images:

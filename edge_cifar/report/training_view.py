@@ -24,18 +24,21 @@ def compared(runs: Sequence[Trained], colours: Mapping[str, str]) -> View | None
     """Runs side by side, with a bar for each figure; None for fewer than two."""
     if len(runs) < 2:
         return None
-    figures: dict[str, tuple[Sequence[float], Callable[[float], str]]] = {
+    figures: dict[str, tuple[Sequence[float | None], Callable[[float | None], str]]] = {
         "Top-1": ([run.record.test.top1 for run in runs], quantities.percent),
         "Macro F1": ([run.record.test.f1 for run in runs], quantities.percent),
         "Calibration error": ([run.record.test.calibration_error for run in runs], quantities.percent),
-        "Training time": ([run.record.seconds for run in runs], quantities.duration),
+        "Training time": ([None if run.record.imported else run.record.seconds for run in runs], quantities.duration),
         "Parameters": ([run.record.parameters for run in runs], quantities.amount),
         "MACs": ([run.record.multiply_adds for run in runs], quantities.amount),
     }
     lines = []
     for number, run in enumerate(runs):
         cells = [
-            {"text": phrase(values[number]), "share": _share(values[number], max(values))}
+            {
+                "text": phrase(values[number]),
+                "share": _share(values[number] or 0.0, max(value or 0.0 for value in values)),
+            }
             for values, phrase in figures.values()
         ]
         lines.append(
@@ -171,11 +174,14 @@ def chart_run(run: Trained) -> View:
 def _recipe(run: Trained) -> str:
     record = run.record
     named = [record.backbone] if record.backbone != run.name else []
-    return ", ".join([*named, _start(run), f"{record.image_size} px", f"recipe {record.recipe_name}"])
+    recipe = [] if record.imported else [f"recipe {record.recipe_name}"]
+    return ", ".join([*named, _start(run), f"{record.resolution} px", *recipe])
 
 
 def _start(run: Trained) -> str:
     """The weights before the first phase."""
+    if run.record.imported:
+        return f"imported from {run.record.imported.source} ({run.record.imported.input_range})"
     known = {"none": "from scratch", "imagenet": "from ImageNet weights"}
     return known.get(run.record.weights, f"from {run.record.weights}")
 
@@ -199,7 +205,7 @@ def _lead(run: Trained) -> str:
         f"Macro averages: {', '.join(f'{name} {quantities.percent(value)}' for name, value in means.items())}. "
         f"Expected calibration error {quantities.percent(test.calibration_error)}. {recipe[:1].upper()}{recipe[1:]}. "
         f"{quantities.amount(record.parameters)} parameters, {quantities.amount(record.multiply_adds)} MACs, "
-        f"trained in {quantities.duration(record.seconds)}."
+        f"{'trained elsewhere' if record.imported else f'trained in {quantities.duration(record.seconds)}'}."
     )
 
 

@@ -14,7 +14,7 @@ from edge_cifar import keras_graph, packages
 from edge_cifar.documents.activations import Activations
 from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
-from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup
+from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup, demand_images
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import Probabilities, Runtime, _keras_layers, _outputs
 from edge_cifar.runtimes._remedies import refusal
@@ -69,7 +69,7 @@ def load(path: Path, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime:
     """
     keras = packages.require_keras()
     _pin_threads(threads)
-    return KerasRuntime(_read(keras, path), setup, path.name)
+    return KerasRuntime(read(keras, path), setup, path.name)
 
 
 def profile(path: Path, image: Images, *, threads: int, setup: Setup, seconds: float) -> tuple[Operator, ...]:
@@ -87,10 +87,20 @@ def load_model(keras: Any, path: Path) -> Any:
     Raises:
         BundleError: the file is missing or damaged.
     """
-    return keras_graph.flat(keras, _read(keras, path))
+    return keras_graph.flat(keras, read(keras, path))
 
 
-def _read(keras: Any, path: Path) -> Any:
+def read(keras: Any, path: Path, *, trust: bool = False) -> Any:
+    """A saved Keras model as it is.
+
+    Args:
+        keras: the namespace.
+        path: a ``.keras`` or ``.h5`` file.
+        trust: whether code that the file contains is run.
+
+    Raises:
+        BundleError: the file is missing or damaged, or contains code; what Keras raised is its cause.
+    """
     if not path.is_file():
         raise BundleError(f"no Keras model at {path}")
     try:
@@ -99,7 +109,7 @@ def _read(keras: Any, path: Path) -> Any:
         else:
             _demand_modest_weights(path)
         with output_capture.captured():
-            return _loaded(keras, path)
+            return _loaded(keras, path, trust)
     except files.DAMAGE as error:
         raise BundleError(refusal(str(path), "Keras model that can be loaded", error, _REMEDIES, _NO_REMEDY)) from error
 
@@ -122,14 +132,14 @@ def _demand_modest_weights(path: Path) -> None:
         raise ValueError(f"it declares {sum(claimed):,} bytes of weights")
 
 
-def _loaded(keras: Any, path: Path) -> Any:
+def _loaded(keras: Any, path: Path, trust: bool) -> Any:
     if path.suffix == path.suffix.lower():
-        return keras.saving.load_model(path, compile=False)
+        return keras.saving.load_model(path, compile=False, safe_mode=not trust)
     # Keras tells its formats apart by suffixes in small letters.
     with scratch.folder("keras") as folder:
         link = folder / path.with_suffix(path.suffix.lower()).name
         link.symlink_to(path.resolve())
-        return keras.saving.load_model(link, compile=False)
+        return keras.saving.load_model(link, compile=False, safe_mode=not trust)
 
 
 def of_model(model: Any) -> Runtime:
@@ -178,6 +188,8 @@ class KerasRuntime:
         return "stated" if ground == "assumed" and _keras_layers.scales_its_pixels(self._model) else ground
 
     def predict(self, images: Images) -> Probabilities:
+        """Class probabilities, float32 ``[N, classes]``, of raw RGB images, uint8 ``[N, H, W, 3]`` in 0..255."""
+        demand_images(images, None if self.any_size else self.input_shape)
         probabilities = np.empty((len(images), self.classes), np.float32)
         for start in range(0, len(images), _BATCH):
             # Batch by batch: in floats all images take four times their memory.

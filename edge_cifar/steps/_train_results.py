@@ -5,20 +5,18 @@ from __future__ import annotations
 import csv
 import io
 import shutil
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
 from edge_cifar import machine, packages, provenance
 from edge_cifar.backbones import Model
-from edge_cifar.documents.accuracy import Accuracy, TestResult
-from edge_cifar.documents.class_report import ClassReport
-from edge_cifar.documents.predictions import Predictions
 from edge_cifar.documents.run import Run
 from edge_cifar.documents.run_record import RunRecord
 from edge_cifar.documents.schema import SCHEMA
 from edge_cifar.errors import TrainingError
-from edge_cifar.evaluation import metrics, scores
 from edge_cifar.progress import Progress
 from edge_cifar.run_data import RunData
+from edge_cifar.steps._run_results import evaluated
 from edge_cifar.storage import files
 
 if TYPE_CHECKING:
@@ -43,18 +41,12 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
     from edge_cifar.training.complexity import multiply_adds
     from edge_cifar.training.loop import predict
 
-    labels = data.dataset.labels
-    probabilities = predict(model, data.test.images)
-    if not scores.are_numbers(probabilities):
+    results = evaluated(partial(predict, model), data)
+    if results is None:
         raise TrainingError(
             f"the model trained in {run.path} outputs NaN or infinity; train again with a lower --learning-rate "
             "or --mixed-precision off, and --overwrite"
         )
-    report = metrics.classification_report(data.test.labels, probabilities, labels)
-    confusion = metrics.confusion_matrix(data.test.labels, probabilities.argmax(1), len(labels))
-    accuracy = Accuracy.of(metrics.accuracy(data.test.labels, probabilities))
-    balanced = metrics.balanced_accuracy(data.test.labels, probabilities.argmax(1))
-    validation = Accuracy.of(metrics.accuracy(data.validation.labels, predict(model, data.validation.images)))
     # The settings are those the training was started with; the state's lists were recorded by its loop.
     told = {
         "kind": "run",
@@ -71,38 +63,23 @@ def publish(run: Run, model: Model, state: State, data: RunData, facts: dict[str
         "history": state.history,
         "phases": state.phases,
         "seconds": sum(phase["seconds"] for phase in state.phases),
-        "validation": validation.to_json(),
-        "test": TestResult(
-            **accuracy.to_json(),
-            precision=report.precision,
-            recall=report.recall,
-            f1=report.f1,
-            calibration_error=metrics.calibration_error(data.test.labels, probabilities),
-            balanced_accuracy=balanced,
-        ).to_json(),
+        "validation": results.validation.to_json(),
+        "test": results.test.to_json(),
     }
     # Results of an older run in this folder do not apply to the new model.
     run.record_path.unlink(missing_ok=True)
     run.forget_results()
     shutil.rmtree(run.export_path, ignore_errors=True)
-    with files.atomic_write(run.model_path) as partial:
-        model.save(partial)
+    with files.atomic_write(run.model_path) as written:
+        model.save(written)
     told["model"] = {"file": run.model_path.name, "sha256": files.sha256(run.model_path)}
     record = RunRecord.from_json(files.json_normal(told), str(run.record_path))
-    matrix = tuple(tuple(row) for row in confusion.tolist())
-    ClassReport(labels=tuple(labels), per_class=report.per_class, confusion=matrix).write(run.classes_path)
-    Predictions.of(data.test.labels, probabilities).write(run.predictions_path)
+    results.write(run)
     files.write_text(run.path / "history.csv", _csv(state.history))
     figures.curves(record, run.path / "curves.png")
-    figures.confusion(confusion, labels, run.path / "confusion.png")
-    figures.mistakes(data.test.images, data.test.labels, probabilities, labels, run.path / "mistakes.png")
     record.write(run.record_path)
     shutil.rmtree(run.checkpoint_path, ignore_errors=True)
-    progress.say(
-        f"test accuracy {accuracy.top1:.2%} (95 % interval {accuracy.low:.2%} to {accuracy.high:.2%}) "
-        f"on {accuracy.images} {'synthetic ' if data.dataset.synthetic else ''}images"
-        + (f"; balanced accuracy {balanced:.2%}" if f"{balanced:.2%}" != f"{accuracy.top1:.2%}" else "")
-    )
+    results.say(progress)
 
 
 def _csv(history: list[dict[str, Any]]) -> str:

@@ -13,6 +13,7 @@ from edge_cifar.bench.evaluation_set import EvaluationSet
 from edge_cifar.bench.probe import input_size
 from edge_cifar.bench.subject import Subject
 from edge_cifar.data import Dataset, calibration
+from edge_cifar.data.class_order import in_order
 from edge_cifar.data.loading import is_folder, load
 from edge_cifar.documents.accuracy import DataSource
 from edge_cifar.documents.bundle import Bundle
@@ -21,6 +22,7 @@ from edge_cifar.errors import BundleError, DataError, UsageError
 from edge_cifar.model_options import ModelOptions
 from edge_cifar.parity.verify import read_reference
 from edge_cifar.progress import SILENT, Progress
+from edge_cifar.run_data import kept_with
 from edge_cifar.steps.bundles import of_run, run_of
 from edge_cifar.steps.targets import ModelFile, Target, resolve_all
 
@@ -59,15 +61,21 @@ def find_subjects(
     image_size, options = options.image_size, replace(options, image_size=None)
 
     @cache
-    def given(size: int | tuple[int, int] | None) -> EvaluationSet | None:
+    def dataset(name: str, size: int | tuple[int, int] | None) -> Dataset:
         """The images named by ``data``: a folder's, resized, or those of a registered set."""
+        return load(name, data_dir=data_dir, image_size=size, progress=progress)
+
+    def given(size: int | tuple[int, int] | None, labels: tuple[str, ...] = ()) -> EvaluationSet | None:
+        """Some of them, with their classes in the order of a model's that has them all."""
         if data is None:
             return None
-        return _of_dataset(load(data, data_dir=data_dir, image_size=size, progress=progress), images)
+        found = dataset(data, size)
+        known = set(found.labels) <= set(labels)
+        return _of_dataset(in_order(found, labels, by_number=False) if known else found, images)
 
     def of_bundle(bundle: Bundle) -> list[Subject]:
         size = image_size or _size(bundle)
-        return _of_bundle(bundle, given(size if folder else None), images, with_keras, progress)
+        return _of_bundle(bundle, given(size if folder else None, bundle.labels), images, with_keras, progress)
 
     bundles: list[Bundle] = []
     subjects: list[Subject] = []
@@ -78,8 +86,9 @@ def find_subjects(
         elif found.bundle is not None:
             subjects += of_bundle(found.bundle)
         elif found.run is not None:
-            size = image_size or (found.run.record().data.size if folder else None)
-            subjects.append(Subject(model=found.run.name, path=found.path, accuracy_on=given(size), of_run=True))
+            told = found.run.record().data
+            known_by = given(image_size or (told.size if folder else None), told.labels)
+            subjects.append(Subject(model=found.run.name, path=found.path, accuracy_on=known_by, of_run=True))
         else:
             subjects.append(_of_foreign(found, given, folder, image_size))
     if image_size is not None and not folder and not any(subject.bare for subject in subjects):
@@ -153,13 +162,14 @@ def _whole_test_set(
         return None
     seed = (bundle.reference.seed if bundle.reference else None) or 0
     size = _size(bundle) if is_folder(told.name) else None
-    dataset = load(told.name, seed=seed, limit=told.limit, image_size=size, progress=progress)
+    kept = kept_with(run_of(bundle), told.name)
+    dataset = load(told.name, data_dir=kept, seed=seed, limit=told.limit, image_size=size, progress=progress)
     if dataset.checksum != told.checksum:
         raise DataError(
             f"the {dataset.name} images found are not those {bundle.model} was made from; choose a data set with "
             "--data, or omit --images"
         )
-    return _of_dataset(dataset, images)
+    return _of_dataset(in_order(dataset, bundle.labels, by_number=not is_folder(told.name)), images)
 
 
 def _of_dataset(dataset: Dataset, images: Count) -> EvaluationSet:

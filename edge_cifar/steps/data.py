@@ -70,7 +70,7 @@ def fetch(
         UsageError: the data set is unknown, or not a published one.
         DataError: the download failed, or what is there is damaged.
     """
-    published = None if loading.is_folder(data) else sets.get(data).published
+    published = None if loading.is_folder(data) or loading.is_archive(data) else sets.get(data).published
     if not isinstance(published, PublishedSet):
         raise UsageError(f"{data!r} cannot be downloaded; only published data sets such as cifar10 can")
     return places.fetch(published, data_dir=data_dir, overwrite=overwrite, progress=progress)
@@ -189,4 +189,4 @@ def _refuse_to_replace_strangers(folder: Path) -> None:
 
 
 def _stem(data: str) -> str:
-    return Path(data).resolve().name if loading.is_folder(data) else data
+    return Path(data).resolve().stem if loading.is_folder(data) or loading.is_archive(data) else data

@@ -8,7 +8,6 @@ from pathlib import Path
 from typing import Any
 
 from edge_cifar import packages
-from edge_cifar.documents import run as runs
 from edge_cifar.documents.conversion_record import CalibrationRecord
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import UsageError
@@ -20,6 +19,7 @@ from edge_cifar.export.source import Source
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.report import layer_noise
 from edge_cifar.run_data import load_run_data
+from edge_cifar.steps.import_model import open_run
 from edge_cifar.storage import exclusion, files
 
 FOLDER = "diagnosis"
@@ -80,7 +80,7 @@ def diagnose(
         raise UsageError("--diagnose works on plain int8 and does not go with --prune, --cluster or --keep-float")
     formats = _formats(options, progress)
     packages.require("matplotlib", "report")
-    opened = runs.newest() if run is None else run if isinstance(run, Run) else Run.open(Path(run))
+    opened = open_run(run)
     opened.demand_weights()
     folder = (Path(out) if out is not None else opened.path / FOLDER).absolute()
     for name in (DOCUMENT, PICTURE):

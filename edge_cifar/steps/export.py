@@ -4,25 +4,26 @@ from __future__ import annotations
 
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Literal
+from typing import Any, Literal, Unpack
 
 from edge_cifar.arguments import as_int, as_int_or_all, as_tuple
-from edge_cifar.documents import run as runs
 from edge_cifar.documents.bundle import Bundle
-from edge_cifar.documents.run import Run
 from edge_cifar.export import destination, pipeline
 from edge_cifar.export.advice import demand_all
 from edge_cifar.export.options import ExportOptions
 from edge_cifar.export.plan import plan
 from edge_cifar.export.source import Source
+from edge_cifar.model_options import ModelOptions, Told
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.run_data import load_run_data
+from edge_cifar.steps.import_model import NOTHING_TOLD, ImportRequest, as_run, open_run
 from edge_cifar.storage import exclusion
 
 
 def export(
-    run: Run | Path | str | None = None,
+    model: Any = None,
     *,
+    data: Any = None,
     formats: str | Iterable[str] | None = None,
     precisions: str | Iterable[str] | None = None,
     calibration_images: int = 500,
@@ -37,12 +38,21 @@ def export(
     out: Path | str | None = None,
     overwrite: bool = False,
     data_dir: Path | str | None = None,
+    custom: str | Iterable[str] = (),
+    trust: bool = False,
     progress: Progress = SILENT,
+    **told: Unpack[Told],
 ) -> Bundle:
-    """Convert a run's model, check every artifact against it, and write the bundle.
+    """Convert a run's model, or one made elsewhere, check every artifact against it, and write the bundle.
+
+    A model made elsewhere becomes a run first. What pixels become before it takes them is put into its graph: as told,
+    as its own layers say, or as labelled images show.
 
     Args:
-        run: a run or its folder. Default: the newest under ``./runs``.
+        model: a run or its folder; or a Keras model, its ``.keras`` or ``.h5`` file, or a SavedModel folder. Default:
+            the newest run under ``./runs``.
+        data: for a model made elsewhere: a folder of images by class, a data set's name, an ``.npz`` file,
+            ``(images, labels)``, or what yields batches of them, such as a ``tf.data.Dataset``.
         formats: ``tflite``, ``onnx``, ``coreml`` or ``all``; all that can be written here when left out.
         precisions: precision names or ``all``. Default: the default precisions of each format.
         calibration_images: number of training images used to calibrate quantized activations.
@@ -55,20 +65,25 @@ def export(
         jobs: parallel conversions; None for as many as cores and memory allow.
         deployment_target: ``iOS15`` to ``iOS18``, ``macOS12`` to ``macOS15``: the oldest system that Core ML packages
             have to run on; iOS 16, or the first that has the precision, when left out.
-        out: the bundle's folder. Default: ``export`` in the run folder.
-        overwrite: replace an existing bundle.
-        data_dir: directory of the run's data set, which must exist.
+        out: the bundle's folder. Default: ``export`` in the run folder. For a model made elsewhere: the run folder.
+            Default: ``runs/NAME``.
+        overwrite: replace an existing bundle, or run.
+        data_dir: directory of the data set, which must exist.
+        custom: for a model made elsewhere: its own classes and functions, as ``module:Name``.
+        trust: likewise: run code that its file contains.
         progress: receives progress messages.
+        **told: for a model made elsewhere, what it does not say itself; see :class:`edge_cifar.model_options.Told`.
 
     Raises:
         UsageError: an option is out of range, a name is unknown, or a format does not have a precision.
+        ModelError: the model is no classifier of images, or cannot be opened.
         RunError: there is no such run, or its weights were not kept.
         BundleError: the folder already contains something.
         MissingPackage: a converter is not installed.
         CheckFailed: variants were rejected; the bundle was written without them.
     """
     bundle = write_bundle(
-        run,
+        model,
         ExportOptions(
             formats=None if formats is None else as_tuple(formats),
             precisions=None if precisions is None else as_tuple(precisions),
@@ -82,9 +97,11 @@ def export(
             jobs=None if jobs is None else as_int("--jobs", jobs),
             deployment_target=deployment_target,
         ),
+        ImportRequest(
+            data=data, options=ModelOptions.of(told), custom=as_tuple(custom), trust=trust, data_dir=data_dir
+        ),
         out=out,
         overwrite=overwrite,
-        data_dir=data_dir,
         progress=progress,
     )
     demand_all(bundle)
@@ -92,12 +109,12 @@ def export(
 
 
 def write_bundle(
-    run: Run | Path | str | None,
+    model: Any,
     options: ExportOptions,
+    request: ImportRequest = NOTHING_TOLD,
     *,
     out: Path | str | None = None,
     overwrite: bool = False,
-    data_dir: Path | str | None = None,
     progress: Progress = SILENT,
 ) -> Bundle:
     """As :func:`export`, but rejected variants are only listed in ``rejected``.
@@ -106,13 +123,14 @@ def write_bundle(
         CheckFailed: nothing could be kept, where an earlier bundle stands.
     """
     variants = plan(options, progress)
-    opened = runs.newest() if run is None else run if isinstance(run, Run) else Run.open(Path(run))
+    imported = as_run(model, request, out=out, overwrite=overwrite, progress=progress)
+    opened = imported or open_run(model)
     opened.demand_weights()
     # A symbolic link is followed: its target is replaced, not the link.
-    place = (Path(out) if out is not None else opened.export_path).resolve()
+    place = (Path(out) if out is not None and imported is None else opened.export_path).resolve()
     with exclusion.exporting(opened.path, place):
         destination.refuse_occupied(place, overwrite=overwrite)
-        data = load_run_data(opened, data_dir=data_dir, progress=progress)
+        data = load_run_data(opened, data_dir=request.data_dir, progress=progress)
         source = Source.from_run(opened, data, options)
         bundle = pipeline.write_bundle(source, variants, options, place, progress)
         if place == opened.export_path.resolve():

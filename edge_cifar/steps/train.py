@@ -19,6 +19,7 @@ from edge_cifar.errors import DataError, RunError, UsageError, unknown
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.recipe import Recipe, Trainable, customized
 from edge_cifar.run_data import RunData, split_data
+from edge_cifar.steps import recipes
 from edge_cifar.steps._train_place import refuse_occupied, resumable, run_at
 from edge_cifar.steps._train_results import publish
 from edge_cifar.storage import exclusion, files
@@ -40,7 +41,8 @@ def train(
     out: Path | str | None = None,
     name: str | None = None,
     increment: bool = False,
-    recipe: str = "default",
+    recipe: str | Path = "default",
+    changes: str | Iterable[str] = (),
     weights: str | None = None,
     alpha: float = 1.0,
     epochs: int | Iterable[int] | None = None,
@@ -70,7 +72,8 @@ def train(
         out: the run folder.
         name: in place of ``out``: of a folder below ``./runs``; the backbone's when both are left out.
         increment: where the folder exists, add the first number to its name that is free.
-        recipe: name of one of the backbone's recipes, such as ``default`` or ``report``.
+        recipe: name of one of the backbone's recipes, such as ``default`` or ``report``, or a TOML file with one.
+        changes: to the recipe, such as ``recipe.optimizer=sgd`` or ``recipe.phases[0].learning_rate=0.1``.
         weights: ``imagenet``, ``none`` or a weights file. Default: ``imagenet`` if the backbone has it, else ``none``.
         alpha: width multiplier.
         epochs: one number for every phase, or one number per phase.
@@ -114,7 +117,7 @@ def train(
     if alpha not in design.alphas:
         raise UsageError(f"{backbone} supports --alpha {', '.join(map(str, design.alphas))}; got {alpha}")
     chosen = customized(
-        design.recipe(recipe, from_scratch=weights == "none"),
+        recipes.chosen(design, str(recipe), as_tuple(changes), from_scratch=weights == "none"),
         epochs=None if epochs is None else as_tuple(epochs),
         learning_rate=learning_rate,
         unfreeze=unfreeze,
@@ -145,7 +148,7 @@ def train(
     settings = files.json_normal(
         {
             "backbone": backbone,
-            "recipe_name": recipe,
+            "recipe_name": Path(recipe).name,
             "recipe": asdict(chosen),
             "weights": weights if weights in ("imagenet", "none") else Path(weights).name,
             "alpha": alpha,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Unpack
 
 from edge_cifar import machine, packages
 from edge_cifar.documents.bundle import Bundle
@@ -11,13 +12,15 @@ from edge_cifar.documents.provenance import Checksums, Origin, Provenance
 from edge_cifar.documents.verification import Verification, Verifications
 from edge_cifar.documents.verify_report import VerifyReport
 from edge_cifar.errors import UsageError
+from edge_cifar.model_options import ModelOptions, Told
 from edge_cifar.parity.drift_plot import draw
 from edge_cifar.parity.following import read_activations, with_layers
 from edge_cifar.parity.verify import verify_bundle
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps import _verify_record
 from edge_cifar.steps.bundles import kept_beside, run_of
-from edge_cifar.steps.targets import Target, open_bundle
+from edge_cifar.steps.targets import ModelFile, Target, open_bundle, resolve_all
+from edge_cifar.steps.verify_files import verify_files
 from edge_cifar.storage import exclusion, files
 
 RESULT = "verify.json"
@@ -28,11 +31,15 @@ _PACKAGES = ("edge-cifar", "numpy", "ai-edge-litert", "onnxruntime", "coremltool
 
 def verify(
     target: Target | None = None,
-    *,
+    *others: Target,
     images: int | None = None,
     layers: bool = False,
     plot: Path | str | None = None,
+    data: str | Path | None = None,
+    data_dir: Path | str | None = None,
+    precision: str | None = None,
     progress: Progress = SILENT,
+    **told: Unpack[Told],
 ) -> Verifications:
     """Compare every artifact's predictions with the Keras model's, on the images in the bundle.
 
@@ -40,20 +47,30 @@ def verify(
     runtime affects only this artifact. The outcomes are saved in the run folder; for each artifact, those
     on the most images are kept.
 
+    Several model files are compared with the first of them instead, on the test images of ``data``.
+
     Args:
-        target: a bundle, a run (its exported bundle), or the folder of either. Default: the newest run.
-        images: number of the bundle's images to use. Default: all.
+        target: a bundle, a run (its exported bundle), or the folder of either; or a model file. Default: the newest
+            run.
+        *others: model files to compare with the first.
+        images: number of images to use. Default: all.
         layers: also compare layer by layer, using the activations in the bundle.
         plot: a PNG to draw how they drift with depth into; implies ``layers``. A run's own is drawn
             beside its record where Matplotlib is installed.
+        data: for model files, the data set with the images: a registered name, or a folder of images by class.
+        data_dir: directory of that data set.
+        precision: for model files, ``fp32``, ``fp16`` or ``int8``, whose tolerance they have to meet. Default: that of
+            the coarser weights of each two.
         progress: receives a message per finished artifact.
+        **told: what model files made elsewhere take and answer, as :class:`edge_cifar.model_options.Told` lists it.
 
     Returns:
-        A list with one outcome per artifact, in the manifest's order; a notebook shows it as a table. A failing
-        artifact raises no exception.
+        A list with one outcome per artifact, in the manifest's order; of model files, one for each behind the first. A
+        notebook shows it as a table. A failing artifact raises no exception.
 
     Raises:
-        UsageError: ``images`` is not positive, or ``plot`` does not end in ``.png``.
+        UsageError: ``images`` is not positive, ``plot`` does not end in ``.png``, or options or targets do not fit
+            together.
         RunError: there is no such run, or it has not been exported.
         BundleError: there is no bundle, or its manifest, reference or activations are corrupt.
         BundleError: it was replaced while it was verified.
@@ -64,7 +81,25 @@ def verify(
         raise UsageError(f"images must be at least 1; got {images}")
     if plot is not None and Path(plot).suffix.lower() != ".png":
         raise UsageError(f"the plot's file name must end in .png; got {Path(plot).name}")
-    bundle = open_bundle(target)
+    found = resolve_all([target, *others], ModelOptions.of(told))
+    files_alone = [one for one in found if isinstance(one, ModelFile)]
+    if others or files_alone:
+        if len(files_alone) < len(found):
+            raise UsageError("verify takes one run or bundle, or several model files to compare with the first")
+        if layers or plot is not None:
+            raise UsageError("--layers and --plot need a run or bundle, whose Keras model they follow")
+        compared = verify_files(
+            files_alone,
+            data=None if data is None else str(data),
+            data_dir=data_dir,
+            images=images,
+            precision=precision,
+            progress=progress,
+        )
+        return Verifications(compared)
+    if data is not None or data_dir is not None or precision is not None:
+        raise UsageError("--data, --data-dir and --precision only apply to model files; a bundle has its own images")
+    bundle = open_bundle(found[0])
     with exclusion.reading([bundle.path], "verify"):
         return _verify(
             bundle, images=images, layers=layers, plot=None if plot is None else Path(plot), progress=progress

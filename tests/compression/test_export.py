@@ -114,8 +114,8 @@ def test_changes_are_added_to_what_is_chosen() -> None:
         *("tflite-int8", "tflite-int8-qat", "tflite-int8-pruned50", "tflite-int8-cluster16"),
     ]
     assert chosen(["coreml"], ["w8-pruned50"]) == ["coreml-w8-pruned50"]
-    assert plan.converted_as(Variant("onnx", "int8-qat")) == "int8-qat"
-    assert plan.converted_as(Variant("onnx", "int8-pruned50")) == "int8"
+    assert plan.precision_of(Variant("onnx", "int8-qat")).name == "int8-qat"
+    assert plan.precision_of(Variant("onnx", "int8-pruned50")).name == "int8"
 
 
 @pytest.mark.parametrize(

@@ -61,10 +61,10 @@ def written(model: Any, tmp_path_factory: pytest.TempPathFactory) -> dict[Varian
 
 
 def convert(model: Any, variant: Variant, path: Path) -> dict[str, Any]:
-    record = (
-        formats.get(variant.format)
-        .converter()
-        .convert(model, variant.precision, labels=LABELS, calibration=calibration(), metadata=METADATA, path=path)
+    format_ = formats.get(variant.format)
+    precision = format_.precisions[variant.precision]
+    record = format_.converter().convert(
+        model, precision, labels=LABELS, calibration=calibration(), metadata=METADATA, path=path
     )
     return record.to_json()
 

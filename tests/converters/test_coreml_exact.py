@@ -39,7 +39,8 @@ def model():  # type: ignore[no-untyped-def]
 def _convert(model: object, precision: str, folder: Path) -> Path:
     path = folder / f"coreml-{precision}.mlpackage"
     labels = [f"class {number}" for number in range(10)]
-    coreml.convert(model, precision, labels=labels, calibration=calibration(), metadata={}, path=path)
+    given = formats.get("coreml").precisions[precision]
+    coreml.convert(model, given, labels=labels, calibration=calibration(), metadata={}, path=path)
     return path
 
 

@@ -9,17 +9,20 @@ import numpy as np
 import pytest
 from support.export import LABELS, calibration, network, pictures
 
+from edge_cifar import formats
 from edge_cifar.converters import Options, coreml
 from edge_cifar.errors import UsageError
 from edge_cifar.runtimes import coreml_reference
 from edge_cifar.runtimes import keras as keras_runtime
+
+PRECISIONS = formats.get("coreml").precisions
 
 
 def convert(precision: str, folder: Path, options: Options) -> tuple[Any, Path, dict[str, Any]]:
     model = network()
     path = folder / f"coreml-{precision}.mlpackage"
     facts = coreml.convert(
-        model, precision, labels=LABELS, calibration=calibration(), metadata={}, path=path, options=options
+        model, PRECISIONS[precision], labels=LABELS, calibration=calibration(), metadata={}, path=path, options=options
     )
     return model, path, facts.to_json()
 
@@ -82,7 +85,7 @@ def test_four_bits_are_blocks_of_integers_from_ios_18_on(tmp_path: Path) -> None
         path = tmp_path / f"{system}.mlpackage"
         coreml.convert(
             model,
-            "w4",
+            PRECISIONS["w4"],
             labels=LABELS,
             calibration=calibration(),
             metadata={},

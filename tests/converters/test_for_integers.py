@@ -9,9 +9,11 @@ import numpy as np
 import pytest
 from support.export import LABELS, calibration, network, pictures
 
-from edge_cifar import model_files
+from edge_cifar import formats, model_files
 from edge_cifar.converters import _for_integers, tflite
 from edge_cifar.runtimes import keras as keras_runtime
+
+INT8 = formats.get("tflite").precisions["int8"]
 
 pytest.importorskip("tensorflow", reason="conversion needs TensorFlow")
 
@@ -60,7 +62,7 @@ def test_a_factor_of_pixels_is_held_by_the_weights_behind_it(tmp_path: Path) -> 
     images = pictures(20).astype(np.float32)
     np.testing.assert_allclose(copy(images, training=False), plain(images, training=False), rtol=0, atol=1e-5)
     path = tmp_path / "x.tflite"
-    tflite.convert(plain, "int8", labels=LABELS, calibration=calibration(), metadata={}, path=path)
+    tflite.convert(plain, INT8, labels=LABELS, calibration=calibration(), metadata={}, path=path)
     operators = [operator["op_name"] for operator in Interpreter(model_path=str(path))._get_ops_details()]
     assert "MUL" not in operators
     assert operators.count("ADD") == 1
@@ -99,7 +101,7 @@ def test_int8_keeps_small_factors_beside_large_ones(
 
     def error(name: str) -> float:
         path = tmp_path / f"{name}.tflite"
-        tflite.convert(model, "int8", labels=LABELS, calibration=calibration(), metadata={}, path=path)
+        tflite.convert(model, INT8, labels=LABELS, calibration=calibration(), metadata={}, path=path)
         return float(np.abs(model_files.load(path).predict(images) - expected).mean())
 
     as_convolutions = error("convolutions")

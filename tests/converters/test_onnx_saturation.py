@@ -14,7 +14,7 @@ from PIL import Image
 from support.export import LABELS, pictures
 from support.saturating import Order, answers
 
-from edge_cifar import machine
+from edge_cifar import formats, machine
 from edge_cifar.bench.protocol import Protocol
 from edge_cifar.bench.subject import Subject
 from edge_cifar.converters import Calibration, Options, _onnx_weights
@@ -66,8 +66,9 @@ def model() -> Any:
 
 def write(model: Any, precision: str, path: Path, **options: Any) -> Path:
     calibration = Calibration(images=pictures(40, seed=1), indices=np.arange(40), seed=0)
+    given = formats.get("onnx").precisions[precision]
     converter.convert(
-        model, precision, labels=LABELS, calibration=calibration, metadata={}, path=path, options=Options(**options)
+        model, given, labels=LABELS, calibration=calibration, metadata={}, path=path, options=Options(**options)
     )
     return path
 

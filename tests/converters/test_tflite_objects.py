@@ -8,8 +8,10 @@ import numpy as np
 import pytest
 from support.export import LABELS, calibration, network
 
-from edge_cifar import model_files
+from edge_cifar import formats, model_files
 from edge_cifar.converters import _tflite_objects, tflite
+
+INT8 = formats.get("tflite").precisions["int8"]
 
 pytest.importorskip("tensorflow", reason="the file comes from TensorFlow's converter")
 pytest.importorskip("ai_edge_litert", reason="its schema is LiteRT's")
@@ -18,7 +20,7 @@ pytest.importorskip("ai_edge_litert", reason="its schema is LiteRT's")
 @pytest.fixture(scope="module")
 def content(tmp_path_factory: pytest.TempPathFactory) -> bytes:
     path = tmp_path_factory.mktemp("objects") / "x.tflite"
-    tflite.convert(network(), "int8", labels=LABELS, calibration=calibration(), metadata={"a": "b"}, path=path)
+    tflite.convert(network(), INT8, labels=LABELS, calibration=calibration(), metadata={"a": "b"}, path=path)
     return path.read_bytes()
 
 

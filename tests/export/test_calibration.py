@@ -81,7 +81,9 @@ def test_onnx_has_every_method_and_stays_close(method: str, tmp_path: Path) -> N
     sample = Calibration(images=sample.images, indices=sample.indices, seed=1, method=method)
     model = network()
     path = tmp_path / f"{method}.onnx"
-    record = onnx.convert(model, "int8", labels=LABELS, calibration=sample, metadata={}, path=path)
+    record = onnx.convert(
+        model, formats.get("onnx").precisions["int8"], labels=LABELS, calibration=sample, metadata={}, path=path
+    )
     assert record.calibration is not None
     assert record.calibration.method == method
     images = pictures(60, seed=4)

@@ -29,6 +29,7 @@ from edge_cifar.export.worker import Conversion, Task
 from edge_cifar.formats import tflite
 from edge_cifar.parity import processes, worker
 from edge_cifar.parity.processes import Answers, Question, Refusal, Workers
+from edge_cifar.precision import Precision
 from edge_cifar.storage import files
 from edge_cifar.variant import Variant
 
@@ -193,10 +194,10 @@ def answering_here(monkeypatch: pytest.MonkeyPatch) -> None:
 def quick_converter_for(monkeypatch: pytest.MonkeyPatch) -> Any:
     """A converter that writes a word, and a check that takes it: for what does not depend on either."""
 
-    def convert(model: Any, precision: str, *, path: Path, **_: Any) -> ConversionRecord:
-        if precision == "int16x8":
+    def convert(model: Any, precision: Precision, *, path: Path, **_: Any) -> ConversionRecord:
+        if precision.name == "int16x8":
             raise ConversionError("tflite cannot represent this model in int16x8: Bessel")
-        files.write_text(path, precision)
+        files.write_text(path, precision.name)
         return ConversionRecord()
 
     def check(acceptance: Acceptance, variant: Variant, path: Path) -> Outcome:

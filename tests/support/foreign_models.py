@@ -31,7 +31,11 @@ def brightness_folder(folder: Path, each: int = 20) -> Path:
     for number, (name, value) in enumerate(BRIGHTNESS.items()):
         (folder / f"{number}{name}").mkdir(parents=True)
         for shade in range(each):
-            _picture(folder / f"{number}{name}" / f"{shade}.png", (value + shade - each // 2,) * 3)
+            # No two alike, and none near another class.
+            path = _picture(folder / f"{number}{name}" / f"{shade}.png", (value + shade % 40 - 20,) * 3)
+            with Image.open(path) as picture:
+                picture.putpixel((shade // 40, 0), (value, value, 0))
+                picture.save(path)
     return folder
 
 

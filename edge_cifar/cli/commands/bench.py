@@ -13,7 +13,7 @@ from edge_cifar.cli.bench_table import emit, refuse_failed
 from edge_cifar.cli.completers import backends, completing, run_paths
 from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.options import data_set, model_options, number_or_all, numbers, table_options
-from edge_cifar.cli.output import Terminal, echo
+from edge_cifar.cli.output import Terminal, echo, next_step
 from edge_cifar.command_line import command_line
 from edge_cifar.documents.tables import BENCH_COLUMNS
 from edge_cifar.errors import CheckFailed, UsageError
@@ -150,7 +150,7 @@ def command(
         refuse_failed(report.results)
     sources = _report_sources(targets, options["output"])
     if sources is not None and not as_json:
-        echo(f"next: {command_line('report', *sources)}", err=table_layout.is_data)
+        next_step("report", *sources, err=table_layout.is_data)
 
 
 def _report_sources(targets: Sequence[Path], output: Path | None) -> list[str] | None:

@@ -11,9 +11,8 @@ import click
 
 from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.options import data_set, table_options
-from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table
+from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, next_step
 from edge_cifar.cli.subcommands import Subcommands
-from edge_cifar.command_line import command_line
 from edge_cifar.errors import UsageError
 from edge_cifar.tables import Column, Row, Table
 
@@ -82,7 +81,7 @@ def fetch(data: str, data_dir: Path | None, overwrite: bool) -> None:
     folder = step.fetch(data, data_dir=data_dir, overwrite=overwrite, progress=Terminal())
     place = ("--data-dir", data_dir) if data_dir else ()
     echo(f"{data}: complete and verified in {folder}")
-    echo(f"next: {command_line('data', 'show', '--data', data, *place)}", err=True)
+    next_step("data", "show", "--data", data, *place, err=True)
 
 
 @command.command("show")

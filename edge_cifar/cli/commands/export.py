@@ -3,22 +3,23 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Unpack
 
 import click
 
 from edge_cifar import formats as available
 from edge_cifar.cli.completers import calibration_methods, completing, precisions, run_paths
 from edge_cifar.cli.layout import Layout
-from edge_cifar.cli.options import number_or_all, table_options
-from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table
-from edge_cifar.command_line import command_line
+from edge_cifar.cli.options import data_set, model_options, number_or_all, table_options
+from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, next_step
 from edge_cifar.documents import tables
+from edge_cifar.model_options import ModelOptions, Told
 from edge_cifar.tables import Column, Table
 
 if TYPE_CHECKING:
     from edge_cifar.documents.bundle import Bundle
     from edge_cifar.export.options import ExportOptions
+    from edge_cifar.steps.import_model import ImportRequest
 
 # Of a diagnosis's layers; the rest stands in its document.
 _WORST = 10
@@ -41,7 +42,18 @@ class MatrixCommand(click.Command):
 
 
 @click.command(cls=MatrixCommand)
-@click.argument("run", required=False, type=click.Path(path_type=Path), metavar="[RUN]", shell_complete=run_paths)
+@click.argument(
+    "model", required=False, type=click.Path(path_type=Path), metavar="[RUN|MODEL]", shell_complete=run_paths
+)
+@data_set("Labelled images for a model made elsewhere: a folder of images by class, cifar10, FILE.npz.", default=None)
+@model_options()
+@click.option(
+    "--custom",
+    multiple=True,
+    metavar="MODULE:NAME",
+    help="Likewise: a class or function of its own, imported from MODULE; repeatable.",
+)
+@click.option("--trust", is_flag=True, help="Likewise: run code that its file contains (Lambda layers).")
 @click.option(
     "--format",
     "formats",
@@ -122,13 +134,20 @@ class MatrixCommand(click.Command):
 @click.option(
     "--diagnose", is_flag=True, help="Only rank the layers by their int8 quantization error; write no bundle."
 )
-@click.option("--out", type=click.Path(path_type=Path), help="Bundle directory.  [default: RUN/export]")
-@click.option("--data-dir", type=click.Path(path_type=Path), help="Directory of the run's data set (must exist).")
-@click.option("--overwrite", is_flag=True, help="Replace an existing bundle.")
+@click.option(
+    "--out",
+    type=click.Path(path_type=Path),
+    help="Bundle directory; for a model made elsewhere, run directory.  [default: RUN/export; runs/NAME]",
+)
+@click.option("--data-dir", type=click.Path(path_type=Path), help="Directory of the data set (must exist).")
+@click.option("--overwrite", is_flag=True, help="Replace an existing bundle, or run.")
 @click.option("--json", "as_json", is_flag=True, help="Print the manifest as JSON.")
 @table_options(tables.EXPORT_COLUMNS)
 def command(
-    run: Path | None,
+    model: Path | None,
+    data: str | None,
+    custom: tuple[str, ...],
+    trust: bool,
     formats: tuple[str, ...],
     precisions: tuple[str, ...],
     calibration_images: int,
@@ -146,10 +165,15 @@ def command(
     overwrite: bool,
     as_json: bool,
     table_layout: Layout,
+    **told: Unpack[Told],
 ) -> None:
     """Quantize, convert and check a model; write a bundle.
 
-    RUN is a run folder; the default is the newest under ./runs. Every artifact is compared with the
+    RUN is a run folder; the default is the newest under ./runs. MODEL is a Keras model made elsewhere
+    (.keras, .h5, a SavedModel folder): it becomes a run, judged by the images of --data. What pixels become
+    before it takes them is read from its layers, or found by trying the usual ranges, unless an option tells.
+
+    Every artifact is compared with the
     Keras model on validation images. An artifact is rejected, and the exit status is 1, if its accuracy
     loss is significantly above --max-drop or if `edge-cifar verify` would fail it.
 
@@ -160,10 +184,13 @@ def command(
       edge-cifar export --format all --precision all --overwrite
       edge-cifar export --precision int8 --prune 0.5 --cluster 16 --overwrite
       edge-cifar export --diagnose
+      edge-cifar export my_model.keras --data photos
+      edge-cifar export my_model.h5 --data cifar10 --input-range 0,1 --labels labels.txt
     """
     from edge_cifar.export.advice import demand_all
     from edge_cifar.export.options import ExportOptions
     from edge_cifar.steps import export as step
+    from edge_cifar.steps.import_model import ImportRequest
 
     options = ExportOptions(
         formats=formats or None,
@@ -178,30 +205,35 @@ def command(
         prune=prune,
         cluster=cluster,
     )
+    request = ImportRequest(data=data, options=ModelOptions.of(told), custom=custom, trust=trust, data_dir=data_dir)
     if diagnose:
-        _diagnose(run, options, out, data_dir, as_json, table_layout.further)
+        _diagnose(model, options, request, out, overwrite, as_json, table_layout.further)
         return
-    bundle = step.write_bundle(run, options, out=out, overwrite=overwrite, data_dir=data_dir, progress=Terminal())
+    bundle = step.write_bundle(model, options, request, out=out, overwrite=overwrite, progress=Terminal())
     if as_json:
         emit_json({"bundle": str(bundle.path), **bundle.to_json()})
     else:
         _print(bundle, table_layout)
     demand_all(bundle)
     if not as_json:
-        echo(f"next: {command_line('verify', bundle.path)}", err=table_layout.is_data)
+        next_step("verify", bundle.path, err=table_layout.is_data)
 
 
 def _diagnose(
-    run: Path | None,
+    model: Path | None,
     options: ExportOptions,
+    request: ImportRequest,
     out: Path | None,
-    data_dir: Path | None,
+    overwrite: bool,
     as_json: bool,
     table_layout: Layout,
 ) -> None:
     from edge_cifar.steps import diagnose as step
+    from edge_cifar.steps.import_model import as_run
 
-    found = step.diagnose(run, options, out=out, data_dir=data_dir, progress=Terminal())
+    imported = as_run(model, request, out=out, overwrite=overwrite, progress=Terminal())
+    run, out = (model, out) if imported is None else (imported.path, None)
+    found = step.diagnose(run, options, out=out, data_dir=request.data_dir, progress=Terminal())
     if as_json:
         emit_json(found.document())
         return
@@ -210,8 +242,7 @@ def _diagnose(
         rows = tuple((one.layer, one.kind, one.signal_to_noise_db, one.reason) for one in layers[:_WORST])
         emit_table(Table(columns=_LAYER_COLUMNS, rows=rows), table_layout)
     echo(f"all layers, as a table and a plot: {found.folder}", err=table_layout.is_data)
-    command = command_line("export", *([run] if run else []))
-    echo(f"next: {command} --keep-float LAYER,… or --keep-float auto", err=table_layout.is_data)
+    next_step("export", *([run] if run else []), "--keep-float", "auto", err=table_layout.is_data)
 
 
 def _print(bundle: Bundle, table_layout: Layout) -> None:

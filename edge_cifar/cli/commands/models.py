@@ -8,10 +8,11 @@ from dataclasses import asdict
 import click
 
 from edge_cifar import backbones
-from edge_cifar.cli.completers import completing
+from edge_cifar.cli.completers import completing, recipes
 from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.options import table_options
-from edge_cifar.cli.output import echo, emit_json, emit_table
+from edge_cifar.cli.output import echo, emit_json, emit_table, emit_text, next_step
+from edge_cifar.errors import UsageError
 from edge_cifar.tables import Column, Table
 
 _COLUMNS = (
@@ -33,9 +34,11 @@ _LAYER_COLUMNS = (
 
 @click.command("models")
 @click.argument("name", required=False, shell_complete=completing(backbones.names))
+@click.option("--toml", "as_toml", is_flag=True, help="Print a recipe of the backbone as a file for train --recipe.")
+@click.option("--recipe", shell_complete=recipes, help="Which recipe --toml prints.  [default: default]")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
 @table_options(_COLUMNS)
-def command(name: str | None, as_json: bool, table_layout: Layout) -> None:
+def command(name: str | None, as_toml: bool, recipe: str | None, as_json: bool, table_layout: Layout) -> None:
     """List the backbones, or the layers of one.
 
     Shows parameters, MACs, image size, recipes and source. All numbers are for ten classes, width
@@ -45,7 +48,15 @@ def command(name: str | None, as_json: bool, table_layout: Layout) -> None:
     Examples:
       edge-cifar models
       edge-cifar models mobilenetv2
+      edge-cifar models mobilenetv2 --recipe default --toml > my.toml
     """
+    if as_toml or recipe:
+        if not as_toml or name is None:
+            raise UsageError("to print a recipe, give a backbone and --toml: edge-cifar models resnet8 --toml")
+        from edge_cifar.steps.recipes import to_toml
+
+        emit_text(to_toml(backbones.get(name).recipe(recipe or "default", from_scratch=False)))
+        return
     if name is not None:
         _layers(name, as_json, table_layout.further)
         return
@@ -67,7 +78,7 @@ def command(name: str | None, as_json: bool, table_layout: Layout) -> None:
         for one in described
     )
     emit_table(Table(columns=_COLUMNS, rows=rows), table_layout)
-    echo("\nnext: edge-cifar train mobilenetv2", err=True)
+    next_step("train", "mobilenetv2", err=True)
 
 
 def _layers(name: str, as_json: bool, table_layout: Layout) -> None:

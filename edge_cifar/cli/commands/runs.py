@@ -13,9 +13,8 @@ from edge_cifar import backbones
 from edge_cifar.cli.completers import completing, data_sets, run_names
 from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.options import table_options
-from edge_cifar.cli.output import echo, emit_json, emit_table, status
+from edge_cifar.cli.output import echo, emit_json, emit_table, next_step, status
 from edge_cifar.cli.subcommands import Subcommands
-from edge_cifar.command_line import command_line
 from edge_cifar.errors import UsageError
 from edge_cifar.tables import Column, Row, Table
 
@@ -166,7 +165,7 @@ def mv(run: str, to: str) -> None:
 
     moved = move(find(run), to)
     echo(f"run: {moved.path}")
-    echo(f"next: {command_line('runs', 'show', moved.path)}")
+    next_step("runs", "show", moved.path)
 
 
 @command.command("diff")
@@ -234,8 +233,11 @@ def _facts(one: Summary) -> Iterator[Row]:
 
 def _recorded(record: RunRecord) -> Iterator[Row]:
     test, validation, data = record.test, record.validation, record.data
-    yield "backbone", f"{record.backbone}, width multiplier {record.alpha:g}, {record.image_size} px"
-    yield "network", f"{record.parameters:,} parameters, {record.multiply_adds:,} MACs"
+    yield "backbone", f"{record.backbone}, width multiplier {record.alpha:g}, {record.resolution} px"
+    macs = "" if record.multiply_adds is None else f", {record.multiply_adds:,} MACs"
+    yield "network", f"{record.parameters:,} parameters{macs}"
+    if record.imported:
+        yield "imported", f"{record.imported.source}, {record.imported.input_range}; {record.imported.ground}"
     yield "test top-1", f"{test.top1:.2%} (95 % CI {test.low:.2%} to {test.high:.2%}) on {test.images:,} images"
     yield "validation", f"{validation.top1:.2%} on {validation.images:,} images"
     yield "data", f"{data.name}, {len(data.labels)} classes, {data.train_images:,} training images"

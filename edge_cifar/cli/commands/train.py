@@ -10,8 +10,7 @@ import click
 from edge_cifar import backbones
 from edge_cifar.cli.completers import completing, recipes
 from edge_cifar.cli.options import data_set, number_or_name, numbers
-from edge_cifar.cli.output import Terminal, echo, emit_json
-from edge_cifar.command_line import command_line
+from edge_cifar.cli.output import Terminal, echo, emit_json, next_step
 from edge_cifar.progress import Progress
 from edge_cifar.recipe import CLASS_WEIGHTS
 
@@ -28,7 +27,15 @@ from edge_cifar.recipe import CLASS_WEIGHTS
     default="default",
     show_default=True,
     shell_complete=recipes,
-    help="default, or report: the settings of the source report.",
+    metavar="NAME|FILE.toml",
+    help="default; report: the settings of the source report; or a file, see `models NAME --toml`.",
+)
+@click.option(
+    "--set",
+    "changes",
+    multiple=True,
+    metavar="KEY=VALUE",
+    help="Change the recipe, such as recipe.optimizer=sgd or recipe.phases[0].epochs=5; repeatable.",
 )
 @click.option(
     "--weights", metavar="imagenet|none|FILE", help="Initial weights.  [default: imagenet if available, else none]"
@@ -93,6 +100,7 @@ def command(watching: Progress | None, /, backbone: str, as_json: bool, **option
       edge-cifar train mobilenetv2
       edge-cifar train resnet8 --data synthetic --epochs 5 --name try
       edge-cifar train resnet8 --learning-rate 0.05 --increment
+      edge-cifar train resnet8 --recipe my.toml --set recipe.augmentation.mixup=0.2
     """
     from edge_cifar.steps.train import train
 
@@ -103,4 +111,4 @@ def command(watching: Progress | None, /, backbone: str, as_json: bool, **option
         emit_json(run.record().to_json())
     else:
         echo(f"run: {run.path}")
-        echo(f"next: {command_line('export', run.path)}")
+        next_step("export", run.path)

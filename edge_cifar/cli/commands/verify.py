@@ -4,15 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from edge_cifar.cli.completers import run_paths
 from edge_cifar.cli.layout import Layout
-from edge_cifar.cli.options import table_options
-from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, status
-from edge_cifar.command_line import command_line
+from edge_cifar.cli.options import data_set, model_options, table_options
+from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, next_step, status
 from edge_cifar.documents import tables
 from edge_cifar.errors import CheckFailed
 from edge_cifar.storage import files
@@ -25,13 +24,13 @@ if TYPE_CHECKING:
 
 @click.command("verify")
 @click.argument(
-    "target", required=False, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE]", shell_complete=run_paths
+    "targets", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE|MODEL_FILE…]", shell_complete=run_paths
 )
 @click.option(
     "--images",
     type=click.IntRange(min=1),
     metavar="N",
-    help="Number of images to compare on.  [default: all in the bundle]",
+    help="Number of images to compare on.  [default: all]",
 )
 @click.option("--layers", is_flag=True, help="Also compare layer by layer and show where the outputs diverge.")
 @click.option(
@@ -40,36 +39,48 @@ if TYPE_CHECKING:
     metavar="FILE",
     help="Write the layer comparison as a PNG; implies --layers.",
 )
+@data_set("Model files: labelled images to compare on.", default=None)
+@click.option("--data-dir", type=click.Path(path_type=Path), metavar="DIR", help="Directory of that data set.")
+@click.option(
+    "--precision",
+    metavar="NAME",
+    help="Model files: whose tolerance to meet, fp32, fp16 or int8.  [default: by their weights]",
+)
 @click.option("--junit", type=click.Path(path_type=Path), metavar="FILE", help="Also write a JUnit XML file, for CI.")
 @click.option("--json", "as_json", is_flag=True, help="Print one JSON document.")
+@model_options()
 @table_options(tables.VERIFY_COLUMNS)
 def command(
-    target: Path | None,
+    targets: tuple[Path, ...],
     images: int | None,
     layers: bool,
     plot: Path | None,
     junit: Path | None,
     as_json: bool,
     table_layout: Layout,
+    **options: Any,
 ) -> None:
     """Verify the artifacts' predictions against the Keras model's.
 
-    TARGET is a run, or a bundle wherever it was copied to; the default is the newest run under ./runs.
+    The target is a run, or a bundle wherever it was copied to; the default is the newest run under ./runs.
     The bundle contains test images with the Keras model's predictions, so neither TensorFlow nor the
-    data set is needed. The exit status is 1 if an artifact fails.
+    data set is needed. The exit status is 1 if an artifact fails. Several model files are compared with
+    the first of them, on the labelled images of --data; those made elsewhere are described by the options
+    from --input-range on or as FILE:range=-1,1.
 
     \b
     Examples:
       edge-cifar verify
       edge-cifar verify --layers --plot drift.png
       edge-cifar verify export/ --images 500 --junit parity.xml
+      edge-cifar verify net.onnx net-int8.tflite --data photos/
     """
     from edge_cifar.parity import junit as junit_file
     from edge_cifar.steps.verify import report, verify
 
     if junit:
         files.demand_writable(junit)
-    outcomes = verify(target, images=images, layers=layers, plot=plot, progress=Terminal())
+    outcomes = verify(*targets, images=images, layers=layers, plot=plot, progress=Terminal(), **options)
     if junit:
         junit_file.write(junit, outcomes)
     if as_json:
@@ -77,16 +88,17 @@ def command(
     else:
         _print(outcomes, table_layout)
         _print_layers([outcome.layers for outcome in outcomes if outcome.layers], table_layout.further)
-    failed = [str(outcome.variant) for outcome in outcomes if outcome.status == "fail"]
+    failed = [outcome.name for outcome in outcomes if outcome.status == "fail"]
     if failed:
-        raise CheckFailed(
-            f"{len(failed)} of {len(outcomes)} artifacts of {outcomes[0].model} failed: {', '.join(failed)}"
-        )
+        reference = outcomes[0].reference
+        what = f"files compared with {reference}" if reference else f"artifacts of {outcomes[0].model}"
+        raise CheckFailed(f"{len(failed)} of {len(outcomes)} {what} failed: {', '.join(failed)}")
     passed = sum(outcome.status == "pass" for outcome in outcomes)
     if not passed:
         echo("nothing could be verified on this machine; edge-cifar doctor shows what is missing", err=True)
     elif not as_json:
-        echo(f"next: {command_line('bench', *([target] if target else []))}", err=table_layout.is_data)
+        data = ["--data", options["data"]] if options["data"] else []
+        next_step("bench", *targets, *data, err=table_layout.is_data)
 
 
 def _print(outcomes: Sequence[Verification], table_layout: Layout) -> None:

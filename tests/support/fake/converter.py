@@ -15,6 +15,7 @@ import numpy as np
 
 from edge_cifar.converters import AS_THEY_COME, Calibration, Options
 from edge_cifar.documents.conversion_record import ConversionRecord, TensorSpec
+from edge_cifar.precision import Precision
 from edge_cifar.preprocessing import Range
 from edge_cifar.storage import files
 
@@ -33,7 +34,7 @@ STEPS = {"int8": 127, "coarse": 2}
 
 def convert(
     model: Any,
-    precision: str,
+    precision: Precision,
     *,
     labels: Sequence[str],
     calibration: Calibration,
@@ -43,19 +44,18 @@ def convert(
 ) -> ConversionRecord:
     kernel, bias = model.get_layer("last").get_weights()
     step = None
-    if precision in STEPS:
-        step = float(np.abs(kernel).max()) / STEPS[precision]
+    if precision.name in STEPS:
+        step = float(np.abs(kernel).max()) / STEPS[precision.name]
         kernel = np.round(kernel / step) * step
+    # Quantizing one layer alone is what this runtime cannot do.
+    faults = {"fails": {"predict": "crash"}} if options.only else FAULTS.get(precision.name, {})
     settings = {
         "shape": model.input_shape[1:],
         "classes": len(labels),
         "kernel": kernel.tolist(),
         "step": step,
         "bias": bias.tolist(),
-        # Quantizing one layer alone is what this runtime cannot do.
-        **(
-            {"fails": {"predict": "crash"}} if options.only else {} if options.keep_float else FAULTS.get(precision, {})
-        ),
+        **({} if options.keep_float else faults),
     }
     files.write_text(path, json.dumps(settings))
     image = TensorSpec(name="image", shape=(1, *model.input_shape[1:]), range=(0, 255), type="float32")
@@ -64,12 +64,12 @@ def convert(
 
 def observed(
     model: Any,
-    precision: str,
+    precision: Precision,
     *,
     labels: Sequence[str],
     calibration: Calibration,
     path: Path,
     options: Options = AS_THEY_COME,
-) -> dict[str, Range] | None:
+) -> dict[str, Range]:
     """Nothing: no precision looks at calibration images."""
-    return None
+    return {}

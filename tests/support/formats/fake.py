@@ -4,7 +4,8 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from edge_cifar.formats import Format, Precision
+from edge_cifar.formats import Format
+from edge_cifar.precision import Precision, by_name
 
 if TYPE_CHECKING:
     from edge_cifar.converters import Converter
@@ -35,19 +36,19 @@ FORMAT = Format(
     suffixes=(".fake",),
     marker="star",
     colour="#CC79A7",
-    precisions={
-        "fp32": Precision("as trained", default=True),
-        "int8": Precision("in steps of a 127th", default=True, selective=True, rounded=True),
-        "coarse": Precision("in steps of a half", rounded=True),
+    precisions=by_name(
+        Precision("fp32", "as trained", default=True),
+        Precision("int8", "in steps of a 127th", default=True, selective=True, rounded=True),
+        Precision("coarse", "in steps of a half", rounded=True),
         # Each goes wrong in its own way: see support.fake.converter.
-        "aborting": Precision("wrong", selective=True),
-        "aborting-at-once": Precision("wrong"),
-        "hanging": Precision("wrong"),
-        "raising": Precision("wrong"),
-        "leaving": Precision("wrong"),
-        "nan": Precision("wrong"),
-        "misshapen": Precision("wrong"),
-    },
+        Precision("aborting", "wrong", selective=True),
+        Precision("aborting-at-once", "wrong"),
+        Precision("hanging", "wrong"),
+        Precision("raising", "wrong"),
+        Precision("leaving", "wrong"),
+        Precision("nan", "wrong"),
+        Precision("misshapen", "wrong"),
+    ),
     usage="By nobody, and nowhere.",
     converter=_converter,
     runtimes={"fake": _runtime},

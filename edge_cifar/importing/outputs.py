@@ -1,0 +1,148 @@
+"""The one output that a model classifies with, and what makes probabilities of it."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from edge_cifar import keras_graph
+from edge_cifar.errors import ModelError, UsageError, unknown
+from edge_cifar.evaluation import scores
+
+# What is still to be done to an output.
+Finish = Literal["none", "softmax", "pair", "sigmoid-pair"]
+
+SAID: Mapping[Finish, str] = {
+    "none": "",
+    "softmax": "a softmax was added: the model's outputs are scores, not probabilities",
+    "pair": "the model's one output p became two probabilities, 1 - p and p",
+    "sigmoid-pair": "a sigmoid was added, and its one output p became two probabilities, 1 - p and p",
+}
+
+# A score vector has at most these dimensions that are not 1.
+_VECTOR = 1
+
+
+@dataclass(frozen=True, kw_only=True)
+class NetworkOutput:
+    """A model's output.
+
+    Attributes:
+        tensor: Keras' symbolic tensor.
+        name: by which it is told from others.
+        scores: numbers an image, 1 for a single score.
+    """
+
+    tensor: Any
+    name: str
+    scores: int
+
+    @property
+    def classes(self) -> int:
+        """How many classes it tells apart."""
+        return scores.classes(self.scores)
+
+
+def class_output(model: Any, source: str, name: str | None) -> NetworkOutput:
+    """The output that a model classifies with.
+
+    Args:
+        model: a functional Keras model.
+        source: what messages call it.
+        name: of the output; None where there is only one.
+
+    Raises:
+        UsageError: there is no output of that name.
+        ModelError: there are several and none is named, or the output is no vector of scores.
+    """
+    named = _named(model)
+    if name is not None:
+        if name not in named:
+            raise unknown(f"output of {source}", name, named)
+        chosen = name
+    elif len(named) == 1:
+        chosen = next(iter(named))
+    else:
+        listed = ", ".join(f"{one} {_text(tensor.shape[1:])}" for one, tensor in named.items())
+        detects = " that look like a detector's" if any(_is_boxes(one.shape) for one in named.values()) else ""
+        raise ModelError(f"{source} has {len(named)} outputs{detects} ({listed}); name the class scores with --output")
+    tensor = named[chosen]
+    sides = tuple(tensor.shape[1:])
+    if None in sides or sum(side != 1 for side in sides) > _VECTOR:
+        kind = "a detector's or a segmentation's" if len(sides) > 1 else "of unknown length"
+        raise ModelError(
+            f"the output {chosen} of {source} has shape {_text(sides)}, {kind}; only classifiers have one "
+            "score for each class"
+        )
+    return NetworkOutput(tensor=tensor, name=chosen, scores=math.prod(sides))
+
+
+def finish(model: Any, output: NetworkOutput, answers: NDArray[np.floating[Any]]) -> Finish:
+    """What makes probabilities of an output.
+
+    Args:
+        model: the functional Keras model.
+        output: its output.
+        answers: ``[N, scores]``, for some images.
+    """
+    if output.scores == 1:
+        last = _activation(model, output.tensor)
+        sure = bool(answers.min() >= 0 and answers.max() <= 1) if last is None else last == "sigmoid"
+        return "pair" if sure else "sigmoid-pair"
+    return "none" if scores.are_probabilities(answers) else "softmax"
+
+
+def finished(answers: NDArray[np.float32], how: Finish) -> NDArray[np.float32]:
+    """Probabilities ``[N, classes]`` of a network's scores ``[N, scores]``."""
+    if how == "none":
+        return answers
+    if how == "softmax":
+        return scores.softmax(answers)
+    second = answers if how == "pair" else scores.softmax(np.concatenate([np.zeros_like(answers), answers], axis=1))
+    second = second[:, -1:]
+    return np.concatenate([1 - second, second], axis=1)
+
+
+def _activation(model: Any, tensor: Any) -> str | None:
+    """The activation of the layer that an output comes from; None where it has none to speak of."""
+    for node in keras_graph.nodes(model):
+        if any(one is tensor for one in node.outputs):
+            return getattr(getattr(keras_graph.layer_of(node), "activation", None), "__name__", None)
+    return None
+
+
+def _named(model: Any) -> dict[str, Any]:
+    """A model's outputs by name: a dict's keys, or those of the layers that they come from."""
+    found = getattr(model, "output", None)
+    if isinstance(found, Mapping):
+        return dict(found)
+    names = list(getattr(model, "output_names", None) or [one.name for one in model.outputs])
+    if len(set(names)) < len(names):
+        names = [f"{name}_{number}" for number, name in enumerate(names)]
+    return dict(zip(names, model.outputs, strict=True))
+
+
+def _is_boxes(shape: tuple[int | None, ...]) -> bool:
+    return len(shape) == 3 and shape[-1] == 4
+
+
+def _text(shape: tuple[int | None, ...]) -> str:
+    return "[" + ", ".join("any" if side is None else str(side) for side in shape) + "]"
+
+
+def demand_labels(count: int, output: NetworkOutput, source: str) -> None:
+    """Hold the number of class names to the number of outputs.
+
+    Raises:
+        UsageError: they differ.
+    """
+    if count != output.classes:
+        raise UsageError(
+            f"{source} tells {output.classes} classes apart, but there are {count} class names; give as many with "
+            "--labels, in the order of the model's outputs"
+        )

@@ -1,0 +1,283 @@
+"""The first half of ``export`` for a model made elsewhere: it becomes a run folder like any other."""
+
+from __future__ import annotations
+
+import shutil
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from edge_cifar import machine, packages, provenance
+from edge_cifar.command_line import command_line
+from edge_cifar.data import Dataset, arrays, npz_file
+from edge_cifar.data.class_order import in_order
+from edge_cifar.data.loading import is_folder, load
+from edge_cifar.documents import run as runs
+from edge_cifar.documents.dataset import TrainingData
+from edge_cifar.documents.run import Run
+from edge_cifar.documents.run_record import Imported, RunRecord
+from edge_cifar.errors import DataError, ModelError, RunError, UsageError
+from edge_cifar.model_options import ModelOptions
+from edge_cifar.progress import Progress
+from edge_cifar.run_data import KEPT, split_data
+from edge_cifar.steps._run_results import Results, evaluated
+from edge_cifar.storage import exclusion, files
+
+if TYPE_CHECKING:
+    from edge_cifar.importing.loading import Opened
+    from edge_cifar.importing.pipeline import Adapted, Network
+
+_SEED = 0
+# Of the training images, for the acceptance gate; more where they are few, and never more than half.
+_VALIDATION_IMAGES = 500
+_LEAST_VALIDATION_SPLIT = 0.1
+_MOST_VALIDATION_SPLIT = 0.5
+
+
+@dataclass(frozen=True, kw_only=True)
+class ImportRequest:
+    """What is told of a model made elsewhere, and the images it is to be judged by.
+
+    Attributes:
+        data: a folder, a data set's name, an ``.npz`` file, or images with labels in memory; None where none are told.
+        options: what is told of the model.
+        custom: its own classes and functions, as ``module:Name``.
+        trust: run code that its file contains.
+        data_dir: where the data lie.
+    """
+
+    data: Any = None
+    options: ModelOptions = field(default_factory=ModelOptions)
+    custom: tuple[str, ...] = ()
+    trust: bool = False
+    data_dir: Path | str | None = None
+
+    @property
+    def told(self) -> bool:
+        """Whether anything is told that means nothing for a run, which has its data and options."""
+        return self.data is not None or self.options != ModelOptions() or bool(self.custom) or self.trust
+
+
+NOTHING_TOLD = ImportRequest()
+
+
+def open_run(model: Run | Path | str | None) -> Run:
+    """A run that was named by its folder or by its model's file, or the newest.
+
+    Raises:
+        RunError: there is none.
+    """
+    if model is None:
+        return runs.newest()
+    if isinstance(model, Run):
+        return model
+    path = Path(model)
+    return Run.open(path.parent if path.is_file() else path)
+
+
+def as_run(
+    model: Any, request: ImportRequest, *, out: Path | str | None, overwrite: bool, progress: Progress
+) -> Run | None:
+    """The run of a model that was trained elsewhere; None where the model is a run already.
+
+    Args:
+        model: a run, its folder, a Keras model or its file, or None for the newest run.
+        request: what is told of a model made elsewhere.
+        out, overwrite, progress: as :func:`import_model` takes them.
+
+    Raises:
+        UsageError: something is told that means nothing for a run.
+        EdgeCifarError: as :func:`import_model`.
+    """
+    if isinstance(model, str | Path):
+        if _is_model(Path(model)):
+            return import_model(model, request, out=out, overwrite=overwrite, progress=progress)
+    elif model is not None and not isinstance(model, Run):
+        return import_model(model, request, out=out, overwrite=overwrite, progress=progress)
+    if request.told:
+        raise UsageError(
+            "--data and the options that describe a model only apply to a model made elsewhere; a run has its own"
+        )
+    return None
+
+
+def import_model(
+    model: Any, request: ImportRequest, *, out: Path | str | None, overwrite: bool, progress: Progress
+) -> Run:
+    """Make a run of a model that was trained elsewhere.
+
+    Args:
+        model: a file's or a SavedModel folder's path, or a Keras model.
+        request: what is told of it, and its data.
+        out: the run folder; ``runs/NAME`` when left out.
+        overwrite: replace an existing run.
+        progress: told what was found, and on what ground.
+
+    Raises:
+        UsageError: an option is invalid, or contradicts the model.
+        ModelError: the model is no image classifier, or cannot be opened.
+        DataError: the data are missing, or do not fit the model.
+        RunError: the folder holds a run already.
+    """
+    from edge_cifar.importing import loading, pipeline
+
+    data, data_dir, options = request.data, request.data_dir, request.options
+    if isinstance(model, str | Path):
+        loading.demand_importable(Path(model))
+    if data is None:
+        raise UsageError("a model made elsewhere needs labelled images; give them with --data FOLDER")
+    opened = loading.open_model(model, custom=request.custom, trust=request.trust)
+    run = Run(Path(out) if out is not None else Path("runs") / opened.name)
+    _refuse_occupied(run, overwrite)
+    # A folder's pictures are brought to the model's own size; other images have one already.
+    folder = isinstance(data, str | Path) and is_folder(str(data))
+    dataset = None if folder else _dataset(data, data_dir, None, progress)
+    network = pipeline.take_apart(opened, options, None if dataset is None else _size(dataset))
+    dataset = dataset or _dataset(data, data_dir, network.taken.size, progress)
+    dataset = _labelled(dataset, options.labels, network, folder=folder)
+    split = split_data(dataset, _validation_split(len(dataset.train)), _SEED)
+    adapted = pipeline.adapt(
+        network, options.preprocessing, split.validation, _size(dataset), dataset.given_range, opened.name
+    )
+    _say(adapted, network, dataset, progress)
+    from edge_cifar.training.loop import predict
+
+    results = evaluated(lambda images: predict(adapted.model, images), split)
+    if results is None:
+        raise ModelError(f"{network.source} outputs NaN or infinity")
+    with exclusion.training(run.path):
+        _refuse_occupied(run, overwrite)
+        _write(run, opened, network, adapted, results)
+    results.say(progress)
+    return run
+
+
+def _is_model(path: Path) -> bool:
+    from edge_cifar.importing import loading
+
+    run = Run(path.parent)
+    own = run.finished and path.name == run.model_path.name
+    return not own and not Run(path).finished and (path.is_file() or loading.is_importable(path))
+
+
+def _refuse_occupied(run: Run, overwrite: bool) -> None:
+    if run.finished and not overwrite:
+        raise RunError(
+            f"{run.path} contains a finished run; replace it with --overwrite, choose another directory with --out, or "
+            f"export it: {command_line('export', run.path)}"
+        )
+
+
+def _dataset(data: Any, data_dir: Path | str | None, size: tuple[int, int] | None, progress: Progress) -> Dataset:
+    if isinstance(data, str | Path):
+        return load(str(data), data_dir=data_dir, seed=_SEED, image_size=size, progress=progress)
+    parts, names = arrays.given(data)
+    return arrays.dataset(parts, name=KEPT, class_names=names, seed=_SEED)
+
+
+def _size(dataset: Dataset) -> tuple[int, int]:
+    height, width = dataset.train.images.shape[1:3]
+    return int(height), int(width)
+
+
+def _labelled(dataset: Dataset, labels: tuple[str, ...] | None, network: Network, *, folder: bool) -> Dataset:
+    """The data with the model's classes, in the order of its outputs."""
+    count, classes = len(dataset.labels), network.output.classes
+    numbered = dataset.labels == arrays.numbered_names(count)
+    if labels is None:
+        if numbered and count <= classes:
+            labels = arrays.numbered_names(classes)
+        elif count == classes:
+            labels = dataset.labels
+        else:
+            raise DataError(
+                f"{network.source} tells {classes} classes apart, {dataset.name} has {count}; name the model's classes "
+                "with --labels, in the order of its outputs"
+            )
+    if len(labels) != classes:
+        raise UsageError(
+            f"{network.source} tells {classes} classes apart, --labels names {len(labels)}; name one for each output, "
+            "in their order"
+        )
+    return in_order(dataset, labels, by_number=not folder)
+
+
+def _validation_split(images: int) -> float:
+    return min(max(round(_VALIDATION_IMAGES / images, 2), _LEAST_VALIDATION_SPLIT), _MOST_VALIDATION_SPLIT)
+
+
+def _say(adapted: Adapted, network: Network, dataset: Dataset, progress: Progress) -> None:
+    progress.say(f"input range: {adapted.input_range}; {adapted.ground}")
+    if adapted.output:
+        progress.say(adapted.output)
+    if _size(dataset) != network.taken.size:
+        height, width = _size(dataset)
+        inner = "×".join(map(str, network.taken.size))
+        progress.say(f"a resize was added: the images are {height}×{width}, the model takes {inner}")
+
+
+def _write(run: Run, opened: Opened, network: Network, adapted: Adapted, results: Results) -> None:
+    """Write the run's files, the record last: before it there is no finished run."""
+    data, fraction = results.data, _validation_split(len(results.data.dataset.train))
+    run.record_path.unlink(missing_ok=True)
+    run.forget_results()
+    shutil.rmtree(run.export_path, ignore_errors=True)
+    for name in (KEPT, "history.csv", "curves.png"):
+        # Of an older run in this folder.
+        (run.path / name).unlink(missing_ok=True)
+    with files.atomic_write(run.model_path) as written:
+        adapted.model.save(written)
+    if data.dataset.name == KEPT:
+        npz_file.write(data.dataset, run.path / KEPT)
+    results.write(run)
+    RunRecord(
+        backbone=opened.name,
+        recipe_name="imported",
+        recipe={"validation_split": fraction, "phases": []},
+        weights=opened.file or "none",
+        alpha=1.0,
+        seed=_SEED,
+        data=TrainingData(
+            name=data.dataset.name,
+            checksum=data.dataset.checksum,
+            synthetic=data.dataset.synthetic,
+            labels=data.dataset.labels,
+            image_shape=(*_size(data.dataset), 3),
+            limit=None,
+            train_images=len(data.train),
+            validation_images=len(data.validation),
+            test_images=len(data.test),
+        ),
+        image_size=network.taken.size,
+        parameters=adapted.model.count_params(),
+        multiply_adds=_multiply_adds(adapted.model),
+        history=(),
+        phases=(),
+        seconds=0.0,
+        validation=results.validation,
+        test=results.test,
+        model_sha256=files.sha256(run.model_path),
+        imported=Imported(
+            file=opened.file,
+            sha256=opened.sha256,
+            input_range=adapted.input_range,
+            ground=adapted.ground,
+            output=adapted.output,
+        ),
+        facts={
+            "versions": packages.versions("edge-cifar", "keras", "tensorflow", "numpy"),
+            "machine": machine.facts(),
+            "commit": provenance.commit(),
+            "command": provenance.command(),
+        },
+    ).write(run.record_path)
+
+
+def _multiply_adds(model: Any) -> int | None:
+    """As ``train`` counts them; None where a layer is of a kind whose cost is not known."""
+    from edge_cifar.training.complexity import multiply_adds
+
+    try:
+        return multiply_adds(model)
+    except (TypeError, ValueError, AttributeError):
+        return None
