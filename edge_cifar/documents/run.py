@@ -116,7 +116,7 @@ class Run(Tabular):
             # As it was given for the first time: with nothing there, nothing can be resumed.
             record = self.record()
             again = ("export", record.imported.source) if record.imported else ("train", record.backbone)
-            command = record.command or command_line(*again)
+            command = record.provenance.command or command_line(*again)
             raise RunError(
                 f"{self.path} does not include its weights (no {self.model_path.name}); "
                 f"{'import' if record.imported else 'retrain'} it {'again ' if record.imported else ''}with: "
