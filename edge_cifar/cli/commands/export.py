@@ -23,6 +23,13 @@ if TYPE_CHECKING:
 
 # Of a diagnosis's layers; the rest stands in its document.
 _WORST = 10
+_PLAN_COLUMNS = (
+    Column(name="variant", key=True),
+    Column(name="size", title="about", unit="MB", figures=",.2f"),
+    Column(name="calibration", title="calibrated on", unit="images", figures=",d"),
+    Column(name="retraining", title="retrained for", unit="epochs", figures="g"),
+    Column(name="meaning", rank=1),
+)
 _LAYER_COLUMNS = (
     Column(name="layer", key=True),
     Column(name="kind"),
@@ -134,7 +141,9 @@ class MatrixCommand(click.Command):
 @click.option(
     "--diagnose", is_flag=True, help="Only rank the layers by their int8 quantization error; write no bundle."
 )
+@click.option("--dry-run", is_flag=True, help="Only show the variants that would be written.")
 @click.option(
+    "-o",
     "--out",
     type=click.Path(path_type=Path),
     help="Bundle directory; for a model made elsewhere, run directory.  [default: RUN/export; runs/NAME]",
@@ -160,6 +169,7 @@ def command(
     jobs: int | None,
     deployment_target: str | None,
     diagnose: bool,
+    dry_run: bool,
     out: Path | None,
     data_dir: Path | None,
     overwrite: bool,
@@ -206,6 +216,9 @@ def command(
         cluster=cluster,
     )
     request = ImportRequest(data=data, options=ModelOptions.of(told), custom=custom, trust=trust, data_dir=data_dir)
+    if dry_run:
+        _plan(model, options, request, out, overwrite, as_json, table_layout.further)
+        return
     if diagnose:
         _diagnose(model, options, request, out, overwrite, as_json, table_layout.further)
         return
@@ -217,6 +230,29 @@ def command(
     demand_all(bundle)
     if not as_json:
         next_step("verify", bundle.path, err=table_layout.is_data)
+
+
+def _plan(
+    model: Path | None,
+    options: ExportOptions,
+    request: ImportRequest,
+    out: Path | None,
+    overwrite: bool,
+    as_json: bool,
+    table_layout: Layout,
+) -> None:
+    from edge_cifar.steps.export_plan import plan_export
+
+    planned = plan_export(model, options, request, out=out, overwrite=overwrite, progress=Terminal())
+    if as_json:
+        emit_json(planned.document())
+        return
+    rows = tuple(
+        (one.variant, one.size_bytes / 1e6, one.calibration_images, one.retraining_epochs, one.meaning)
+        for one in planned.variants
+    )
+    emit_table(Table(columns=_PLAN_COLUMNS, rows=rows), table_layout)
+    echo(f"bundle: {planned.bundle}, about {planned.size_bytes / 1e6:,.1f} MB", err=table_layout.is_data)
 
 
 def _diagnose(
