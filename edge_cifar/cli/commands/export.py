@@ -10,8 +10,9 @@ import click
 from edge_cifar import formats as available
 from edge_cifar.cli.completers import calibration_methods, completing, precisions, run_paths
 from edge_cifar.cli.layout import Layout
-from edge_cifar.cli.options import data_set, model_options, number_or_all, table_options
+from edge_cifar.cli.options import MODEL_OPTIONS, data_set, model_options, number_or_all, table_options
 from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, next_step
+from edge_cifar.cli.sections import Sectioned
 from edge_cifar.documents import tables
 from edge_cifar.model_options import ModelOptions, Told
 from edge_cifar.tables import Column, Table
@@ -38,7 +39,7 @@ _LAYER_COLUMNS = (
 )
 
 
-class MatrixCommand(click.Command):
+class MatrixCommand(Sectioned):
     """A command whose help ends with the table of formats and precisions, taken from the formats."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -48,7 +49,16 @@ class MatrixCommand(click.Command):
                 formatter.write_dl([(precision, one.meaning) for precision, one in format_.precisions.items()])
 
 
-@click.command(cls=MatrixCommand)
+@click.command(
+    cls=MatrixCommand,
+    sections={
+        "Variants": ("formats", "precisions", "prune", "cluster", "deployment_target"),
+        "Quantization": ("calibration_images", "calibration_method", "keep_float", "diagnose"),
+        "Checks": ("max_drop", "reference_images"),
+        "Bundle": ("out", "overwrite", "dry_run", "data_dir", "jobs"),
+        "Models made elsewhere": ("data", *MODEL_OPTIONS, "custom", "trust"),
+    },
+)
 @click.argument(
     "model", required=False, type=click.Path(path_type=Path), metavar="[RUN|MODEL]", shell_complete=run_paths
 )

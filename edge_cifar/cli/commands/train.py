@@ -13,6 +13,7 @@ from edge_cifar.cli.completers import completing, recipes
 from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.options import data_set, number_or_name, numbers
 from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, next_step
+from edge_cifar.cli.sections import Sectioned
 from edge_cifar.progress import Progress
 from edge_cifar.recipe import CLASS_WEIGHTS
 from edge_cifar.tables import Column, Table
@@ -28,7 +29,16 @@ _PLAN_COLUMNS = (
 )
 
 
-@click.command()
+@click.command(
+    cls=Sectioned,
+    sections={
+        "Data": ("data", "data_dir", "limit", "strict", "validation_split", "class_weights"),
+        "Run": ("out", "name", "increment", "resume", "overwrite", "dry_run"),
+        "Recipe": ("recipe", "changes", "epochs", "batch_size", "learning_rate", "unfreeze"),
+        "Network": ("weights", "alpha", "image_size"),
+        "Computation": ("device", "mixed_precision", "deterministic", "seed", "feature_cache_gb"),
+    },
+)
 @click.argument("backbone", shell_complete=completing(backbones.names))
 @data_set("Data set: cifar10, cifar100, synthetic, or a folder of images by class.")
 @click.option("--data-dir", type=click.Path(path_type=Path), help="Data directory (must exist).")
