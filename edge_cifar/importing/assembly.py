@@ -11,7 +11,9 @@ from edge_cifar import keras_graph
 from edge_cifar.errors import ModelError, first_line
 from edge_cifar.importing.inputs import NetworkInput, Size
 from edge_cifar.importing.outputs import Finish, NetworkOutput
+from edge_cifar.importing.tracing import is_own, traced
 from edge_cifar.preprocessing import Preprocessing
+from edge_cifar.traced_graph import layer_class
 
 # Luminance of ITU-R BT.601, as Pillow's and OpenCV's conversions to grey have it. They sum to 1: grey stays grey.
 _LUMINANCE = (0.299, 0.587, 0.114)
@@ -19,12 +21,13 @@ _LUMINANCE = (0.299, 0.587, 0.114)
 _AUGMENTATIONS = ("AugMix", "CutMix", "GaussianDropout", "GaussianNoise", "MixUp", "RandAugment", "SpatialDropout2D")
 
 
-def network(keras: Any, model: Any) -> Any:
-    """A copy of a model as converters want it: flat, in float32, without the layers that only training needs.
+def network(keras: Any, model: Any, source: str) -> Any:
+    """A copy of a model as converters want it: flat, in float32, without code and the layers that only training needs.
 
     Args:
         keras: the namespace.
         model: a functional or Sequential Keras model; it stays as it is.
+        source: what messages call it.
 
     Raises:
         ModelError: a layer cannot be copied.
@@ -33,7 +36,7 @@ def network(keras: Any, model: Any) -> Any:
     copies: list[tuple[Any, Any]] = []
 
     def copied(operation: Any) -> Any:
-        if not isinstance(operation, keras.layers.Layer):
+        if not isinstance(operation, keras.layers.Layer) or _is_carried(keras, operation):
             return operation
         config = operation.get_config()
         if operation.compute_dtype != "float32" and "float" in str(operation.compute_dtype):
@@ -44,6 +47,8 @@ def network(keras: Any, model: Any) -> Any:
     def called(operation: Any, *arguments: Any, **options: Any) -> Any:
         if _only_trains(operation):
             return arguments[0]
+        if is_own(keras, operation):
+            return traced(operation, arguments, source)(*arguments)
         if keras_graph.kind(operation) == "Resizing":
             # Without it Keras 3.15's Resizing hands training=True to the layers behind it.
             options["training"] = False
@@ -52,11 +57,16 @@ def network(keras: Any, model: Any) -> Any:
     try:
         copy = keras.models.clone_model(flat, clone_function=copied, call_function=called)
     except (TypeError, ValueError) as error:
-        raise ModelError(f"the model cannot be copied layer by layer ({first_line(error)})") from error
+        raise ModelError(f"{source} cannot be copied layer by layer ({first_line(error)})") from error
     for layer, fresh in copies:
         if layer.weights and not _only_trains(layer):
             fresh.set_weights(layer.get_weights())
     return copy
+
+
+def _is_carried(keras: Any, layer: Any) -> bool:
+    """Whether a layer goes into the copy as it is, or as a graph."""
+    return type(layer) is layer_class() or is_own(keras, layer)
 
 
 def _only_trains(layer: Any) -> bool:

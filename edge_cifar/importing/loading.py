@@ -13,10 +13,10 @@ from typing import Any
 
 from edge_cifar import packages
 from edge_cifar.errors import BundleError, ModelError, UsageError, first_line
+from edge_cifar.importing.tracing import SAVED_MODEL, saved_model
 from edge_cifar.runtimes import keras as keras_runtime
 from edge_cifar.storage import files, scratch
 
-SAVED_MODEL = "saved_model.pb"
 _KERAS = (".keras", ".h5", ".hdf5")
 _TORCH = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 _OWN = "contains {name}, which is not part of Keras; tell where it is defined with --custom module:{name}"
@@ -116,7 +116,7 @@ def _opened_file(path: Path, custom: Sequence[str], trust: bool) -> Opened:
     objects = _custom_objects(custom)
     keras = packages.require_keras()
     if path.is_dir():
-        raise ModelError(f"{path} is a SavedModel")
+        return Opened(model=saved_model(path, trust), name=path.resolve().name, file=path.name, sha256=checksum)
     try:
         with keras.saving.custom_object_scope(objects):
             model = keras_runtime.read(keras, path, trust=trust)

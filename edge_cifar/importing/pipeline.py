@@ -13,7 +13,7 @@ from edge_cifar.data import Split
 from edge_cifar.data.mapped_images import Images
 from edge_cifar.errors import ModelError
 from edge_cifar.evaluation import scores
-from edge_cifar.importing import assembly, outputs, scaling
+from edge_cifar.importing import assembly, outputs, scaling, tracing
 from edge_cifar.importing.inputs import NetworkInput, Size, image_input
 from edge_cifar.importing.loading import Opened
 from edge_cifar.importing.outputs import NetworkOutput
@@ -79,12 +79,12 @@ def take_apart(opened: Opened, options: ModelOptions, data_size: Size | None) ->
     """
     keras = packages.require_keras()
     source = opened.file or opened.name
-    taken = image_input(
-        opened.model, source, told=options.preprocessing, image_size=options.image_size, data_size=data_size
-    )
-    given = outputs.class_output(opened.model, source, options.output)
-    original = keras.Model(opened.model.inputs[0], given.tensor, name="original")
-    copy = assembly.network(keras, original)
+    told = options.preprocessing
+    model = tracing.functional(opened.model, source, told, options.image_size or data_size)
+    taken = image_input(model, source, told=told, image_size=options.image_size, data_size=data_size)
+    given = outputs.class_output(model, source, options.output)
+    original = keras.Model(model.inputs[0], given.tensor, name="original")
+    copy = assembly.network(keras, original, source)
     output = replace(given, tensor=copy.outputs[0])
     return Network(source=source, original=original, copy=copy, taken=taken, output=output)
 

@@ -1,4 +1,4 @@
-"""Run artifacts, each in its own process, several in parallel."""
+"""Artifacts' answers, each from a process of its own, a few side by side."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MOST_WORKERS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """A request to run an artifact on images.
+    """Images that an artifact is asked about.
 
     Attributes:
         images: a bundle's ``reference.npz``, or an ``.npy`` file of uint8 ``[N, H, W, 3]``.
@@ -57,7 +57,7 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """An artifact's answers.
+    """What an artifact answered.
 
     Attributes:
         runtime: name of the runtime that ran it.
@@ -109,7 +109,7 @@ class Workers(WorkerPool):
         super().__init__(min(os.cpu_count() or 1, _MOST_WORKERS))
 
     def answers(self, artifact: Path, question: Question) -> Answers | Refusal:
-        """Run an artifact on images in its own process, and wait for it."""
+        """Run an artifact on images, in a process of its own; waits for it."""
         with scratch.folder("verify") as out:
             request = {
                 "do": "answer",
@@ -152,7 +152,7 @@ class Workers(WorkerPool):
         return self._outcome(request, runs, lambda answer, seconds: float(answer["milliseconds"]))
 
     def _outcome(self, request: Message, images: int, read: Callable[[Message, float], Outcome]) -> Outcome | Refusal:
-        """The outcome of a request in its own process; ``read`` is given its answer and the seconds it took."""
+        """What a process of its own makes of a request; ``read`` is given its answer and the seconds it took."""
         start = time.perf_counter()
         try:
             with self.worker(WORKER, ONE_THREAD) as process:

@@ -1,4 +1,4 @@
-"""Other programs of the machine, such as git and ssh: run to completion, with their output."""
+"""Other programs of the machine, such as git and ssh: run to their end, and what they said."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run(
 
 
 def output(program: str, *arguments: str, seconds: float = 2.0, partial: bool = False) -> str:
-    """The output of a program; empty if it is not installed, fails or hangs.
+    """What a program prints; empty where it is not installed, fails or hangs.
 
     Args:
         program: its name, looked for on the path.

@@ -1,4 +1,4 @@
-"""Contents of model files: one module per format, see :class:`Reader`.
+"""What model files hold: one module a format, see :class:`Reader`.
 
 Files are read by readers of our own; only :meth:`Reader.observe` needs the format's runtime. None of them needs the
 package that wrote the file.
@@ -30,7 +30,7 @@ KERNEL, BIAS, OPERAND = "kernel", "bias", "operand"
 
 
 def damaged(path: Path, error: Exception) -> BundleError:
-    """The error for a damaged file; ``error`` is what its reader raised."""
+    """The error for a file that does not hold together; ``error`` is what its reader stumbled over."""
     return BundleError(f"{path} is damaged ({error}); export it again")
 
 
@@ -71,7 +71,7 @@ class Weight:
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """An input of an operation.
+    """What an operation is given.
 
     Attributes:
         source: number of the operation that computes it; None for the image.
@@ -84,7 +84,7 @@ class Link:
     quantizations: tuple[Quantization, ...] = ()
 
     def stored(self, quantization: Quantization | None) -> Link:
-        """The same value after one more quantization."""
+        """The same value behind one quantization more."""
         if quantization is None or self.quantizations[-1:] == (quantization,):
             return self
         return Link(source=self.source, output=self.output, quantizations=(*self.quantizations, quantization))

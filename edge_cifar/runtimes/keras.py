@@ -10,11 +10,11 @@ from typing import Any
 
 import numpy as np
 
-from edge_cifar import keras_graph, packages
+from edge_cifar import keras_graph, packages, traced_graph
 from edge_cifar.documents.activations import Activations
 from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
-from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup, demand_images
+from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import Probabilities, Runtime, _keras_layers, _outputs
 from edge_cifar.runtimes._remedies import refusal
@@ -133,6 +133,9 @@ def _demand_modest_weights(path: Path) -> None:
 
 
 def _loaded(keras: Any, path: Path, trust: bool) -> Any:
+    if keras.backend.backend() == "tensorflow":
+        # Imported models may have layers of this class, which Keras must know by then.
+        traced_graph.layer_class()
     if path.suffix == path.suffix.lower():
         return keras.saving.load_model(path, compile=False, safe_mode=not trust)
     # Keras tells its formats apart by suffixes in small letters.
@@ -188,8 +191,6 @@ class KerasRuntime:
         return "stated" if ground == "assumed" and _keras_layers.scales_its_pixels(self._model) else ground
 
     def predict(self, images: Images) -> Probabilities:
-        """Class probabilities, float32 ``[N, classes]``, of raw RGB images, uint8 ``[N, H, W, 3]`` in 0..255."""
-        demand_images(images, None if self.any_size else self.input_shape)
         probabilities = np.empty((len(images), self.classes), np.float32)
         for start in range(0, len(images), _BATCH):
             # Batch by batch: in floats all images take four times their memory.

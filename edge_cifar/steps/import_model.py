@@ -7,17 +7,15 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_cifar import machine
+from edge_cifar import machine, packages, provenance
 from edge_cifar.command_line import command_line
 from edge_cifar.data import Dataset, arrays, npz_file
 from edge_cifar.data.class_order import in_order
 from edge_cifar.data.loading import is_folder, load
 from edge_cifar.documents import run as runs
 from edge_cifar.documents.dataset import TrainingData
-from edge_cifar.documents.provenance import Provenance
 from edge_cifar.documents.run import Run
 from edge_cifar.documents.run_record import Imported, RunRecord
-from edge_cifar.documents.training_history import Execution
 from edge_cifar.errors import DataError, ModelError, RunError, UsageError
 from edge_cifar.model_options import ModelOptions
 from edge_cifar.progress import Progress
@@ -129,6 +127,9 @@ def import_model(
     if data is None:
         raise UsageError("a model made elsewhere needs labelled images; give them with --data FOLDER")
     opened = loading.open_model(model, custom=request.custom, trust=request.trust)
+    # Behind the loading of Keras, which keeps the libraries' chatter off the terminal.
+    from edge_cifar.training.loop import predict
+
     run = Run(Path(out) if out is not None else Path("runs") / opened.name)
     _refuse_occupied(run, overwrite)
     # A folder's pictures are brought to the model's own size; other images have one already.
@@ -142,8 +143,6 @@ def import_model(
         network, options.preprocessing, split.validation, _size(dataset), dataset.given_range, opened.name
     )
     _say(adapted, network, dataset, progress)
-    from edge_cifar.training.loop import predict
-
     results = evaluated(lambda images: predict(adapted.model, images), split)
     if results is None:
         raise ModelError(f"{network.source} outputs NaN or infinity")
@@ -266,9 +265,12 @@ def _write(run: Run, opened: Opened, network: Network, adapted: Adapted, results
             ground=adapted.ground,
             output=adapted.output,
         ),
-        execution=Execution(),
-        provenance=Provenance.now("edge-cifar", "keras", "tensorflow", "numpy"),
-        machine=machine.facts(),
+        facts={
+            "versions": packages.versions("edge-cifar", "keras", "tensorflow", "numpy"),
+            "machine": machine.facts(),
+            "commit": provenance.commit(),
+            "command": provenance.command(),
+        },
     ).write(run.record_path)
 
 
