@@ -11,7 +11,7 @@ from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.provenance import Checksums, Origin, Provenance
 from edge_cifar.documents.verification import Verification, Verifications
 from edge_cifar.documents.verify_report import VerifyReport
-from edge_cifar.errors import UsageError
+from edge_cifar.errors import BundleError, UsageError
 from edge_cifar.model_options import ModelOptions, Told
 from edge_cifar.parity.drift_plot import draw
 from edge_cifar.parity.following import read_activations, with_layers
@@ -83,7 +83,12 @@ def verify(
         raise UsageError(f"the plot's file name must end in .png; got {Path(plot).name}")
     found = resolve_all([target, *others], ModelOptions.of(told))
     files_alone = [one for one in found if isinstance(one, ModelFile)]
-    if others or files_alone:
+    if len(found) == len(files_alone) == 1:
+        raise BundleError(
+            f"{files_alone[0].path} is a file; give the folder of a run or bundle, or a second model file to compare "
+            "with the first"
+        )
+    if others:
         if len(files_alone) < len(found):
             raise UsageError("verify takes one run or bundle, or several model files to compare with the first")
         if layers or plot is not None:

@@ -40,12 +40,10 @@ def verify_files(
         progress: receives progress messages.
 
     Raises:
-        UsageError: there are fewer than two files, no data set is named, or the precision is unknown.
+        UsageError: no data set is named, or the precision is unknown.
         BundleError, RuntimeUnavailable: the first file cannot be asked.
         DataError: the data set is missing or damaged.
     """
-    if len(files) < 2:
-        raise UsageError(f"{files[0].path} is one file; give another one to compare it with, or a run or bundle")
     if data is None:
         raise UsageError("model files are compared on labelled images; name them with --data NAME|FOLDER")
     if precision not in (None, *PRECISIONS):

@@ -198,7 +198,7 @@ def test_one_unreadable_picture_costs_its_own_answer_alone(tmp_path: Path, capsy
     named = [*good, str(tmp_path / "bad.png"), *good, *good[:2]]
     assert main(["predict", model, *named, "--top", "1"]) == 1
     shown = capsys.readouterr()
-    assert shown.out.count("100.0%") == 8
+    assert shown.out.count(" 100.0\n") == 8
     assert "bad.png" in shown.out
     assert f"1 of 9 images could not be classified: {tmp_path / 'bad.png'} is not an image" in shown.err
     assert main(["predict", model, *named, "--json"]) == 1
