@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import mmap
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Protocol
@@ -11,10 +10,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.storage import archives
+from edge_cifar.storage.mapped_files import Resident
 
-# Pages that were read stay the process's, and count as its memory, until they are given back; the system keeps them
-# as long as it has room. A batch of 250 photographs at 224 pixels is 38 MB.
-_GIVE_BACK_BYTES = 64 << 20
 _CHUNK_BYTES = 16 << 20
 
 
@@ -22,17 +19,12 @@ class _Mapping:
     """An ``.npy`` file in memory, of which no more stays there than is in use."""
 
     def __init__(self, path: Path) -> None:
-        mapped = archives.mapped(path)
-        self._memory: Any = mapped.base
-        self.array: NDArray[np.uint8] = np.asarray(mapped)
-        self._read_bytes = 0
+        self.array: NDArray[np.uint8] = np.asarray(archives.mapped(path))
+        self._resident = Resident(self.array)
 
     def rows(self, numbers: NDArray[np.int64]) -> NDArray[np.uint8]:
         found = self.array.take(numbers, axis=0)
-        self._read_bytes += found.nbytes
-        if self._read_bytes >= _GIVE_BACK_BYTES and isinstance(self._memory, mmap.mmap):
-            self._read_bytes = 0
-            self._memory.madvise(mmap.MADV_DONTNEED)
+        self._resident.touched(found.nbytes)
         return found
 
 

@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from edge_cifar.data import Dataset, csv_files, loading, places, sets
+from edge_cifar.data.balance import imbalance
 from edge_cifar.data.published import PublishedSet
 from edge_cifar.errors import DataError, EdgeCifarError, UsageError
 from edge_cifar.progress import SILENT, Progress
@@ -120,6 +121,8 @@ def show(
         strict=strict,
         progress=progress,
     )
+    if unequal := imbalance(dataset.train.labels, dataset.labels):
+        progress.say(unequal)
     figures.samples(dataset.train, dataset.labels, picture)
     return Overview(dataset=dataset, picture=picture)
 

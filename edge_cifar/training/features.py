@@ -18,6 +18,7 @@ from edge_cifar.errors import BundleError
 from edge_cifar.progress import Progress
 from edge_cifar.recipe import Augmentation, Recipe
 from edge_cifar.storage import files
+from edge_cifar.storage.mapped_files import Resident
 from edge_cifar.training import feature_cache, parallel
 from edge_cifar.training.feature_cache import FeatureCache, Shapes
 from edge_cifar.training.feature_cut import Cut, between, cuts
@@ -138,6 +139,7 @@ class FrozenFeatures:
             validation = self._validation
             part, augmentation = between(self._model, None, cut), self._augmentation
         total = decision.views * len(self._images) + len(self._validation)
+        resident = [Resident(array) for array in (cache.train, *views) if isinstance(array, np.ndarray)]
         with self._progress.bar(f"features of {cut.name}", total) as advance:
             for view in range(decision.views):
                 # Its own generators: a view is the same whatever was computed before it.
@@ -146,6 +148,8 @@ class FrozenFeatures:
                     images, targets = augmenter.change(views[view][rows], targets_of[view][rows], training=True)
                     cache.train[view, rows] = self._outputs(part, keras.ops.convert_to_numpy(images))
                     cache.targets[view, rows] = keras.ops.convert_to_numpy(targets)
+                    for one in resident:
+                        one.touched(cache.train[view, rows].nbytes)
                     advance(len(images))
             for rows in self._batches(len(self._validation)):
                 images = validation[rows]

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge_cifar.backbones import Model
 from edge_cifar.data.mapped_images import MappedImages
+from edge_cifar.storage.mapped_files import Resident
 from edge_cifar.training.learner import Learner, examples
 
 
@@ -53,6 +54,8 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
         """Batches of ``images`` or features ``[N, …]`` with their targets, in the given order."""
         super().__init__()
         self._images = images
+        # Images that lie in a file see to it themselves.
+        self._resident = None if isinstance(images, MappedImages) else Resident(images)
         self._targets = targets
         self._order = order
         self._batch_size = batch_size
@@ -64,7 +67,10 @@ class Batches(keras.utils.PyDataset):  # type: ignore[misc]
     def __getitem__(self, index: int) -> tuple[dict[str, NDArray[Any]]]:
         """One batch, as a learner takes it."""
         rows = self._order[index * self._batch_size : (index + 1) * self._batch_size]
-        return (examples(self._images[rows], self._targets[rows]),)
+        images = self._images[rows]
+        if self._resident is not None:
+            self._resident.touched(images.nbytes)
+        return (examples(images, self._targets[rows]),)
 
 
 class ImageBatches(keras.utils.PyDataset):  # type: ignore[misc]

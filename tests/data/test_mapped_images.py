@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge_cifar.data import Split, checksum, mapped_images
 from edge_cifar.data.mapped_images import MappedImages
+from edge_cifar.storage import mapped_files
 
 
 @pytest.fixture
@@ -65,15 +66,32 @@ def test_memory_that_was_read_is_given_back(
 ) -> None:
     advice: list[int] = []
 
-    class Memory(mmap.mmap):
-        def madvise(self, option: int, *where: int) -> None:
+    class Memory:
+        def madvise(self, option: int) -> None:
             advice.append(option)
 
-    monkeypatch.setattr(mapped_images, "_GIVE_BACK_BYTES", 2 * pixels.nbytes)
-    mapped._mapping._memory = Memory(-1, 1)
+    monkeypatch.setattr(mapped_files, "_GIVE_BACK_BYTES", 2 * pixels.nbytes)
+    assert isinstance(mapped._mapping._resident._memory, mmap.mmap)
+    monkeypatch.setattr(mapped._mapping._resident, "_memory", Memory())
     for _ in range(5):
         assert np.array_equal(mapped[:], pixels)
     assert advice == [mmap.MADV_DONTNEED] * 2
+
+
+def test_what_is_written_through_memory_stays_when_that_is_given_back(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(mapped_files, "_GIVE_BACK_BYTES", 1)
+    array = mapped_files.create(tmp_path / "array.npy", (3, 5000), np.dtype(np.int64))
+    resident = mapped_files.Resident(array[1:])
+    for row in range(3):
+        array[row] = row + 1
+        resident.touched(array[row].nbytes)
+    assert array.sum(axis=1).tolist() == [5000, 10000, 15000]
+    array.flush()
+    assert np.load(tmp_path / "array.npy").sum(axis=1).tolist() == [5000, 10000, 15000]
+    # An array that lies in memory is left alone.
+    mapped_files.Resident(np.zeros(3)).touched(10)
 
 
 @pytest.mark.parametrize("chunk_bytes", [1, 150, 1 << 20])
