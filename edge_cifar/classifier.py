@@ -4,13 +4,13 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 from edge_cifar import class_names, input_ranges, model_files
 from edge_cifar.answer_check import AnswerCheck
 from edge_cifar.data.pictures import Photograph
+from edge_cifar.documents.prediction import Prediction
 from edge_cifar.errors import BundleError
 from edge_cifar.evaluation import scores
 from edge_cifar.model_options import ModelOptions
@@ -19,57 +19,6 @@ from edge_cifar.runtimes import Runtime
 
 # A file that takes images of any size gets a picture whole up to this side; larger ones fill the memory.
 _LARGEST_SIDE = 1024
-
-
-@dataclass(frozen=True, kw_only=True)
-class Prediction:
-    """A model's answer to one picture.
-
-    Attributes:
-        image: the picture's path; ``-`` for standard input.
-        model: the model file's path.
-        variant: such as ``tflite-int8``; None for a Keras model or somebody else's file.
-        runtime: what computed the answer.
-        preparation: how the picture was fitted to the model's input, and how the answer became
-            probabilities; empty where nothing was needed.
-        answers: (label, probability in 0..1), the likeliest first; none where there is an error.
-        unsure: whether even the likeliest is less likely than was asked for.
-        milliseconds: that the inference took, the picture being ready. One inference among other
-            work: what an artifact costs is for ``bench`` to tell.
-        input: how pixels were given, as :func:`edge_cifar.pixels.described` tells it.
-        error: why there is no answer: the picture cannot be read.
-    """
-
-    image: Path
-    model: Path
-    variant: str | None
-    runtime: str
-    preparation: str = ""
-    answers: tuple[tuple[str, float], ...] = ()
-    unsure: bool = False
-    milliseconds: float = field(default=0.0, compare=False)
-    input: dict[str, Any] = field(default_factory=dict)
-    error: str | None = None
-
-    @property
-    def name(self) -> str:
-        """What tables call the model: its variant, or its file's name."""
-        return self.variant or self.model.name
-
-    def document(self) -> dict[str, Any]:
-        """The prediction as JSON."""
-        return {
-            "image": str(self.image),
-            "model": str(self.model),
-            "variant": self.variant,
-            "runtime": self.runtime,
-            "input": self.input,
-            "preparation": self.preparation,
-            "milliseconds": self.milliseconds,
-            "unsure": self.unsure,
-            "predictions": [{"label": label, "probability": probability} for label, probability in self.answers],
-            "error": self.error,
-        }
 
 
 class Classifier:
@@ -151,12 +100,12 @@ class Classifier:
         """What is taken for granted of a foreign file, for people; empty where nothing is."""
         return self._check.assumption if self._check else ""
 
-    def classify(self, photograph: Photograph, *, image: Path, top: int, threshold: float = 0.0) -> Prediction:
+    def classify(self, photograph: Photograph, *, image: Path | int, top: int, threshold: float = 0.0) -> Prediction:
         """Ask the model about one picture.
 
         Args:
             photograph: the picture, of any size.
-            image: its path, for the prediction.
+            image: its path or number, for the prediction.
             top: how many classes to tell; all of them where the model has fewer.
             threshold: probability in 0..1 below which the likeliest class counts as unsure.
 
@@ -193,11 +142,11 @@ class Classifier:
             input=self.input,
         )
 
-    def unread(self, *, image: Path, error: str) -> Prediction:
+    def unread(self, *, image: Path | int, error: str) -> Prediction:
         """In place of the answer to a picture that cannot be read.
 
         Args:
-            image: its path.
+            image: its path or number.
             error: why.
         """
         return Prediction(

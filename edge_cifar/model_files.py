@@ -61,6 +61,12 @@ def load(path: Path | str, *, threads: int = 1, setup: Setup = PLAIN) -> Runtime
         threads: CPU threads that one inference may use, where the runtime lets one choose.
         setup: how to run it.
 
+    Returns:
+        The model. Its ``predict(images)`` takes raw RGB pixels, 0 to 255, as a uint8 array of shape
+        ``[N, height, width, 3]`` with the height and width in ``input_shape``, and returns float32 ``[N, classes]``.
+        What the network itself was trained on, such as -1 to 1, is taken care of. For single images, floats and other
+        sizes, use :func:`edge_cifar.predict`.
+
     Raises:
         UsageError: no runtime runs files of this suffix, or ``threads`` is no positive number.
         RuntimeUnavailable: those that do cannot run here.

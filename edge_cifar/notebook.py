@@ -8,7 +8,7 @@ from collections.abc import Iterator
 from typing import TYPE_CHECKING
 
 from edge_cifar import packages
-from edge_cifar.errors import RuntimeUnavailable
+from edge_cifar.errors import EdgeCifarError, RuntimeUnavailable
 from edge_cifar.tables import Cell, Column, Span, Table
 from edge_cifar.visible import visible
 
@@ -61,7 +61,11 @@ class Tabular(ABC):
         return f"<{type(self).__name__} {visible(self.summary)}>"
 
     def _repr_html_(self) -> str | None:
-        return to_html(self.table().chosen(()), caption=self.summary)
+        try:
+            return to_html(self.table().chosen(()), caption=self.summary)
+        except EdgeCifarError:
+            # Such as a run that is not finished: a notebook shows the line of text then.
+            return None
 
 
 def to_html(table: Table, *, caption: str) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
 from typing import Any, Literal
 
@@ -195,13 +195,9 @@ class ImageInput:
             the input tensor for N images, contiguous.
 
         Raises:
-            BundleError: the images have another size than the model takes.
+            BundleError: they are not what the model takes.
         """
-        fits = images.ndim == 4 and (self.any_size or images.shape[1:] == self.shape)
-        if not fits:
-            raise BundleError(
-                f"the model takes images of shape {text(self.shape)}; got {text(images.shape[1:])}. Resize them first"
-            )
+        demand_images(images, None if self.any_size else self.shape)
         count, height, width, _ = images.shape
         ordered = _channels(images, self.preprocessing.channels)
         first = self.preprocessing.layout == "nchw"
@@ -221,6 +217,32 @@ class ImageInput:
         low, high = pixel_range
         pixels = np.arange(_PIXEL_MAXIMUM + 1, dtype=np.float64)
         return self.quantization.quantize(low + pixels / _PIXEL_MAXIMUM * (high - low))
+
+
+def demand_images(images: Any, shape: tuple[int, int, int] | None) -> None:
+    """Refuse what is not a batch of raw RGB images.
+
+    Args:
+        images: what a caller gave.
+        shape: height, width and channels that the model takes; None for one that takes any size.
+
+    Raises:
+        BundleError: the type, the number of dimensions or the size is another.
+    """
+    is_array = isinstance(images, np.ndarray)
+    is_batch = is_array and images.dtype == np.uint8 and images.ndim == 4
+    if is_batch and (images.shape[1:] == shape or (shape is None and images.shape[3] == 3)):
+        return
+    got = f"{images.dtype} {_sides(images.shape)}" if is_array else type(images).__name__
+    remedy = "edge_cifar.predict(path, images) prepares images of any size and type"
+    if is_array and images.dtype == np.uint8 and images.ndim == 3:
+        remedy = f"add the dimension of a batch with images[None], or {remedy}"
+    taken = _sides(("N", *(shape or ("height", "width", 3))))
+    raise BundleError(f"the model takes uint8 images of shape {taken}, raw RGB from 0 to 255; got {got}; {remedy}")
+
+
+def _sides(shape: Sequence[object]) -> str:
+    return f"[{', '.join(map(str, shape))}]"
 
 
 def described(preprocessing: Preprocessing, ground: Ground) -> dict[str, Any]:

@@ -14,6 +14,7 @@ class Precision:
     Attributes:
         name: as on the command line.
         meaning: one line for the help and the documents.
+        weight_bits: of a weight in its files.
         default: whether it is written when no precision is named.
         calibration: what is read from calibration images: the ``ranges`` of the activations; only their ``means``, to
             correct what coarse weights shift; None where no image is looked at.
@@ -29,6 +30,7 @@ class Precision:
     name: str
     meaning: str
     _: KW_ONLY
+    weight_bits: int = 32
     default: bool = False
     calibration: Literal["ranges", "means"] | None = None
     selective: bool = False

@@ -16,6 +16,8 @@ from edge_cifar.errors import EdgeCifarError, unknown
 PREFIX = "EDGE_CIFAR"
 _PROJECT = "pyproject.toml"
 _TABLE = "edge-cifar"
+# They run a file's code, connect to a machine, or answer a question: nobody's project may do so for its reader.
+_TYPED_ONLY = ("custom", "install", "on", "trust", "yes")
 
 # Finds a command by its name; raises UsageError for an unknown one.
 Commands = Callable[[str], click.Command]
@@ -73,12 +75,14 @@ def name_variables(command: click.Command, words: tuple[str, ...]) -> None:
 
 
 def options(command: click.Command) -> dict[str, click.Option]:
-    """A command's own options by their long names, without dashes; of several for one value, the first."""
+    """What may be set for a command: its own options by their long names; of several for one value, the first."""
     found: dict[str, click.Option] = {}
     seen: set[str | None] = set()
     for parameter in command.params:
         if isinstance(parameter, click.Option) and parameter.expose_value and parameter.name not in seen:
             seen.add(parameter.name)
+            if parameter.name in _TYPED_ONLY:
+                continue
             found[max(parameter.opts, key=len).lstrip("-")] = parameter
     return found
 
@@ -105,6 +109,8 @@ def _defaults(command: click.Command, table: Any, name: str) -> dict[str, Any]:
             defaults[key] = _defaults(below[key], value, f"{name}.{key}")
         elif key in known:
             defaults[known[key].name or key] = _value(known[key], value, f"{name}.{key}")
+        elif key in _TYPED_ONLY:
+            raise EdgeCifarError(f"{name}.{key} cannot be set in a file; it has to be typed")
         else:
             raise unknown(f"option of {name}", key, [*known, *below])
     return defaults

@@ -20,6 +20,16 @@ _HEAVY = ("demo", "export", "train")
 # Who interrupts them may want to start them again.
 _TAKE_LONG = (*_HEAVY, "bench", "data", "verify")
 
+# In the order of the work; those named nowhere come last.
+_SECTIONS = {
+    "Start": ("demo", "doctor"),
+    "Train": ("models", "data", "train", "runs"),
+    "Export and verify": ("export", "verify"),
+    "Measure and report": ("bench", "report"),
+    "Use": ("predict", "serve"),
+}
+_REST = "Set up"
+
 COMMANDS = Registry("edge_cifar.cli.commands", "command", "command", click.Command)
 
 
@@ -27,7 +37,23 @@ class LazyGroup(click.Group):
     """A group whose commands are the modules of :mod:`edge_cifar.cli.commands`, imported when they are called."""
 
     def list_commands(self, ctx: click.Context) -> list[str]:
-        return list(COMMANDS.names())
+        return [name for names in self.sections().values() for name in names]
+
+    def sections(self) -> dict[str, list[str]]:
+        """The commands below the titles of their sections."""
+        known = COMMANDS.names()
+        named = {title: [name for name in names if name in known] for title, names in _SECTIONS.items()}
+        return {**named, _REST: [name for name in known if not any(name in names for names in _SECTIONS.values())]}
+
+    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
+        width = max(map(len, COMMANDS.names()))
+        limit = formatter.width - 6 - width
+        for title, names in self.sections().items():
+            if names:
+                with formatter.section(title):
+                    formatter.write_dl(
+                        [(name.ljust(width), COMMANDS.get(name).get_short_help_str(limit)) for name in names]
+                    )
 
     def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:
         return with_common_options(COMMANDS.get(cmd_name), cmd_name) if cmd_name in COMMANDS.names() else None

@@ -28,6 +28,10 @@ def data_set(help: str, default: str | None = "cifar10") -> Callable[[Command], 
     )
 
 
+# Parameters of the options that describe a model made elsewhere.
+MODEL_OPTIONS = ("input_range", "mean", "std", "channels", "layout", "output_name", "labels", "image_size")
+
+
 def model_options(*, output: bool = True) -> Callable[[Command], Command]:
     """The options that describe a model made elsewhere, by the names of :class:`edge_cifar.model_options.Told`.
 

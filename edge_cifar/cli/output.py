@@ -31,7 +31,9 @@ _COMMAND = re.compile(r"(?<=: )(?:edge-cifar|pip install) [^;\n]*")
 _QUIET, _VERBOSE = "edge_cifar.quiet", "edge_cifar.verbose"
 _UNLIMITED = 1_000_000
 _USUAL_WIDTH = 80
-_BAR_AND_TIMES = 30
+# What stands beside a bar and its label: brackets, 100 %, days and hours.
+_PERCENTAGE_AND_TIME = 25
+_SHORTEST_BAR = 10
 
 
 class Terminal:
@@ -47,9 +49,10 @@ class Terminal:
         if not self._lively:
             yield lambda units: None
             return
-        # As wide as the terminal; the rest of the line is the percentage and the time left.
-        label = visible(label)[: max((_width(err=True) or 0) - _BAR_AND_TIMES, 0)]
-        with click.progressbar(length=total, label=label, width=0, file=sys.stderr) as bar:
+        room = (_width(err=True) or _USUAL_WIDTH) - _PERCENTAGE_AND_TIME
+        label = visible(label)[: max(room - _SHORTEST_BAR, 0)]
+        width = max(room - len(label), 1)
+        with click.progressbar(length=total, label=label, width=width, file=sys.stderr) as bar:
             yield bar.update
 
     def say(self, text: str) -> None:

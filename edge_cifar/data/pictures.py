@@ -131,10 +131,7 @@ def decode(
                     # filter that resizes it sees no difference.
                     image.draft(None, (2 * max(target), 2 * max(target)))
                 ImageOps.exif_transpose(image, in_place=True)
-                if image.mode.startswith("I"):  # 16 bits a pixel, kept in integers of 16 or 32
-                    grey, remark = _grey_of_8_bits(image, name)
-                    return Photograph(name=name, size=size, _image=grey.convert("RGB"), remark=remark)
-                return Photograph(name=name, size=size, _image=_rgb(image, name))
+                return _photograph(image, name, size)
     except DataError:
         raise
     except FileNotFoundError as error:
@@ -148,6 +145,35 @@ def decode(
         # On damaged files Pillow's decoders raise whatever their parsing trips over: OSError, SyntaxError,
         # struct.error, IndexError and others.
         raise DataError(f"{name} cannot be decoded as an image ({str(error) or type(error).__name__})") from error
+
+
+def of_image(image: Image.Image, *, name: str, remark: str = "") -> Photograph:
+    """A picture that a program has opened or made, as :func:`decode` would read it from a file.
+
+    Args:
+        image: of any mode; it stays as it is.
+        name: what messages call it.
+        remark: what was assumed of its values already.
+
+    Raises:
+        DataError: its file is damaged, or its pixels are of unknown range.
+    """
+    try:
+        upright = ImageOps.exif_transpose(image)
+        return _photograph(upright, name, upright.size, remark)
+    except DataError:
+        raise
+    except Exception as error:
+        # Pillow reads a file's pixels only now; see decode.
+        raise DataError(f"{name} cannot be decoded as an image ({str(error) or type(error).__name__})") from error
+
+
+def _photograph(image: Image.Image, name: str, size: tuple[int, int], remark: str = "") -> Photograph:
+    """An upright picture in RGB."""
+    if image.mode.startswith("I"):  # 16 bits a pixel, kept in integers of 16 or 32
+        grey, remark = _grey_of_8_bits(image, name)
+        return Photograph(name=name, size=size, _image=grey.convert("RGB"), remark=remark)
+    return Photograph(name=name, size=size, _image=_rgb(image, name), remark=remark)
 
 
 def _opened(source: Path | bytes, name: str, formats: tuple[str, ...] | None) -> Image.Image:

@@ -157,7 +157,7 @@ class GateRecord:
         max_drop_points: percentage points.
         split: which images it was measured on.
         images: how many.
-        gated: whether they were enough to reject anything.
+        gated: whether they were 500 or more; fewer can only tell a loss of several points from chance.
     """
 
     max_drop_points: float

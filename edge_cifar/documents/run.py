@@ -98,13 +98,6 @@ class Run(Tabular):
         """
         return tables.of_run(self.name, str(self.path), self.record())
 
-    def _repr_html_(self) -> str | None:
-        try:
-            return super()._repr_html_()
-        except RunError:
-            # A notebook shows the line of text then.
-            return None
-
     def checksums(self) -> dict[str, str | None]:
         """Checksums of the weights and the record, by file name: of what is made from a run, those it was made from.
 
@@ -123,7 +116,7 @@ class Run(Tabular):
             # As it was given for the first time: with nothing there, nothing can be resumed.
             record = self.record()
             again = ("export", record.imported.source) if record.imported else ("train", record.backbone)
-            command = record.command or command_line(*again)
+            command = record.provenance.command or command_line(*again)
             raise RunError(
                 f"{self.path} does not include its weights (no {self.model_path.name}); "
                 f"{'import' if record.imported else 'retrain'} it {'again ' if record.imported else ''}with: "

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
 
@@ -11,87 +11,13 @@ from edge_cifar.documents import schema, tables
 from edge_cifar.documents.accuracy import Accuracy, TestResult
 from edge_cifar.documents.dataset import TrainingData
 from edge_cifar.documents.fields import Fields
+from edge_cifar.documents.provenance import Provenance
+from edge_cifar.documents.training_history import Epoch, Execution, Phase
 from edge_cifar.errors import BundleError, RunError
 from edge_cifar.evaluation.metrics import wilson
 from edge_cifar.notebook import Tabular
 from edge_cifar.storage import files
 from edge_cifar.tables import Table
-
-
-@dataclass(frozen=True, kw_only=True)
-class Epoch:
-    """One line of the history; accuracies in 0..1. What was not recorded is None."""
-
-    epoch: int
-    phase: str
-    phase_index: int | None
-    loss: float | None
-    accuracy: float | None
-    val_loss: float | None
-    val_accuracy: float | None
-    learning_rate: float | None
-    seconds: float | None
-
-    @classmethod
-    def from_json(cls, fields: Fields) -> Epoch:
-        """Read the attributes by their names.
-
-        Raises:
-            BundleError: one has another type, or the epoch's number is missing.
-        """
-        return cls(
-            epoch=fields.required_whole("epoch"),
-            phase=fields.text("phase") or "",
-            phase_index=fields.whole("phase_index"),
-            loss=fields.number("loss"),
-            accuracy=fields.number("accuracy"),
-            val_loss=fields.number("val_loss"),
-            val_accuracy=fields.number("val_accuracy"),
-            learning_rate=fields.number("learning_rate"),
-            seconds=fields.number("seconds"),
-        )
-
-
-@dataclass(frozen=True, kw_only=True)
-class Phase:
-    """A phase that was trained.
-
-    Attributes:
-        name: the recipe's name for it.
-        epochs: how many it took.
-        trainable_parameters: how many it trained.
-        seconds: how long it took.
-        batch_norm_reestimated: what its end decided; None where it did not look at that.
-        features: how frozen layers were computed; None in records of before they were cached.
-    """
-
-    name: str
-    epochs: int
-    trainable_parameters: int
-    seconds: float
-    batch_norm_reestimated: bool | None
-    features: Mapping[str, Any] | None
-
-    def to_json(self) -> dict[str, Any]:
-        """The attributes by their names."""
-        told = asdict(self)
-        return told if self.features else {name: told[name] for name in told if name != "features"}
-
-    @classmethod
-    def from_json(cls, fields: Fields) -> Phase:
-        """Read what :meth:`to_json` writes.
-
-        Raises:
-            BundleError: a value is missing or has another type.
-        """
-        return cls(
-            name=fields.required_text("name"),
-            epochs=fields.required_whole("epochs"),
-            trainable_parameters=fields.required_whole("trainable_parameters"),
-            seconds=fields.required_number("seconds"),
-            batch_norm_reestimated=fields.flag("batch_norm_reestimated"),
-            features=fields.child("features").plain() or None,
-        )
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -160,7 +86,9 @@ class RunRecord(Tabular):
         model_sha256: of the weights; None in records of older versions.
         imported: where the model comes from, if it was not trained by this tool; there is then no history, and the
             recipe only says how the data are split.
-        facts: the rest: device, versions, machine, commit, command and so on.
+        execution: what computed the training, and how.
+        provenance: commit, command and versions; a record does not tell when it was made.
+        machine: :func:`edge_cifar.machine.facts` of the machine.
     """
 
     backbone: str
@@ -180,7 +108,9 @@ class RunRecord(Tabular):
     test: TestResult
     model_sha256: str | None = None
     imported: Imported | None = None
-    facts: Mapping[str, Any] = field(default_factory=dict)
+    execution: Execution
+    provenance: Provenance
+    machine: Mapping[str, Any]
 
     @property
     def summary(self) -> str:
@@ -196,12 +126,6 @@ class RunRecord(Tabular):
     def resolution(self) -> str:
         """What the network sees, in pixels, for people: ``96`` for a square, ``96×128``."""
         return "×".join(map(str, dict.fromkeys(self.image_size)))
-
-    @property
-    def command(self) -> str | None:
-        """The command line that trained it; None where it was no command."""
-        command = self.facts.get("command")
-        return None if command is None else str(command)
 
     @property
     def validation_split(self) -> float:
@@ -230,7 +154,11 @@ class RunRecord(Tabular):
             "alpha": self.alpha,
             "data": self.data.to_json(),
             "seed": self.seed,
-            **self.facts,
+            **self.execution.to_json(),
+            "versions": dict(self.provenance.versions),
+            "machine": dict(self.machine),
+            "commit": self.provenance.commit,
+            "command": self.provenance.command,
             # One side stands for both of a square.
             "image_size": self.image_size[0] if len(set(self.image_size)) == 1 else list(self.image_size),
             "parameters": self.parameters,
@@ -283,8 +211,9 @@ class RunRecord(Tabular):
             test=TestResult.from_json(fields.child("test")),
             model_sha256=fields.child("model").text("sha256"),
             imported=fields.optional("imported", Imported.from_json),
-            # The last, which takes what is left.
-            facts=fields.rest(),
+            execution=Execution.from_json(fields),
+            provenance=Provenance.from_json(fields),
+            machine=fields.child("machine").plain(),
         )
 
     @classmethod

@@ -270,8 +270,8 @@ def _remarks(results: Sequence[BenchmarkResult]) -> Iterator[str]:
         remarks = [row.reason] if row.reason else list(row.notes)
         if row.accuracy and row.data and row.data.synthetic:
             remarks.append("accuracy on synthetic images")
-        if row.accuracy and row.caveat:
-            remarks.append(f"accuracy {row.caveat}")
+        if row.accuracy and row.caveat and not any(note.startswith(row.caveat) for note in row.notes):
+            remarks.append(f"accuracy is not meaningful: {row.caveat}")
         for remark in remarks:
             reasons.setdefault(remark, []).append(row.name)
     for remark, names in reasons.items():

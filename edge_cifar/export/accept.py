@@ -1,4 +1,4 @@
-"""The fourth stage: conversions as they come, each checked against the Keras model, kept or rejected."""
+"""The fourth stage: each finished conversion is checked against the Keras model, and kept or rejected."""
 
 from __future__ import annotations
 
@@ -25,17 +25,17 @@ from edge_cifar.progress import Progress
 from edge_cifar.storage import files
 from edge_cifar.variant import Variant
 
-# Slower than this factor of its own fp32 is no accident of the few runs that were timed.
+# Slower than its own fp32 by this factor cannot be due to the small number of timed runs.
 _SLOWER = 1.2
 _NOT_REPRODUCIBLE = "its weights were retrained, and training does not sum floats in a fixed order"
 
 
 @dataclass(frozen=True, kw_only=True)
 class Accepted:
-    """What came of the variants that were asked for.
+    """The outcome of the requested variants.
 
     Attributes:
-        artifacts: those kept, in the order in which they were asked for.
+        artifacts: those kept, in the requested order.
         rejected: the others, in that order too.
         peak_bytes: the largest memory that this process, and each format's worker, has held.
     """
@@ -47,7 +47,7 @@ class Accepted:
 
 @dataclass(frozen=True, kw_only=True)
 class _Checked:
-    """A file that was written and asked."""
+    """A file that was written, with its answers."""
 
     path: Path
     record: ConversionRecord
@@ -75,7 +75,7 @@ class AcceptStage:
     search: MixedPrecisionSearch | None = None
 
     def run(self, conversions: Iterable[Conversion]) -> Accepted:
-        """Check every conversion as it comes; say how each went.
+        """Check every conversion when it finishes, and report the outcome.
 
         Args:
             conversions: one for each variant, in any order.
@@ -125,7 +125,7 @@ class AcceptStage:
         for conversion in conversions:
             variant = conversion.variant
             if conversion.record is None:
-                # Its reason is said with those of the rejected when all others are written.
+                # Its reason is reported with those of the other rejected variants at the end.
                 self._say(next(count), f"{variant}: conversion failed")
                 yield conversion, None
                 continue
@@ -155,18 +155,18 @@ class AcceptStage:
             labels=self.bundle.labels,
             conversion=checked.record,
             retraining=self.compressed.done[compression].record if compression else None,
-            # Zeros and repeated values show in no other figure.
+            # Zeros and repeated values show only in the gzip size.
             gzip_bytes=files.gzip_bytes(path) if gzipped else None,
             reproducible=compression is None,
             not_reproducible_because=_NOT_REPRODUCIBLE if compression else None,
             parity=checked.outcome.parity,
             tool_versions=packages.versions("keras", "tensorflow", *formats.get(variant.format).packages),
         )
-        # For verify to hold the file to, wherever it is carried.
+        # So that verify can check the file wherever it is copied to.
         return replace(artifact, ranges=inspection.stored_ranges(artifact))
 
     def _failing(self, artifacts: Sequence[Artifact], checked: Mapping[Variant, _Checked]) -> dict[Variant, Outcome]:
-        """Those that ``verify`` would fail for what the files hold, or for what they are beside one another."""
+        """Those that ``verify`` would fail because of their contents, or by comparison with each other."""
         outcomes = [checked[artifact.variant].outcome for artifact in artifacts]
         verified = self.acceptance.verify(replace(self.bundle, artifacts=tuple(artifacts)), outcomes)
         return {
@@ -176,7 +176,7 @@ class AcceptStage:
         }
 
     def _name_slow(self, artifacts: Sequence[Artifact]) -> None:
-        """Time all once nothing else runs, and name those slower than their fp32."""
+        """Time all artifacts when nothing else runs, and report those slower than their fp32."""
         exact = {artifact.variant.format for artifact in artifacts if artifact.variant.precision == "fp32"}
         latencies = {
             artifact.variant: latency

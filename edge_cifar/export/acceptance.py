@@ -1,8 +1,8 @@
-"""An artifact held against the Keras model it came from, before it may stand in a bundle.
+"""An artifact is compared with its Keras model before it is added to a bundle.
 
-Two things are asked of it: that it loses no more accuracy on validation images than may be lost, and that
-``verify`` passes it by the reference images that the bundle carries. It answers both in a worker process, by
-native code that may crash or hang: that costs the artifact, not the export.
+It has to meet two conditions: it loses no more accuracy on validation images than is allowed, and
+``verify`` passes it by the reference images that the bundle carries. Its native runtime may
+crash or hang, so it runs in a worker process: that rejects the artifact and leaves the export alone.
 """
 
 from __future__ import annotations
@@ -16,6 +16,7 @@ from numpy.typing import NDArray
 
 from edge_cifar import model_files
 from edge_cifar.data import Split, mapped_images
+from edge_cifar.data.calibration import sample
 from edge_cifar.documents.accuracy import Accuracy
 from edge_cifar.documents.artifact import Artifact
 from edge_cifar.documents.bundle import Bundle
@@ -25,6 +26,7 @@ from edge_cifar.documents.verification import Verification
 from edge_cifar.documents.verify_figures import Tolerance
 from edge_cifar.errors import RuntimeUnavailable, UsageError
 from edge_cifar.evaluation.comparison import Comparison
+from edge_cifar.evaluation.paired import tango
 from edge_cifar.parity.comparison import judge, misfit
 from edge_cifar.parity.perturbations import PLAIN
 from edge_cifar.parity.processes import Answers, Question, Refusal, Workers
@@ -32,41 +34,81 @@ from edge_cifar.parity.tolerances import tolerance_for
 from edge_cifar.parity.verify import verdicts
 from edge_cifar.variant import Variant
 
-# Below this the interval of the loss is wider than any loss worth rejecting.
+# With fewer validation images, the interval of the loss is wide: training images are added up to this number.
 GATE_MINIMUM = 500
 
 # Enough that a loss of one point stands out: at 3 % of changed answers the interval is +-0.75 points.
 MAXIMUM_IMAGES = 2000
-# A reference evaluator takes tens of times as long as a runtime: it is asked about more where these do not decide.
+# A reference evaluator takes tens of times as long as a runtime: it gets more images only if these do not decide.
 _IMAGES_ON_REFERENCE = 500
 _TIMED_RUNS = 30
-
-_SPLIT = "validation"
 
 
 @dataclass(frozen=True, kw_only=True)
 class AcceptanceGate:
-    """How much accuracy every artifact may lose, and on which images.
+    """The allowed loss of accuracy, and the images it is measured on.
 
     Attributes:
-        split: validation images, class-balanced, at least one.
+        split: validation images, class-balanced, at least one; where they are few, training images behind them.
         probabilities: float32 ``[N, classes]``, the Keras model's for them.
-        max_drop: largest loss of accuracy that is let pass, in percentage points.
+        max_drop: allowed loss of accuracy, in percentage points.
+        training_images: how many of the images, the last ones, are training images.
     """
 
     split: Split
     probabilities: NDArray[np.float32]
     max_drop: float
+    training_images: int = 0
+
+    @classmethod
+    def chosen_images(cls, validation: Split, training: Split, seed: int) -> tuple[Split, int]:
+        """What artifacts are asked about, and how many training images are among it.
+
+        A network knows its training images, and so may an artifact: a loss on them is likelier to be too small than
+        too large. It still shows a faulty conversion, which a handful of validation images cannot.
+
+        Args:
+            validation: all validation images.
+            training: all training images.
+            seed: of the choice among them.
+        """
+        chosen = validation.take(sample(validation, MAXIMUM_IMAGES, seed))
+        missing = min(GATE_MINIMUM - len(chosen), len(training))
+        if missing <= 0:
+            return chosen, 0
+        more = training.take(sample(training, missing, seed))
+        images = np.concatenate([chosen.images[:], more.images[:]])
+        return Split(images=images, labels=np.concatenate([chosen.labels, more.labels])), missing
 
     @property
-    def gated(self) -> bool:
-        """Whether there are images enough to reject anything."""
-        return len(self.split) >= GATE_MINIMUM
+    def split_name(self) -> str:
+        """Where the images come from."""
+        return "validation and training" if self.training_images else "validation"
 
     @property
     def tolerance(self) -> Tolerance:
-        """What is asked of answers to the validation images: accuracy alone, and where there are images enough."""
-        return Tolerance(margin=0.0, confident_agreement=0.0, max_drop=self.max_drop if self.gated else None)
+        """What is asked of answers to the images: accuracy alone."""
+        return Tolerance(margin=0.0, confident_agreement=0.0, max_drop=self.max_drop)
+
+    @property
+    def smallest_rejected(self) -> float:
+        """The smallest loss that is told from chance and rejected, in points, if no image is won at the same time."""
+        count = len(self.split)
+        lost = (lost for lost in range(1, count + 1) if 100 * tango(lost, 0, count)[0] > self.max_drop)
+        return 100 * next(lost, count) / count
+
+    def limits(self) -> str:
+        """What so few images can tell, and what not; empty where there are validation images enough."""
+        if not self.training_images and len(self.split) >= GATE_MINIMUM:
+            return ""
+        validation, count = len(self.split) - self.training_images, len(self.split)
+        added = f" and {self.training_images} training images" if self.training_images else ""
+        known = ", and losses on training images tend to be smaller than on new ones" if self.training_images else ""
+        return (
+            f"few validation images (fewer than {GATE_MINIMUM}): artifacts are compared with the Keras model on "
+            f"{validation} validation{added}; {count} images can only tell losses of {self.smallest_rejected:.1f} "
+            f"points or more from chance{known}"
+        )
 
     def first(self, count: int) -> Reference:
         """The first images with the Keras model's answers."""
@@ -78,12 +120,17 @@ class AcceptanceGate:
 
     def record(self) -> GateRecord:
         """What the manifest says of the gate."""
-        return GateRecord(max_drop_points=self.max_drop, split=_SPLIT, images=len(self.split), gated=self.gated)
+        return GateRecord(
+            max_drop_points=self.max_drop,
+            split=self.split_name,
+            images=len(self.split),
+            gated=len(self.split) >= GATE_MINIMUM,
+        )
 
 
 @dataclass(frozen=True, kw_only=True)
 class Outcome:
-    """What the comparison said.
+    """The outcome of the comparison.
 
     Attributes:
         parity: what the manifest tells of it.
@@ -99,13 +146,13 @@ class Outcome:
 
     @property
     def passed(self) -> bool:
-        """Whether nothing speaks against the artifact so far."""
+        """Whether the artifact has failed no check so far."""
         return not self.failed
 
 
 @dataclass(frozen=True, kw_only=True)
 class Acceptance:
-    """What an artifact has to meet, and the processes that ask it.
+    """What an artifact has to meet, and the workers that run it.
 
     Attributes:
         gate: validation images with the Keras model's answers, and what may be lost.
@@ -121,13 +168,13 @@ class Acceptance:
 
     @classmethod
     def prepare(cls, gate: AcceptanceGate, reference: Reference, folder: Path, workers: Workers) -> Acceptance:
-        """Lay the images out for the worker processes, in a folder that outlives them."""
+        """Write the images for the worker processes, in a folder that outlives them."""
         images = folder / "images.npy"
         mapped_images.save(images, reference.images, gate.split.images)
         return cls(gate=gate, reference=reference, images=images, workers=workers)
 
     def check(self, variant: Variant, path: Path) -> Outcome:
-        """Have an artifact answer, and judge its answers.
+        """Run an artifact and evaluate its answers.
 
         An artifact that its own runtime refuses to load, or that ends it, fails; one whose runtime
         cannot run on this machine stays unverified.
@@ -146,7 +193,7 @@ class Acceptance:
         outcome = self._judge(variant, answers, rest)
         drop = outcome.parity.drop
         if drop and count < len(self.gate.split) and drop.low <= self.gate.max_drop < drop.points:
-            # More is lost than may be, and chance could still have done it.
+            # The loss is above the limit, but may be due to chance.
             question = Question(images=self.images, start=known + count, stop=known + len(self.gate.split))
             more = self.workers.answers(path, question)
             if isinstance(more, Refusal):
@@ -155,14 +202,14 @@ class Acceptance:
         return outcome
 
     def _judge(self, variant: Variant, answers: Answers, rest: NDArray[np.float32]) -> Outcome:
-        """What answers to the reference images and to the first of the validation images are worth."""
+        """Evaluate answers to the reference images and to the first validation images."""
         reference = self.reference.of(variant)
         accuracy = judge(self.gate.first(len(rest)), answers.input_shape, rest, self.gate.tolerance)
         parity = judge(reference, answers.input_shape, answers.views[PLAIN], tolerance_for(variant))
-        check = ParityCheck(status="checked", runtime=answers.runtime, split=_SPLIT, images=len(rest))
+        check = ParityCheck(status="checked", runtime=answers.runtime, split=self.gate.split_name, images=len(rest))
         if accuracy.comparison is None or parity.comparison is None:
             reason = parity.reason if accuracy.comparison else accuracy.reason
-            # Bits that are too few may leave the same answer to every image: no fault of the file.
+            # With too few bits, all answers may be the same: that is not a damaged file.
             sound = np.isfinite(rest).all() and np.isfinite(answers.views[PLAIN]).all()
             return Outcome(parity=check, failed=("parity" if sound else "answers",), reason=reason, answers=answers)
         check = _with_figures(check, accuracy.comparison)
@@ -181,7 +228,7 @@ class Acceptance:
         return Outcome(parity=check, failed=tuple(failed), reason="; ".join(reasons) or None, answers=answers)
 
     def verify(self, bundle: Bundle, outcomes: Sequence[Outcome]) -> list[Verification]:
-        """What ``verify`` will say of a bundle, by the answers that its artifacts gave already.
+        """The outcomes that ``verify`` would give for a bundle, from answers that are already known.
 
         Args:
             bundle: as it is to be written.
@@ -195,7 +242,7 @@ class Acceptance:
         return verdicts(bundle, self.reference, answers)
 
     def latency_ms(self, path: Path) -> float | None:
-        """Median of a few single inferences, to warn by and not to report.
+        """Median of a few single inferences: precise enough for a warning, not for a report.
 
         None where the artifact runs on a reference evaluator, or not at all, on this machine.
         """
@@ -206,7 +253,7 @@ class Acceptance:
 
 
 def _on_device(path: Path) -> bool:
-    """Whether a file runs here as it does on a device, and not on a reference evaluator or not at all."""
+    """Whether this machine has a device runtime for a file, not only a reference evaluator."""
     try:
         return bool(model_files.runtime_for(path).DEVICE)
     except (RuntimeUnavailable, UsageError):

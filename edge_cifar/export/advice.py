@@ -1,4 +1,4 @@
-"""What can help where variants were rejected: only what can change the check that each of them failed."""
+"""Advice on rejected variants: only options that affect the check that each of them failed."""
 
 from __future__ import annotations
 
@@ -11,10 +11,10 @@ from edge_cifar.documents.parity_check import Rejection
 from edge_cifar.errors import CheckFailed
 from edge_cifar.export import plan
 
-# Those of fewer bits lose accuracy by what they are; these must reproduce the Keras model's probabilities.
+# Fewer bits cost accuracy by nature; these must reproduce the Keras model's probabilities.
 _FLOATS = ("fp32", "fp16")
 _OTHER = "another --format or --precision for variants that"
-# What was lost by fewer bits, and can be won back; every other check finds a file that is wrong.
+# Losses due to fewer bits, which options can reduce; any other check finds a faulty file.
 _LOSSES = {"accuracy", "parity"}
 
 
@@ -50,7 +50,7 @@ def advice(rejected: Sequence[Rejection], about: Sequence[Rejection] | None = No
 
 
 def demand_all(bundle: Bundle, kept: Path | None = None) -> None:
-    """Refuse to be silent about variants that were asked for and are not in the bundle.
+    """Report requested variants that are not in the bundle.
 
     Args:
         bundle: as it was written.
@@ -71,7 +71,7 @@ def demand_all(bundle: Bundle, kept: Path | None = None) -> None:
 
 
 def _for_losses(losses: Sequence[Rejection]) -> Iterator[str]:
-    """What may help these variants; what helps none of them is not suggested."""
+    """Options that may help at least one of these variants."""
     variants = [one.variant for one in losses]
     if any(plan.calibrated(variant) for variant in variants):
         yield "more --calibration-images"

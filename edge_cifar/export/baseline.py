@@ -6,10 +6,9 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from edge_cifar.data.calibration import sample
 from edge_cifar.data.mapped_images import chunks
 from edge_cifar.errors import RunError
-from edge_cifar.export import acceptance, source_model
+from edge_cifar.export import source_model
 from edge_cifar.export.acceptance import AcceptanceGate
 from edge_cifar.export.conversion import LoadedModel
 from edge_cifar.export.options import ExportOptions
@@ -30,7 +29,7 @@ class Baseline:
 
     @classmethod
     def load(cls, source: Source, options: ExportOptions) -> Baseline:
-        """Load a source's model and let it answer for the gate's images.
+        """Load a source's model and predict the gate's images.
 
         Raises:
             BundleError: the model's file is damaged.
@@ -41,9 +40,14 @@ class Baseline:
         runtime = model.runtime
         if runtime.classes != len(source.labels):
             raise RunError(f"{source.model} has {runtime.classes} outputs; its data has {len(source.labels)} classes")
-        images = source.validation.take(sample(source.validation, acceptance.MAXIMUM_IMAGES, source.seed))
+        images, training_images = AcceptanceGate.chosen_images(source.validation, source.training, source.seed)
         probabilities = np.concatenate([runtime.predict(part) for part in chunks(images.images)])
         return cls(
             loaded=LoadedModel(source=model, labels=source.labels, calibration=source.calibration),
-            gate=AcceptanceGate(split=images, probabilities=probabilities, max_drop=options.max_drop),
+            gate=AcceptanceGate(
+                split=images,
+                probabilities=probabilities,
+                max_drop=options.max_drop,
+                training_images=training_images,
+            ),
         )

@@ -17,7 +17,7 @@ from edge_cifar.export.source import Source
 from edge_cifar.progress import Progress
 from edge_cifar.variant import Variant
 
-# Enough to see the training's course by; the gate has its own.
+# Enough to monitor the training; the gate has its own.
 _VALIDATION_IMAGES = 1000
 
 
@@ -38,7 +38,7 @@ class CompressedModel:
 
 @dataclass(frozen=True, kw_only=True)
 class CompressedModels:
-    """What came of the compressions that variants ask for.
+    """The outcome of the compressions that variants need.
 
     Attributes:
         done: by compression, such as ``pruned50``.
@@ -50,7 +50,7 @@ class CompressedModels:
 
 
 def compress(source: Source, variants: Sequence[Variant], folder: Path, progress: Progress) -> CompressedModels:
-    """Train a model's weights again for each compression that variants ask for.
+    """Retrain a model's weights for each compression that variants need.
 
     Args:
         source: the model and its images.
@@ -92,7 +92,7 @@ def compress(source: Source, variants: Sequence[Variant], folder: Path, progress
 def request_for(
     source: Source, compression: str, input_shape: tuple[int, int, int], weights: Sequence[Weights]
 ) -> Request:
-    """What the process that trains again is asked for.
+    """The request to the process that retrains.
 
     Args:
         source: the model and its images.
@@ -138,7 +138,7 @@ def request_for(
 
 
 def _followed(request: Request, compression: str, progress: Progress) -> Outcome:
-    """Train while a bar follows, and say what came of it."""
+    """Train with a progress bar, and report the outcome."""
     with ExitStack() as stack:
         bars: list[Any] = []
         outcome = retraining.retrain(

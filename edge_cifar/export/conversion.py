@@ -61,7 +61,7 @@ class LoadedModel:
         )
 
     def ranges(self, variant: Variant, path: Path, options: Options) -> tuple[Seen, ...]:
-        """What calibration images showed of each value that an artifact quantizes, for its manifest entry.
+        """The range of each quantized value on the calibration images, for the manifest entry.
 
         Args:
             variant: that was written.
@@ -88,12 +88,12 @@ class LoadedModel:
             try:
                 return calibrated.seen(variant, reader.network(floats), reader.network(path), observed)
             except BundleError:
-                # Not the same operation by operation; verify holds the artifact to its fp32 sibling by other means.
+                # Its operations differ; verify compares the artifact with its fp32 sibling by other means.
                 return ()
 
 
 def converter_options(options: ExportOptions, variant: Variant, trained: Path | None = None) -> Options:
-    """What a variant's converter is told of what was asked.
+    """The options that apply to a variant's converter.
 
     Args:
         options: what was asked.

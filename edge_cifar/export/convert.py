@@ -1,4 +1,4 @@
-"""The third stage: every variant written, by worker processes, while their results are judged."""
+"""The third stage: worker processes write every variant, while finished ones are checked."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ def _tasks(
     folder: Path,
     calibration: Path,
 ) -> list[Task]:
-    """Variants of one format and one model together."""
+    """Group variants by format and model."""
     together: dict[tuple[str, str | None], list[Variant]] = {}
     for variant in variants:
         together.setdefault((variant.format, variant.compression), []).append(variant)

@@ -1,4 +1,4 @@
-"""Where a bundle may be written: never in the place of anything but another bundle."""
+"""Where a bundle may be written: it only ever replaces another bundle."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def refuse_occupied(place: Path, *, overwrite: bool) -> None:
     except OSError as error:
         raise files.cannot_write(place, error) from error
     if not _is_bundle(place):
-        # Never replaced, with --overwrite neither: these files are not ours.
+        # Not replaced even with --overwrite: these files are not ours.
         raise BundleError(f"{place} is not empty and is not a bundle; choose another directory with --out")
     if not overwrite:
         raise BundleError(

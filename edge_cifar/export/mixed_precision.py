@@ -1,4 +1,4 @@
-"""Brings a rejected int8 artifact through its check by leaving layers in floats."""
+"""Mixed-precision search: bring a rejected int8 artifact through its check by leaving layers in float."""
 
 from __future__ import annotations
 
@@ -16,13 +16,13 @@ from edge_cifar.progress import Progress
 from edge_cifar.storage import files
 from edge_cifar.variant import Variant
 
-# Enough for a ranking: what stands out does so by decibels.
+# Enough for a ranking: sensitive layers stand out by several decibels.
 _RANKED_IMAGES = 200
 
 
 @dataclass(frozen=True, kw_only=True)
 class MixedPrecisionSearch:
-    """What it takes to convert a variant again.
+    """What is needed to convert a variant again.
 
     Attributes:
         source: that the variants are made from.
@@ -37,7 +37,7 @@ class MixedPrecisionSearch:
     progress: Progress
 
     def search(self, variant: Variant, path: Path) -> tuple[ConversionRecord, Outcome] | None:
-        """Write an artifact anew with as few layers in floats as its check asks.
+        """Rewrite an artifact with as few layers in float as its check needs.
 
         Args:
             variant: that was rejected.
@@ -64,7 +64,7 @@ class MixedPrecisionSearch:
             if layers is None:
                 files.remove(path)
                 return None
-            # The last one tried need not be the one that was chosen.
+            # The last attempt need not be the chosen one.
             suffices(layers)
         self.progress.say(f"{variant} passes with {', '.join(layers)} kept in float")
         return tried[layers]

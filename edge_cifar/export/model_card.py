@@ -52,7 +52,7 @@ these classes, often with a high probability.
 
 ## Files
 
-Each file was compared with the Keras model on validation images before it was accepted.
+Each file was compared with the Keras model on {_compared_on(artifacts)} before it was accepted.
 
 | file | size (bytes) | images | top-1 | Δ top-1 (pp) | top-1 agreement | max \\|Δ probability\\| |
 |---|---:|---:|---:|---:|---:|---:|
@@ -131,6 +131,12 @@ def _licence_of_weights(record: RunRecord) -> str:
             "  authors' licence; the ImageNet images were released for research and teaching."
         )
     return f"fine-tuned from `{record.weights}`, whose licence still applies."
+
+
+def _compared_on(artifacts: Sequence[Artifact]) -> str:
+    split = next((one.parity.split for one in artifacts if one.parity and one.parity.split), "validation")
+    known = " (whose top-1 is higher than that of new images)" if "training" in split else ""
+    return f"{split} images{known}"
 
 
 def _trained_again(artifacts: Sequence[Artifact]) -> str:

@@ -1,4 +1,4 @@
-"""What is asked of an export: one object, which travels whole from the command line to the workers."""
+"""The options of an export: one object, passed whole from the command line to the workers."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ class ExportOptions:
 
     @property
     def compressions(self) -> tuple[str, ...]:
-        """What each variant is written with besides, as :class:`edge_cifar.variant.Variant` names it."""
+        """Compressions that each variant is also written with, as :class:`edge_cifar.variant.Variant` names them."""
         return (
             *(f"{PRUNED}{round(100 * share)}" for share in self.prune),
             *(f"{CLUSTERED}{values}" for values in self.cluster),
@@ -53,16 +53,16 @@ class ExportOptions:
 
     @property
     def named_layers(self) -> tuple[str, ...]:
-        """Layers that were named to be left in floats."""
+        """Layers named to be left in float."""
         return () if self.searches_layers else self.keep_float
 
     @property
     def searches_layers(self) -> bool:
-        """Whether the layers to leave in floats are to be found."""
+        """Whether to search for the layers to leave in float."""
         return self.keep_float == (AUTO,)
 
     def refuse_out_of_range(self) -> None:
-        """Refuse what can be refused without looking at anything else.
+        """Refuse values that are wrong by themselves.
 
         Raises:
             UsageError: a number is out of range, or a method unknown.

@@ -6,7 +6,7 @@ convert   every variant written, by worker processes                         (:m
 accept    each artifact compared with the Keras model, kept or rejected      (:mod:`edge_cifar.export.accept`)
 write     the reference, the labels, the model card and the manifest         (:mod:`edge_cifar.export.writer`)
 
-A plan needs no model: it is made, or refused, before one is looked for.
+A plan needs no model: it is made, or refused, before a model is loaded.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edge_cifar.data.calibration import doubts
 from edge_cifar.documents.bundle import MANIFEST, Bundle
 from edge_cifar.export import plan, writer
 from edge_cifar.export.accept import AcceptStage
-from edge_cifar.export.acceptance import GATE_MINIMUM, Acceptance
+from edge_cifar.export.acceptance import Acceptance
 from edge_cifar.export.advice import demand_all
 from edge_cifar.export.baseline import Baseline
 from edge_cifar.export.compress import compress
@@ -58,7 +58,7 @@ def write_bundle(
         source.demand_unchanged()
         written = Bundle.open(folder)
         if not written.artifacts and (place / MANIFEST).exists():
-            # What could not be made does not replace what was.
+            # An export with no artifacts does not replace an earlier bundle.
             demand_all(written, kept=place)
     return Bundle.open(place)
 
@@ -70,12 +70,12 @@ def _run(source: Source, variants: Sequence[Variant], options: ExportOptions, fo
     with scratch.folder("export") as temporary:
         compressed = compress(source, variants, temporary, progress)
         with converting(source, compressed, variants, options, folder=folder, temporary=temporary) as conversions:
-            # The workers convert while the Keras model answers for the images that are compared.
+            # The workers convert while the Keras model predicts the images to compare.
             baseline = Baseline.load(source, options)
             refuse_unknown(options.named_layers, baseline.loaded.source.layers)
             gate = baseline.gate
-            if not gate.gated:
-                progress.say(f"accuracy gate off: {len(gate.split)} validation images, at least {GATE_MINIMUM} needed")
+            if limits := gate.limits():
+                progress.say(limits)
             reference = writer.write_reference(source, compressed, baseline, options, folder)
             draft = writer.draft(source, baseline, reference, folder)
             with Workers() as workers:

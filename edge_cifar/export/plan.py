@@ -1,4 +1,4 @@
-"""The first stage: which variants an export writes, and whether what was asked fits them."""
+"""The first stage: which variants an export writes, and whether the options fit them."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ ALL = "all"
 
 
 def plan(options: ExportOptions, progress: Progress) -> tuple[Variant, ...]:
-    """The variants to write; refuses, before anything is loaded, what cannot be done.
+    """The variants to write; impossible requests are refused before anything is loaded.
 
     Args:
         options: what was asked.
@@ -35,7 +35,7 @@ def plan(options: ExportOptions, progress: Progress) -> tuple[Variant, ...]:
 
 
 def choose(options: ExportOptions, progress: Progress) -> tuple[Variant, ...]:
-    """The variants that were asked for, in the order of formats and of each format's own precisions.
+    """The requested variants, ordered by format and by each format's precisions.
 
     With several formats each writes those of the named precisions that it has; each is written with each
     compression, too.
@@ -81,22 +81,22 @@ def precision_of(variant: Variant) -> Precision:
 
 
 def calibrated(variant: Variant) -> bool:
-    """Whether images of the training set say how a variant is quantized."""
+    """Whether a variant is quantized with calibration images."""
     return precision_of(variant).calibration is not None
 
 
 def selective(variant: Variant) -> bool:
-    """Whether layers of a variant can be left in floats."""
+    """Whether layers of a variant can be left in float."""
     return precision_of(variant).selective
 
 
 def searchable(variant: Variant) -> bool:
-    """Whether the layers to leave in floats can be found: by converting the model's own weights again and again."""
+    """Whether the layers to leave in float can be searched for, by converting the model's own weights repeatedly."""
     return selective(variant) and variant.compression is None
 
 
 def with_selective(precision: str) -> tuple[str, ...]:
-    """Names of the formats that have a precision in which layers can be left in floats."""
+    """Names of the formats that have a precision in which layers can be left in float."""
     return tuple(name for name in formats.exported() if precision in _selective(name))
 
 

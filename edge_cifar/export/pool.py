@@ -1,4 +1,4 @@
-"""Conversions in worker processes, a few side by side, their results as they come."""
+"""Parallel conversions in worker processes, with results in the order in which they finish."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from edge_cifar.storage import scratch
 from edge_cifar.variant import Variant
 
 WORKER = worker_command("edge_cifar.export.worker")
-# A little above what a worker was seen to hold at MobileNetV2's size (TensorFlow alone takes 0.6 GB).
+# A little above the measured memory of a worker for MobileNetV2 (TensorFlow alone takes 0.6 GB).
 _BYTES_PER_WORKER = 2_000_000_000
 _ADVICE = "; try --jobs 1"
 
 
 def default_jobs(tasks: int) -> int:
-    """Worker processes to run side by side: as many as there are tasks, processors, and memory for."""
+    """Number of parallel worker processes: limited by tasks, processors and memory."""
     room = psutil.virtual_memory().available // _BYTES_PER_WORKER
     return max(1, min(tasks, machine.usable_cores(), room))
 
@@ -55,20 +55,20 @@ def _taken(results: queue.SimpleQueue[Conversion | Exception], count: int) -> It
 
 
 def _attend(task: Task, pool: WorkerPool, results: queue.SimpleQueue[Conversion | Exception]) -> None:
-    """Have a task worked on until all its variants are written or given up."""
+    """Work on a task until all its variants are written or have failed."""
     try:
         left = list(task.precisions)
         while left and not pool.closed:
             for result in _one_process(replace(task, precisions=tuple(left)), pool):
                 results.put(result)
                 left.remove(result.variant.precision)
-    except Exception as error:  # handed to the thread that waits for the results
+    except Exception as error:  # passed on to the thread that waits for the results
         results.put(error)
 
 
 def _one_process(task: Task, pool: WorkerPool) -> Iterator[Conversion]:
-    """What one process makes of a task; if it fails, that is the result of the variant it failed at, and the last."""
-    # Converters leave packages and programs among temporary files, tens of megabytes an export.
+    """The results of a task in one process; if it fails, that is the last result, of the variant it failed at."""
+    # Converters leave tens of megabytes of temporary files per export.
     with scratch.folder("convert") as temporary:
         environment = {**allocator.settings(), **ONE_THREAD, "TMPDIR": str(temporary)}
         with pool.worker(WORKER, environment) as worker:

@@ -1,4 +1,4 @@
-"""Which layers int8 hurts, and the fewest to leave in floats.
+"""Which layers are sensitive to int8, and the fewest to leave in float.
 
 Each layer is quantized alone, in a network that is otherwise as trained, and the answers are set
 against those of the model itself: what they differ by is that layer's doing and no other's. A layer
@@ -25,13 +25,13 @@ from edge_cifar.runtimes import Probabilities
 from edge_cifar.storage import files, scratch
 from edge_cifar.variant import Variant
 
-# What layers are ranked in.
+# The precision that layers are ranked for.
 PRECISION = "int8"
 
 
 @dataclass(frozen=True, kw_only=True)
 class LayerNoise:
-    """What quantizing one layer alone does to the answers.
+    """The effect of quantizing one layer alone.
 
     Attributes:
         layer: its name.
@@ -48,7 +48,7 @@ class LayerNoise:
 
 
 def refuse_unknown(names: Sequence[str], known: Iterable[str]) -> None:
-    """Refuse names that no layer with weights bears.
+    """Refuse names of layers that do not exist or have no weights.
 
     Raises:
         RunError: there is one; the nearest is suggested.
@@ -113,7 +113,7 @@ def _noise(given: Answers | Refusal, expected: Probabilities) -> tuple[float | N
 
 
 def fewest(worst_first: Sequence[str], suffices: Callable[[tuple[str, ...]], bool]) -> tuple[str, ...] | None:
-    """The fewest layers, taken from the worst on, that suffice when they stay in floats.
+    """The fewest layers, from the most sensitive on, that suffice when left in float.
 
     Args:
         worst_first: names of layers.
@@ -139,5 +139,5 @@ def fewest(worst_first: Sequence[str], suffices: Callable[[tuple[str, ...]], boo
 def _decibels(expected: Probabilities, answers: Probabilities) -> float:
     noise = float(np.square(expected - answers, dtype=np.float64).sum())
     signal = float(np.square(expected, dtype=np.float64).sum())
-    # Equal answers have no noise; float32 tells nothing apart beyond 140 dB.
+    # Equal answers have no noise; float32 resolves no more than 140 dB.
     return 10 * float(np.log10(signal / max(noise, 1e-14 * signal)))

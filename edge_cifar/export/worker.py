@@ -1,8 +1,8 @@
 """The process that converts: ``python -m edge_cifar.export.worker``.
 
 It is given one task (:mod:`edge_cifar.processes.request_loop`), converts one variant after another, and answers
-once for each. What the variants have in common is made once. Converters are native code that may crash or eat up
-the memory: that costs this process, not the export.
+once for each. What the variants share is made once. Converters are native code that may crash or
+exhaust memory: that ends this process, not the export.
 """
 
 from __future__ import annotations
@@ -114,8 +114,8 @@ def _with_tuples(fields: Message) -> Message:
 
 
 def write_calibration(calibration: Calibration, path: Path) -> None:
-    """Write calibration images for workers to read."""
-    # So that a full disk is named as the one of temporary files.
+    """Write calibration images for the workers."""
+    # So that the message for a full disk names the temporary files.
     with files.atomic_write(path) as partial:
         np.savez(
             partial,
@@ -166,7 +166,7 @@ def convert(task: Task) -> Iterator[Conversion]:
 
 
 def handle(request: Message, answer: Answer) -> None:
-    """Convert a task's variants and answer once for each."""
+    """Convert a task's variants, with one answer for each."""
     for result in convert(Task.from_json(request)):
         answer(result.to_json())
 

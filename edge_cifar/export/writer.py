@@ -1,4 +1,4 @@
-"""The last stage: what a bundle holds beside its artifacts: the reference, labels, model card and manifest."""
+"""The last stage: what a bundle contains besides its artifacts: the reference, labels, model card and manifest."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ def write_reference(
     Returns:
         the images and answers.
     """
-    # In random order, so that the first N of them are a fair sample too.
+    # In random order, so that the first N are an unbiased sample too.
     kept = calibration_sample.sample(source.test, options.reference_images or len(source.test), source.seed)
     kept = np.random.default_rng(source.seed).permutation(kept)
     images, model = source.test.images[kept], baseline.loaded.source

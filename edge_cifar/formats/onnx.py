@@ -58,11 +58,20 @@ FORMAT = Format(
     colour="#D55E00",
     precisions=by_name(
         Precision("fp32", "float32 weights and activations", default=True),
-        Precision("fp16", "float16 weights and activations, half the size; slower on CPUs", default=True, rounded=True),
-        Precision("dynamic", "8-bit weights, activations quantized at run time; slow on CPUs", rounded=True),
+        Precision(
+            "fp16",
+            "float16 weights and activations, half the size; slower on CPUs",
+            weight_bits=16,
+            default=True,
+            rounded=True,
+        ),
+        Precision(
+            "dynamic", "8-bit weights, activations quantized at run time; slow on CPUs", weight_bits=8, rounded=True
+        ),
         Precision(
             "int8",
             "8-bit per-channel weights, calibrated 8-bit activations (QDQ)",
+            weight_bits=8,
             default=True,
             calibration="ranges",
             selective=True,
@@ -70,7 +79,11 @@ FORMAT = Format(
             quantized=True,
         ),
         Precision(
-            "int8-qat", "int8 after quantization-aware training of the weights", calibration="ranges", quantized=True
+            "int8-qat",
+            "int8 after quantization-aware training of the weights",
+            weight_bits=8,
+            calibration="ranges",
+            quantized=True,
         ),
     ),
     packages=("tf2onnx", "onnx", "onnxruntime"),

@@ -46,23 +46,36 @@ FORMAT = Format(
     colour="#0072B2",
     precisions=by_name(
         Precision("fp32", "float32 weights and activations", default=True),
-        Precision("fp16", "float16 weights, half the size; computed in float32 on CPUs", default=True, rounded=True),
         Precision(
-            "dynamic", "8-bit weights, activations quantized at run time; slow on depthwise networks", rounded=True
+            "fp16",
+            "float16 weights, half the size; computed in float32 on CPUs",
+            weight_bits=16,
+            default=True,
+            rounded=True,
+        ),
+        Precision(
+            "dynamic",
+            "8-bit weights, activations quantized at run time; slow on depthwise networks",
+            weight_bits=8,
+            rounded=True,
         ),
         Precision(
             "int8",
             "8-bit per-channel weights, calibrated 8-bit activations; 8-bit input and output",
+            weight_bits=8,
             default=True,
             calibration="ranges",
             selective=True,
             rounded=True,
             quantized=True,
         ),
-        Precision("int8-qat", "int8 after quantization-aware training of weights and ranges", quantized=True),
+        Precision(
+            "int8-qat", "int8 after quantization-aware training of weights and ranges", weight_bits=8, quantized=True
+        ),
         Precision(
             "int16x8",
             "8-bit weights, calibrated 16-bit activations; for DSPs, slow on CPUs",
+            weight_bits=8,
             calibration="ranges",
             rounded=True,
             quantized=True,

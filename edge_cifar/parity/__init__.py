@@ -1,1 +1,1 @@
-"""Parity: every artifact held against the Keras model it was made from, by the answers in its bundle."""
+"""Parity: every artifact is compared with the Keras model it was made from, by the predictions in its bundle."""

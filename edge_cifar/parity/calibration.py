@@ -1,4 +1,4 @@
-"""The ranges that a quantized artifact stores its values in, held to what calibration images showed of them.
+"""The ranges that a quantized artifact stores its values in, compared with the ranges on calibration images.
 
 The manifest lists what was seen of each value in floats, not what the converter made of it: so a converter that chose
 badly is found, and not only what was changed after it.
@@ -23,9 +23,9 @@ from edge_cifar.variant import Variant
 IMAGE = "image"
 """What the pixels are called among what was observed."""
 
-# What a pixel can be, whether the calibration images have all of it or not.
+# The range of pixels, whether or not the calibration images cover it.
 _PIXELS: Range = (0.0, 255.0)
-# What an operation can give whatever it is given: converters fix its range.
+# Operations with a fixed output range: converters use that range.
 _FIXED: Mapping[str, Range] = {
     **dict.fromkeys(("SOFTMAX", "LOGISTIC", "Softmax", "Sigmoid", "softmax", "sigmoid"), (0.0, 1.0)),
     **dict.fromkeys(("TANH", "Tanh", "tanh"), (-1.0, 1.0)),
@@ -48,7 +48,7 @@ _COUPLING = frozenset(
 _STEPS = 1.0
 # Share of a range. Core ML's scales are in half precision, and a chain of sums multiplies several: 2**-11 each.
 _SHARE = 0.005
-# Converters give what is as good as constant a range of their own.
+# Converters give nearly constant values a range of their own.
 _CONSTANT = 1e-3
 
 
@@ -121,7 +121,7 @@ def _ends(variant: Variant, network: Network, value: Stored, range_: Seen) -> It
 
 
 def _symmetric(variant: Variant, low: float) -> bool:
-    """Whether a converter puts zero into the middle of a range."""
+    """Whether a converter centers a range on zero."""
     precision = formats.precision_of(variant)
     symmetric = precision.symmetric if precision else None
     return symmetric == "all" or (symmetric == "signed" and low < 0)

@@ -16,7 +16,7 @@ from edge_cifar.parity.diagnosis import always_the_same, no_probabilities
 
 
 def compare(reference: Reference, probabilities: NDArray[np.float32], over: float) -> Comparison:
-    """An artifact's answers beside the Keras model's.
+    """Compare an artifact's answers with the Keras model's.
 
     Args:
         reference: the images' labels and the Keras model's probabilities.
@@ -29,7 +29,7 @@ def compare(reference: Reference, probabilities: NDArray[np.float32], over: floa
 
 @dataclass(frozen=True, kw_only=True)
 class Verdict:
-    """What an artifact's answers are worth, by one tolerance.
+    """The verdict on an artifact's answers, by one tolerance.
 
     Attributes:
         comparison: all figures; None where the answers cannot be compared at all.
@@ -43,7 +43,7 @@ class Verdict:
 def judge(
     reference: Reference, input_shape: Sequence[int], probabilities: NDArray[np.float32], tolerance: Tolerance
 ) -> Verdict:
-    """Hold an artifact's answers to the Keras model's: as ``export`` and ``verify`` do, each by its own tolerance.
+    """Check an artifact's answers against the Keras model's; ``export`` and ``verify`` each have their own tolerance.
 
     Args:
         reference: images with their labels and the Keras model's probabilities.
@@ -82,7 +82,7 @@ def shortfall(comparison: Comparison, tolerance: Tolerance) -> str | None:
 
 
 def _moved(comparison: Comparison, tolerance: Tolerance) -> str | None:
-    """Whether answers moved too far on average, or are surer or less sure than they were, in words."""
+    """Whether answers moved too far on average, or became more or less confident, in words."""
     variation, most = comparison.variation, tolerance.max_variation
     if most is not None and variation.low > most:
         return (
@@ -100,12 +100,12 @@ def _moved(comparison: Comparison, tolerance: Tolerance) -> str | None:
 
 
 def _ties(agreement: float, images: int) -> int:
-    """How many images may change class: one at least, for a tie among few tips over as one among many does."""
+    """How many images may change class: at least one, since a single tie may go either way."""
     return max(1, int((1.0 - agreement) * images))
 
 
 def _too_far(differences: NDArray[np.float32], tolerance: Tolerance) -> str | None:
-    """Whether probabilities lie farther apart than they may, or in too many images."""
+    """Whether probabilities differ by more than is allowed, or for too many images."""
     if tolerance.max_abs_diff is None:
         return None
     exceptions = int((tolerance.outliers or 0.0) * len(differences))

@@ -1,4 +1,4 @@
-"""What is likely wrong with an artifact whose answers are wrong: guesses that the answers confirm."""
+"""What is likely wrong with an artifact whose answers are wrong: hypotheses that the answers confirm."""
 
 from __future__ import annotations
 
@@ -12,8 +12,8 @@ from edge_cifar.parity.perturbations import MISTAKES, PLAIN
 
 Probabilities = NDArray[np.float32]
 
-# A guess is confirmed when acting on it removes at least three quarters of the difference: the right
-# guess removes nearly all of it, even in an int8 artifact, and a wrong one adds to it.
+# A hypothesis is confirmed if correcting for it removes at least three quarters of the difference: the right
+# one removes nearly all of it, even in an int8 artifact, and a wrong one adds to it.
 _REMAINING = 0.25
 # Probabilities that differ by more must differ in eight bits too.
 _DIFFERING = 0.05
@@ -34,7 +34,7 @@ def no_probabilities(reference: Probabilities, plain: Probabilities) -> str | No
 
 
 def diagnose(reference: Probabilities, answers: Mapping[str, Probabilities], labels: Sequence[str]) -> str | None:
-    """The mistake that explains the answers, in words; None when no guess is confirmed.
+    """The mistake that explains the answers, in words; None if no hypothesis is confirmed.
 
     Args:
         reference: float32 ``[N, classes]``, the Keras model's probabilities.
@@ -53,7 +53,7 @@ def always_the_same(reference: Probabilities, plain: Probabilities) -> str | Non
         reference: float32 ``[N, classes]``, the Keras model's probabilities.
         plain: float32 ``[N, classes]``, the artifact's.
     """
-    # Of images that Keras itself calls alike a quantized artifact may say the very same.
+    # A quantized artifact may give identical answers for images that Keras itself finds alike.
     differing = len(np.unique(reference.argmax(axis=1))) > 1 and np.ptp(reference, axis=0).max() > _DIFFERING
     if differing and np.ptp(plain, axis=0).max() < 1e-6:
         return "outputs the same for every image: it ignores its input"

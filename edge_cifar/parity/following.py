@@ -1,4 +1,4 @@
-"""Every artifact of a bundle followed layer by layer, by the activations that the bundle brings."""
+"""Compare every artifact of a bundle layer by layer, using the bundle's activations."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from edge_cifar.variant import Variant
 
 
 def read_activations(bundle: Bundle) -> Activations:
-    """The Keras model's activations that a bundle brings, held to its manifest.
+    """The Keras model's activations in a bundle, checked against its manifest.
 
     Raises:
         BundleError: it carries none, or not those that its manifest lists.
@@ -33,7 +33,7 @@ def read_activations(bundle: Bundle) -> Activations:
 
 
 def with_layers(bundle: Bundle, outcomes: Sequence[Verification], *, progress: Progress = SILENT) -> list[Verification]:
-    """Follow every artifact of a bundle layer by layer; a failure says where it begins.
+    """Compare every artifact of a bundle layer by layer; a failure then says where it begins.
 
     Args:
         bundle: an opened bundle.

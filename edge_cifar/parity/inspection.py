@@ -1,4 +1,4 @@
-"""What a file says, held against what it should: its network, its constants, the ranges of its values.
+"""The contents of a file, compared with what they should be: its network, constants and value ranges.
 
 Answers to a few thousand images leave room for a wrong number that changes few of them. What stands in the file does
 not: an fp32 artifact of the same weights, which answers as the Keras model does, has the same operations with the same
@@ -23,7 +23,7 @@ from edge_cifar.variant import Variant
 
 @dataclass(frozen=True, kw_only=True)
 class Inspection:
-    """What came of looking into an artifact's file.
+    """The outcome of inspecting an artifact's file.
 
     Attributes:
         sibling: the fp32 artifact that its network and constants were compared with; None where there is none.
@@ -44,7 +44,7 @@ class Inspection:
 
     @property
     def weights_check(self) -> WeightsCheck | None:
-        """What the report says of the comparison with the sibling; None without one."""
+        """The report's entry of the comparison with the sibling; None without one."""
         if self.sibling is None:
             return None
         return WeightsCheck(
@@ -56,7 +56,7 @@ class Inspection:
 
     @property
     def ranges_check(self) -> RangesCheck:
-        """What the report says of the ranges."""
+        """The report's entry of the ranges."""
         return RangesCheck(
             held=self.ranges or 0,
             held_to_calibration=self.calibrated,
@@ -76,7 +76,7 @@ def sibling_of(variant: Variant) -> Variant | None:
 
 
 def readable(artifact: Artifact) -> bool:
-    """Whether files of an artifact's format are read here."""
+    """Whether there is a reader for an artifact's format."""
     format_ = formats.find(artifact.variant.format)
     return format_ is not None and format_.reader is not None
 
@@ -106,7 +106,7 @@ def stored_ranges(artifact: Artifact) -> tuple[Range, ...]:
 
 
 def inspect(artifact: Artifact, sibling: Artifact | None) -> Inspection:
-    """Look into an artifact's file.
+    """Inspect an artifact's file.
 
     Args:
         artifact: any.
@@ -118,7 +118,7 @@ def inspect(artifact: Artifact, sibling: Artifact | None) -> Inspection:
     except BundleError as error:
         return Inspection(sibling=variant, wrong=str(error))
     precision = formats.precision_of(artifact.variant)
-    # Precisions that store no value between operations in integers have no ranges to list.
+    # Precisions without integer values between operations have no ranges to list.
     listed = (artifact.ranges or None) if precision and precision.quantized else ()
     seen = artifact.conversion.calibrated_ranges
     wrong_range = None if listed is None else ranges.wrong_range(listed, given)

@@ -1,4 +1,4 @@
-"""Whether an artifact's class names are the same wherever they stand."""
+"""Whether an artifact's class names are the same everywhere."""
 
 from __future__ import annotations
 

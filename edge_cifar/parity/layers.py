@@ -1,4 +1,4 @@
-"""Where an artifact parts from the Keras model, layer by layer."""
+"""Where an artifact diverges from the Keras model, layer by layer."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from edge_cifar.parity.matching import Match
 from edge_cifar.variant import Variant
 
 # Largest error of a layer, as a share of the standard deviation of its output. Of a single layer nothing follows:
-# these do not fail an artifact, they say where one that fails, or drifts, parts from the model.
+# these do not fail an artifact; they show where one that fails, or drifts, diverges from the model.
 _TOLERANCES = {
     # The same arithmetic in another order: 5e-6 was measured for MobileNetV2, and more layers add more.
     "fp32": 1e-3,
@@ -28,7 +28,7 @@ def tolerance_for(variant: Variant) -> float:
 
 
 def drift(variant: Variant, activations: Activations, matches: Sequence[Match]) -> Drift:
-    """Judge every layer by its match.
+    """Evaluate every layer by its match.
 
     Args:
         variant: the artifact's.

@@ -1,4 +1,4 @@
-"""Which value of an artifact is which layer of the Keras model, found by their numbers.
+"""Match the values of an artifact with the layers of the Keras model, by their numbers.
 
 Names do not tell: converters fold a batch norm into a convolution, join an activation to it, name the product after
 any of them, and quantizers name what they insert. So a layer is matched with the value nearest to it in numbers
@@ -24,13 +24,13 @@ Values = NDArray[np.float32]
 Shape = tuple[int, ...]
 Name = TypeVar("Name")
 
-# As far from a layer as its own mean is: a value that says nothing of it.
+# As far from a layer as its own mean: a value unrelated to it.
 _UNLIKE = 1.0
 
 
 @dataclass(frozen=True, kw_only=True)
 class Match:
-    """A layer and the value that is its own.
+    """A layer and its matching value.
 
     Attributes:
         layer: its number among the activations' layers.

@@ -1,4 +1,4 @@
-"""Which operation of an artifact is which of its fp32 sibling's, by their places in the two networks.
+"""Pair the operations of an artifact with those of its fp32 sibling, by their places in the two networks.
 
 Both are walked from the answer back to the image, side by side: operations that are reached on the same way belong
 together, whatever they are called and in whatever order a file lists them. They must be of one kind, with the same
@@ -19,7 +19,7 @@ from edge_cifar.pixels import Quantization
 from edge_cifar.readers import BIAS, KERNEL, Link, Network, Operation
 from edge_cifar.variant import Variant
 
-# Of what is added or multiplied the order makes no difference.
+# The order of what is added or multiplied makes no difference.
 COMMUTATIVE = ("ADD", "MUL", "Add", "Mul", "add", "mul", "maximum", "minimum")
 
 
@@ -76,7 +76,7 @@ class _Walk:
         self._sibling = sibling
         self._exact = exact
         self._given = given
-        # By number, both ways: one operation is never two.
+        # By number, both ways: each operation has at most one counterpart.
         self._counterparts: dict[int, int] = {}
         self._originals: dict[int, int] = {}
         self._found: list[Pair] = []

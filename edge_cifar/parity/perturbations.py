@@ -1,4 +1,4 @@
-"""Ways an artifact may see its images wrongly, as changes to what it is shown.
+"""Ways in which an artifact may misread its images, as changes to its input.
 
 An artifact that takes BGR gives the Keras model's answers when it is shown images with their
 channels reversed: feeding it each view of the same images tells which mistake was made.

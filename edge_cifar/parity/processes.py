@@ -1,4 +1,4 @@
-"""Artifacts' answers, each from a process of its own, a few side by side."""
+"""Run artifacts, each in its own process, several in parallel."""
 
 from __future__ import annotations
 
@@ -38,7 +38,7 @@ _MOST_WORKERS = 4
 
 @dataclass(frozen=True, kw_only=True)
 class Question:
-    """Images that an artifact is asked about.
+    """A request to run an artifact on images.
 
     Attributes:
         images: a bundle's ``reference.npz``, or an ``.npy`` file of uint8 ``[N, H, W, 3]``.
@@ -57,7 +57,7 @@ class Question:
 
 @dataclass(frozen=True, kw_only=True)
 class Answers:
-    """What an artifact answered.
+    """An artifact's answers.
 
     Attributes:
         runtime: name of the runtime that ran it.
@@ -109,7 +109,7 @@ class Workers(WorkerPool):
         super().__init__(min(os.cpu_count() or 1, _MOST_WORKERS))
 
     def answers(self, artifact: Path, question: Question) -> Answers | Refusal:
-        """Run an artifact on images, in a process of its own; waits for it."""
+        """Run an artifact on images in its own process, and wait for it."""
         with scratch.folder("verify") as out:
             request = {
                 "do": "answer",
@@ -152,7 +152,7 @@ class Workers(WorkerPool):
         return self._outcome(request, runs, lambda answer, seconds: float(answer["milliseconds"]))
 
     def _outcome(self, request: Message, images: int, read: Callable[[Message, float], Outcome]) -> Outcome | Refusal:
-        """What a process of its own makes of a request; ``read`` is given its answer and the seconds it took."""
+        """The outcome of a request in its own process; ``read`` is given its answer and the seconds it took."""
         start = time.perf_counter()
         try:
             with self.worker(WORKER, ONE_THREAD) as process:

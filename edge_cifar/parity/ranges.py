@@ -1,4 +1,4 @@
-"""The ranges that a quantized artifact stores its values in, as its converter wrote them.
+"""The value ranges of a quantized artifact, as its converter wrote them.
 
 A scale that feeds no bias is tied to no constant, and answers to a few thousand images leave room for one that is a
 tenth too small. So ``export`` writes down the range of every quantized value, and ``verify`` holds the file to it.
@@ -42,7 +42,7 @@ class Stored:
 
     @property
     def of(self) -> Value:
-        """What is stored."""
+        """The stored value, for messages."""
         return self.link.source, self.link.output
 
 
@@ -61,7 +61,7 @@ def listed(network: Network) -> tuple[Range, ...]:
 
 
 def wrong_range(told: Sequence[Range], network: Network) -> str | None:
-    """What of a network's ranges is not as the manifest lists it, in words; None when all are.
+    """How a network's ranges differ from the manifest's, in words; None if they do not.
 
     Args:
         told: the manifest's, as :func:`listed` gave them.

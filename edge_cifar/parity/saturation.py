@@ -1,4 +1,4 @@
-"""Whether a file answers alike on every processor, told by its weights alone."""
+"""Whether a file gives the same answers on every processor, from its weights alone."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Every artifact of a bundle held against the Keras model."""
+"""Compare every artifact of a bundle with the Keras model."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ _DIAGNOSIS_IMAGES = 200
 
 
 def verify_bundle(bundle: Bundle, *, images: int | None = None, progress: Progress = SILENT) -> list[Verification]:
-    """Verify every artifact of a bundle; one that fails, crashes or cannot run here costs only itself.
+    """Verify every artifact of a bundle; one that fails, crashes or cannot run here does not affect the others.
 
     Args:
         bundle: an opened bundle.
@@ -56,7 +56,7 @@ def verify_bundle(bundle: Bundle, *, images: int | None = None, progress: Progre
 def verdicts(
     bundle: Bundle, reference: Reference, answers: Callable[[Sequence[Artifact]], Sequence[Answers | Refusal]]
 ) -> list[Verification]:
-    """Judge every artifact of a bundle: what ``verify`` says of it, and what ``export`` keeps it by.
+    """Evaluate every artifact of a bundle: ``verify`` reports the outcome, ``export`` keeps artifacts by it.
 
     Args:
         bundle: an opened bundle, or one that is being written: its reference and its artifacts lie in its folder.
@@ -79,7 +79,7 @@ def verdicts(
 
 
 def read_reference(bundle: Bundle, images: int | None) -> Reference:
-    """The images and answers that a bundle brings, held to its manifest.
+    """The images and predictions in a bundle, checked against its manifest.
 
     Args:
         bundle: an opened bundle.
@@ -108,7 +108,7 @@ def read_reference(bundle: Bundle, images: int | None) -> Reference:
 
 
 def _broken_claim(bundle: Bundle, artifact: Artifact, reference: Reference) -> str | None:
-    """What the manifest claims of an artifact and does not hold, in words."""
+    """What the manifest says of an artifact that is not true, in words."""
     try:
         artifact.check()
     except BundleError as error:
@@ -122,7 +122,7 @@ def _broken_claim(bundle: Bundle, artifact: Artifact, reference: Reference) -> s
 
 
 def _judged(bundle: Bundle, artifact: Artifact, reference: Reference, given: Answers | Refusal) -> Verification:
-    """An artifact's outcome by its answers."""
+    """An artifact's outcome, from its answers."""
     if isinstance(given, Refusal):
         status: Status = "unverified" if given.unavailable else "fail"
         return _unanswered(bundle, artifact, status, given.reason, seconds=given.seconds)
@@ -175,14 +175,14 @@ def _unanswered(
 
 
 def _explained(bundle: Bundle, reference: Reference, outcomes: list[Verification]) -> list[Verification]:
-    """Ask those that answered wrongly again, with their images changed, to find what is wrong with them."""
+    """Run artifacts that failed on perturbed images, to find what is wrong with them."""
     few = reference.first(_DIAGNOSIS_IMAGES)
     wrong = [number for number, outcome in enumerate(outcomes) if outcome.status == "fail" and outcome.figures]
     paths = [bundle.artifacts[number].path for number in wrong]
     question = Question(images=bundle.reference_path, stop=len(few.labels), views=(PLAIN, *MISTAKES))
     answers = processes.ask(paths, question)
     for number, given in zip(wrong, answers, strict=True):
-        # A runtime that dies at the second asking has nothing to add to the reason already found.
+        # A runtime that crashes on the second run adds nothing to the known reason.
         expected = few.of(outcomes[number].variant).probabilities
         cause = isinstance(given, Answers) and diagnose(expected, given.views, bundle.artifacts[number].labels)
         if cause:
@@ -191,7 +191,7 @@ def _explained(bundle: Bundle, reference: Reference, outcomes: list[Verification
 
 
 def _proven(bundle: Bundle, outcomes: list[Verification]) -> list[Verification]:
-    """Look into the files of those that answered, or cannot here.
+    """Inspect the files of artifacts that ran, or cannot run here.
 
     Only against an fp32 artifact that itself answers as the Keras model does, or a sound one would be blamed for it.
     """

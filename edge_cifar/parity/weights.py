@@ -1,4 +1,4 @@
-"""An artifact's constants held against those of its fp32 sibling: what a precision may change, and no more.
+"""Compare an artifact's constants with its fp32 sibling's: only what the precision explains may differ.
 
 Answers to a few thousand images leave room for a wrong weight that changes few of them. Numbers do not: rounding
 moves each by half a step of its own scale at most, so a weight, a scale or a bias that was changed is found

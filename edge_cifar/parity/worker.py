@@ -1,6 +1,6 @@
 """The process that runs one artifact: ``python -m edge_cifar.parity.worker``.
 
-A damaged artifact may take its native runtime down with it. Each therefore answers in a process of its own
+A damaged artifact may crash its native runtime, so each runs in its own process
 (:mod:`edge_cifar.processes.request_loop`).
 """
 
@@ -114,7 +114,7 @@ def time_inferences(artifact: Path, images: Path, runs: int) -> float:
 
 
 def handle(request: Message, answer: Answer) -> None:
-    """Do what the request says: ``answer``, ``layers`` or ``latency``, with its own arguments.
+    """Carry out a request: ``answer``, ``layers`` or ``latency``, with its own arguments.
 
     Raises:
         RuntimeUnavailable: no runtime of this machine runs the artifact; a broken installation counts as none.

@@ -1,1 +1,1 @@
-"""Processes: how they are started, what they cost, how they end, and what they print."""
+"""Processes: how they are started and ended, their memory, and capturing their output."""

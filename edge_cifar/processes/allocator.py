@@ -24,7 +24,7 @@ ENVIRONMENT = "EDGE_CIFAR_ALLOCATOR"
 CHOICES = ("auto", "glibc", "system", "tcmalloc")
 TCMALLOC_PACKAGE = "libtcmalloc-minimal4"
 
-# Set in the process that the command becomes, so that it does so once.
+# Set in the restarted process, so that it restarts only once.
 _STARTED = "_EDGE_CIFAR_ALLOCATOR_STARTED"
 _TCMALLOC = "libtcmalloc_minimal.so.4"
 # Memory that was asked for once is kept, in one heap (every arena more would keep a peak of its own) that is never
@@ -62,7 +62,7 @@ def chosen() -> str:
 
 
 def settings() -> dict[str, str]:
-    """What the environment of a heavy process has to hold beside the caller's, for the allocator that is chosen."""
+    """Additions to the environment of a heavy process that select the allocator."""
     return {
         "glibc": {"GLIBC_TUNABLES": _GLIBC_TUNABLES},
         "tcmalloc": {"LD_PRELOAD": str(tcmalloc())},
@@ -85,10 +85,10 @@ def restart() -> None:
         return
     added = settings()
     if added and sys.executable:
-        # Signals wait until the new start minds them.
+        # Signals are held back until the restarted program handles them.
         signals = {signal.SIGINT, signal.SIGTERM}
         signal.pthread_sigmask(signal.SIG_BLOCK, signals)
-        # Where it cannot be started again it goes on as it is.
+        # If it cannot be restarted, it continues without the allocator.
         with contextlib.suppress(OSError):
             os.execve(
                 sys.executable,
@@ -109,12 +109,12 @@ def supported() -> bool:
 
 
 def chosen_by_user() -> bool:
-    """Whether the environment says already how memory is to be allocated."""
+    """Whether the environment already configures memory allocation."""
     return any(name in ("LD_PRELOAD", "GLIBC_TUNABLES") or name.startswith("MALLOC_") for name in os.environ)
 
 
 def tcmalloc() -> Path | None:
-    """tcmalloc's library, where the system has it."""
+    """tcmalloc's library, if the system has it."""
     # Fedora keeps 32-bit libraries in /usr/lib, Debian every machine's own in a folder named after it.
     folders = (f"/usr/lib/{platform.machine()}-linux-gnu", "/usr/lib64", "/usr/lib", "/usr/local/lib")
     return next((path for folder in folders if (path := Path(folder, _TCMALLOC)).is_file()), None)

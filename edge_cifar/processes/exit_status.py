@@ -5,7 +5,7 @@ from __future__ import annotations
 import signal
 from dataclasses import dataclass
 
-# As C++, Python and NumPy name it in the last line of what they print.
+# How C++, Python and NumPy report it in their last line of output.
 _OUT_OF_MEMORY = ("bad_alloc", "MemoryError")
 
 
@@ -36,7 +36,7 @@ def of(status: int, stderr: str) -> ExitStatus:
     if names_lack_of_memory(last):
         return ExitStatus(cause=f"its process ran out of memory{last}", out_of_memory=True)
     if status == -signal.SIGKILL:
-        # Killed without warning: the last line it wrote has nothing to do with its end.
+        # Killed without warning: its last line of output is unrelated to why it ended.
         return ExitStatus(cause="its process was killed, most likely because memory ran out", out_of_memory=True)
     if status < 0:
         return ExitStatus(cause=f"its process crashed with {_name(-status)}{last}", out_of_memory=False)
@@ -44,7 +44,7 @@ def of(status: int, stderr: str) -> ExitStatus:
 
 
 def names_lack_of_memory(message: str) -> bool:
-    """Whether an error message, or the last line of a dying process, says that memory ran out."""
+    """Whether an error message, or a process's last line of output, says that memory ran out."""
     return any(name in message for name in _OUT_OF_MEMORY)
 
 

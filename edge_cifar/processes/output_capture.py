@@ -1,7 +1,7 @@
-"""Keeps the chatter of converters and runtimes off the user's terminal.
+"""Keeps the output of converters and runtimes off the user's terminal.
 
 TensorFlow's converter, LiteRT and coremltools print from C++ too, past ``sys.stdout``, so the file
-descriptors themselves are turned aside; and the Python streams as well, since in a notebook those do
+descriptors themselves are redirected; and the Python streams as well, since in a notebook those do
 not lead to the descriptors.
 """
 
@@ -29,7 +29,7 @@ class Chatter:
 
 @contextlib.contextmanager
 def captured() -> Iterator[Chatter]:
-    """Turn standard output and standard error of the whole process aside.
+    """Redirect standard output and standard error of the whole process.
 
     Yields:
         what was printed, filled in when the block ends, an exception included, so that a caller can

@@ -1,4 +1,4 @@
-"""Other programs of the machine, such as git and ssh: run to their end, and what they said."""
+"""Other programs of the machine, such as git and ssh: run to completion, with their output."""
 
 from __future__ import annotations
 
@@ -50,7 +50,7 @@ def run(
 
 
 def output(program: str, *arguments: str, seconds: float = 2.0, partial: bool = False) -> str:
-    """What a program prints; empty where it is not installed, fails or hangs.
+    """The output of a program; empty if it is not installed, fails or hangs.
 
     Args:
         program: its name, looked for on the path.

@@ -49,13 +49,13 @@ def serve(handle: Callable[[Message, Answer], None]) -> NoReturn:
             handle(request, answer)
         except EdgeCifarError as error:
             answer({"refused": str(error), "unavailable": isinstance(error, RuntimeUnavailable)})
-        except Exception as error:  # native libraries raise what they like
+        except Exception as error:  # native libraries may raise anything
             traceback.print_exc()
             answer(_failure(error))
 
 
 def _read(requests: queue.SimpleQueue[bytes]) -> None:
-    """Hand on requests as they come, and end the process when the client closes its end or ends itself."""
+    """Pass on requests as they arrive, and end the process when the client closes its end or exits."""
     unread = b""
     # Past Python's own buffer: its lock, held for ever, would crash the interpreter when it ends.
     while piece := os.read(_STDIN, 1 << 16):

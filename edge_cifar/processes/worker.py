@@ -1,9 +1,9 @@
-"""Worker processes: how every part of this toolkit that runs native code beside itself starts, asks and ends them.
+"""Worker processes: how every part of this toolkit that runs native code starts, asks and ends them.
 
-Runtimes and converters are native code that a damaged file can crash, hang or drive out of memory. In a worker that
-costs one answer, with the reason in words, and never the command. A worker
+Runtimes and converters are native code that a damaged file can crash, hang or drive out of memory. In a worker, that
+fails one request, with the reason in words, and never the command. A worker
 
-- runs in a session of its own, so that Ctrl-C reaches the command alone, which then ends its workers in good order;
+- runs in a session of its own, so that Ctrl-C only reaches the command, which then shuts its workers down in order;
 - ends with its client, even when that is killed (:mod:`.request_loop`);
 - takes no module from the working directory (:mod:`.launch`).
 """
@@ -26,7 +26,7 @@ from edge_cifar.processes.launch import worker_environment
 from edge_cifar.processes.request_loop import Message
 from edge_cifar.storage import strict_json
 
-# Of what a worker wrote to standard error, as much as can matter for its end.
+# How much of a worker's standard error is kept to explain its exit.
 _STDERR_TAIL_BYTES = 1 << 16
 _NOTHING_MORE: Mapping[str, str] = MappingProxyType({})
 
@@ -35,7 +35,7 @@ class WorkerError(EdgeCifarError):
     """A worker did not do what it was asked; the message says why, as the rest of a sentence about what it ran.
 
     Attributes:
-        unavailable: whether that is beyond this machine or this file, and nothing is broken.
+        unavailable: whether this machine or file does not support it, rather than failing.
         out_of_memory: whether memory ran out, for certain or most likely.
     """
 
@@ -76,7 +76,7 @@ class Worker:
         return self.receive(seconds=seconds)
 
     def send(self, request: Message) -> None:
-        """Send a request; one that does not reach the worker shows when an answer is awaited."""
+        """Send a request; a failure to deliver it is reported by :meth:`receive`."""
         assert self._process.stdin is not None
         with contextlib.suppress(BrokenPipeError):
             self._process.stdin.write(json.dumps(request).encode() + b"\n")
@@ -107,7 +107,7 @@ class Worker:
         return answer
 
     def kill(self) -> None:
-        """End the process, from any thread; whoever waits for its answer is told that it ended."""
+        """End the process, from any thread; a thread that waits for its answer gets an error."""
         self._process.kill()
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ class Worker:
         self._process.kill()
         self._process.wait()
         for stream in (self._process.stdin, self._process.stdout, self._stderr):
-            # Closing writes what could not be written before.
+            # Closing flushes what could not be written before.
             with contextlib.suppress(BrokenPipeError):
                 if stream is not None:
                     stream.close()

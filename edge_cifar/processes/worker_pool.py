@@ -1,4 +1,4 @@
-"""Workers side by side: threads that each wait for one, and an end that leaves neither thread nor worker behind."""
+"""Parallel workers: threads that each wait for one, and a shutdown that leaves neither thread nor worker behind."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ Parameters = ParamSpec("Parameters")
 
 
 class WorkerPool:
-    """Threads that have workers do something; all of it ends with the block that the pool is opened in.
+    """Threads that run workers; all end with the block in which the pool is opened.
 
     Args:
         size: how many threads, and so workers, run at once.
@@ -43,7 +43,7 @@ class WorkerPool:
     def submit(
         self, work: Callable[Parameters, Result], *arguments: Parameters.args, **named: Parameters.kwargs
     ) -> Future[Result]:
-        """Have work that waits for a worker done in one of the threads."""
+        """Run a function that waits for a worker in one of the threads."""
         return self._threads.submit(work, *arguments, **named)
 
     @contextmanager

@@ -1,4 +1,4 @@
-"""What model files hold: one module a format, see :class:`Reader`.
+"""Contents of model files: one module per format, see :class:`Reader`.
 
 Files are read by readers of our own; only :meth:`Reader.observe` needs the format's runtime. None of them needs the
 package that wrote the file.
@@ -30,7 +30,7 @@ KERNEL, BIAS, OPERAND = "kernel", "bias", "operand"
 
 
 def damaged(path: Path, error: Exception) -> BundleError:
-    """The error for a file that does not hold together; ``error`` is what its reader stumbled over."""
+    """The error for a damaged file; ``error`` is what its reader raised."""
     return BundleError(f"{path} is damaged ({error}); export it again")
 
 
@@ -71,7 +71,7 @@ class Weight:
 
 @dataclass(frozen=True, kw_only=True)
 class Link:
-    """What an operation is given.
+    """An input of an operation.
 
     Attributes:
         source: number of the operation that computes it; None for the image.
@@ -84,7 +84,7 @@ class Link:
     quantizations: tuple[Quantization, ...] = ()
 
     def stored(self, quantization: Quantization | None) -> Link:
-        """The same value behind one quantization more."""
+        """The same value after one more quantization."""
         if quantization is None or self.quantizations[-1:] == (quantization,):
             return self
         return Link(source=self.source, output=self.output, quantizations=(*self.quantizations, quantization))

@@ -1,4 +1,4 @@
-"""What the attributes of ONNX's operators say, without those that say what would hold without them.
+"""The attributes of ONNX's operators, without those that have their default value.
 
 Default values are those of ONNX's operators (https://onnx.ai/onnx/operators/) up to operator set 17.
 """
@@ -35,7 +35,7 @@ _DEFAULTS: Mapping[str, Mapping[str, object]] = {
         "extrapolation_value": 0.0,
     },
 }
-# By every axis alike, which is their default.
+# The same for every axis, which is their default.
 _ONES, _ZEROS = ("strides", "dilations"), ("pads",)
 _WITH_KERNELS = ("Conv", "ConvInteger")
 
@@ -58,7 +58,7 @@ def settings(kind: str, attributes: Mapping[str, Any], rank: int | None) -> dict
         if name == "auto_pad" and value == "VALID":
             continue
         if name == "kernel_shape" and kind in _WITH_KERNELS:
-            # The kernel itself says so.
+            # It follows from the kernel.
             continue
         alike = {1} if name in _ONES else {0} if name in _ZEROS else None
         if alike is not None and isinstance(value, tuple) and set(value) <= alike:

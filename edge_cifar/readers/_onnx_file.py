@@ -1,4 +1,4 @@
-"""What an ``.onnx`` file holds, read without the ``onnx`` package: its nodes and its constants.
+"""The contents of an ``.onnx`` file, read without the ``onnx`` package: its nodes and constants.
 
 Field numbers are those of ``onnx.proto3``.
 """
@@ -189,7 +189,7 @@ def _numbers(fields: Mapping[int, Sequence[Field]], code: int) -> NDArray[Any] |
     stored = fields[_TENSOR_INTEGERS] or fields[_TENSOR_LONGS]
     if stored:
         integers = np.array([value for part in stored for value in part.integers()], np.int64)
-        # Half precision stands there by its bits.
+        # Half precision is stored as bits.
         return integers.astype(np.uint16).view(np.float16) if code == _FLOAT16 else integers.astype(kind)
     return None
 

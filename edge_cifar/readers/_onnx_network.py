@@ -22,7 +22,7 @@ from edge_cifar.readers._onnx_attributes import counted, settings
 from edge_cifar.readers._onnx_file import Graph, Node
 
 _PASSING = ("Cast", "Identity", "Dropout")
-# Only the shape of a constant.
+# They only change the shape of a constant.
 _RESHAPING = ("Reshape", "Squeeze", "Unsqueeze", "Flatten")
 _INTEGERS = {"ConvInteger": "Conv", "MatMulInteger": "Gemm"}
 _COMMUTATIVE = ("Add", "Mul")
@@ -134,7 +134,7 @@ class _Reader:
         return True
 
     def _whole(self, node: Node, source: Node, link: Link, integers: NDArray[Any], scale: NDArray[Any]) -> None:
-        """Add the operation that was taken apart into whole numbers and their scales."""
+        """Add the operation that was split into integers and their scales."""
         step = _along(0 if source.kind == "ConvInteger" else integers.ndim - 1, scale, integers)
         kernel = _kernel(source, Weight(values=integers * step, step=step))
         self._append(

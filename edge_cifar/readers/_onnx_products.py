@@ -95,7 +95,7 @@ def _integers(graph: Graph, makers: dict[str, Node], name: str) -> NDArray[Any] 
     if scale.size > 1:
         shape[quantizer.attributes.get("axis", 1)] = scale.size
     limits = np.iinfo(zero_point.dtype)
-    # A scale of 0 is for the runtime to stumble over.
+    # A scale of 0 is left for the runtime to report.
     with np.errstate(all="ignore"):
         integers = np.rint(values / scale.reshape(shape)) + zero_point.astype(np.float32).reshape(shape)
         return np.asarray(integers.clip(limits.min, limits.max).astype(zero_point.dtype))

@@ -1,4 +1,4 @@
-"""What a ``.tflite`` file holds, read without LiteRT: its operators, its tensors, its constants.
+"""The contents of a ``.tflite`` file, read without LiteRT: its operators, tensors and constants.
 
 Field numbers are those of TensorFlow Lite's schema (schema.fbs, version 3).
 """

@@ -102,7 +102,7 @@ _PADDINGS = ("SAME", "VALID")
 
 
 def options(file: Flatbuffer, table: int | None, kind: str) -> dict[str, object]:
-    """What an operator's table of options says, those left out that have their default value.
+    """An operator's options, without those that have their default value.
 
     Args:
         file: the file.

@@ -12,7 +12,8 @@ from numpy.typing import NDArray
 
 from edge_cifar.data import Split
 from edge_cifar.data.mapped_images import Images
-from edge_cifar.documents.run_record import Epoch, RunRecord
+from edge_cifar.documents.run_record import RunRecord
+from edge_cifar.documents.training_history import Epoch
 from edge_cifar.report import canvas, palette, sheets
 
 if TYPE_CHECKING:

@@ -9,7 +9,8 @@ from edge_cifar.documents.class_report import ClassReport
 from edge_cifar.documents.dataset import TrainingData
 from edge_cifar.documents.predictions import Predictions
 from edge_cifar.documents.run import Run
-from edge_cifar.documents.run_record import Phase, RunRecord
+from edge_cifar.documents.run_record import RunRecord
+from edge_cifar.documents.training_history import Phase
 
 _LARGEST_PICTURE_BYTES = 1_000_000
 

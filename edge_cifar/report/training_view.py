@@ -8,7 +8,7 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 from edge_cifar.documents.class_report import ClassReport
-from edge_cifar.documents.run_record import Epoch
+from edge_cifar.documents.training_history import Epoch
 from edge_cifar.report import confusion, quantities
 from edge_cifar.report.examples import Examples
 from edge_cifar.report.facts import facts
@@ -152,12 +152,14 @@ def trained(run: Trained) -> View:
             {
                 "data": run.data.name + (" (synthetic)" if run.data.synthetic and run.data.name != "synthetic" else ""),
                 "data checksum": run.data.checksum,
-                **{key: record.facts.get(key) for key in ("commit", "command")},
+                "commit": record.provenance.commit,
+                "command": record.provenance.command,
                 "seed": record.seed,
-                **{key: record.facts.get(key) for key in ("device", "mixed_precision")},
+                "device": record.execution.device,
+                "mixed_precision": record.execution.mixed_precision,
             }
         ),
-        "more": facts({"recipe": record.recipe, **{key: record.facts.get(key) for key in ("versions", "machine")}}),
+        "more": facts({"recipe": record.recipe, "versions": record.provenance.versions, "machine": record.machine}),
     }
 
 

@@ -13,7 +13,7 @@ from PIL import Image
 from edge_cifar import packages
 from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
-from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup
+from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup, demand_images
 from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import Probabilities, Runtime, _coreml_plan, _outputs, embedded_labels
@@ -121,6 +121,8 @@ class CoreML:
         self.classes = len(self._answer(np.zeros(self.input_shape, np.uint8)))
 
     def predict(self, images: Images) -> Probabilities:
+        """Class probabilities, float32 ``[N, classes]``, of raw RGB images, uint8 ``[N, H, W, 3]`` in 0..255."""
+        demand_images(images, self.input_shape)
         probabilities = np.empty((len(images), self.classes), np.float32)
         for start in range(0, len(images), _BATCH):
             feeds = [self._feed(image) for image in images[start : start + _BATCH]]
@@ -140,8 +142,7 @@ class CoreML:
         return self._probabilities(self._model.predict(self._feed(image))[self._output_name])
 
     def _feed(self, image: Images) -> dict[str, Any]:
-        if image.shape != self.input_shape:
-            raise BundleError(f"the model takes images of shape {self.input_shape}; got {image.shape}")
+        demand_images(image[np.newaxis], self.input_shape)
         if self._takes_image:
             return {self._input_name: Image.fromarray(image)}
         return {self._input_name: self._input.encode(image[np.newaxis])}

@@ -13,12 +13,12 @@ from typing import Any
 from numpy.typing import NDArray
 
 from edge_cifar.documents.operators import Operator
-from edge_cifar.errors import BundleError, RuntimeUnavailable
+from edge_cifar.errors import RuntimeUnavailable
 from edge_cifar.mil import package, planner
 from edge_cifar.mil.constants import CONST, CONSTEXPR
 from edge_cifar.mil.constants import read as read_constants
 from edge_cifar.mil.evaluate import Evaluator, Observer
-from edge_cifar.pixels import PLAIN, Ground, Images, Setup
+from edge_cifar.pixels import PLAIN, Ground, Images, Setup, demand_images
 from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.runtimes import Probabilities
 
@@ -115,14 +115,14 @@ class ReferenceRuntime:
         self.labels = plan.labels
 
     def predict(self, images: Images) -> Probabilities:
-        """Class probabilities of uint8 images ``[N, H, W, 3]``: float32 ``[N, classes]``."""
-        self._check(images)
+        """Class probabilities, float32 ``[N, classes]``, of raw RGB images, uint8 ``[N, H, W, 3]`` in 0..255."""
+        demand_images(images, self.input_shape)
         return self._evaluate(images)
 
     def single(self, image: Images) -> Callable[[], Probabilities]:
         """One inference of a uint8 image ``[H, W, 3]``, ready to be called."""
         batch = image[None]
-        self._check(batch)
+        demand_images(batch, self.input_shape)
         return lambda: self._evaluate(batch)
 
     def observe(self, images: Images, observer: Observer) -> None:
@@ -133,12 +133,5 @@ class ReferenceRuntime:
             observer: called with a name and an array ``[n, *declared shape]``, chunk of images by chunk; half
                 precision comes as float32. It must not change or keep the array.
         """
-        self._check(images)
+        demand_images(images, self.input_shape)
         self._evaluate.observe(images, observer)
-
-    def _check(self, images: Images) -> None:
-        if images.ndim != 4 or images.shape[1:] != self.input_shape or images.dtype != "uint8":
-            raise BundleError(
-                f"the program takes uint8 images of shape {list(self.input_shape)}; "
-                f"got {images.dtype} {list(images.shape)}"
-            )

@@ -14,7 +14,7 @@ from edge_cifar import keras_graph, packages, traced_graph
 from edge_cifar.documents.activations import Activations
 from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, first_line
-from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup
+from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup, demand_images
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import Probabilities, Runtime, _keras_layers, _outputs
 from edge_cifar.runtimes._remedies import refusal
@@ -191,6 +191,8 @@ class KerasRuntime:
         return "stated" if ground == "assumed" and _keras_layers.scales_its_pixels(self._model) else ground
 
     def predict(self, images: Images) -> Probabilities:
+        """Class probabilities, float32 ``[N, classes]``, of raw RGB images, uint8 ``[N, H, W, 3]`` in 0..255."""
+        demand_images(images, None if self.any_size else self.input_shape)
         probabilities = np.empty((len(images), self.classes), np.float32)
         for start in range(0, len(images), _BATCH):
             # Batch by batch: in floats all images take four times their memory.

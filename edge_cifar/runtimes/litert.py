@@ -122,6 +122,7 @@ class LiteRT:
         return embedded_labels.of_tflite(self._path)
 
     def predict(self, images: Images) -> Probabilities:
+        """Class probabilities, float32 ``[N, classes]``, of raw RGB images, uint8 ``[N, H, W, 3]`` in 0..255."""
         encoded = self._input.encode(images)
         if len(images):
             self._make_room(images.shape[1:])

@@ -12,7 +12,7 @@ import numpy as np
 from edge_cifar import packages
 from edge_cifar.documents.operators import Operator
 from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable
-from edge_cifar.pixels import PLAIN, ImageInput, Images, Quantization, Setup, filled
+from edge_cifar.pixels import PLAIN, ImageInput, Images, Quantization, Setup, demand_images, filled
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import (
     Probabilities,
@@ -194,6 +194,8 @@ class OnnxRuntime:
         return embedded_labels.of_texts(texts, self._source)
 
     def predict(self, images: Images) -> Probabilities:
+        """Class probabilities, float32 ``[N, classes]``, of raw RGB images, uint8 ``[N, H, W, 3]`` in 0..255."""
+        demand_images(images, None if self.any_size else self.input_shape)
         batch = self._fixed_batch or _BATCH
         probabilities = np.empty((len(images), self.classes), np.float32)
         for start in range(0, len(images), batch):

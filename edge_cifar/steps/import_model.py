@@ -7,15 +7,17 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_cifar import machine, packages, provenance
+from edge_cifar import machine
 from edge_cifar.command_line import command_line
 from edge_cifar.data import Dataset, arrays, npz_file
 from edge_cifar.data.class_order import in_order
 from edge_cifar.data.loading import is_folder, load
 from edge_cifar.documents import run as runs
 from edge_cifar.documents.dataset import TrainingData
+from edge_cifar.documents.provenance import Provenance
 from edge_cifar.documents.run import Run
 from edge_cifar.documents.run_record import Imported, RunRecord
+from edge_cifar.documents.training_history import Execution
 from edge_cifar.errors import DataError, ModelError, RunError, UsageError
 from edge_cifar.model_options import ModelOptions
 from edge_cifar.progress import Progress
@@ -265,12 +267,9 @@ def _write(run: Run, opened: Opened, network: Network, adapted: Adapted, results
             ground=adapted.ground,
             output=adapted.output,
         ),
-        facts={
-            "versions": packages.versions("edge-cifar", "keras", "tensorflow", "numpy"),
-            "machine": machine.facts(),
-            "commit": provenance.commit(),
-            "command": provenance.command(),
-        },
+        execution=Execution(),
+        provenance=Provenance.now("edge-cifar", "keras", "tensorflow", "numpy"),
+        machine=machine.facts(),
     ).write(run.record_path)
 
 

@@ -9,8 +9,10 @@ from pathlib import Path
 from typing import Unpack
 
 from edge_cifar.arguments import as_tuple
-from edge_cifar.classifier import Classifier, Prediction, common_size
+from edge_cifar.classifier import Classifier, common_size
 from edge_cifar.data import pictures
+from edge_cifar.data.in_memory import InMemory, Pictures, each
+from edge_cifar.documents.prediction import Prediction, Predictions
 from edge_cifar.errors import DataError, NoPicture, UsageError
 from edge_cifar.model_options import ModelOptions, Told
 from edge_cifar.progress import SILENT, Progress
@@ -23,21 +25,22 @@ STANDARD_INPUT = Path("-")
 
 def predict(
     model: Target | Iterable[Target],
-    images: Path | str | Iterable[Path | str],
+    images: Pictures,
     *,
     top: int = 3,
     threshold: float = 0.0,
     threads: int = 1,
     progress: Progress = SILENT,
     **told: Unpack[Told],
-) -> list[Prediction]:
+) -> Predictions:
     """Classify images.
 
     Args:
         model: a model file, a bundle or a run, or a list of them to compare. Of a bundle or run, the most precise
             artifact that runs on this machine is used.
-        images: image files of any size and any format supported by Pillow; folders, which are searched
-            recursively; ``-`` for one image on standard input.
+        images: one or several of any size: image files in any format supported by Pillow; folders, which are searched
+            recursively; ``-`` for one image on standard input; images of Pillow; arrays or tensors, ``[H, W, 3]`` for
+            one image and ``[N, H, W, 3]`` for several, of integers in 0..255 or floats in 0..1.
         top: number of classes to return per image, or all if the model has fewer.
         threshold: probability in 0..1 below which a prediction is marked as unsure.
         threads: CPU threads per inference.
@@ -46,18 +49,19 @@ def predict(
         **told: what model files made elsewhere take and answer, as :class:`edge_cifar.model_options.Told` lists it.
 
     Returns:
-        One prediction per image and model, in the given order. An image that cannot be read has a prediction
-        with an ``error`` and no answers, unless none can be read.
+        A list, also for a single image, with one prediction per image and model, in the given order; a notebook shows
+        it as a table. An image that cannot be read has a prediction with an ``error`` and no answers, unless none can
+        be read. Images in memory are named by their place, from 0 on.
 
     Raises:
         UsageError: ``top`` is less than 1, ``threshold`` is not in 0..1, a file is not a model, or options contradict
             each other or are told of no model made elsewhere.
         BundleError: a model is missing or damaged.
         RuntimeUnavailable: this machine has no runtime for a model.
-        DataError: all images are missing, damaged or too large, or a folder contains none.
+        DataError: all images are missing, damaged or too large, a folder contains none, or an array is no image.
     """
     stream = predict_each(model, images, top=top, threshold=threshold, threads=threads, progress=progress, **told)
-    predictions = list(stream)
+    predictions = Predictions(stream)
     errors = [prediction.error for prediction in predictions if prediction.error]
     if errors and len(errors) == len(predictions):
         raise DataError("; ".join(dict.fromkeys(errors)))
@@ -74,7 +78,7 @@ class Stream:
         models: how many models answer to each image, one after the other.
     """
 
-    images: tuple[Path, ...]
+    images: tuple[Path | int, ...]
     labels: tuple[str, ...]
     models: int
     _predictions: Iterator[Prediction]
@@ -85,7 +89,7 @@ class Stream:
 
 def predict_each(
     model: Target | Iterable[Target],
-    images: Path | str | Iterable[Path | str],
+    images: Pictures,
     *,
     top: int = 3,
     threshold: float = 0.0,
@@ -97,7 +101,7 @@ def predict_each(
 
     Raises:
         UsageError, BundleError, RuntimeUnavailable: as :func:`predict`.
-        DataError: a folder cannot be read.
+        DataError: a folder cannot be read, or an array is no image.
     """
     if top < 1:
         raise UsageError(f"top must be at least 1; got {top}")
@@ -105,8 +109,7 @@ def predict_each(
         raise UsageError(f"the threshold must be between 0 and 1; got {threshold:g}")
     models = resolve_all(as_tuple(model), ModelOptions.of(told))
     classifiers = [_load(one, threads, progress) for one in models]
-    paths: tuple[Path | str, ...] = as_tuple(images)
-    named = [(path, _files(path)) for path in map(Path, paths)]
+    named = [(image, _files(image)) for image in each(images)]
 
     def predictions() -> Iterator[Prediction]:
         for image, found in _photographs(named, common_size(classifiers), progress):
@@ -120,7 +123,7 @@ def predict_each(
                 progress.say(doubt)
 
     return Stream(
-        images=tuple(file for image, files in named for file in (files or (image,))),
+        images=tuple(_name(one) for image, files in named for one in (files or (image,))),
         labels=tuple(label for classifier in classifiers for label in classifier.labels),
         models=len(classifiers),
         _predictions=predictions(),
@@ -146,21 +149,25 @@ def _load(model: Target, threads: int, progress: Progress) -> Classifier:
     return classifier
 
 
-def _files(image: Path) -> list[Path] | None:
+def _files(image: Path | InMemory) -> list[Path] | None:
     """The files of a folder; None where no folder was named."""
-    return pictures.below(image) if image.is_dir() else None
+    return pictures.below(image) if isinstance(image, Path) and image.is_dir() else None
+
+
+def _name(image: Path | InMemory) -> Path | int:
+    return image if isinstance(image, Path) else image.number
 
 
 def _photographs(
-    named: Iterable[tuple[Path, list[Path] | None]], size: tuple[int, int] | None, progress: Progress
-) -> Iterator[tuple[Path, pictures.Photograph | DataError]]:
+    named: Iterable[tuple[Path | InMemory, list[Path] | None]], size: tuple[int, int] | None, progress: Progress
+) -> Iterator[tuple[Path | int, pictures.Photograph | DataError]]:
     """Every picture, or why it cannot be read; one by one, as each may unpack to hundreds of megabytes.
 
     Nobody named the files of a folder one by one: what is no picture among them is told and passed over.
     """
     for image, files in named:
         if files is None:
-            yield image, _photograph(image, size)
+            yield _name(image), _photograph(image, size)
             continue
         found = False
         for file in files:
@@ -171,11 +178,13 @@ def _photographs(
                 found = True
                 yield file, photograph
         if not found:
-            yield image, DataError(f"{image} contains no readable image")
+            yield _name(image), DataError(f"{image} contains no readable image")
 
 
-def _photograph(image: Path, size: tuple[int, int] | None) -> pictures.Photograph | DataError:
+def _photograph(image: Path | InMemory, size: tuple[int, int] | None) -> pictures.Photograph | DataError:
     try:
+        if isinstance(image, InMemory):
+            return image.photograph()
         if image == STANDARD_INPUT:
             content = sys.stdin.buffer.read()
             return pictures.decode(content, name="the image on standard input", target=size)

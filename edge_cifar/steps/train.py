@@ -2,35 +2,23 @@
 
 from __future__ import annotations
 
-import math
 import shutil
 from collections.abc import Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_cifar import backbones, packages
-from edge_cifar.arguments import as_tuple
-from edge_cifar.backbones import Backbone, Model
-from edge_cifar.data.balance import imbalance
-from edge_cifar.data.loading import is_folder, load
+from edge_cifar import packages
 from edge_cifar.documents.run import Run
-from edge_cifar.errors import DataError, RunError, UsageError, unknown
+from edge_cifar.errors import RunError
 from edge_cifar.progress import SILENT, Progress
-from edge_cifar.recipe import Recipe, Trainable, customized
-from edge_cifar.run_data import RunData, split_data
-from edge_cifar.steps import recipes
-from edge_cifar.steps._train_place import refuse_occupied, resumable, run_at
+from edge_cifar.recipe import Trainable
+from edge_cifar.steps._train_place import refuse_occupied, resumable
+from edge_cifar.steps._train_request import FEATURE_CACHE_GB, Request, TrainOptions, prepare
 from edge_cifar.steps._train_results import publish
 from edge_cifar.storage import exclusion, files
 
 if TYPE_CHECKING:
     from edge_cifar.training.checkpoint import State
-
-MIXED_PRECISIONS = ("auto", "off", "bfloat16", "float16")
-DEVICES = ("auto", "cpu", "gpu")
-# Holds four views of CIFAR's 50,000 images where a cut gives up to 10,000 numbers for each.
-FEATURE_CACHE_GB = 8.0
 
 
 def train(
@@ -105,124 +93,66 @@ def train(
         RunError: the folder already contains a run, or there is none to resume.
         TrainingError: training cannot start or continue.
     """
-    design = backbones.get(backbone)
-    data = str(data)
-    if mixed_precision not in MIXED_PRECISIONS:
-        raise unknown("mixed precision", mixed_precision, MIXED_PRECISIONS)
-    if device not in DEVICES:
-        raise unknown("device", device, DEVICES)
-    if not 0 <= feature_cache_gb < math.inf:
-        raise UsageError(f"--feature-cache-gb must be at least 0; got {feature_cache_gb}")
-    weights = weights or ("imagenet" if design.pretrained else "none")
-    if alpha not in design.alphas:
-        raise UsageError(f"{backbone} supports --alpha {', '.join(map(str, design.alphas))}; got {alpha}")
-    chosen = customized(
-        recipes.chosen(design, str(recipe), as_tuple(changes), from_scratch=weights == "none"),
-        epochs=None if epochs is None else as_tuple(epochs),
-        learning_rate=learning_rate,
-        unfreeze=unfreeze,
+    options = TrainOptions(
+        backbone=backbone,
+        data=data,
+        data_dir=data_dir,
+        out=out,
+        name=name,
+        increment=increment,
+        recipe=recipe,
+        changes=changes,
+        weights=weights,
+        alpha=alpha,
+        epochs=epochs,
         batch_size=batch_size,
+        learning_rate=learning_rate,
         image_size=image_size,
+        unfreeze=unfreeze,
         validation_split=validation_split,
         class_weights=class_weights,
-    )
-    if not 0 <= seed < 2**32:
-        raise UsageError(f"the seed must be between 0 and {2**32 - 1}; got {seed}")
-    run = run_at(backbone, out, name, increment=increment, kept=resume or overwrite)
-    refuse_occupied(run, resume=resume, overwrite=overwrite)
-    dataset = load(
-        data,
-        data_dir=data_dir,
-        seed=seed,
+        mixed_precision=mixed_precision,
+        device=device,
+        deterministic=deterministic,
         limit=limit,
-        # A folder's pictures have different sizes: they are resized to the network's input.
-        image_size=chosen.image_size if is_folder(data) else None,
         strict=strict,
-        progress=progress,
+        seed=seed,
+        feature_cache_gb=feature_cache_gb,
+        resume=resume,
+        overwrite=overwrite,
     )
-    if validation_split is not None and dataset.validation is not None:
-        raise DataError(f"{dataset.name} has its own validation images; omit --validation-split")
-    if unequal := imbalance(dataset.train.labels, dataset.labels):
-        progress.say(unequal)
-    run_data = split_data(dataset, chosen.validation_split, seed)
-    settings = files.json_normal(
-        {
-            "backbone": backbone,
-            "recipe_name": Path(recipe).name,
-            "recipe": asdict(chosen),
-            "weights": weights if weights in ("imagenet", "none") else Path(weights).name,
-            "alpha": alpha,
-            "data": {
-                "name": dataset.name,
-                "checksum": dataset.checksum,
-                "synthetic": dataset.synthetic,
-                "labels": list(dataset.labels),
-                "image_shape": list(dataset.train.images.shape[1:]),
-                "limit": limit,
-                "train_images": len(run_data.train),
-                "validation_images": len(run_data.validation),
-                "test_images": len(run_data.test),
-            },
-            "seed": seed,
-            "deterministic": deterministic,
-            "feature_cache_gb": feature_cache_gb,
-            "mixed_precision": mixed_precision,
-        }
-    )
+    request = prepare(options, progress)
+    run = request.run
     with exclusion.training(run.path):
         # Once more: another training may have ended here while the data were read.
         refuse_occupied(run, resume=resume, overwrite=overwrite)
         files.clear_scratch(run.checkpoint_path)
-        return _train(run, design, chosen, run_data, settings, weights, device, resume, progress)
+        return _train(request, progress)
 
 
-def _train(
-    run: Run,
-    design: Backbone,
-    recipe: Recipe,
-    data: RunData,
-    settings: dict[str, Any],
-    weights: str,
-    device: str,
-    resume: bool,
-    progress: Progress,
-) -> Run:
+def _train(request: Request, progress: Progress) -> Run:
+    run, recipe, data, settings = request.run, request.recipe, request.data, request.settings
+    resume = request.options.resume
     keras = packages.require_keras()
     from edge_cifar.training import backend, parallel
-    from edge_cifar.training.assembly import build_model
     from edge_cifar.training.checkpoint import State
     from edge_cifar.training.half_precision import settle
     from edge_cifar.training.loop import Training
 
     state = State.read(run.checkpoint_path) if resume else State(settings=settings)
     _refuse_other_settings(state, settings)
-    place = backend.select_device(device)
+    place = backend.select_device(request.options.device)
     policy = backend.precision_policy(settings["mixed_precision"], place)
     facts = {"backend": keras.backend.backend(), "device": place.name, "policy": policy}
-    progress.say(f"training {design.name} with Keras on {facts['backend']} ({place.name}, {policy})")
+    progress.say(f"training {request.design.name} with Keras on {facts['backend']} ({place.name}, {policy})")
     keras.utils.set_random_seed(settings["seed"])
     if settings["deterministic"]:
         backend.make_deterministic(place)
 
-    def build(dtype_policy: str, initial_weights: str) -> Model:
-        keras.config.set_dtype_policy(dtype_policy)
-        try:
-            return build_model(
-                keras,
-                design,
-                input_shape=tuple(settings["data"]["image_shape"]),
-                classes=len(settings["data"]["labels"]),
-                image_size=recipe.image_size,
-                alpha=settings["alpha"],
-                weights=initial_weights,
-            )
-        finally:
-            keras.config.set_dtype_policy("float32")
-
     with place.scope(), parallel.over(place.parts, recipe.batch_size):
         training = Training(
             # A resumed model gets all its weights from the checkpoint.
-            build(policy, "none" if state.variables else weights),
+            request.model(keras, policy, "none" if state.variables else request.weights),
             recipe,
             data.train,
             data.validation,
@@ -238,7 +168,7 @@ def _train(
         with resumable(run):
             training.run()
     with resumable(run), place.scope():
-        model = build("float32", "none")
+        model = request.model(keras, "float32", "none")
         model.set_weights(training.model.get_weights())
         settle(model)
         publish(run, model, state, data, facts, progress)

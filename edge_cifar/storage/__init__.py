@@ -1,1 +1,1 @@
-"""Files: written whole or not at all, locked, unpacked and parsed without trust."""
+"""Files: atomic writes, locks, and safe unpacking and parsing of untrusted files."""

@@ -1,4 +1,4 @@
-"""Archives of arrays (``.npz``) from anywhere: what they claim is held to a limit before memory is given to it.
+"""Untrusted archives of arrays (``.npz``): claimed sizes are checked against a limit before memory is allocated.
 
 Deflate packs a thousand bytes into one, and the header of an array may claim any size: a file of 11 MB
 could take all memory. So sizes are read first, members' from the directory of the zip archive and arrays'
@@ -26,7 +26,7 @@ _MOST_RATIO = 8
 _MOST_MEMBERS = 100_000
 # Parsed, JSON takes up to twenty times its size. That of a network of a thousand layers has one megabyte.
 _MOST_JSON_BYTES = 16_000_000
-# Methods whose readers take memory by what they unpack; LZMA's takes what its header says.
+# Methods whose memory is bounded by what they unpack; LZMA's is given by its header.
 _METHODS = (zipfile.ZIP_STORED, zipfile.ZIP_DEFLATED)
 _ENCRYPTED = 1
 _SUFFIX = ".npy"
@@ -36,7 +36,7 @@ _KINDS = "biufU"
 
 @dataclass(frozen=True, kw_only=True)
 class Header:
-    """What an array is, told without its numbers."""
+    """Shape and type of an array, without its numbers."""
 
     shape: tuple[int, ...]
     dtype: np.dtype[Any]
@@ -64,7 +64,7 @@ class Archive:
         return name in self.names
 
     def header(self, name: str) -> Header:
-        """The shape and type of an array, which its numbers were found to fill exactly.
+        """The shape and type of an array, checked against the size of its data.
 
         Raises:
             KeyError: there is no such array.

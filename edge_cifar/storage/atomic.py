@@ -1,4 +1,4 @@
-"""Replacing a folder in one step, where the system can: a kill leaves the old one or the new one, never none."""
+"""Replace a folder atomically if the system can: a kill leaves the old one or the new one, never neither."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ _RENAME_SWAP = 2
 
 
 def replace(written: Path, path: Path, aside: Path) -> None:
-    """Let what was written stand under a name.
+    """Move what was written to its final name.
 
     Args:
         written: a file or folder, on the same file system.
@@ -25,7 +25,7 @@ def replace(written: Path, path: Path, aside: Path) -> None:
     Raises:
         OSError: it cannot be done.
     """
-    # A folder cannot be renamed over a full one.
+    # A folder cannot be renamed over one that is not empty.
     if path.is_dir() and not path.is_symlink():
         if exchange(written, path):
             return
@@ -34,13 +34,13 @@ def replace(written: Path, path: Path, aside: Path) -> None:
 
 
 def exchange(one: Path, other: Path) -> bool:
-    """Exchange what two names stand for, both at once; False where this system or file system cannot."""
+    """Exchange two names atomically; False if this system or file system cannot."""
     call = _system_call()
     return call is not None and call(os.fsencode(one), os.fsencode(other)) == 0
 
 
 def _system_call() -> Callable[[bytes, bytes], int] | None:
-    import ctypes  # here: it costs a start more than all else in this module
+    import ctypes  # imported here: it takes longer than the rest of this module
 
     library = ctypes.CDLL(None)
     if sys.platform == "darwin":

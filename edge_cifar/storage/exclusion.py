@@ -1,6 +1,6 @@
-"""One lock a run: a command that writes into a run or a bundle holds off the others.
+"""One lock per run: a command that writes into a run or a bundle excludes the others.
 
-Readers whose results stand for what they have read share it: they hold off writers, not each other. What a run's own
+Readers whose results depend on what they read share it: they exclude writers, not each other. What a run's own
 ``export/`` holds is part of the run, and has its lock. Locks are advisory, and cannot be had everywhere (a folder
 that is read only, a network's file system): results are therefore bound to what they were made from by checksum too.
 """
@@ -23,7 +23,7 @@ _RUN_LOCK = ".run.lock"
 
 @contextlib.contextmanager
 def training(run: Path) -> Iterator[None]:
-    """Hold a run's folder while a training writes it.
+    """Lock a run's folder while a training writes it.
 
     Args:
         run: the folder; it is made, with those that lead to it, and taken away again where nothing came into it.
@@ -38,7 +38,7 @@ def training(run: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def exporting(run: Path, place: Path) -> Iterator[None]:
-    """Hold a run while a bundle is made of it, and the bundle's place.
+    """Lock a run while a bundle is made from it, and the bundle's destination.
 
     Args:
         run: its folder.
@@ -57,7 +57,7 @@ def exporting(run: Path, place: Path) -> Iterator[None]:
 
 @contextlib.contextmanager
 def reading(bundles: Iterable[Path], command: str) -> Iterator[None]:
-    """Hold writers off bundles, and so off the runs that they stand in, while a command finds something out about them.
+    """Exclude writers from bundles, and from the runs that contain them, while a command reads them.
 
     Args:
         bundles: their folders.
@@ -74,7 +74,7 @@ def reading(bundles: Iterable[Path], command: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def moving(run: Path, to: Path | None, command: str) -> Iterator[None]:
-    """Hold a run while its folder is removed, or moved elsewhere.
+    """Lock a run while its folder is removed or moved.
 
     Args:
         run: its folder.
@@ -92,7 +92,7 @@ def moving(run: Path, to: Path | None, command: str) -> Iterator[None]:
 
 @contextlib.contextmanager
 def updating(path: Path) -> Iterator[None]:
-    """Hold a result while it is read, changed and written again; others who do so, a moment each, are waited for.
+    """Lock a result while it is updated; waits for other updates, which take a moment each.
 
     Raises:
         EdgeCifarError: its folder cannot be written.
@@ -118,9 +118,9 @@ def _held(lock: Path, place: Path, command: str, *, shared: bool, wait: bool = F
     except BlockingIOError as error:
         raise EdgeCifarError(_refusal(lock, place, shared=shared)) from error
     except locks.LocksUnsupportedError:
-        pass  # nobody is held off there
+        pass  # no locks there
     except OSError as error:
-        # Who cannot write there can read all the same.
+        # Without write permission, reading is still possible.
         if not shared:
             raise files.cannot_write(place, error) from error
     try:
@@ -134,11 +134,11 @@ def _held(lock: Path, place: Path, command: str, *, shared: bool, wait: bool = F
 
 
 def _refusal(lock: Path, place: Path, *, shared: bool) -> str:
-    """Who holds a place, and what to do about it."""
+    """Who holds a lock, and what to do about it."""
     doing, who = "writing" if shared else "using", ""
     with contextlib.suppress(OSError, ValueError):
         signed, number, command = lock.read_text(encoding="utf-8").split(maxsplit=2)
-        # A killed holder's signature stays until the next one signs.
+        # The name of a killed holder stays until the next holder writes its own.
         os.kill(int(number), 0)
         doing, who = signed, f" (edge-cifar {command}, process {number})"
     way_out = "wait for it to finish" if shared else "wait for it to finish, or choose another directory"

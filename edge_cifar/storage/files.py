@@ -28,13 +28,13 @@ _CHUNK_BYTES = 1 << 20
 _MOST_JSON_BYTES = 16 << 20
 # Window bits by which zlib writes gzip's format.
 _GZIP = 31
-# Folders beside a place that hold what is being written to it, and what stood there where that is moved away.
+# Hidden folders beside a destination: what is being written to it, and what it replaces while that is moved away.
 _PARTIAL = ".partial"
 _SCRATCH = re.compile(rf"\.(?P<name>.+)\.\w{{8}}{re.escape(_PARTIAL)}")
 _REPLACED = "replaced"
 
 
-# Whatever a damaged ``.npz`` or ``.keras``, both zip archives, makes its readers raise.
+# Exceptions that readers raise for a damaged ``.npz`` or ``.keras``, both zip archives.
 DAMAGE = (
     *(OSError, ValueError, KeyError, TypeError, IndexError, EOFError, RuntimeError, MemoryError, OverflowError),
     *(zipfile.BadZipFile, zlib.error, lzma.LZMAError, struct.error, tokenize.TokenError, SyntaxError),
@@ -61,7 +61,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
             yield written
             _flush(written)
             if path.is_dir() and not path.is_symlink() and not written.is_dir():
-                # A folder with all it holds is not given up for a file.
+                # A folder is not replaced by a file.
                 raise _is_folder()
             atomic.replace(written, path, folder / _REPLACED)
     except OSError as error:
@@ -69,7 +69,7 @@ def atomic_write(path: Path) -> Iterator[Path]:
 
 
 def clear_scratch(folder: Path, name: str | None = None) -> None:
-    """Clear away what killed writers left in a folder; of one name, or of all.
+    """Remove what killed writers left in a folder, for one name or for all.
 
     One that was killed between moving an old folder away and putting the new one in its place loses neither: the
     old one is put back.
@@ -84,7 +84,7 @@ def clear_scratch(folder: Path, name: str | None = None) -> None:
 
 
 def recover(path: Path) -> None:
-    """Put a folder back that a killed writer had moved away, where its name stands for nothing since."""
+    """Restore a folder that a killed writer had moved away, if nothing has taken its name since."""
     if not path.exists():
         clear_scratch(path.parent, path.name)
 
@@ -95,7 +95,7 @@ def _put_back(replaced: Path, path: Path) -> None:
 
 
 def remove(path: Path) -> None:
-    """Remove a file, or a folder with all it holds."""
+    """Remove a file, or a folder with its contents."""
     if path.is_dir():
         shutil.rmtree(path)
     else:
@@ -103,7 +103,7 @@ def remove(path: Path) -> None:
 
 
 def discard(path: Path) -> None:
-    """Remove a file or folder at once: nobody meets a half of it, even where the removal is cut short.
+    """Remove a file or folder atomically: no one sees half of it, even if the removal is interrupted.
 
     Raises:
         EdgeCifarError: it cannot be removed.
@@ -208,7 +208,7 @@ def inside(folder: Path, name: str) -> Path:
     try:
         within = bool(name) and not Path(name).is_absolute() and folder.resolve() in path.resolve().parents
     except (OSError, RuntimeError, ValueError):
-        # A loop of links, a zero byte, or text that no file system can encode.
+        # A loop of symbolic links, a zero byte, or text that the file system cannot encode.
         within = False
     if not within:
         raise BundleError(f"{name!r} points outside {folder}; the bundle is corrupt or was tampered with")
@@ -216,7 +216,7 @@ def inside(folder: Path, name: str) -> Path:
 
 
 def demand_writable(path: Path) -> None:
-    """Refuse a place for a result now rather than after the minutes that the result takes.
+    """Refuse a destination that cannot be written now, rather than after the minutes that the result takes.
 
     Raises:
         EdgeCifarError: no file can be written there.

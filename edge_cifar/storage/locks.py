@@ -1,4 +1,4 @@
-"""Locks on files, which the kernel lets go of when their holder dies, however it dies."""
+"""Locks on files, which the kernel releases when their holder exits, however it exits."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import itertools
 import os
 from pathlib import Path
 
-# A lock file that was removed while it was opened is opened anew; nobody is that often in between by chance.
+# A lock file that was removed while it was opened is opened again; this many times cannot happen by chance.
 _ATTEMPTS = 10
 
 
 def acquire(path: Path, *, shared: bool = False, wait: bool = False) -> int:
-    """Lock a file, made where there is none.
+    """Lock a file, which is created if needed.
 
     Args:
         path: the lock file.
@@ -33,7 +33,7 @@ def acquire(path: Path, *, shared: bool = False, wait: bool = False) -> int:
         descriptor = _opened(path)
         try:
             fcntl.flock(descriptor, mode)
-            # A lock on a file that its former holder has just removed holds nobody off.
+            # A lock on a file that its former holder has just removed excludes nobody.
             if os.path.samestat(os.stat(path, follow_symlinks=False), os.fstat(descriptor)):
                 return descriptor
         except FileNotFoundError:
@@ -49,7 +49,7 @@ def acquire(path: Path, *, shared: bool = False, wait: bool = False) -> int:
 
 
 def release(path: Path, descriptor: int) -> None:
-    """Let go of a lock, and remove its file unless others share it."""
+    """Release a lock, and remove its file unless others share it."""
     with contextlib.suppress(OSError):
         fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         path.unlink()
@@ -57,19 +57,19 @@ def release(path: Path, descriptor: int) -> None:
 
 
 def sign(descriptor: int, words: str) -> None:
-    """Write into a lock file who holds it; an unwritable one stays unsigned."""
+    """Write the holder into a lock file, if it is writable."""
     with contextlib.suppress(OSError):
         os.ftruncate(descriptor, 0)
         os.pwrite(descriptor, words.encode(), 0)
 
 
 class LocksUnsupportedError(OSError):
-    """There are no locks where a file lies."""
+    """The file system does not support locks."""
 
 
 def _opened(path: Path) -> int:
     try:
         return os.open(path, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
     except PermissionError:
-        # Another user's: it can be held all the same.
+        # Another user's file: it can be locked all the same.
         return os.open(path, os.O_RDONLY | os.O_NOFOLLOW)

@@ -1,7 +1,7 @@
-"""Scratch folders: they go with the command that made them, and one that was killed leaves them to the next.
+"""Scratch folders: removed by the command that made them; the next command removes those of killed ones.
 
-Each holds a file that its owner keeps locked. The kernel lets go of that lock when the owner dies, so that a
-folder without one is nobody's any more, whatever happened to the process and whoever has its number now.
+Each holds a file that its owner keeps locked. The kernel releases that lock when the owner exits, so a
+folder without a lock has no owner, even if another process has its number by now.
 """
 
 from __future__ import annotations
@@ -18,7 +18,7 @@ from edge_cifar.storage import locks
 
 _OWNER = ".owner"
 _SUFFIX = ".scratch"
-# Unmistakable, since it is removed with all it holds: a user may call a folder edge-cifar-something too.
+# Unmistakable, since it is removed with its contents: a user may also name a folder edge-cifar-something.
 _NAME = re.compile(rf"edge-cifar-[a-z]+-\w{{8}}{re.escape(_SUFFIX)}")
 
 
@@ -49,7 +49,7 @@ def sweep(parent: Path | None = None) -> None:
 
 @contextlib.contextmanager
 def owned(parent: Path, *, prefix: str, suffix: str) -> Iterator[Path]:
-    """A new folder that is this process's until the block is left; it is removed then.
+    """A new folder that this process owns until the block ends, when it is removed.
 
     Raises:
         OSError: it cannot be made.
@@ -65,12 +65,12 @@ def owned(parent: Path, *, prefix: str, suffix: str) -> Iterator[Path]:
 
 @contextlib.contextmanager
 def abandoned(path: Path) -> Iterator[bool]:
-    """Whether a folder that :func:`owned` made is this user's and its owner is dead; nobody else takes it meanwhile."""
+    """Whether a folder that :func:`owned` made is this user's and its owner has exited; it is locked meanwhile."""
     lock = None
     try:
         if not path.is_symlink() and path.is_dir() and path.stat().st_uid == os.getuid():
             lock = locks.acquire(path / _OWNER)
-    except OSError:  # it lives, or has just gone, or nobody can tell
+    except OSError:  # it is running, has just exited, or that is unknown
         pass
     try:
         yield lock is not None
@@ -87,7 +87,7 @@ def _made(parent: Path, prefix: str, suffix: str) -> tuple[Path, int | None]:
         except locks.LocksUnsupportedError:
             return made, None
         except (BlockingIOError, FileNotFoundError):
-            # Another command swept it away before it was locked.
+            # Another command removed it before it was locked.
             continue
         except BaseException:
             shutil.rmtree(made, ignore_errors=True)

@@ -1,4 +1,4 @@
-"""JSON that may come from anywhere: what Python's parser lets through, and trips over later, is refused at once."""
+"""Untrusted JSON: values that Python's parser accepts but that cause errors later are refused at once."""
 
 from __future__ import annotations
 

@@ -10,6 +10,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+import click
 import pytest
 from support import ROOT
 from support.pace import program, times_longer
@@ -17,6 +18,7 @@ from support.pace import program, times_longer
 from edge_cifar import formats
 from edge_cifar.cli import group
 from edge_cifar.cli.main import main
+from edge_cifar.cli.sections import Sectioned
 from edge_cifar.errors import EdgeCifarError, UsageError
 
 COMMANDS = group.COMMANDS.names()
@@ -78,6 +80,40 @@ def test_no_command_shows_the_commands(capsys: pytest.CaptureFixture[str]) -> No
     main([])
     shown = "".join(capsys.readouterr())
     assert all(name in shown for name in COMMANDS)
+
+
+def test_commands_stand_in_the_order_of_the_work(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["--help"]) == 0
+    listed = capsys.readouterr().out.partition("\nStart:\n")[2]
+    shown = [line.split()[0] for line in listed.splitlines() if line.startswith("  ")]
+    places = [shown.index(name) for name in ("demo", "models", "train", "export", "verify", "bench", "report", "serve")]
+    assert places == sorted(places)
+    assert set(COMMANDS) <= set(shown)
+
+
+@pytest.mark.parametrize("command", ["train", "export", "bench"])
+def test_options_stand_in_sections(command: str, capsys: pytest.CaptureFixture[str]) -> None:
+    found = group.COMMANDS.get(command)
+    assert isinstance(found, Sectioned)
+    named = [name for names in found.sections.values() for name in names]
+    assert len(named) == len(set(named))
+    assert set(named) <= {parameter.name for parameter in found.params}
+    assert main([command, "--help"]) == 0
+    shown = capsys.readouterr().out
+    assert [f"{title}:" for title in found.sections] == [
+        line for line in shown.splitlines() if line.rstrip(":") in found.sections
+    ]
+    options = [one for one in found.params if isinstance(one, click.Option) and not one.hidden]
+    assert all(any(opt in shown for opt in one.opts) for one in options)
+
+
+@pytest.mark.parametrize("command", COMMANDS)
+def test_o_is_short_for_where_the_output_goes(command: str) -> None:
+    found = group.COMMANDS.get(command)
+    for one in (found, *(found.commands.values() if isinstance(found, click.Group) else ())):
+        for parameter in one.params:
+            if {"--out", "--output"} & set(parameter.opts) and parameter.name in ("out", "output"):
+                assert "-o" in parameter.opts
 
 
 def test_misspelt_command_gets_a_suggestion(capsys: pytest.CaptureFixture[str]) -> None:

@@ -102,6 +102,8 @@ def test_an_option_that_is_repeated_takes_a_list(in_folder: Path, monkeypatch: p
         ("[train]\nepoch = 1\n", "own.toml: unknown option of train 'epoch'; did you mean 'epochs'?"),
         ("[train]\nconfig = 'x'\n", "own.toml: unknown option of train 'config'"),
         ("[train]\ndeterministic = 1\n", "train.deterministic must be true or false; got 1"),
+        ("[export]\ntrust = true\n", "export.trust cannot be set in a file; it has to be typed"),
+        ("[runs.rm]\nyes = true\n", "runs.rm.yes cannot be set in a file; it has to be typed"),
         ("[train.seed]\nx = 1\n", "train.seed must be a value, not a table"),
         ("train = 1\n", "train must be a table of options"),
         ("[train\n", "own.toml is not valid TOML"),

@@ -7,18 +7,19 @@ import io
 import json
 import re
 import shutil
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
+import click
 import pytest
 from PIL import Image
 from support import report_samples as samples
 from support.terminal import Screen, on_terminal
 
 from edge_cifar import backbones
-from edge_cifar.cli import output
+from edge_cifar.cli import group, output
 from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.main import main
 from edge_cifar.documents.bench_report import BenchReport
@@ -64,7 +65,8 @@ def stand_ins(monkeypatch: pytest.MonkeyPatch) -> None:
     """Steps that take minutes, with answers of the size that real ones have."""
     report = bench_report(synthetic=True)
     verified = VerifyReport.from_json(samples.verify_document(), "verify.json").results[:9]
-    samples.write_run(Path("runs/mobilenetv2"))
+    folder = samples.write_run(Path("runs/mobilenetv2"))
+    (folder / "model.keras").write_bytes(b"weights")
     peaks = {"conversion of onnx": 3_000_000_000, "conversion of tflite": 2_000_000_000}
     bundle = replace(Bundle.open(Path("runs/mobilenetv2/export")), peak_memory_bytes=peaks)
     layer = LayerCost(
@@ -93,6 +95,8 @@ COMMANDS = {
     "verify": ("verify",),
     "export": ("export",),
     "diagnose": ("export", "--diagnose"),
+    "plan": ("export", "--dry-run", "--overwrite"),
+    "cache": ("data", "cache", "ls"),
     "data": ("data", "show", "--data", "synthetic", "--limit", "200"),
     "doctor": ("doctor",),
 }
@@ -142,6 +146,34 @@ def test_long_names_of_pictures_fit(width: int, show: Show, tflite_files: dict[s
         shutil.copy(path, name)
     screen = show(width, "predict", first, str(picture), "--model", second, "--top", "2")
     assert screen.status == 0
+    assert screen.widest <= width
+
+
+def with_tables(command: click.Command, *words: str) -> Iterator[str]:
+    """The commands, and those below them, that print tables."""
+    if any(parameter.name == "wide" for parameter in command.params):
+        yield " ".join(words)
+    for name, below in command.commands.items() if isinstance(command, click.Group) else ():
+        yield from with_tables(below, *words, name)
+
+
+def test_every_command_with_a_table_is_captured_here_or_beside() -> None:
+    found = {one for name in group.COMMANDS.names() for one in with_tables(group.COMMANDS.get(name), name)}
+    here = {"models", "bench", "verify", "export", "data show", "data cache ls", "predict"}
+    beside = {"runs ls", "runs diff"}
+    assert found == here | beside
+
+
+@pytest.mark.parametrize("width", WIDTHS)
+def test_bars_are_never_wider_than_the_terminal(width: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    def work() -> int:
+        with output.Terminal().bar("Evaluating a network with a long name " * 3, 40) as advance:
+            for _ in range(40):
+                advance(1)
+        return 0
+
+    screen = on_terminal(width, work, monkeypatch)
+    assert "Evaluating" in screen.raw
     assert screen.widest <= width
 
 

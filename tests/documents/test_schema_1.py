@@ -245,10 +245,15 @@ def test_a_run_record_keeps_every_figure_and_gets_the_one_spelling() -> None:
     low, high = (now["validation"].pop(name) for name in ("low", "high"))
     assert now["validation"] == {"top1": 0.8844, "images": 2500}
     assert (low, high) == (pytest.approx(0.8713, abs=1e-4), pytest.approx(0.8963, abs=1e-4))
-    same = RECORD.keys() - {"schema", "test", "validation"}
-    assert {name: now[name] for name in same} == {name: RECORD[name] for name in same}
-    assert record.command == RECORD["command"]
+    _keeps_the_rest(record, RECORD)
+    assert record.provenance.command == RECORD["command"]
+    assert (record.execution.device, record.execution.backend) == ("cpu", None)
     assert RunRecord.from_json(record.to_json(), "record.json") == record
+
+
+def _keeps_the_rest(record: RunRecord, document: dict[str, Any]) -> None:
+    now, same = record.to_json(), document.keys() - {"schema", "test", "validation"}
+    assert {name: now[name] for name in same} == {name: document[name] for name in same}
 
 
 @pytest.mark.parametrize("path", sorted((ROOT / "models").glob("*/record.json")), ids=lambda path: path.parent.name)
@@ -258,6 +263,7 @@ def test_every_record_in_the_repository_is_read(path: Path) -> None:
     assert record.test.top1 == document["test"].get("top1", document["test"].get("accuracy"))
     assert [epoch.epoch for epoch in record.history] == [row["epoch"] for row in document["history"]]
     assert gather([path.parent], Limits()).runs[0].record == record
+    _keeps_the_rest(record, document)
 
 
 def test_a_bench_report_keeps_every_figure() -> None:

@@ -112,10 +112,39 @@ def test_the_limit_is_the_users(monkeypatch: pytest.MonkeyPatch) -> None:
     assert outcome(monkeypatch, against, answers(against.split.labels, wrong=30)).passed
 
 
-def test_on_fewer_than_500_images_no_loss_rejects(monkeypatch: pytest.MonkeyPatch) -> None:
-    against = gate(499)
-    assert not against.gated
-    assert outcome(monkeypatch, against, answers(against.split.labels, wrong=400)).passed
+@pytest.mark.parametrize(("images", "let_pass", "rejected"), [(20, 4, 5), (100, 4, 5), (500, 9, 10)])
+def test_few_images_reject_only_what_they_can_tell_from_chance(
+    monkeypatch: pytest.MonkeyPatch, images: int, let_pass: int, rejected: int
+) -> None:
+    against = gate(images)
+    assert against.smallest_rejected == pytest.approx(100 * rejected / images)
+    assert outcome(monkeypatch, against, answers(against.split.labels, wrong=let_pass)).passed
+    assert outcome(monkeypatch, against, answers(against.split.labels, wrong=rejected)).failed == ("accuracy",)
+
+
+@pytest.mark.parametrize(
+    ("validation", "training", "asked", "trained_on"),
+    [(600, 50, 600, 0), (3000, 50, 2000, 0), (100, 2000, 500, 400), (30, 90, 120, 90), (30, 0, 30, 0)],
+)
+def test_training_images_are_asked_about_where_validation_images_are_few(
+    validation: int, training: int, asked: int, trained_on: int
+) -> None:
+    def split(count: int, first: int) -> Split:
+        images = np.broadcast_to(np.arange(count, dtype=np.uint8)[:, None, None, None], (count, 1, 1, 3))
+        return Split(images=images, labels=np.arange(first, first + count) % CLASSES)
+
+    chosen, count = AcceptanceGate.chosen_images(split(validation, 0), split(training, 5), seed=0)
+    assert (len(chosen), count) == (asked, trained_on)
+    against = AcceptanceGate(
+        split=chosen, probabilities=np.zeros((asked, CLASSES), np.float32), max_drop=1.0, training_images=count
+    )
+    limits = against.limits()
+    assert bool(limits) == (asked < 500 or trained_on > 0)
+    if trained_on:
+        assert f"on {validation} validation and {trained_on} training images" in limits
+        assert "losses on training images tend to be smaller" in limits
+        assert against.record().split == "validation and training"
+    assert against.record().gated == (asked >= 500)
 
 
 @pytest.mark.parametrize(("flips", "failed"), [(3, ()), (4, ("parity",))])

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,11 @@ from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
 from edge_cifar.input_ranges import name_of
 from edge_cifar.pixels import ImageInput, Quantization, Setup
 from edge_cifar.preprocessing import Preprocessing
+from edge_cifar.runtimes.coreml import CoreML
+from edge_cifar.runtimes.coreml_reference import ReferenceRuntime
+from edge_cifar.runtimes.keras import KerasRuntime
+from edge_cifar.runtimes.litert import LiteRT
+from edge_cifar.runtimes.onnxruntime import OnnxRuntime
 
 
 @pytest.mark.parametrize(
@@ -147,10 +153,29 @@ def test_a_single_inference_is_the_same_one(tflite_files: dict[str, Path], tmp_p
     np.testing.assert_allclose(onnxruntime.single(image)()[0], expected(image[np.newaxis]), atol=1e-5)
 
 
-def test_images_of_another_size_are_refused(tflite_files: dict[str, Path]) -> None:
-    runtime = model_files.load(tflite_files["uint8"])
-    with pytest.raises(BundleError, match=r"takes images of shape \[6, 5, 3\]; got \[32, 32, 3\]"):
-        runtime.predict(np.zeros((2, 32, 32, 3), np.uint8))
+@pytest.mark.parametrize(
+    ("wrong", "got"),
+    [
+        (np.zeros((2, 32, 32, 3), np.uint8), "got uint8 [2, 32, 32, 3]; edge_cifar.predict"),
+        (np.zeros((2, 6, 5, 3), np.float32), "got float32 [2, 6, 5, 3]; edge_cifar.predict"),
+        (np.zeros((6, 5, 3), np.uint8), "got uint8 [6, 5, 3]; add the dimension of a batch with images[None]"),
+        ([[0, 0, 0]], "got list; edge_cifar.predict"),
+    ],
+    ids=["size", "type", "single", "list"],
+)
+@pytest.mark.parametrize("kind", ["tflite", "onnx"])
+def test_what_predict_takes_is_said_where_it_is_given_something_else(
+    kind: str, wrong: Any, got: str, tflite_files: dict[str, Path], tmp_path: Path
+) -> None:
+    runtime = model_files.load(tflite_files["uint8"] if kind == "tflite" else onnx_file(tmp_path / "net.onnx"))
+    taken = "the model takes uint8 images of shape [N, 6, 5, 3], raw RGB from 0 to 255"
+    with pytest.raises(BundleError, match=re.escape(f"{taken}; {got}")):
+        runtime.predict(wrong)
+
+
+def test_predict_documents_what_it_takes_in_every_runtime() -> None:
+    for runtime in (CoreML, KerasRuntime, LiteRT, OnnxRuntime, ReferenceRuntime):
+        assert "uint8 ``[N, H, W, 3]`` in 0..255" in (runtime.predict.__doc__ or "")
 
 
 def test_keras_is_the_baseline(tmp_path: Path) -> None:
@@ -167,6 +192,8 @@ def test_keras_is_the_baseline(tmp_path: Path) -> None:
     for count in (0, 1, 300):
         np.testing.assert_allclose(runtime.predict(images(count)), expected(images(count)), atol=1e-5)
     np.testing.assert_allclose(runtime.single(images(1)[0])(), expected(images(1)), atol=1e-5)
+    with pytest.raises(BundleError, match=r"got uint8 \[6, 5, 3\]; add the dimension of a batch"):
+        runtime.predict(images(1)[0])
 
 
 @pytest.mark.parametrize("damage", ["empty", "text", "noise", "truncated"])

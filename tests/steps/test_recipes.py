@@ -112,7 +112,7 @@ def test_a_file_that_is_no_recipe_is_refused(text: str | None, said: str, tmp_pa
 
 def test_options_come_before_the_recipe(in_folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     """A training is stopped where it would begin, and says with what."""
-    from edge_cifar.steps import train as step
+    from edge_cifar.steps import _train_request as step
 
     seen: list[Recipe] = []
 

@@ -12,8 +12,9 @@ from edge_cifar.cli import remote
 from edge_cifar.cli.bench_table import emit, refuse_failed
 from edge_cifar.cli.completers import backends, completing, run_paths
 from edge_cifar.cli.layout import Layout
-from edge_cifar.cli.options import data_set, model_options, number_or_all, numbers, table_options
+from edge_cifar.cli.options import MODEL_OPTIONS, data_set, model_options, number_or_all, numbers, table_options
 from edge_cifar.cli.output import Terminal, echo, next_step
+from edge_cifar.cli.sections import Sectioned
 from edge_cifar.command_line import command_line
 from edge_cifar.documents.tables import BENCH_COLUMNS
 from edge_cifar.errors import CheckFailed, UsageError
@@ -26,7 +27,16 @@ def _words(context: click.Context, option: click.Parameter, value: str) -> tuple
     return () if value == "default" else tuple(value.split(","))
 
 
-@click.command()
+@click.command(
+    cls=Sectioned,
+    sections={
+        "Images": ("images", "data", "data_dir"),
+        "Measurement": ("threads", "batch_size", "backend", "seconds", "rest", "profile", "relative_to"),
+        "Regressions": ("baseline", "max_regression"),
+        "Another machine": ("on", "install"),
+        "Model files made elsewhere": MODEL_OPTIONS,
+    },
+)
 @click.argument(
     "targets", nargs=-1, type=click.Path(path_type=Path), metavar="[RUN|BUNDLE|MODEL_FILE]…", shell_complete=run_paths
 )
@@ -71,7 +81,9 @@ def _words(context: click.Context, option: click.Parameter, value: str) -> tuple
     metavar="VARIANT|FILE|keras",
     help="What to compute latency ratios against.  [default: the model's fp32]",
 )
-@click.option("-o", "--output", type=click.Path(path_type=Path), metavar="FILE", help="Write the result as JSON.")
+@click.option(
+    "-o", "--output", "--out", type=click.Path(path_type=Path), metavar="FILE", help="Write the result as JSON."
+)
 @click.option(
     "--baseline",
     type=click.Path(path_type=Path),

@@ -15,6 +15,7 @@ from edge_cifar.progress import Progress
 
 @click.command("demo")
 @click.option(
+    "-o",
     "--out",
     type=click.Path(path_type=Path),
     default=Path("demo"),

@@ -10,8 +10,9 @@ import click
 from edge_cifar import formats as available
 from edge_cifar.cli.completers import calibration_methods, completing, precisions, run_paths
 from edge_cifar.cli.layout import Layout
-from edge_cifar.cli.options import data_set, model_options, number_or_all, table_options
+from edge_cifar.cli.options import MODEL_OPTIONS, data_set, model_options, number_or_all, table_options
 from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, next_step
+from edge_cifar.cli.sections import Sectioned
 from edge_cifar.documents import tables
 from edge_cifar.model_options import ModelOptions, Told
 from edge_cifar.tables import Column, Table
@@ -23,6 +24,13 @@ if TYPE_CHECKING:
 
 # Of a diagnosis's layers; the rest stands in its document.
 _WORST = 10
+_PLAN_COLUMNS = (
+    Column(name="variant", key=True),
+    Column(name="size", title="about", unit="MB", figures=",.2f"),
+    Column(name="calibration", title="calibrated on", unit="images", figures=",d"),
+    Column(name="retraining", title="retrained for", unit="epochs", figures="g"),
+    Column(name="meaning", rank=1),
+)
 _LAYER_COLUMNS = (
     Column(name="layer", key=True),
     Column(name="kind"),
@@ -31,7 +39,7 @@ _LAYER_COLUMNS = (
 )
 
 
-class MatrixCommand(click.Command):
+class MatrixCommand(Sectioned):
     """A command whose help ends with the table of formats and precisions, taken from the formats."""
 
     def format_epilog(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:
@@ -41,7 +49,16 @@ class MatrixCommand(click.Command):
                 formatter.write_dl([(precision, one.meaning) for precision, one in format_.precisions.items()])
 
 
-@click.command(cls=MatrixCommand)
+@click.command(
+    cls=MatrixCommand,
+    sections={
+        "Variants": ("formats", "precisions", "prune", "cluster", "deployment_target"),
+        "Quantization": ("calibration_images", "calibration_method", "keep_float", "diagnose"),
+        "Checks": ("max_drop", "reference_images"),
+        "Bundle": ("out", "overwrite", "dry_run", "data_dir", "jobs"),
+        "Models made elsewhere": ("data", *MODEL_OPTIONS, "custom", "trust"),
+    },
+)
 @click.argument(
     "model", required=False, type=click.Path(path_type=Path), metavar="[RUN|MODEL]", shell_complete=run_paths
 )
@@ -134,7 +151,9 @@ class MatrixCommand(click.Command):
 @click.option(
     "--diagnose", is_flag=True, help="Only rank the layers by their int8 quantization error; write no bundle."
 )
+@click.option("--dry-run", is_flag=True, help="Only show the variants that would be written.")
 @click.option(
+    "-o",
     "--out",
     type=click.Path(path_type=Path),
     help="Bundle directory; for a model made elsewhere, run directory.  [default: RUN/export; runs/NAME]",
@@ -160,6 +179,7 @@ def command(
     jobs: int | None,
     deployment_target: str | None,
     diagnose: bool,
+    dry_run: bool,
     out: Path | None,
     data_dir: Path | None,
     overwrite: bool,
@@ -206,6 +226,9 @@ def command(
         cluster=cluster,
     )
     request = ImportRequest(data=data, options=ModelOptions.of(told), custom=custom, trust=trust, data_dir=data_dir)
+    if dry_run:
+        _plan(model, options, request, out, overwrite, as_json, table_layout.further)
+        return
     if diagnose:
         _diagnose(model, options, request, out, overwrite, as_json, table_layout.further)
         return
@@ -217,6 +240,29 @@ def command(
     demand_all(bundle)
     if not as_json:
         next_step("verify", bundle.path, err=table_layout.is_data)
+
+
+def _plan(
+    model: Path | None,
+    options: ExportOptions,
+    request: ImportRequest,
+    out: Path | None,
+    overwrite: bool,
+    as_json: bool,
+    table_layout: Layout,
+) -> None:
+    from edge_cifar.steps.export_plan import plan_export
+
+    planned = plan_export(model, options, request, out=out, overwrite=overwrite, progress=Terminal())
+    if as_json:
+        emit_json(planned.document())
+        return
+    rows = tuple(
+        (one.variant, one.size_bytes / 1e6, one.calibration_images, one.retraining_epochs, one.meaning)
+        for one in planned.variants
+    )
+    emit_table(Table(columns=_PLAN_COLUMNS, rows=rows), table_layout)
+    echo(f"bundle: {planned.bundle}, about {planned.size_bytes / 1e6:,.1f} MB", err=table_layout.is_data)
 
 
 def _diagnose(

@@ -17,7 +17,7 @@ from edge_cifar.tables import Cell, Column, Row, Table
 from edge_cifar.visible import visible
 
 if TYPE_CHECKING:
-    from edge_cifar.classifier import Prediction
+    from edge_cifar.documents.prediction import Prediction
     from edge_cifar.steps.predict import Stream
 
 _REASONS_AT_MOST = 10
@@ -95,7 +95,7 @@ def _listed(errors: Sequence[str]) -> str:
 
 def _preparations(predictions: Sequence[Prediction]) -> Iterator[str]:
     """What was done to the pictures and the answers; said once where it was done to several."""
-    images: dict[str, dict[Path, None]] = {}
+    images: dict[str, dict[Path | int, None]] = {}
     for prediction in predictions:
         if prediction.preparation:
             images.setdefault(prediction.preparation, {})[prediction.image] = None

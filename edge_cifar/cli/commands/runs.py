@@ -245,10 +245,10 @@ def _recorded(record: RunRecord) -> Iterator[Row]:
     yield "recipe", f"{record.recipe_name}, initial weights {record.weights}, seed {record.seed}"
     for phase in record.phases:
         yield "phase", f"{phase.name}: {phase.epochs} epochs, {phase.seconds:,.0f} s"
-    versions = record.facts.get("versions")
-    yield "versions", ", ".join(f"{name} {version}" for name, version in versions.items()) if versions else None
-    yield "commit", record.facts.get("commit")
-    yield "command", record.command
+    provenance = record.provenance
+    yield "versions", ", ".join(f"{name} {version}" for name, version in provenance.versions.items()) or None
+    yield "commit", provenance.commit
+    yield "command", provenance.command
 
 
 def _outcome(artifact: Any) -> str | None:
