@@ -85,7 +85,7 @@ def resolve_all(targets: Iterable[Target | None], options: ModelOptions) -> list
     resolved = [resolve(target) for target in targets]
     made_elsewhere = [one for one in resolved if isinstance(one, ModelFile) and one.foreign]
     if options != ModelOptions() and not made_elsewhere:
-        raise UsageError(f"{options.names} only applies to model files made elsewhere; none was given")
+        raise UsageError(f"{options.names}: only for model files made elsewhere; none was given")
     return [
         replace(one, options=one.options.over(options)) if isinstance(one, ModelFile) and one.foreign else one
         for one in resolved

@@ -20,6 +20,7 @@ from support.listener import Listener
 
 from edge_cifar import model_files
 from edge_cifar.evaluation.variety import variety
+from edge_cifar.model_options import ModelOptions
 from edge_cifar.pixels import Setup
 from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.serve.worker_pool import Question, ServedModel, WorkerPool
@@ -166,3 +167,19 @@ def test_a_server_says_what_is_assumed_and_what_speaks_against_it(tmp_path: Path
     assert [len(warnings) for warnings in answers] == [1, 1, 2]
     assert "assuming an input range" in answers[0][0]
     assert "the predictions for 3 different images are identical" in answers[2][1]
+
+
+def test_a_server_gives_pixels_as_it_is_told(tmp_path: Path) -> None:
+    options = ModelOptions.of({"input_range": "0,1", "labels": "dark,middling,bright"})
+    path = brightness_onnx(tmp_path / "net.onnx")
+    served = ServedModel(name="net", path=path, labels=None, variant=None, foreign=True, options=options)
+    pool = WorkerPool([served], workers=1, places=4)
+    try:
+        answers = [
+            pool.ask(Question(picture=io.BytesIO(picture.read_bytes()), models=(), top=1, threshold=0))["results"][0]
+            for picture in brightness_pictures(tmp_path)
+        ]
+    finally:
+        pool.close()
+    assert [answer["predictions"][0]["label"] for answer in answers] == ["dark", "middling", "bright"]
+    assert [answer["warnings"] for answer in answers] == [[], [], []]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import re
 import zipfile
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from PIL import Image
 from support.foreign_models import (
@@ -20,7 +22,9 @@ from support.foreign_models import (
 from support.listener import Listener
 
 from edge_cifar import model_files
+from edge_cifar.errors import BundleError
 from edge_cifar.model_options import ModelOptions
+from edge_cifar.pixels import Setup
 from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.runtimes import stated
 from edge_cifar.steps.bench import bench
@@ -76,6 +80,26 @@ def test_metadata_that_point_outside_the_file_say_nothing(tflite_files: dict[str
     (tmp_path / "net.tflite").write_bytes(objects.packed(model))
     assert model_files.stated(tmp_path / "net.tflite") == ModelOptions()
     assert model_files.load(tmp_path / "net.tflite").range_ground == "assumed"
+
+
+def test_one_of_several_outputs_of_a_tflite_file_is_taken_by_its_name(
+    tflite_files: dict[str, Path], tmp_path: Path
+) -> None:
+    objects = pytest.importorskip("edge_cifar.converters._tflite_objects")
+    model = objects.parsed(tflite_files["float32"].read_bytes())
+    (graph,) = model.subgraphs
+    before = int(graph.operators[-1].inputs[0])
+    scores, other = (graph.tensors[number].name.decode() for number in (int(graph.outputs[0]), before))
+    graph.outputs = [int(graph.outputs[0]), before]
+    model.signatureDefs = []
+    path = tmp_path / "two.tflite"
+    path.write_bytes(objects.packed(model))
+    with pytest.raises(BundleError, match=re.escape(f"has 2 outputs ({scores}, {other}); name the one")):
+        model_files.load(path)
+    images = np.arange(90, dtype=np.uint8).reshape(1, 6, 5, 3)
+    expected = model_files.load(tflite_files["float32"]).predict(images)
+    assert np.array_equal(model_files.load(path, setup=Setup(output=scores)).predict(images), expected)
+    assert not np.array_equal(model_files.load(path, setup=Setup(output=other)).predict(images), expected)
 
 
 def test_ultralytics_appends_its_metadata_to_a_tflite_file(tflite_files: dict[str, Path], tmp_path: Path) -> None:

@@ -10,10 +10,11 @@ from support.report_samples import record_document, write
 
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
-from edge_cifar.errors import BundleError, EdgeCifarError, RunError
+from edge_cifar.errors import BundleError, EdgeCifarError, RunError, UsageError
+from edge_cifar.model_options import ModelOptions
 from edge_cifar.steps.bench_subjects import find_subjects
 from edge_cifar.steps.choice import choose
-from edge_cifar.steps.targets import ModelFile, open_bundle, resolve
+from edge_cifar.steps.targets import ModelFile, open_bundle, resolve, resolve_all
 
 
 @pytest.fixture(autouse=True)
@@ -90,3 +91,17 @@ def test_what_is_not_there_is_named(name: str, error: type[EdgeCifarError], mess
 def test_a_model_file_is_no_bundle(tmp_path: Path) -> None:
     with pytest.raises(BundleError, match=r"net\.fake is a file; give the folder of a run or bundle"):
         open_bundle(fake_file(tmp_path / "net.fake"))
+
+
+def test_options_are_for_model_files_made_elsewhere(tmp_path: Path) -> None:
+    options = ModelOptions.of({"input_range": (0, 1), "labels": ["a", "b", "c"]})
+    bundle, file = fake_bundle(tmp_path / "bundle", {"fp32": {}}), fake_file(tmp_path / "net.fake")
+    own, foreign = resolve_all([bundle, f"{file}:range=-1,1"], options)
+    assert own == bundle
+    assert isinstance(foreign, ModelFile)
+    assert foreign.options.preprocessing.input_range == (-1, 1), "the file's own come first"
+    assert choose(foreign).options.labels == ("a", "b", "c")
+    with pytest.raises(UsageError, match="--input-range, --labels: only for model files made elsewhere"):
+        resolve_all([bundle], options)
+    with pytest.raises(UsageError, match="describes its own input; omit the options behind it"):
+        resolve(f"{tmp_path / 'bundle'}:range=0,1")
