@@ -6,6 +6,7 @@ names, sizes and times are still those that it was made from, and is replaced ot
 
 from __future__ import annotations
 
+import errno
 import hashlib
 import os
 import shutil
@@ -22,6 +23,7 @@ from numpy.typing import NDArray
 from edge_cifar.data import decoding, picture_plugins
 from edge_cifar.data.decoding import Job
 from edge_cifar.data.mapped_images import MappedImages
+from edge_cifar.data.places import expanded
 from edge_cifar.errors import BundleError, DataError, EdgeCifarError
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.storage import archives, exclusion, files, mapped_files
@@ -33,7 +35,7 @@ _IMAGES, _INDEX, _ABOUT = "images.npy", "index.npz", "about.json"
 _VERSION = 1
 # What is told of before it is written; less is nobody's concern.
 _WORTH_TELLING_BYTES = 100_000_000
-# Left free on the disk.
+# Left free on the disk beside so much.
 _SPARE_BYTES = 1_000_000_000
 
 
@@ -80,7 +82,7 @@ class Entry:
 def root() -> Path:
     """The cache's folder: ``EDGE_CIFAR_CACHE``, or one in the user's cache."""
     named = os.environ.get(ENVIRONMENT)
-    return Path(named).expanduser() if named else platformdirs.user_cache_path("edge-cifar") / "pictures"
+    return expanded(named) if named else platformdirs.user_cache_path("edge-cifar") / "pictures"
 
 
 def decoded(
@@ -105,6 +107,8 @@ def decoded(
         return found
     try:
         place.parent.mkdir(parents=True, exist_ok=True)
+        if not os.access(place.parent, os.W_OK):
+            raise PermissionError(errno.EACCES, os.strerror(errno.EACCES))
     except OSError as error:
         raise _no_place(error) from error
     # Another command that decodes the same pictures is waited for.
@@ -255,7 +259,7 @@ def _write(
 
 def _demand_room(size: int, place: Path) -> None:
     free = shutil.disk_usage(place.parent).free
-    if free < size + _SPARE_BYTES:
+    if free < size + (_SPARE_BYTES if size >= _WORTH_TELLING_BYTES else 0):
         raise EdgeCifarError(
             f"the decoded images need {size / 1e9:.1f} GB and {place.parent} has {free / 1e9:.1f} GB free; set "
             f"{ENVIRONMENT} to a directory on a larger disk, or choose a smaller --image-size"

@@ -6,6 +6,7 @@ import json
 import os
 import sys
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -128,7 +129,7 @@ def test_an_interrupted_decoding_leaves_nothing(cache: Path, photos: Path, monke
 
 
 def test_a_disk_without_room_is_one_sentence(cache: Path, photos: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(picture_cache, "_SPARE_BYTES", 1 << 60)
+    monkeypatch.setattr("shutil.disk_usage", lambda place: SimpleNamespace(free=12 * 8 * 8 * 3 - 1))
     with pytest.raises(EdgeCifarError, match="set EDGE_CIFAR_CACHE to a directory on a larger disk"):
         _load(photos)
 
