@@ -104,6 +104,11 @@ def request_for(
         ConversionError: the run's record does not say which network its weights belong to.
     """
     record = source.facts
+    if record.imported:
+        raise ConversionError(
+            "its weights cannot be retrained: only networks that `train` builds can, and this one was imported; "
+            "choose a precision without retraining, such as int8"
+        )
     try:
         backbone = backbones.get(record.backbone)
         network = Network(

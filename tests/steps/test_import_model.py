@@ -13,8 +13,9 @@ from support.own_models import NAMES, brightness, folder_of, grey_images
 
 import edge_cifar as ec
 from edge_cifar.cli.main import main
+from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.run import Run
-from edge_cifar.errors import DataError, EdgeCifarError, RunError, UsageError
+from edge_cifar.errors import CheckFailed, DataError, EdgeCifarError, RunError, UsageError
 from edge_cifar.model_options import ModelOptions
 from edge_cifar.run_data import load_run_data
 from edge_cifar.steps.import_model import ImportRequest, as_run
@@ -179,6 +180,14 @@ def test_what_describes_a_model_means_nothing_for_a_run(tmp_path: Path) -> None:
         ec.export(run, data="cifar10", **QUICK)
     # A run's own model file is the run.
     assert as_run(run.model_path, ImportRequest(), out=None, overwrite=False, progress=Listener()) is None
+
+
+def test_what_retrains_a_network_costs_an_imported_model_that_variant_alone(tmp_path: Path) -> None:
+    with pytest.raises(CheckFailed, match=r"1 of 2 variants .*int8-qat: its weights cannot be retrained"):
+        ec.export(
+            brightness(), data=_npz(tmp_path), out=tmp_path / "run", formats="tflite", precisions=["fp32", "int8-qat"]
+        )
+    assert [str(artifact.variant) for artifact in Bundle.open(tmp_path / "run" / "export").artifacts] == ["tflite-fp32"]
 
 
 def test_a_model_needs_images(model_file: Path) -> None:
