@@ -111,6 +111,12 @@ def layer_class() -> Any:
     return TracedGraph
 
 
+def with_constants(concrete: Any) -> Any:
+    """A concrete TensorFlow function whose variables are turned into constants."""
+    constants = packages.require("tensorflow.python.framework.convert_to_constants", "train")
+    return constants.convert_variables_to_constants_v2(concrete)
+
+
 def of_function(concrete: Any, name: str) -> Any:
     """A layer that computes what a concrete TensorFlow function does, its variables turned into constants.
 
@@ -118,8 +124,7 @@ def of_function(concrete: Any, name: str) -> Any:
         concrete: the function; its outputs are tensors.
         name: of the layer.
     """
-    constants = packages.require("tensorflow.python.framework.convert_to_constants", "train")
-    frozen = constants.convert_variables_to_constants_v2(concrete)
+    frozen = with_constants(concrete)
     layer = layer_class()(
         inputs=[one.name.partition(":")[0] for one in frozen.inputs],
         outputs=[one.name for one in frozen.outputs],

@@ -89,7 +89,7 @@ def test_doctor_tells_what_to_add() -> None:
     ("arguments", "advice"),
     [
         (("train", "resnet8", "--data", "synthetic", "--out", "run"), "edge-cifar[train]"),
-        (("models",), "edge-cifar[train]"),
+        (("models", "resnet8"), "edge-cifar[train]"),
     ],
     ids=["train", "models"],
 )

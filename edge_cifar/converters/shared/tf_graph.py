@@ -7,7 +7,7 @@ import tempfile
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import conversion_cache, packages
+from edge_cifar import conversion_cache, packages, traced_graph
 from edge_cifar.errors import ConversionError, first_line
 from edge_cifar.processes import output_capture
 from edge_cifar.storage import files
@@ -36,14 +36,13 @@ def frozen(model: Any, batch: int | None) -> Any:
 
 def _frozen(model: Any, batch: int | None) -> Any:
     tensorflow = packages.require_tensorflow()
-    constants = packages.require("tensorflow.python.framework.convert_to_constants", "train")
     signature = tensorflow.TensorSpec((batch, *model.input_shape[1:]), tensorflow.float32, name=INPUT)
 
     @tensorflow.function(input_signature=[signature], autograph=False)  # type: ignore[untyped-decorator]
     def probabilities(image: Any) -> Any:
         return tensorflow.identity(model(image, training=False), name=OUTPUT)
 
-    return constants.convert_variables_to_constants_v2(probabilities.get_concrete_function())
+    return traced_graph.with_constants(probabilities.get_concrete_function())
 
 
 def failed(
