@@ -85,6 +85,12 @@ def test_doctor_tells_what_to_add() -> None:
     assert not any(entry["ready"] for entry in (*document["train"], *document["convert"]))
 
 
+def test_models_lists_the_backbones() -> None:
+    done = bare(MAIN, "models")
+    assert done.returncode == 0
+    assert "78,666" in done.stdout
+
+
 @pytest.mark.parametrize(
     ("arguments", "advice"),
     [
