@@ -47,7 +47,7 @@ def test_files_that_answer_alike_pass_each_in_its_own_input_range(photos: Path, 
 
 
 def test_an_input_range_that_nobody_told_is_found(tmp_path: Path) -> None:
-    photos = brightness_folder(tmp_path / "many", each=150)
+    photos = brightness_folder(tmp_path / "many", each=60)
     unit = brightness_onnx(tmp_path / "unit.onnx")
     raw = brightness_onnx(tmp_path / "raw.onnx", deviation=(1 / 255,) * 3)
     listener = Listener()

@@ -116,7 +116,7 @@ def test_variety_is_the_number_of_classes_told_apart() -> None:
 def test_bench_finds_the_range_that_is_clearly_the_best(
     settings: dict[str, Any], found: dict[str, Any], tmp_path: Path
 ) -> None:
-    path, data = brightness_onnx(tmp_path / "net.onnx", **settings), brightness_folder(tmp_path / "photos", each=150)
+    path, data = brightness_onnx(tmp_path / "net.onnx", **settings), brightness_folder(tmp_path / "photos", each=60)
     report = bench(path, data=str(data), seconds=0.01, threads=(1, 2))
     assert len(report.results) == 2
     for row in report.results:
