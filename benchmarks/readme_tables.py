@@ -216,7 +216,7 @@ def _source(found: Document) -> str:
     for benchmark in found.benchmarks:
         place = _measured(benchmark.label, benchmark.provenance.commit)
         command = str(benchmark.provenance.command).replace("`", "")
-        data = "; ".join(_data(one) for one in distinct(row.data for row in benchmark.measurements))
+        data = "; ".join(_data(one) for one in distinct(row.result.data for row in benchmark.measurements))
         paragraphs.append(f"{place}, with `{command}`; data: {data}.")
     return "\n\n".join(paragraphs)
 

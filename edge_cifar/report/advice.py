@@ -22,6 +22,7 @@ import math
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
+from edge_cifar.documents.accuracy import Accuracy
 from edge_cifar.errors import UsageError
 from edge_cifar.report import certainty, quantities
 from edge_cifar.report.measurements import Measurement
@@ -89,9 +90,14 @@ class _Eligible:
     """A measurement with all the figures that the rule uses."""
 
     row: Measurement
-    accuracy: float
+    figures: Accuracy
     size: float
     latency: float
+
+    @property
+    def accuracy(self) -> float:
+        """In 0..1."""
+        return self.figures.top1
 
 
 def advise(rows: Sequence[Measurement], limits: Limits) -> list[Advice]:
@@ -106,15 +112,15 @@ def _opening(first: Measurement, firsts: Sequence[Measurement]) -> str:
     name, places = _data(first), []
     if first.synthetic or len({_data(other) for other in firsts}) > 1:
         places.append("synthetic data" if first.synthetic else name)
-    if sum((other.machine, _data(other)) == (first.machine, name) for other in firsts) > 1 and first.images:
-        places[:1] = [f"{first.images:,} images of {places[0] if places else name}"]
+    if sum((other.machine, _data(other)) == (first.machine, name) for other in firsts) > 1:
+        places[:1] = [f"{_images(first)} of {places[0] if places else name}"]
     if len({other.machine for other in firsts}) > 1:
         places.append(first.machine)
     return f"on {', on '.join(places)}: " if any(places) else ""
 
 
 def _data(row: Measurement) -> str:
-    return row.data.name if row.data else "unnamed data"
+    return row.result.data.name if row.result.data else "unnamed data"
 
 
 def _advise(candidates: Sequence[_Eligible], limits: Limits, opening: str) -> Advice:
@@ -141,7 +147,9 @@ def _advise(candidates: Sequence[_Eligible], limits: Limits, opening: str) -> Ad
     # Those within all other limits that would be chosen if they were more accurate.
     rivals = [one for one in told if _fits(one, limits, -math.inf) and keys[aim](one) < keys[aim](chosen)]
     if doubt := _doubt(chosen, best, rivals, fitting, limits):
-        sentence = f"{opening}no recommendation: {_images(chosen.row)} are too few to {doubt}; {_MORE_IMAGES}."
+        sentence = (
+            f"{opening}no recommendation: {chosen.figures.images:,} images are too few to {doubt}; {_MORE_IMAGES}."
+        )
         return Advice(sentence=_begin(sentence), rule=rule, chosen=None)
     sentence = _begin(opening + _ship(chosen, best, aim, limits, len(told)))
     return Advice(sentence=sentence, rule=rule, chosen=chosen.row)
@@ -181,10 +189,13 @@ def _doubt(
     """
     if limits.min_accuracy is not None:
         for one in (chosen, *rivals):
-            low, high = certainty.ends(one.row)
             reaches = one.accuracy >= limits.min_accuracy
-            if (low < limits.min_accuracy - _UNTOLD) if reaches else (high > limits.min_accuracy + _UNTOLD):
-                return f"tell whether {one.row.name} reaches {100 * limits.min_accuracy:g} %{_interval(one.row)}"
+            if (
+                (one.figures.low < limits.min_accuracy - _UNTOLD)
+                if reaches
+                else (one.figures.high > limits.min_accuracy + _UNTOLD)
+            ):
+                return f"tell whether {one.row.name} reaches {100 * limits.min_accuracy:g} % ({_with_interval(one)})"
         return None
     if limits.words():
         others = (one.row for one in fitting if one is not chosen)
@@ -219,15 +230,15 @@ def _begin(sentence: str) -> str:
 
 
 def _threads(row: Measurement) -> str:
-    return f" on {row.threads} threads" if row.threads and row.threads > 1 else ""
+    return f" on {row.result.threads} threads" if row.result.threads > 1 else ""
 
 
-def _interval(row: Measurement) -> str:
-    return f" ({quantities.with_interval(row.accuracy, row.low, row.high)})"
+def _with_interval(one: _Eligible) -> str:
+    return quantities.with_interval(one.figures.top1, one.figures.low, one.figures.high)
 
 
 def _images(row: Measurement) -> str:
-    return f"{row.images:,} images" if row.images else "its images"
+    return f"{row.result.accuracy.images:,} images" if row.result.accuracy else "images"
 
 
 def _verified(row: Measurement) -> str:
@@ -253,10 +264,10 @@ def _unverified(candidates: Sequence[_Eligible]) -> str:
 
 
 def _as_guessed(candidates: Sequence[_Eligible]) -> str:
-    best = max(candidates, key=lambda one: one.accuracy).row
+    best = max(candidates, key=lambda one: one.accuracy)
     return (
-        f"no artifact is measurably better than guessing ({quantities.percent(certainty.chance(best))}): the best, "
-        f"{best.name}, reaches {quantities.with_interval(best.accuracy, best.low, best.high)} on {_images(best)}; "
+        f"no artifact is measurably better than guessing ({quantities.percent(certainty.chance(best.row))}): the best, "
+        f"{best.row.name}, reaches {_with_interval(best)} on {best.figures.images:,} images; "
         f"train longer, or {_MORE_IMAGES}"
     )
 
@@ -268,10 +279,10 @@ def _vouched(row: Measurement) -> bool:
 
 def _eligible(rows: Sequence[Measurement]) -> list[_Eligible]:
     return [
-        _Eligible(row, row.accuracy, row.size_bytes, row.median_ms)
+        _Eligible(row, row.result.accuracy, row.result.size_bytes, row.median_ms)
         for row in rows
         if row.status == "ok" and row.parity.status != "failed" and row.ranked
-        if row.accuracy is not None and row.size_bytes is not None and row.median_ms is not None
+        if row.result.accuracy is not None and row.result.size_bytes is not None and row.median_ms is not None
     ]
 
 

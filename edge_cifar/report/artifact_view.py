@@ -20,22 +20,26 @@ _MARKS = {
     "unknown": "not checked",
 }
 _RANKS = {"proven": 0, "checked": 1, "unverified": 2, "unknown": 3, "failed": 4}
-_FACETS = (
-    ("machine", "Machine"),
-    ("model", "Model"),
-    ("format", "Format"),
-    ("precision", "Precision"),
-    ("backend", "Backend"),
-    ("threads", "Threads"),
-    ("batch", "Batch"),
+# (key, name, a row's value of it)
+_FACETS: tuple[tuple[str, str, Callable[[Measurement], Any]], ...] = (
+    ("machine", "Machine", lambda row: row.machine),
+    ("model", "Model", lambda row: row.model),
+    ("format", "Format", lambda row: row.format),
+    ("precision", "Precision", lambda row: row.precision),
+    ("backend", "Backend", lambda row: row.result.backend),
+    ("threads", "Threads", lambda row: row.result.threads or None),
+    ("batch", "Batch", lambda row: row.result.batch or None),
 )
-# cost -> (unit of the chart's axis, caption, axis title)
-_COSTS = {
-    "median_ms": (1.0, "Accuracy vs. latency", "latency p50, ms"),
-    "size_bytes": (1e6, "Accuracy vs. size", "size on disk, MB"),
-    "memory_bytes": (1e6, "Accuracy vs. memory", "peak RSS above the bare runtime, MB"),
+# cost -> (unit of the chart's axis, caption, axis title, a row's value of it)
+_COSTS: dict[str, tuple[float, str, str, Callable[[Measurement], float | None]]] = {
+    "median_ms": (1.0, "Accuracy vs. latency", "latency p50, ms", lambda row: row.median_ms),
+    "size_bytes": (1e6, "Accuracy vs. size", "size on disk, MB", lambda row: row.result.size_bytes),
+    "memory_bytes": (
+        *(1e6, "Accuracy vs. memory", "peak RSS above the bare runtime, MB"),
+        lambda row: row.result.memory_bytes,
+    ),
 }
-SCALES = {cost: scale for cost, (scale, _, _) in _COSTS.items()}
+SCALES = {cost: scale for cost, (scale, *_) in _COSTS.items()}
 
 
 def columns(several_machines: bool) -> list[View]:
@@ -64,23 +68,24 @@ def rows(measurements: Sequence[Measurement], colours: Mapping[str, str]) -> lis
 
 
 def _row(number: int, row: Measurement, colour: str) -> View:
+    result, accuracy = row.result, row.result.accuracy
     front = [
         _cell(
-            row.accuracy,
+            accuracy.top1 if accuracy else None,
             quantities.percent,
             _interval(row),
-            None if row.balanced is None else f"balanced {quantities.percent(row.balanced)}",
+            f"balanced {quantities.percent(accuracy.balanced)}" if accuracy and accuracy.unbalanced else None,
             "synthetic" if row.synthetic else None,
             _doubt(row),
         ),
         _cell(row.median_ms, quantities.milliseconds, _tail(row), _batch(row)),
-        _cell(row.size_bytes, quantities.size),
-        _cell(row.memory_bytes, quantities.size),
+        _cell(result.size_bytes, quantities.size),
+        _cell(result.memory_bytes, quantities.size),
     ]
     back = [
-        _cell(row.agreement, quantities.percent, _loss(row)),
-        _cell(row.load_ms, quantities.milliseconds),
-        _cell(row.throughput_per_s, quantities.significant, _energy(row), _speed(row)),
+        _cell(result.agreement.top1 if result.agreement else None, quantities.percent, _loss(row)),
+        _cell(result.load_ms, quantities.milliseconds),
+        _cell(result.throughput_per_s, quantities.significant, _energy(row), _speed(row)),
     ]
     return {
         "id": number,
@@ -91,8 +96,8 @@ def _row(number: int, row: Measurement, colour: str) -> View:
         "symbol": palette.plotly_symbol(row.format),
         "rejected": row.status == "rejected",
         "how": _how(row) if row.status == "ok" else "",
-        "reason": row.status if row.reason is None and row.status != "ok" else _reason(row),
-        "notes": row.notes,
+        "reason": row.status if result.reason is None and row.status != "ok" else _reason(row),
+        "notes": result.notes,
         "front": front,
         "back": back,
         "parity": {
@@ -102,21 +107,21 @@ def _row(number: int, row: Measurement, colour: str) -> View:
             "rank": _RANKS[row.parity.status],
             "detail": row.parity.detail,
         },
-        "on_front": row.on_front,
+        "on_front": result.pareto,
     }
 
 
 def chart_rows(measurements: Sequence[Measurement]) -> list[View]:
     """What the script needs about each measurement."""
-    numbers = ("accuracy", "low", "high", *_COSTS)
     numbered = {ground: number for number, ground in enumerate(fronts.fronts(measurements))}
     return [
         {
             "id": number,
             "model": row.model,
             "short": row.variant or row.model,
-            **{key: getattr(row, key) for key, _ in _FACETS if key != "model"},
-            **{key: getattr(row, key) for key in numbers},
+            **{key: of(row) for key, _, of in _FACETS if key != "model"},
+            **_accuracy(row),
+            **{cost: of(row) for cost, (*_, of) in _COSTS.items()},
             # The number of its Pareto front; None if it is not plotted.
             "front": numbered[fronts.ground(row)] if fronts.drawn(row) else None,
             "symbol": palette.plotly_symbol(row.format),
@@ -130,16 +135,16 @@ def charts(measurements: Sequence[Measurement], tag: str) -> list[View]:
     """The trade-off charts with at least one point."""
     return [
         {"cost": cost, "caption": caption + tag, "axis": axis}
-        for cost, (_, caption, axis) in _COSTS.items()
-        if any(fronts.drawn(row) and getattr(row, cost) is not None for row in measurements)
+        for cost, (_, caption, axis, of) in _COSTS.items()
+        if any(fronts.drawn(row) and of(row) is not None for row in measurements)
     ]
 
 
 def facets(measurements: Sequence[Measurement], colours: Mapping[str, str]) -> list[View]:
     """The filters: one for each property in which the artifacts differ."""
     shown = []
-    for key, name in _FACETS:
-        values = list(dict.fromkeys(getattr(row, key) for row in measurements))
+    for key, name, of in _FACETS:
+        values = list(dict.fromkeys(map(of, measurements)))
         if len(values) < 2:
             continue
         options = [
@@ -161,15 +166,15 @@ def across_machines(measurements: Sequence[Measurement]) -> View | None:
     if len(machines) < 2:
         return None
     table: dict[str, dict[str, float]] = {}
-    ways = Ways(measurements)
+    ways = Ways(row.result for row in measurements)
     files: dict[str, set[str | None]] = {}
     for row in measurements:
-        files.setdefault(row.name, set()).add(row.sha256)
+        files.setdefault(row.name, set()).add(row.result.sha256)
     for row in measurements:
         if row.median_ms is not None:
             # Different files with the same name, measured on different machines, are not compared.
-            file = f"({(row.sha256 or 'unknown')[:8]})" if len(files[row.name]) > 1 else ""
-            name = " ".join(part for part in (row.name, file, ways.words(row)) if part)
+            file = f"({(row.result.sha256 or 'unknown')[:8]})" if len(files[row.name]) > 1 else ""
+            name = " ".join(part for part in (row.name, file, ways.words(row.result)) if part)
             table.setdefault(name, {}).setdefault(row.machine, row.median_ms)
     lines = []
     for name, by_machine in table.items():
@@ -188,17 +193,17 @@ def _latency_cell(value: float | None, first: float) -> View:
 
 def profiles(measurements: Sequence[Measurement]) -> View | None:
     """Where each profiled artifact spends its time; None if none was profiled."""
-    profiled = [row for row in measurements if row.operators]
+    profiled = [(row, operators.by_type(row.result.operators)) for row in measurements if row.result.operators]
     if not profiled:
         return None
-    colours = operators.type_colours([row.operators for row in profiled])
-    ways = Ways(measurements)
+    colours = operators.type_colours([costs for _, costs in profiled])
+    ways = Ways(row.result for row in measurements)
     return {
-        "reasons": distinct(row.unprofiled for row in measurements),
+        "reasons": distinct(row.result.unprofiled for row in measurements),
         "types": [{"name": kind, "colour": colour} for kind, colour in colours.items()],
         "bars": [
-            operators.view(" ".join(part for part in (row.name, ways.words(row)) if part), row.operators, colours)
-            for row in profiled
+            operators.view(" ".join(part for part in (row.name, ways.words(row.result)) if part), costs, colours)
+            for row, costs in profiled
         ],
     }
 
@@ -216,44 +221,48 @@ def benchmark(bench: Benchmark) -> View:
 
 
 def _how(row: Measurement) -> str:
-    threads = None if row.threads is None else f"{row.threads} thread" + ("s" if row.threads != 1 else "")
-    by = " ".join(part for part in (row.runtime, row.backend) if part)
+    count = row.result.threads
+    threads = f"{count} thread" + ("s" if count != 1 else "") if count else None
+    by = " ".join(part for part in (row.result.runtime, row.result.backend) if part)
     return ", ".join(part for part in (by, threads, _batch(row)) if part)
 
 
 def _batch(row: Measurement) -> str | None:
-    return f"batch size {row.batch}" if row.batch and row.batch > 1 else None
+    return f"batch size {row.result.batch}" if row.result.batch > 1 else None
 
 
 def _energy(row: Measurement) -> str | None:
-    return None if row.joules_per_image is None else f"{quantities.significant(1e3 * row.joules_per_image)} mJ/image"
+    joules = row.result.joules_per_image
+    return None if joules is None else f"{quantities.significant(1e3 * joules)} mJ/image"
 
 
 def _speed(row: Measurement) -> str | None:
-    speed = row.multiply_adds_per_s
+    speed = row.result.multiply_adds_per_s
     return None if speed is None else f"{quantities.significant(speed / 1e9)} GMAC/s"
 
 
 def _doubt(row: Measurement) -> str | None:
     """What a reader must know about an accuracy."""
-    return row.caveat or ("not measurably better than guessing" if certainty.as_guessed(row) else None)
+    return row.result.caveat or ("not measurably better than guessing" if certainty.as_guessed(row) else None)
 
 
 def _reason(row: Measurement) -> str | None:
-    return row.reason if row.status == "ok" or row.reason is None else f"{row.status}: {row.reason}"
+    reason = row.result.reason
+    return reason if row.status == "ok" or reason is None else f"{row.status}: {reason}"
 
 
 def _hover(row: Measurement) -> list[str]:
     interval = f" ({_interval(row)})" if _interval(row) else ""
-    data = "" if row.data is None else f" on {row.data.name}"
-    if row.synthetic and row.data is not None and row.data.name != "synthetic":
+    result, p90 = row.result, row.result.latency.p90 if row.result.latency else None
+    data = "" if result.data is None else f" on {result.data.name}"
+    if result.data is not None and result.data.synthetic and result.data.name != "synthetic":
         data += ", synthetic"
     doubt = f"; {_doubt(row)}" if _doubt(row) else ""
     lines = [
         row.name,
-        f"top-1 {quantities.percent(row.accuracy)}{interval}{data}{doubt}",
-        f"latency p50 {quantities.milliseconds(row.median_ms)}, p90 {quantities.milliseconds(row.p90_ms)}",
-        f"size {quantities.size(row.size_bytes)}, peak RSS {quantities.size(row.memory_bytes)}",
+        f"top-1 {quantities.percent(_accuracy(row)['accuracy'])}{interval}{data}{doubt}",
+        f"latency p50 {quantities.milliseconds(row.median_ms)}, p90 {quantities.milliseconds(p90)}",
+        f"size {quantities.size(result.size_bytes)}, peak RSS {quantities.size(result.memory_bytes)}",
         f"parity: {_MARKS[row.parity.status]}" + (f", {row.parity.extent}" if row.parity.extent else ""),
     ]
     return lines + [words for words in (_how(row), row.machine) if words]
@@ -267,21 +276,28 @@ def _cell(value: float | None, phrase: Callable[[float | None], str], *below: st
 
 
 def _interval(row: Measurement) -> str | None:
-    return None if row.low is None or row.high is None else f"{100 * row.low:.2f} to {100 * row.high:.2f}"
+    accuracy = row.result.accuracy
+    return f"{100 * accuracy.low:.2f} to {100 * accuracy.high:.2f}" if accuracy else None
 
 
 def _tail(row: Measurement) -> str | None:
-    tail = ((name, value) for name, value in (("p90", row.p90_ms), ("p99", row.p99_ms)) if value is not None)
-    return ", ".join(f"{name} {quantities.significant(value)}" for name, value in tail) or None
+    latency = row.result.latency
+    if latency is None:
+        return None
+    return f"p90 {quantities.significant(latency.p90)}, p99 {quantities.significant(latency.p99)}"
 
 
 def _loss(row: Measurement) -> str | None:
-    if row.drop_points is None:
+    drop = row.result.drop
+    if drop is None:
         return None
     # Subtracted from 0.0, as negating a loss of zero would give -0.00.
-    interval = (
-        ""
-        if row.drop_low is None or row.drop_high is None
-        else f" ({0.0 - row.drop_high:+.2f} to {0.0 - row.drop_low:+.2f})"
-    )
-    return f"Δ top-1 {0.0 - row.drop_points:+.2f} pp{interval}"
+    points, low, high = (0.0 - value for value in (drop.points, drop.high, drop.low))
+    return f"Δ top-1 {points:+.2f} pp ({low:+.2f} to {high:+.2f})"
+
+
+def _accuracy(row: Measurement) -> dict[str, float | None]:
+    found = row.result.accuracy
+    if found is None:
+        return {"accuracy": None, "low": None, "high": None}
+    return {"accuracy": found.top1, "low": found.low, "high": found.high}

@@ -15,17 +15,20 @@ def chance(row: Measurement) -> float:
 
     If the images per class are unknown, that of predicting any one class; 0 if their number is unknown too.
     """
-    if row.majority is not None:
-        return row.majority
-    images = sum(map(sum, row.confusion))
+    accuracy = row.result.accuracy
+    if accuracy is None:
+        return 0.0
+    if accuracy.majority is not None:
+        return accuracy.majority
+    images = sum(map(sum, accuracy.confusion))
     if images:
-        return max(map(sum, row.confusion)) / images
-    return 1 / len(row.labels) if row.labels else 0.0
+        return max(map(sum, accuracy.confusion)) / images
+    return 1 / len(accuracy.labels) if accuracy.labels else 0.0
 
 
 def as_guessed(row: Measurement) -> bool:
     """Whether a row's accuracy is not distinguishable from guessing: its 95 % interval includes it."""
-    return row.accuracy is not None and ends(row)[0] <= chance(row)
+    return row.result.accuracy is not None and row.result.accuracy.low <= chance(row)
 
 
 def loss(reference: Measurement, row: Measurement) -> tuple[float, float]:
@@ -43,23 +46,18 @@ def loss(reference: Measurement, row: Measurement) -> tuple[float, float]:
 
     Returns:
         Lower and upper end; negative if the row may be the better one.
+
+    Raises:
+        ValueError: one has no accuracy.
     """
-    if reference.correct and row.correct and reference.images and reference.test_set == row.test_set:
-        before, now = (
-            np.unpackbits(np.frombuffer(one.correct, np.uint8), count=reference.images).astype(bool)
-            for one in (reference, row)
-        )
-        return tango(int(np.count_nonzero(before & ~now)), int(np.count_nonzero(now & ~before)), reference.images)
-    (low, high), (its_low, its_high) = ends(reference), ends(row)
-    accuracy, its_accuracy = reference.accuracy or 0.0, row.accuracy or 0.0
-    difference = accuracy - its_accuracy
+    accuracy, its_accuracy = reference.result.accuracy, row.result.accuracy
+    if accuracy is None or its_accuracy is None:
+        raise ValueError("both rows need an accuracy")
+    if accuracy.correct and its_accuracy.correct and reference.test_set == row.test_set:
+        before, now = accuracy.right, its_accuracy.right
+        return tango(int(np.count_nonzero(before & ~now)), int(np.count_nonzero(now & ~before)), accuracy.images)
+    difference = accuracy.top1 - its_accuracy.top1
     return (
-        difference - math.hypot(accuracy - low, its_high - its_accuracy),
-        difference + math.hypot(high - accuracy, its_accuracy - its_low),
+        difference - math.hypot(accuracy.top1 - accuracy.low, its_accuracy.high - its_accuracy.top1),
+        difference + math.hypot(accuracy.high - accuracy.top1, its_accuracy.top1 - its_accuracy.low),
     )
-
-
-def ends(row: Measurement) -> tuple[float, float]:
-    """The interval of a row's accuracy; the value itself if the result has no interval."""
-    value = row.accuracy or 0.0
-    return value if row.low is None else row.low, value if row.high is None else row.high

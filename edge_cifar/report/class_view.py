@@ -26,8 +26,8 @@ def by_class(rows: Sequence[Measurement]) -> list[View]:
     tables: dict[tuple[str, fronts.Ground], list[Measurement]] = {}
     seen = set()
     for row in rows:
-        key = (fronts.ground(row), row.model, row.variant, row.backend)
-        if row.confusion and key not in seen:
+        key = (fronts.ground(row), row.model, row.variant, row.result.backend)
+        if _confusion(row) and key not in seen:
             seen.add(key)
             tables.setdefault((row.model, fronts.ground(row)), []).append(row)
     machines = {family[0].machine for family in tables.values()}
@@ -39,15 +39,18 @@ def by_class(rows: Sequence[Measurement]) -> list[View]:
 
 def _place(row: Measurement, machines: Collection[str], tables: int) -> str:
     """The machine and images of a table, as far as they distinguish it from others; empty for a single table."""
-    images = f"{row.images:,} images of {row.data.name}" if tables > 1 and row.images and row.data else ""
+    accuracy, data = row.result.accuracy, row.result.data
+    images = f"{accuracy.images:,} images of {data.name}" if tables > 1 and accuracy and data else ""
     return ", ".join(filter(None, [row.machine if len(machines) > 1 else "", images]))
 
 
 def _table(model: str, place: str, family: Sequence[Measurement]) -> View:
     baseline = min(family, key=lambda row: (row.format != "keras", row.precision != "fp32"))
-    family = [row for row in family if len(row.confusion) == len(baseline.confusion)]
-    ways = Ways(family)
-    names = baseline.labels or tuple(str(number) for number in range(len(baseline.confusion)))
+    classes = len(_confusion(baseline))
+    family = [row for row in family if len(_confusion(row)) == classes]
+    ways = Ways(row.result for row in family)
+    labels = baseline.result.accuracy.labels if baseline.result.accuracy else ()
+    names = labels or tuple(str(number) for number in range(classes))
     return {
         "model": model,
         "place": place,
@@ -59,17 +62,22 @@ def _table(model: str, place: str, family: Sequence[Measurement]) -> View:
             for number, label in enumerate(names)
         ],
         "labels": names,
-        "confusions": [{"name": _name(row, ways), "lines": confusion.lines(row.confusion, names)} for row in family],
+        "confusions": [{"name": _name(row, ways), "lines": confusion.lines(_confusion(row), names)} for row in family],
     }
 
 
 def _name(row: Measurement, ways: Ways) -> str:
-    return " ".join(part for part in (row.variant or row.model, ways.words(row)) if part)
+    return " ".join(part for part in (row.variant or row.model, ways.words(row.result)) if part)
+
+
+def _confusion(row: Measurement) -> tuple[tuple[int, ...], ...]:
+    return row.result.accuracy.confusion if row.result.accuracy else ()
 
 
 def _cell(row: Measurement, baseline: Measurement, number: int) -> View:
-    right, images = row.confusion[number][number], sum(row.confusion[number])
-    before, asked = baseline.confusion[number][number], sum(baseline.confusion[number])
+    of_class, baseline_of_class = _confusion(row)[number], _confusion(baseline)[number]
+    right, images = of_class[number], sum(of_class)
+    before, asked = baseline_of_class[number], sum(baseline_of_class)
     if not images or not asked:
         return {"text": quantities.MISSING, "change": "", "kind": "none"}
     share, reference = right / images, before / asked

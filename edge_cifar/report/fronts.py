@@ -42,7 +42,7 @@ class Front:
 
 def drawn(row: Measurement) -> bool:
     """Whether the charts plot a row: it has a meaningful accuracy and was not measured in batches."""
-    return row.accuracy is not None and row.ranked
+    return row.result.accuracy is not None and row.ranked
 
 
 def ground(row: Measurement) -> Ground:
@@ -65,17 +65,18 @@ def fronts(rows: Sequence[Measurement]) -> dict[Ground, Front]:
 
 def undrawn(rows: Sequence[Measurement]) -> str | None:
     """A sentence on the rows that the charts omit for their accuracy, and why; None if there are none."""
-    left = [row for row in rows if row.caveat and row.accuracy is not None]
+    left = [row for row in rows if row.result.caveat and row.result.accuracy is not None]
     if not left:
         return None
     told = [
-        f"{sum(row.caveat == caveat for row in left)} rows of "
-        f"{', '.join(distinct(row.model for row in left if row.caveat == caveat))} ({caveat})"
-        for caveat in distinct(row.caveat for row in left)
+        f"{sum(row.result.caveat == caveat for row in left)} rows of "
+        f"{', '.join(distinct(row.model for row in left if row.result.caveat == caveat))} ({caveat})"
+        for caveat in distinct(row.result.caveat for row in left)
     ]
     return f"Not plotted, as their accuracy is meaningless: {'; '.join(told)}."
 
 
 def _name(row: Measurement) -> str:
-    images = f"{row.images:,} images" if row.images else "images"
-    return f"{row.machine}, {images} of {row.data.name if row.data else 'unnamed data'}"
+    accuracy, data = row.result.accuracy, row.result.data
+    images = f"{accuracy.images:,} images" if accuracy else "images"
+    return f"{row.machine}, {images} of {data.name if data else 'unnamed data'}"

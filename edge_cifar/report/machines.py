@@ -99,8 +99,8 @@ def _difference(name: str, machine: Mapping[str, Any], alike: Sequence[Mapping[s
 def _contradict(one: Benchmark, other: Benchmark) -> bool:
     if one.label != other.label:
         return False
-    rows = {(row.model, row.variant, row.threads): row for row in one.measurements}
-    return any(rows.get((row.model, row.variant, row.threads), row) != row for row in other.measurements)
+    rows = {(row.model, row.variant, row.result.threads): row for row in one.measurements}
+    return any(rows.get((row.model, row.variant, row.result.threads), row) != row for row in other.measurements)
 
 
 def _relabelled(benchmark: Benchmark, label: str) -> Benchmark:

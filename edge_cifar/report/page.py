@@ -96,7 +96,7 @@ def render(document: Document) -> str:
         "changes": changes.view(document.changes),
         "runs": [training_view.trained(run) for run in document.runs],
         "benchmarks": [artifact_view.benchmark(bench) for bench in document.benchmarks],
-        "checksums": [(row.name, row.sha256) for row in rows if row.sha256],
+        "checksums": [(row.name, row.result.sha256) for row in rows if row.result.sha256],
     }
     html: str = template.render(
         **shown,
@@ -116,7 +116,8 @@ def _title(models: Sequence[str], document: Document) -> str:
     if len(models) == 1:
         names = models[0]
     sets = distinct(
-        [row.data.name for row in document.measurements if row.data] + [run.data.name for run in document.runs]
+        [row.result.data.name for row in document.measurements if row.result.data]
+        + [run.data.name for run in document.runs]
     )
     words = [f"{name} data" if name == "synthetic" else name for name in sets]
     return f"{names} on {' and '.join(words)}" if words else names
@@ -140,7 +141,7 @@ def _subtitle(document: Document) -> str:
 
 def _synthetic(document: Document) -> str | None:
     """The text of the banner if any accuracy was measured on synthetic images; None otherwise."""
-    flags = [row.synthetic for row in document.measurements if row.accuracy is not None]
+    flags = [row.synthetic for row in document.measurements if row.result.accuracy]
     flags += [run.data.synthetic for run in document.runs]
     if not any(flags):
         return None

@@ -34,7 +34,7 @@ def trade_off(measurements: Sequence[Measurement], path: Path) -> None:
     figure = canvas.new_figure(9.5, 4.4)
     left, right = figure.subplots(1, 2, sharey=True)
     _panel(left, rows, colours, lambda row: row.median_ms, "latency p50, ms")
-    _panel(right, rows, colours, lambda row: None if row.size_bytes is None else row.size_bytes / 1e6, "size, MB")
+    _panel(right, rows, colours, _megabytes, "size, MB")
     left.set_ylabel("top-1 accuracy, %", fontsize=9)
     synthetic = " (synthetic data)" if any(row.synthetic for row in rows) else ""
     left.set_title("Accuracy vs. latency" + synthetic, fontsize=10, loc="left")
@@ -61,10 +61,11 @@ def digest(measurements: Sequence[Measurement]) -> str:
     numbers = {ground: number for number, ground in enumerate(fronts.fronts(rows))}
     shown = [
         [
-            *(row.model, row.variant, row.format, row.accuracy, row.low, row.high),
-            *(row.median_ms, row.size_bytes, row.synthetic, numbers[fronts.ground(row)]),
+            *(row.model, row.variant, row.format, accuracy.top1, accuracy.low, accuracy.high),
+            *(row.median_ms, _size(row), row.synthetic, numbers[fronts.ground(row)]),
         ]
         for row in rows
+        if (accuracy := row.result.accuracy)
     ]
     told = json.dumps([shown, fronts.undrawn(measurements)])
     return "figures sha256 " + hashlib.sha256(told.encode()).hexdigest()
@@ -89,8 +90,9 @@ def _panel(axes: Axes, rows: Sequence[Measurement], colours: dict[str, str], cos
             (line,) = axes.step(*zip(*joined, strict=True), where="post", color=palette.GREY, linewidth=1.2, zorder=1)
             line.set_linestyle(front.matplotlib)
     for (value, row), best in zip(points, on_front, strict=True):
-        if row.low is not None and row.high is not None:
-            axes.vlines(value, 100 * row.low, 100 * row.high, color=colours[row.model], linewidth=0.9, alpha=0.6)
+        if accuracy := row.result.accuracy:
+            ends = (100 * accuracy.low, 100 * accuracy.high)
+            axes.vlines(value, *ends, color=colours[row.model], linewidth=0.9, alpha=0.6)
         axes.plot(
             value,
             _accuracy(row),
@@ -131,5 +133,14 @@ def _handle(axes: Axes, label: str, colour: str, **style: Any) -> object:
 
 
 def _accuracy(row: Measurement) -> float:
-    assert row.accuracy is not None
-    return 100.0 * row.accuracy
+    assert row.result.accuracy is not None
+    return 100.0 * row.result.accuracy.top1
+
+
+def _size(row: Measurement) -> float | None:
+    # As a float, since it was one when the digests of existing figures were made.
+    return None if row.result.size_bytes is None else float(row.result.size_bytes)
+
+
+def _megabytes(row: Measurement) -> float | None:
+    return None if row.result.size_bytes is None else row.result.size_bytes / 1e6

@@ -19,7 +19,7 @@ from edge_cifar.documents.verify_report import VerifyReport
 from edge_cifar.report import changes, outdated
 from edge_cifar.report.advice import Limits
 from edge_cifar.report.machines import told_apart
-from edge_cifar.report.measurements import Measurement, read_benchmark, with_parity
+from edge_cifar.report.measurements import Measurement, read_benchmark, unmeasured, with_parity
 from edge_cifar.report.page import Document
 from edge_cifar.report.parity import NOT_ASKED, Parity, of_check, of_verification
 from edge_cifar.report.trained import Trained, read_run
@@ -120,7 +120,10 @@ class _Found:
         ]
         marks = _manifest_marks(bundles)
         marks |= {(result.model, str(result.variant)): of_verification(result) for result in results}
-        measured = list(dict.fromkeys(row for benchmark in benchmarks for row in benchmark.measurements))
+        measured: list[Measurement] = []
+        for row in (row for benchmark in benchmarks for row in benchmark.measurements):
+            if row not in measured:
+                measured.append(row)
         return Document(
             measurements=[*with_parity([*measured, *_not_benched(bundles, measured)], marks), *_rejected(bundles)],
             benchmarks=benchmarks,
@@ -185,14 +188,12 @@ def _not_benched(bundles: Iterable[Bundle], measured: Iterable[Measurement]) -> 
     for bundle in bundles:
         for artifact in bundle.artifacts:
             if (bundle.model, str(artifact.variant)) not in seen:
-                yield Measurement(
+                yield unmeasured(
+                    "not benchmarked",
                     model=bundle.model,
-                    variant=str(artifact.variant),
-                    format=artifact.variant.format,
-                    precision=artifact.variant.precision,
-                    status="not benchmarked",
+                    variant=artifact.variant,
                     sha256=artifact.sha256,
-                    size_bytes=float(artifact.size_bytes),
+                    size_bytes=artifact.size_bytes,
                     data=bundle.data,
                 )
 
@@ -202,13 +203,13 @@ def _rejected(bundles: Iterable[Bundle]) -> Iterable[Measurement]:
     for bundle in bundles:
         for one in bundle.rejected:
             compared = of_check(one.parity)
-            yield Measurement(
+            yield unmeasured(
+                "rejected",
+                dataclasses.replace(compared, status="failed") if one.parity else NOT_ASKED,
                 model=bundle.model,
-                variant=str(one.variant),
-                format=one.variant.format,
-                precision=one.variant.precision,
-                status="rejected",
+                variant=one.variant,
+                sha256=None,
+                size_bytes=None,
                 reason="; ".join(filter(None, (one.reason, one.way_out))),
                 data=bundle.data,
-                parity=dataclasses.replace(compared, status="failed") if one.parity else NOT_ASKED,
             )

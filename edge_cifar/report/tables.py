@@ -30,12 +30,12 @@ def markdown(measurements: Sequence[Measurement]) -> str:
             *([row.machine] if several else []),
             _accuracy(row),
             quantities.milliseconds(row.median_ms),
-            quantities.milliseconds(row.p90_ms),
-            quantities.size(row.size_bytes),
-            quantities.size(row.memory_bytes),
-            quantities.milliseconds(row.load_ms),
+            quantities.milliseconds(row.result.latency.p90 if row.result.latency else None),
+            quantities.size(row.result.size_bytes),
+            quantities.size(row.result.memory_bytes),
+            quantities.milliseconds(row.result.load_ms),
             *([_parity(row)] if proven else []),
-            "★" if row.on_front else "",
+            "★" if row.result.pareto else "",
         ]
         lines.append(_line(cells))
     return "\n".join(lines + _reasons(measurements))
@@ -52,12 +52,13 @@ def _line(cells: Sequence[str]) -> str:
 
 
 def _accuracy(row: Measurement) -> str:
-    if row.accuracy is None:
+    accuracy = row.result.accuracy
+    if accuracy is None:
         return quantities.MISSING if row.status == "ok" else row.status
-    words = quantities.with_interval(row.accuracy, row.low, row.high)
-    words += "" if row.balanced is None else f", balanced {quantities.percent(row.balanced)}"
+    words = quantities.with_interval(accuracy.top1, accuracy.low, accuracy.high)
+    words += f", balanced {quantities.percent(accuracy.balanced)}" if accuracy.unbalanced else ""
     words += " synthetic" if row.synthetic else ""
-    doubt = row.caveat or ("not measurably better than guessing" if certainty.as_guessed(row) else "")
+    doubt = row.result.caveat or ("not measurably better than guessing" if certainty.as_guessed(row) else "")
     return f"{words}, {doubt}" if doubt else words
 
 
@@ -70,8 +71,8 @@ def _reasons(measurements: Sequence[Measurement]) -> list[str]:
     """Each reason once, after the rows that it applies to."""
     reasons: dict[str, list[str]] = {}
     for row in measurements:
-        if row.status != "ok" and row.reason:
-            reasons.setdefault(f"{row.status}: {row.reason}", []).append(row.name)
+        if row.status != "ok" and row.result.reason:
+            reasons.setdefault(f"{row.status}: {row.result.reason}", []).append(row.name)
     return [
         line
         for reason, names in reasons.items()

@@ -166,7 +166,7 @@ def test_rows_about_artifacts_that_were_replaced_since_are_not_shown_and_not_adv
     assert shown.benchmarks[0].warnings == ()
     changed = gather([exported(tmp_path / "other", chosen.variant), *results], Limits())
     (row,) = (row for row in changed.measurements if row.variant == chosen.variant)
-    assert (row.status, row.sha256, row.median_ms) == ("not benchmarked", "0" * 64, None)
+    assert (row.status, row.result.sha256, row.median_ms) == ("not benchmarked", "0" * 64, None)
     instead = advise(changed.measurements, Limits())[0].chosen
     assert instead is not None
     assert instead.variant != chosen.variant

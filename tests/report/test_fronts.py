@@ -30,7 +30,18 @@ def benchmark(machine: dict[str, Any] | None = None, file: str = "bench.json", *
 
 def with_images(bench: Benchmark, images: int) -> Benchmark:
     """The same artifacts with the same figures, asked that many images."""
-    return replace(bench, measurements=tuple(replace(row, images=images) for row in bench.measurements))
+    return replace(bench, measurements=tuple(with_accuracy(row, images=images) for row in bench.measurements))
+
+
+def altered(row: Measurement, **values: Any) -> Measurement:
+    """With other values in its row of the bench report."""
+    return replace(row, result=replace(row.result, **values))
+
+
+def with_accuracy(row: Measurement, **values: Any) -> Measurement:
+    """With other values of its accuracy, if it has one."""
+    accuracy = row.result.accuracy
+    return altered(row, accuracy=replace(accuracy, **values)) if accuracy else row
 
 
 def rows_of(*benchmarks: Benchmark) -> list[Measurement]:
@@ -93,7 +104,7 @@ def test_there_is_a_front_for_each_machine_and_test_set() -> None:
 
 
 def test_as_many_other_images_of_one_data_set_are_another_test_set() -> None:
-    rows = [replace(row, images_sha256=name) for name in ("ab", "cd") for row in benchmark().measurements]
+    rows = [with_accuracy(row, images_sha256=name) for name in ("ab", "cd") for row in benchmark().measurements]
     lines = fronts.fronts(rows).values()
     assert len({(front.name, front.words) for front in lines}) == 2
 
@@ -133,14 +144,15 @@ def test_the_still_picture_joins_no_two_machines(drawn: list[Any], tmp_path: Pat
 
 
 def test_the_still_picture_draws_no_accuracy_that_was_not_measured(drawn: list[Any], tmp_path: Path) -> None:
-    rows = [replace(row, caveat=CAVEAT if row.model == "resnet8" else "") for row in benchmark().measurements]
+    rows = [altered(row, caveat=CAVEAT if row.model == "resnet8" else None) for row in benchmark().measurements]
     scatter.trade_off(rows, tmp_path / "some.svg")
     _, heights = lines_and_points(drawn[0])
-    measured = [100 * row.accuracy for row in rows if row.accuracy is not None and not row.caveat]
+    results = [row.result for row in rows]
+    measured = [100 * result.accuracy.top1 for result in results if result.accuracy and not result.caveat]
     assert sorted(heights) == pytest.approx(sorted(measured))
     left_out = f"Not plotted, as their accuracy is meaningless: 6 rows of resnet8 ({CAVEAT})."
     assert drawn[0].get_suptitle() == left_out
-    nothing = [replace(row, caveat=CAVEAT) for row in rows]
+    nothing = [altered(row, caveat=CAVEAT) for row in rows]
     scatter.trade_off(nothing, tmp_path / "none.svg")
     assert lines_and_points(drawn[1]) == ([], [])
 
@@ -149,9 +161,9 @@ def test_the_digest_tells_what_is_drawn_and_what_is_left_out() -> None:
     rows = list(benchmark().measurements)
     changed = [
         rows_of(benchmark(), benchmark(LARGER)),
-        [replace(row, caveat=CAVEAT) for row in rows],
-        [replace(row, low=0.5) for row in rows],
-        [replace(row, images=len(str(row.variant))) for row in rows],
+        [altered(row, caveat=CAVEAT) for row in rows],
+        [with_accuracy(row, low=0.5) for row in rows],
+        [with_accuracy(row, images=len(str(row.variant))) for row in rows],
     ]
     assert len({scatter.digest(one) for one in [rows, *changed]}) == 5
 

@@ -74,8 +74,8 @@ OPERATORS = [
 
 def test_operators_are_summed_by_type() -> None:
     rows = measurements({"onnx-fp32": {"operators": OPERATORS}, "tflite-fp32": {"unprofiled": "LiteRT tells nothing"}})
-    (row,) = [row for row in rows if row.operators]
-    conv, softmax = row.operators
+    (row,) = [row for row in rows if row.result.operators]
+    conv, softmax = operators.by_type(row.result.operators)
     assert (conv.type, conv.count, conv.devices) == ("Conv", 2, ("cpu", "gpu"))
     assert conv.milliseconds == pytest.approx(0.4)
     assert conv.share == pytest.approx(0.8)
@@ -88,8 +88,9 @@ def test_operators_are_summed_by_type() -> None:
 
 def test_a_plan_without_times_is_shown_by_its_shares() -> None:
     planned = [{**operator, "milliseconds": None} for operator in OPERATORS]
-    (row,) = [row for row in measurements({"coreml-fp16": {"operators": planned}}) if row.operators]
-    bar = operators.view("x", row.operators, operators.type_colours([row.operators]))
+    (row,) = [row for row in measurements({"coreml-fp16": {"operators": planned}}) if row.result.operators]
+    costs = operators.by_type(row.result.operators)
+    bar = operators.view("x", costs, operators.type_colours([costs]))
     assert bar["time"] is None
     assert bar["parts"][0]["text"].startswith("Conv (2): 80.0")
 
@@ -100,8 +101,8 @@ def test_nothing_profiled_is_no_section() -> None:
 
 def test_rows_are_told_apart_by_what_differs_alone() -> None:
     way = {"backend": "xnnpack", "batch": 1}
-    one, *_ = (row for row in measurements({"tflite-fp32": way}) if row.variant == "tflite-fp32")
-    other, *_ = (row for row in measurements({"tflite-fp32": {**way, "backend": "builtin", "batch": 8}}) if row.batch)
+    one, *_ = (row.result for row in measurements({"tflite-fp32": way}) if row.variant == "tflite-fp32")
+    other, *_ = (row.result for row in measurements({"tflite-fp32": {**way, "backend": "builtin", "batch": 8}}))
     assert Ways([one]).words(one) == ""
     assert Ways([one, other]).words(other) == "builtin batch 8"
 

@@ -33,7 +33,7 @@ def test_a_renamed_run_keeps_its_figures_and_marks(tmp_path: Path) -> None:
     before = gather([write_run(tmp_path / "resnet8", "resnet8")], Limits()).measurements
     after = gather([(tmp_path / "resnet8").rename(tmp_path / "best")], Limits()).measurements
     assert {row.model for row in after} == {"best"}
-    told = [[(row.variant, row.status, row.parity.status, row.data) for row in rows] for rows in (before, after)]
+    told = [[(row.variant, row.status, row.parity.status, row.result.data) for row in rows] for rows in (before, after)]
     assert told[0] == told[1]
 
 
