@@ -78,7 +78,7 @@ class Bundle(Tabular):
         dataset: what the network was trained on.
         test: what the Keras model reached on the test images.
         multiply_adds: of the Keras model, for one image.
-        source: the Keras model's file.
+        source: the model's file.
         reference: test images with the Keras model's answers (see :mod:`edge_cifar.documents.reference`).
         activations: of its layers, for a few images (see :mod:`edge_cifar.documents.activations`).
         gate: what the artifacts were allowed to lose.
@@ -108,7 +108,7 @@ class Bundle(Tabular):
         """The bundle in one line: how many artifacts, what was rejected, the Keras model's accuracy, the folder."""
         artifacts = "1 artifact" if len(self.artifacts) == 1 else f"{len(self.artifacts)} artifacts"
         rejected = f", rejected: {', '.join(str(one.variant) for one in self.rejected)}" if self.rejected else ""
-        accuracy = f"; Keras top-1 {100 * self.test.top1:.2f} %" if self.test else ""
+        accuracy = f"; reference top-1 {100 * self.test.top1:.2f} %" if self.test else ""
         return f"{self.model}: {artifacts}{rejected}{accuracy}; {self.path}"
 
     def table(self) -> Table:

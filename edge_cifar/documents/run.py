@@ -15,6 +15,7 @@ from edge_cifar.storage.exclusion import EXPORT
 from edge_cifar.tables import Table
 
 RECORD = "record.json"
+MODELS = ("model.keras", "model.onnx")
 # Where runs stand unless they are put elsewhere.
 ROOT = Path("runs")
 
@@ -36,8 +37,12 @@ class Run(Tabular):
 
     @property
     def model_path(self) -> Path:
-        """``model.keras``: the best weights by validation accuracy, in float32, no optimizer state."""
-        return self.path / "model.keras"
+        """``model.keras``: the best weights by validation accuracy, in float32, no optimizer state.
+
+        ``model.onnx`` in a run that was imported from an ONNX file.
+        """
+        paths = [self.path / name for name in MODELS]
+        return next((path for path in paths if path.is_file()), paths[0])
 
     @property
     def record_path(self) -> Path:

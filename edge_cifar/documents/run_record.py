@@ -84,6 +84,7 @@ class RunRecord(Tabular):
         validation: accuracy on the validation images.
         test: on the test images.
         model_sha256: of the weights; None in records of older versions.
+        model_file: name of the file that holds them.
         imported: where the model comes from, if it was not trained by this tool; there is then no history, and the
             recipe only says how the data are split.
         execution: what computed the training, and how.
@@ -107,6 +108,7 @@ class RunRecord(Tabular):
     validation: Accuracy
     test: TestResult
     model_sha256: str | None = None
+    model_file: str = "model.keras"
     imported: Imported | None = None
     execution: Execution
     provenance: Provenance
@@ -168,7 +170,7 @@ class RunRecord(Tabular):
             "seconds": self.seconds,
             "validation": self.validation.to_json(),
             "test": self.test.to_json(),
-            "model": {"file": "model.keras", "sha256": self.model_sha256} if self.model_sha256 else None,
+            "model": {"file": self.model_file, "sha256": self.model_sha256} if self.model_sha256 else None,
             **({"imported": self.imported.to_json()} if self.imported else {}),
         }
 
@@ -210,6 +212,7 @@ class RunRecord(Tabular):
             validation=Accuracy.from_json(fields.child("validation")),
             test=TestResult.from_json(fields.child("test")),
             model_sha256=fields.child("model").text("sha256"),
+            model_file=fields.child("model").text("file") or "model.keras",
             imported=fields.optional("imported", Imported.from_json),
             execution=Execution.from_json(fields),
             provenance=Provenance.from_json(fields),

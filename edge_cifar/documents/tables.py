@@ -53,7 +53,7 @@ VERIFY_COLUMNS = (
     Column(name="images", figures=",d", rank=1),
     Column(name="difference", title="max diff", figures=".1e", rank=3),
     Column(name="agreement", unit="%", figures=".2f"),
-    Column(name="keras", title="Keras top-1", unit="%", figures=".2f", rank=1),
+    Column(name="keras", title="reference top-1", unit="%", figures=".2f", rank=1),
     Column(name="top1", title="top-1", unit="%", figures=".2f"),
     *_VARIANT,
     Column(name="ci", title="95 % CI", unit="%", figures=".1f", extra=True, interval=True),

@@ -14,7 +14,7 @@ from edge_cifar.documents.artifact import Artifact
 from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.conversion_record import ConversionRecord
 from edge_cifar.documents.parity_check import Rejection
-from edge_cifar.export import plan
+from edge_cifar.export import plan, source_model
 from edge_cifar.export.acceptance import Acceptance, Outcome
 from edge_cifar.export.compress import CompressedModels
 from edge_cifar.export.mixed_precision import MixedPrecisionSearch
@@ -160,10 +160,15 @@ class AcceptStage:
             reproducible=compression is None,
             not_reproducible_because=_NOT_REPRODUCIBLE if compression else None,
             parity=checked.outcome.parity,
-            tool_versions=packages.versions("keras", "tensorflow", *formats.get(variant.format).packages),
+            tool_versions=packages.versions(*self._tools(), *formats.get(variant.format).packages),
         )
         # So that verify can check the file wherever it is copied to.
         return replace(artifact, ranges=inspection.stored_ranges(artifact))
+
+    def _tools(self) -> tuple[str, ...]:
+        """The packages that read the model, beside those of the artifacts' formats."""
+        source = self.bundle.source
+        return () if source and source.file and source_model.is_onnx(source.file) else ("keras", "tensorflow")
 
     def _failing(self, artifacts: Sequence[Artifact], checked: Mapping[Variant, _Checked]) -> dict[Variant, Outcome]:
         """Those that ``verify`` would fail because of their contents, or by comparison with each other."""

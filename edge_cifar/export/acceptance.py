@@ -105,7 +105,7 @@ class AcceptanceGate:
         added = f" and {self.training_images} training images" if self.training_images else ""
         known = ", and losses on training images tend to be smaller than on new ones" if self.training_images else ""
         return (
-            f"few validation images (fewer than {GATE_MINIMUM}): artifacts are compared with the Keras model on "
+            f"few validation images (fewer than {GATE_MINIMUM}): artifacts are compared with the original model on "
             f"{validation} validation{added}; {count} images can only tell losses of {self.smallest_rejected:.1f} "
             f"points or more from chance{known}"
         )

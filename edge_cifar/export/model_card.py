@@ -28,6 +28,7 @@ def card(
         labels: class names.
         rejected: the variants that were asked for and are not in it.
     """
+    source = f"{'ONNX' if record.model_file.endswith('.onnx') else 'Keras'} model"
     data, test = record.data, record.test
     height, width, _ = data.image_shape
     synthetic = " The images are synthetic, so the figures do not apply to photographs." if data.synthetic else ""
@@ -47,19 +48,19 @@ these classes, often with a high probability.
 - Data: `{data.name}`, {data.train_images:,} training images and {data.validation_images:,} for
   validation.{synthetic}
 {_training(record)}
-- Keras model on {test.images:,} test images: top-1 {test.top1:.2%} (95 % interval {test.low:.2%} to {test.high:.2%}),
+- {source} on {test.images:,} test images: top-1 {test.top1:.2%} (95 % interval {test.low:.2%} to {test.high:.2%}),
   macro F1 {test.f1:.3f}, expected calibration error {test.calibration_error:.3f}.{guessed}
 
 ## Files
 
-Each file was compared with the Keras model on {_compared_on(artifacts)} before it was accepted.
+Each file was compared with the {source} on {_compared_on(artifacts)} before it was accepted.
 
 | file | size (bytes) | images | top-1 | Δ top-1 (pp) | top-1 agreement | max \\|Δ probability\\| |
 |---|---:|---:|---:|---:|---:|---:|
 {rows}
 {_not_kept(rejected)}{_trained_again(artifacts)}
 Verify the files on the target machine with `edge-cifar verify .` and benchmark them with `edge-cifar bench .`.
-`reference.npz` contains test images and the Keras model's predictions for them.
+`reference.npz` contains test images and the {source}'s predictions for them.
 
 ## Usage
 

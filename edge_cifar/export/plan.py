@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from edge_cifar import formats, packages
 from edge_cifar.compression import retraining
@@ -15,6 +16,7 @@ from edge_cifar.progress import Progress
 from edge_cifar.variant import Variant
 
 ALL = "all"
+_ONNX = "onnx"
 
 
 def plan(options: ExportOptions, progress: Progress) -> tuple[Variant, ...]:
@@ -32,6 +34,35 @@ def plan(options: ExportOptions, progress: Progress) -> tuple[Variant, ...]:
     variants = choose(options, progress)
     _refuse_unfit(options, variants)
     return variants
+
+
+def of_onnx(options: ExportOptions) -> ExportOptions:
+    """What may be asked for of a model that is ONNX: other precisions of it.
+
+    Args:
+        options: what was asked; formats and precisions that were not named are narrowed to what there can be.
+
+    Raises:
+        UsageError: a format was named that ONNX is not converted to, or a compression, which takes a Keras model.
+    """
+    for name in options.formats or ():
+        if name not in (ALL, _ONNX):
+            formats.to_export(name)
+            raise UsageError(
+                f"an ONNX file is only exported to {_ONNX}, not to {name}; convert the PyTorch model itself with "
+                "litert-torch (formerly ai-edge-torch) for TFLite, or coremltools for Core ML (see docs/pytorch.md)"
+            )
+    named = options.precisions or ()
+    retrained = [name for name in named if Variant(_ONNX, name).compression]
+    if retrained or options.compressions:
+        raise UsageError(
+            f"{(*retrained, *options.compressions)[0]} retrains the weights, which needs a Keras model instead "
+            "of an ONNX file"
+        )
+    if ALL in named:
+        every = formats.get(_ONNX).precisions
+        named = tuple(name for name in every if Variant(_ONNX, name).compression is None)
+    return replace(options, formats=(_ONNX,), precisions=named or None)
 
 
 def choose(options: ExportOptions, progress: Progress) -> tuple[Variant, ...]:

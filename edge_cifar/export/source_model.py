@@ -10,9 +10,10 @@ from typing import Any, Protocol
 from edge_cifar import keras_graph, packages
 from edge_cifar.documents.activations import Activations
 from edge_cifar.pixels import Images
+from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import Runtime
 
-ONNX = ".onnx"
+_SUFFIX = ".onnx"
 
 
 class SourceModel(Protocol):
@@ -42,6 +43,11 @@ class SourceModel(Protocol):
         ...
 
 
+def is_onnx(path: Path | str) -> bool:
+    """Whether a model's file is ONNX, by its suffix, in capitals or not."""
+    return Path(path).suffix.lower() == _SUFFIX
+
+
 def load(path: Path) -> SourceModel:
     """Load a model's file.
 
@@ -49,7 +55,7 @@ def load(path: Path) -> SourceModel:
         BundleError: the file is missing or damaged, or no classifier of RGB images.
         MissingPackage: what it takes to load it is not installed.
     """
-    if path.suffix == ONNX:
+    if is_onnx(path):
         return OnnxModel(path)
     from edge_cifar.runtimes import keras as keras_runtime
 
@@ -109,7 +115,9 @@ class OnnxModel:
     @property
     def layers(self) -> Mapping[str, str]:
         """Its convolutions and matrix products."""
-        return self.native.kinds()
+        # ONNX Runtime, which folds batch norms for it, warns of what it leaves out.
+        with output_capture.captured():
+            return self.native.kinds()
 
     def activations(self, images: Images) -> Activations:
         """Of all its operations."""

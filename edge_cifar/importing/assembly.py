@@ -16,7 +16,7 @@ from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.traced_graph import layer_class
 
 # Luminance of ITU-R BT.601, as Pillow's and OpenCV's conversions to grey have it. They sum to 1: grey stays grey.
-_LUMINANCE = (0.299, 0.587, 0.114)
+LUMINANCE = (0.299, 0.587, 0.114)
 # What only training changes; some of it has a random state, which no format holds.
 _AUGMENTATIONS = ("AugMix", "CutMix", "GaussianDropout", "GaussianNoise", "MixUp", "RandAugment", "SpatialDropout2D")
 
@@ -102,8 +102,8 @@ def front(keras: Any, taken: NetworkInput, preprocessing: Preprocessing, size: S
     elif taken.channels == "gray":
         grey = layers.Conv2D(1, 1, use_bias=False, trainable=False, name=free("preprocess_gray"))
         hidden = grey(hidden)
-        grey.set_weights([np.array(_LUMINANCE, np.float32).reshape(1, 1, 3, 1)])
-    scale, offset = _affine(preprocessing, taken.depth)
+        grey.set_weights([np.array(LUMINANCE, np.float32).reshape(1, 1, 3, 1)])
+    scale, offset = affine(preprocessing, taken.depth)
     if any(one != 1 for one in scale) or any(offset):
         alike = len({*scale}) == len({*offset}) == 1
         given = {"scale": scale[0], "offset": offset[0]} if alike else {"scale": list(scale), "offset": list(offset)}
@@ -115,7 +115,7 @@ def front(keras: Any, taken: NetworkInput, preprocessing: Preprocessing, size: S
     return keras.Model(image, hidden, name="front")
 
 
-def _affine(preprocessing: Preprocessing, depth: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
+def affine(preprocessing: Preprocessing, depth: int) -> tuple[tuple[float, ...], tuple[float, ...]]:
     """Factor and summand of each channel."""
     ranges = preprocessing.ranges(depth) or ((0.0, 255.0),) * depth
     return tuple((high - low) / 255 for low, high in ranges), tuple(low for low, _ in ranges)

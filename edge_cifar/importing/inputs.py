@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -62,12 +63,29 @@ def image_input(
     Raises:
         ModelError: it takes no image, or more than one; or what is told contradicts it.
     """
-    tensor = _only(model, source)
+    inputs = list(model.inputs)
+    demand_one(sum(len(one.shape) == 4 for one in inputs), [one.name for one in inputs], source)
+    tensor = inputs[0]
     shape = tuple(tensor.shape[1:])
     if reader := _text_reader(model):
         raise ModelError(f"{source} takes text (its layer {reader!r} reads the input); only image classifiers do here")
     if "float" not in str(tensor.dtype) and "int" not in str(tensor.dtype):
         raise ModelError(f"{source} takes {tensor.dtype} values of shape {_text(shape)}, which are no image")
+    return of_shape(shape, source, told=told, image_size=image_size, data_size=data_size)
+
+
+def of_shape(
+    shape: tuple[int | None, ...], source: str, *, told: Preprocessing, image_size: Size | None, data_size: Size | None
+) -> NetworkInput:
+    """How a model takes images, by the shape of its input.
+
+    Args:
+        shape: of one image, without the batch; None for a side of any length.
+        source, told, image_size, data_size: as for :func:`image_input`.
+
+    Raises:
+        ModelError: the shape is no image's, or what is told contradicts it.
+    """
     if len(shape) in (1, 2):
         found = _without_channels(shape, source, told, image_size or data_size)
     elif len(shape) == 3:
@@ -81,14 +99,20 @@ def image_input(
     return found
 
 
-def _only(model: Any, source: str) -> Any:
-    inputs = list(model.inputs)
-    if len(inputs) == 1:
-        return inputs[0]
-    names = ", ".join(one.name for one in inputs)
-    pictures = [one for one in inputs if len(one.shape) == 4]
-    what = f"{len(pictures)} image inputs" if len(pictures) > 1 else f"{len(inputs)} inputs"
-    raise ModelError(f"{source} has {what} ({names}); only classifiers of one image can be exported")
+def demand_one(pictures: int, names: Sequence[str], source: str) -> None:
+    """Refuse a model that takes more than an image.
+
+    Args:
+        pictures: how many of its inputs have an image's shape.
+        names: of all its inputs.
+        source: what messages call it.
+
+    Raises:
+        ModelError: it has not one input.
+    """
+    if len(names) != 1:
+        what = f"{pictures} image inputs" if pictures > 1 else f"{len(names)} inputs"
+        raise ModelError(f"{source} has {what} ({', '.join(names)}); only classifiers of one image can be exported")
 
 
 def _text_reader(model: Any) -> str | None:

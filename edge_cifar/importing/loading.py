@@ -11,12 +11,14 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from edge_cifar import packages
+from edge_cifar import model_files, packages
 from edge_cifar.errors import BundleError, ModelError, UsageError, first_line
+from edge_cifar.importing import onnx_file
 from edge_cifar.importing.tracing import SAVED_MODEL, saved_model
 from edge_cifar.runtimes import keras as keras_runtime
 from edge_cifar.storage import files, scratch
 
+ONNX = ".onnx"
 _KERAS = (".keras", ".h5", ".hdf5")
 _TORCH = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 _OWN = "contains {name}, which is not part of Keras; tell where it is defined with --custom module:{name}"
@@ -45,21 +47,23 @@ class Opened:
         name: what it is called: its file's stem, or the object's own name.
         file: name of its file or folder; None for an object.
         sha256: of that.
+        onnx_file: the path, if it is an ONNX file; the model is what :mod:`edge_cifar.importing.onnx_file` gives then.
     """
 
     model: Any
     name: str
     file: str | None
     sha256: str | None
+    onnx_file: Path | None = None
 
 
 def is_importable(path: Path) -> bool:
     """Whether a path can be nothing but somebody's model, and not a run."""
-    return path.suffix.lower() in (*_KERAS, *_TORCH, ".pb") or (path / SAVED_MODEL).is_file()
+    return path.suffix.lower() in (*_KERAS, *_TORCH, ONNX, ".pb") or (path / SAVED_MODEL).is_file()
 
 
 def demand_importable(path: Path) -> None:
-    """Refuse, by its name alone, a file that is no Keras model.
+    """Refuse, by its name alone, a file that is no model that can be imported.
 
     Raises:
         ModelError: there is none, or it is of another kind; says the way out.
@@ -67,9 +71,9 @@ def demand_importable(path: Path) -> None:
     suffix = path.suffix.lower()
     if suffix in _TORCH:
         raise ModelError(f"{path} is a PyTorch file; write it as ONNX with torch.onnx.export (see docs/pytorch.md)")
-    if suffix in (".tflite", ".onnx", ".mlpackage"):
+    if suffix in (".tflite", ".mlpackage"):
         raise ModelError(
-            f"{path} is converted already: bench, predict and serve take it as it is, export takes Keras models"
+            f"{path} is converted already: bench, predict and serve take it as it is; export needs the model before"
         )
     if path.name == SAVED_MODEL and path.is_file():
         raise ModelError(f"{path} is part of a SavedModel; name its folder, {path.parent}")
@@ -81,8 +85,8 @@ def demand_importable(path: Path) -> None:
         )
     if not path.exists():
         raise ModelError(f"no model at {path}")
-    if path.is_file() and suffix not in _KERAS:
-        raise ModelError(f"{path} is no model file: its name must end in {', '.join(_KERAS)}")
+    if path.is_file() and suffix not in (*_KERAS, ONNX):
+        raise ModelError(f"{path} is no model file: its name must end in {', '.join((*_KERAS, ONNX))}")
     if path.is_dir() and not (path / SAVED_MODEL).is_file():
         raise ModelError(f"{path} is neither a run nor a SavedModel (no {SAVED_MODEL}); name a model file")
 
@@ -91,7 +95,7 @@ def open_model(source: Any, *, custom: Sequence[str] = (), trust: bool = False) 
     """Open a model.
 
     Args:
-        source: a ``.keras`` or ``.h5`` file of Keras 2 or 3, a SavedModel folder, or a Keras model.
+        source: a ``.keras`` or ``.h5`` file of Keras 2 or 3, a SavedModel folder, an ``.onnx`` file, or a Keras model.
         custom: classes and functions of its own, as ``module:Name``; the modules are imported.
         trust: run code that the file contains.
 
@@ -112,6 +116,10 @@ def open_model(source: Any, *, custom: Sequence[str] = (), trust: bool = False) 
 
 def _opened_file(path: Path, custom: Sequence[str], trust: bool) -> Opened:
     demand_importable(path)
+    if path.suffix.lower() == ONNX:
+        model = onnx_file.opened(path)
+        checksum = model_files.sha256(path)
+        return Opened(model=model, name=path.stem, file=path.name, sha256=checksum, onnx_file=path)
     checksum = files.sha256(path)
     objects = _custom_objects(custom)
     keras = packages.require_keras()

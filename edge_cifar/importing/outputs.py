@@ -61,39 +61,50 @@ def class_output(model: Any, source: str, name: str | None) -> NetworkOutput:
         ModelError: there are several and none is named, or the output is no vector of scores.
     """
     named = _named(model)
+    chosen = class_scores({one: tuple(tensor.shape[1:]) for one, tensor in named.items()}, source, name)
+    return NetworkOutput(tensor=named[chosen], name=chosen, scores=math.prod(named[chosen].shape[1:]))
+
+
+def class_scores(shapes: Mapping[str, tuple[int | None, ...]], source: str, name: str | None) -> str:
+    """The name of the output that holds the class scores.
+
+    Args:
+        shapes: by the name of an output, its shape without the batch; None for a side of any length.
+        source, name: as for :func:`class_output`.
+
+    Raises:
+        UsageError, ModelError: as :func:`class_output`.
+    """
     if name is not None:
-        if name not in named:
-            raise unknown(f"output of {source}", name, named)
+        if name not in shapes:
+            raise unknown(f"output of {source}", name, shapes)
         chosen = name
-    elif len(named) == 1:
-        chosen = next(iter(named))
+    elif len(shapes) == 1:
+        chosen = next(iter(shapes))
     else:
-        listed = ", ".join(f"{one} {_text(tensor.shape[1:])}" for one, tensor in named.items())
-        detects = " that look like a detector's" if any(_is_boxes(one.shape) for one in named.values()) else ""
-        raise ModelError(f"{source} has {len(named)} outputs{detects} ({listed}); name the class scores with --output")
-    tensor = named[chosen]
-    sides = tuple(tensor.shape[1:])
+        listed = ", ".join(f"{one} {_text(shape)}" for one, shape in shapes.items())
+        detects = " that look like a detector's" if any(_is_boxes(shape) for shape in shapes.values()) else ""
+        raise ModelError(f"{source} has {len(shapes)} outputs{detects} ({listed}); name the class scores with --output")
+    sides = shapes[chosen]
     if None in sides or sum(side != 1 for side in sides) > _VECTOR:
         kind = "a detector's or a segmentation's" if len(sides) > 1 else "of unknown length"
         raise ModelError(
             f"the output {chosen} of {source} has shape {_text(sides)}, {kind}; only classifiers have one "
             "score for each class"
         )
-    return NetworkOutput(tensor=tensor, name=chosen, scores=math.prod(sides))
+    return chosen
 
 
-def finish(model: Any, output: NetworkOutput, answers: NDArray[np.floating[Any]]) -> Finish:
+def finish(activation: str | None, answers: NDArray[np.floating[Any]]) -> Finish:
     """What makes probabilities of an output.
 
     Args:
-        model: the functional Keras model.
-        output: its output.
+        activation: the last one before it, in small letters; None where that is not known.
         answers: ``[N, scores]``, for some images.
     """
-    if output.scores == 1:
-        last = _activation(model, output.tensor)
-        sure = bool(answers.min() >= 0 and answers.max() <= 1) if last is None else last == "sigmoid"
-        return "pair" if sure else "sigmoid-pair"
+    if answers.shape[1] == 1:
+        between = bool(answers.min() >= 0 and answers.max() <= 1) if activation is None else activation == "sigmoid"
+        return "pair" if between else "sigmoid-pair"
     return "none" if scores.are_probabilities(answers) else "softmax"
 
 
@@ -108,7 +119,7 @@ def finished(answers: NDArray[np.float32], how: Finish) -> NDArray[np.float32]:
     return np.concatenate([1 - second, second], axis=1)
 
 
-def _activation(model: Any, tensor: Any) -> str | None:
+def activation(model: Any, tensor: Any) -> str | None:
     """The activation of the layer that an output comes from; None where it has none to speak of."""
     for node in keras_graph.nodes(model):
         if any(one is tensor for one in node.outputs):
@@ -128,7 +139,7 @@ def _named(model: Any) -> dict[str, Any]:
 
 
 def _is_boxes(shape: tuple[int | None, ...]) -> bool:
-    return len(shape) == 3 and shape[-1] == 4
+    return len(shape) == 2 and shape[-1] == 4
 
 
 def _text(shape: tuple[int | None, ...]) -> str:

@@ -6,7 +6,7 @@ into the graph make something usual of one range of pixels and nothing usual of 
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -86,10 +86,19 @@ def stated(keras: Any, copy: Any, taken: NetworkInput) -> Scaling | None:
     if tensor is None or layer is None:
         return None
     probe = keras.Model(copy.inputs[0], tensor)
+    return of_answers(lambda image: np.asarray(probe(image, training=False)), taken, layer)
+
+
+def of_answers(ask: Callable[[NDArray[np.float32]], NDArray[Any]], taken: NetworkInput, layer: str) -> Scaling | None:
+    """What layers do to pixels, by what they answer to images of one colour; None as for :func:`stated`.
+
+    Args:
+        ask: computes the layers of an image ``[1, *taken.shape]``.
+        taken: how the network takes an image.
+        layer: the one that scales, for messages.
+    """
     shape = (1, *taken.shape)
-    answers = [
-        _pixel(np.asarray(probe(np.full(shape, value, np.float32), training=False)), taken.depth) for value in _PROBES
-    ]
+    answers = [_pixel(ask(np.full(shape, value, np.float32)), taken) for value in _PROBES]
     values = np.stack(answers).astype(np.float64)
     slope, offset = (values[-1] - values[0]) / _PROBES[-1], values[0]
     expected = np.array(_PROBES)[:, None] * slope + offset
@@ -114,12 +123,14 @@ def _before_weights(copy: Any) -> tuple[Any | None, str | None]:
     return None, None
 
 
-def _pixel(values: NDArray[Any], depth: int) -> NDArray[Any]:
+def _pixel(values: NDArray[Any], taken: NetworkInput) -> NDArray[Any]:
     """What became of a pixel in the middle of an image of one colour, where no padding is seen: a number a channel."""
     if values.ndim == 4:
+        first = taken.layout == "nchw" and values.shape[1] == taken.depth
+        values = np.moveaxis(values, 1, -1) if first else values
         values = values[0, values.shape[1] // 2, values.shape[2] // 2]
     flat = values.reshape(-1)
-    return flat[:depth] if len(flat) >= depth else flat[:1].repeat(depth)
+    return flat[: taken.depth] if len(flat) >= taken.depth else flat[:1].repeat(taken.depth)
 
 
 def _is_usual(ends: NDArray[np.float64]) -> bool:

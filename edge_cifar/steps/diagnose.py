@@ -19,7 +19,7 @@ from edge_cifar.export.source import Source
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.report import layer_noise
 from edge_cifar.run_data import load_run_data
-from edge_cifar.steps.import_model import open_run
+from edge_cifar.steps.import_model import is_onnx, open_run
 from edge_cifar.storage import exclusion, files
 
 FOLDER = "diagnosis"
@@ -76,6 +76,8 @@ def diagnose(
         MissingPackage: a converter is not installed.
     """
     options = options or ExportOptions()
+    if is_onnx(run):
+        options = plan.of_onnx(options)
     if options.compressions or options.keep_float:
         raise UsageError("--diagnose works on plain int8 and does not go with --prune, --cluster or --keep-float")
     formats = _formats(options, progress)

@@ -11,12 +11,12 @@ from edge_cifar.documents.bundle import Bundle
 from edge_cifar.export import destination, pipeline
 from edge_cifar.export.advice import demand_all
 from edge_cifar.export.options import ExportOptions
-from edge_cifar.export.plan import plan
+from edge_cifar.export.plan import of_onnx, plan
 from edge_cifar.export.source import Source
 from edge_cifar.model_options import ModelOptions, Told
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.run_data import load_run_data
-from edge_cifar.steps.import_model import NOTHING_TOLD, ImportRequest, as_run, open_run
+from edge_cifar.steps.import_model import NOTHING_TOLD, ImportRequest, as_run, is_onnx, open_run
 from edge_cifar.storage import exclusion
 
 
@@ -122,6 +122,8 @@ def write_bundle(
     Raises:
         CheckFailed: nothing could be kept, where an earlier bundle stands.
     """
+    if is_onnx(model):
+        options = of_onnx(options)
     variants = plan(options, progress)
     imported = as_run(model, request, out=out, overwrite=overwrite, progress=progress)
     opened = imported or open_run(model)

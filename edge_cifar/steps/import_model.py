@@ -15,10 +15,11 @@ from edge_cifar.data.loading import is_folder, load
 from edge_cifar.documents import run as runs
 from edge_cifar.documents.dataset import TrainingData
 from edge_cifar.documents.provenance import Provenance
-from edge_cifar.documents.run import Run
+from edge_cifar.documents.run import MODELS, Run
 from edge_cifar.documents.run_record import Imported, RunRecord
 from edge_cifar.documents.training_history import Execution
 from edge_cifar.errors import DataError, ModelError, RunError, UsageError
+from edge_cifar.export import source_model
 from edge_cifar.model_options import ModelOptions
 from edge_cifar.progress import Progress
 from edge_cifar.run_data import KEPT, split_data
@@ -27,7 +28,7 @@ from edge_cifar.storage import exclusion, files
 
 if TYPE_CHECKING:
     from edge_cifar.importing.loading import Opened
-    from edge_cifar.importing.pipeline import Adapted, Network
+    from edge_cifar.importing.network import Adapted, Network
 
 _SEED = 0
 # Of the training images, for the acceptance gate; more where they are few, and never more than half.
@@ -77,13 +78,24 @@ def open_run(model: Run | Path | str | None) -> Run:
     return Run.open(path.parent if path.is_file() else path)
 
 
+def is_onnx(model: Any) -> bool:
+    """Whether an export starts from ONNX: the named file, or the file in a run; nothing is opened yet."""
+    if not (model is None or isinstance(model, Run | str | Path)):
+        return False
+    try:
+        path = runs.newest().path if model is None else model.path if isinstance(model, Run) else Path(model)
+    except RunError:
+        return False
+    return source_model.is_onnx(Run(path).model_path if path.is_dir() else path)
+
+
 def as_run(
     model: Any, request: ImportRequest, *, out: Path | str | None, overwrite: bool, progress: Progress
 ) -> Run | None:
     """The run of a model that was trained elsewhere; None where the model is a run already.
 
     Args:
-        model: a run, its folder, a Keras model or its file, or None for the newest run.
+        model: a run, its folder, a Keras model or its file, an ONNX file, or None for the newest run.
         request: what is told of a model made elsewhere.
         out, overwrite, progress: as :func:`import_model` takes them.
 
@@ -129,9 +141,6 @@ def import_model(
     if data is None:
         raise UsageError("a model made elsewhere needs labelled images; give them with --data FOLDER")
     opened = loading.open_model(model, custom=request.custom, trust=request.trust)
-    # Behind the loading of Keras, which keeps the libraries' chatter off the terminal.
-    from edge_cifar.training.loop import predict
-
     run = Run(Path(out) if out is not None else Path("runs") / opened.name)
     _refuse_occupied(run, overwrite)
     # A folder's pictures are brought to the model's own size; other images have one already.
@@ -139,13 +148,11 @@ def import_model(
     dataset = None if folder else _dataset(data, data_dir, None, progress)
     network = pipeline.take_apart(opened, options, None if dataset is None else _size(dataset))
     dataset = dataset or _dataset(data, data_dir, network.taken.size, progress)
-    dataset = _labelled(dataset, options.labels, network, folder=folder)
+    dataset = _labelled(dataset, options.labels or network.labels, network, folder=folder)
     split = split_data(dataset, _validation_split(len(dataset.train)), _SEED)
-    adapted = pipeline.adapt(
-        network, options.preprocessing, split.validation, _size(dataset), dataset.given_range, opened.name
-    )
+    adapted = network.adapt(options.preprocessing, split.validation, _size(dataset), dataset.given_range, opened.name)
     _say(adapted, network, dataset, progress)
-    results = evaluated(lambda images: predict(adapted.model, images), split)
+    results = evaluated(adapted.predict, split)
     if results is None:
         raise ModelError(f"{network.source} outputs NaN or infinity")
     with exclusion.training(run.path):
@@ -185,7 +192,7 @@ def _size(dataset: Dataset) -> tuple[int, int]:
 
 def _labelled(dataset: Dataset, labels: tuple[str, ...] | None, network: Network, *, folder: bool) -> Dataset:
     """The data with the model's classes, in the order of its outputs."""
-    count, classes = len(dataset.labels), network.output.classes
+    count, classes = len(dataset.labels), network.classes
     numbered = dataset.labels == arrays.numbered_names(count)
     if labels is None:
         if numbered and count <= classes:
@@ -225,11 +232,11 @@ def _write(run: Run, opened: Opened, network: Network, adapted: Adapted, results
     run.record_path.unlink(missing_ok=True)
     run.forget_results()
     shutil.rmtree(run.export_path, ignore_errors=True)
-    for name in (KEPT, "history.csv", "curves.png"):
+    for name in (KEPT, "history.csv", "curves.png", *MODELS):
         # Of an older run in this folder.
         (run.path / name).unlink(missing_ok=True)
-    with files.atomic_write(run.model_path) as written:
-        adapted.model.save(written)
+    with files.atomic_write(run.path / adapted.file) as written:
+        adapted.save(written)
     if data.dataset.name == KEPT:
         npz_file.write(data.dataset, run.path / KEPT)
     results.write(run)
@@ -252,13 +259,14 @@ def _write(run: Run, opened: Opened, network: Network, adapted: Adapted, results
             test_images=len(data.test),
         ),
         image_size=network.taken.size,
-        parameters=adapted.model.count_params(),
-        multiply_adds=_multiply_adds(adapted.model),
+        parameters=adapted.parameters,
+        multiply_adds=adapted.multiply_adds,
         history=(),
         phases=(),
         seconds=0.0,
         validation=results.validation,
         test=results.test,
+        model_file=adapted.file,
         model_sha256=files.sha256(run.model_path),
         imported=Imported(
             file=opened.file,
@@ -268,16 +276,6 @@ def _write(run: Run, opened: Opened, network: Network, adapted: Adapted, results
             output=adapted.output,
         ),
         execution=Execution(),
-        provenance=Provenance.now("edge-cifar", "keras", "tensorflow", "numpy"),
+        provenance=Provenance.now("edge-cifar", *adapted.packages, "numpy"),
         machine=machine.facts(),
     ).write(run.record_path)
-
-
-def _multiply_adds(model: Any) -> int | None:
-    """As ``train`` counts them; None where a layer is of a kind whose cost is not known."""
-    from edge_cifar.training.complexity import multiply_adds
-
-    try:
-        return multiply_adds(model)
-    except (TypeError, ValueError, AttributeError):
-        return None

@@ -89,7 +89,7 @@ def test_a_result_is_one_short_line(results: list[Tabular], report: BenchReport,
 def test_the_line_says_what_it_is(run: Run, bundle: Bundle, verifications: Verifications, report: BenchReport) -> None:
     assert repr(run) == (f"<Run mobilenetv2: mobilenetv2, top-1 94.12 % on 10,000 test images of cifar10; {run.path}>")
     tested = replace(bundle, test=run.record().test)
-    assert repr(tested) == f"<Bundle mobilenetv2: 9 artifacts; Keras top-1 94.12 %; {bundle.path}>"
+    assert repr(tested) == f"<Bundle mobilenetv2: 9 artifacts; reference top-1 94.12 %; {bundle.path}>"
     assert re.match(
         r"<Verification mobilenetv2 tflite-fp32: pass, top-1 agreement \d+\.\d\d % on ", repr(verifications[0])
     )

@@ -13,7 +13,7 @@ from edge_cifar.data import Split
 from edge_cifar.errors import EdgeCifarError, ModelError
 from edge_cifar.importing import pipeline
 from edge_cifar.importing.loading import open_model
-from edge_cifar.importing.pipeline import Adapted
+from edge_cifar.importing.network import Adapted
 from edge_cifar.model_options import ModelOptions, Told
 
 pytest.importorskip("tensorflow", reason="the models are Keras models")
@@ -30,7 +30,7 @@ def _adapted(model: Any, pixels: Any = PIXELS, data_size: Any = (8, 8), **told: 
     options = ModelOptions.of(Told(input_range=told.pop("input_range", "0,1"), **told))
     network = pipeline.take_apart(open_model(model), options, data_size)
     images = Split(images=pixels, labels=LABELS)
-    return pipeline.adapt(network, options.preprocessing, images, pixels.shape[1:3], None, "whole")
+    return network.adapt(options.preprocessing, images, pixels.shape[1:3], None, "whole")
 
 
 def _answers(adapted: Adapted, pixels: Any = PIXELS) -> Any:

@@ -95,7 +95,6 @@ def test_a_custom_object_that_cannot_be_had_is_refused(tmp_path: Path, custom: s
         ("a.pb", "TensorFlow graph without its model"),
         ("a.weights.h5", "weights only"),
         ("a.tflite", "converted already"),
-        ("a.onnx", "converted already"),
         ("a.zip", "must end in .keras, .h5"),
         ("a.keras", "not a Keras model that can be loaded"),
         ("a.h5", "not a Keras model that can be loaded"),

@@ -13,7 +13,7 @@ from edge_cifar.data import Split
 from edge_cifar.errors import ModelError, UsageError
 from edge_cifar.importing import pipeline
 from edge_cifar.importing.loading import open_model
-from edge_cifar.importing.pipeline import Adapted
+from edge_cifar.importing.network import Adapted
 from edge_cifar.model_options import ModelOptions
 from edge_cifar.preprocessing import Preprocessing
 
@@ -25,7 +25,7 @@ IMAGES = Split(images=grey_images()[0], labels=grey_images()[1])
 def _adapted(model: Any, told: Preprocessing | None = None, images: Split = IMAGES, **options: Any) -> Adapted:
     told = told or Preprocessing()
     network = pipeline.take_apart(open_model(model), ModelOptions(preprocessing=told), (8, 8))
-    return pipeline.adapt(network, told, images, (8, 8), options.get("given_range"), "whole")
+    return network.adapt(told, images, (8, 8), options.get("given_range"), "whole")
 
 
 def _accuracy(adapted: Adapted) -> float:

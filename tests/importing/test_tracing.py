@@ -15,7 +15,7 @@ from edge_cifar.data import Split
 from edge_cifar.errors import BundleError, ModelError
 from edge_cifar.importing import pipeline
 from edge_cifar.importing.loading import open_model
-from edge_cifar.importing.pipeline import Adapted
+from edge_cifar.importing.network import Adapted
 from edge_cifar.model_options import ModelOptions, Told
 from edge_cifar.runtimes import keras as keras_runtime
 
@@ -33,7 +33,7 @@ def _adapted(source: Any, **options: Any) -> Adapted:
     told = ModelOptions.of(Told(input_range="0,1"))
     network = pipeline.take_apart(open_model(source, **options), told, (8, 8))
     images = Split(images=PIXELS, labels=LABELS)
-    return pipeline.adapt(network, told.preprocessing, images, (8, 8), None, "whole")
+    return network.adapt(told.preprocessing, images, (8, 8), None, "whole")
 
 
 def _right(model: Any) -> bool:

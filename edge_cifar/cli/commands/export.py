@@ -190,12 +190,12 @@ def command(
     """Quantize, convert and check a model; write a bundle.
 
     RUN is a run folder; the default is the newest under ./runs. MODEL is a Keras model made elsewhere
-    (.keras, .h5, a SavedModel folder): it becomes a run, judged by the images of --data. What pixels become
-    before it takes them is read from its layers, or found by trying the usual ranges, unless an option tells.
+    (.keras, .h5, a SavedModel folder), or an ONNX classifier in float32, which is exported to ONNX alone: it
+    becomes a run, judged by the images of --data. What pixels become before it takes them is read from its
+    layers, or found by trying the usual ranges, unless an option tells.
 
-    Every artifact is compared with the
-    Keras model on validation images. An artifact is rejected, and the exit status is 1, if its accuracy
-    loss is significantly above --max-drop or if `edge-cifar verify` would fail it.
+    Every artifact is compared with the model itself on validation images. An artifact is rejected, and the exit
+    status is 1, if its accuracy loss is significantly above --max-drop or if `edge-cifar verify` would fail it.
 
     \b
     Examples:
@@ -206,6 +206,7 @@ def command(
       edge-cifar export --diagnose
       edge-cifar export my_model.keras --data photos
       edge-cifar export my_model.h5 --data cifar10 --input-range 0,1 --labels labels.txt
+      edge-cifar export net.onnx --data photos --mean 0.485,0.456,0.406 --std 0.229,0.224,0.225
     """
     from edge_cifar.export.advice import demand_all
     from edge_cifar.export.options import ExportOptions
