@@ -8,6 +8,7 @@ from typing import Any
 import pytest
 from support import backbones as support
 
+from edge_cifar import backbones
 from edge_cifar.training.assembly import trunk_layers
 
 pytest.importorskip("keras", reason="backbones are built with Keras")
@@ -48,6 +49,15 @@ _VGG_SCRATCH = [
     *[(_DENSE, 16_781_312), (_DROPOUT, 0)],
     (_DENSE, 40_970),
 ]
+
+
+def test_five_backbones_have_every_kind_of_layer() -> None:
+    def kinds(name: str) -> set[tuple[str, str]]:
+        layers = support.built(name).layers
+        return {(type(layer).__name__, getattr(getattr(layer, "activation", None), "__name__", "")) for layer in layers}
+
+    known = set().union(*map(kinds, support.WITH_EVERY_LAYER))
+    assert {name: kinds(name) - known for name in backbones.names() if kinds(name) - known} == {}
 
 
 def _table(model: Any) -> list[tuple[str, int]]:

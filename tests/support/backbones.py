@@ -23,6 +23,9 @@ COLOURS = np.array(
     np.uint8,
 )
 
+# Together they have every kind of layer that any backbone has, for tests that cost too much for all.
+WITH_EVERY_LAYER = ("inceptionv3", "mobilenetv2", "mobilenetv3small", "resnet8", "vgg16")
+
 # Building these takes seconds each, in tf_keras as in Keras.
 HEAVY = frozenset({"inceptionv3", "resnet50"})
 
