@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import difflib
+import inspect
 import operator
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from typing import Any, TypeVar
 
 from edge_cifar.errors import UsageError
@@ -16,6 +18,26 @@ def as_tuple(given: T | Iterable[T]) -> tuple[T, ...]:
     if isinstance(given, Iterable) and not isinstance(given, str):
         return tuple(given)
     return (given,)
+
+
+def demand_known(given: Iterable[str], further: Iterable[str], function: Callable[..., Any]) -> None:
+    """Refuse a misspelt keyword, as Python does for a function that takes no others than those it names.
+
+    Args:
+        given: the keywords of a call that are no parameters of the function by name.
+        further: those of them that it takes.
+        function: which function it is.
+
+    Raises:
+        TypeError: another was given; its message suggests the nearest one.
+    """
+    further = tuple(further)
+    for name in given:
+        if name not in further:
+            known = [*further, *inspect.signature(function).parameters]
+            near = difflib.get_close_matches(name, known, n=1, cutoff=0.5)
+            remedy = f"did you mean {near[0]!r}?" if near else f"it also takes {', '.join(further)}"
+            raise TypeError(f"{function.__name__}() got an unexpected keyword argument {name!r}; {remedy}")
 
 
 def flattened(groups: Iterable[Any]) -> list[Any]:

@@ -7,14 +7,14 @@ The same options hold wherever such a model is taken: on the command line, from 
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, TypedDict, cast
 
 from edge_cifar import class_names
-from edge_cifar.arguments import as_int
-from edge_cifar.errors import UsageError
+from edge_cifar.arguments import as_int, demand_known
+from edge_cifar.errors import UsageError, unknown
 from edge_cifar.preprocessing import Channels, Layout, Preprocessing
 
 Numbers = str | float | Sequence[float]
@@ -31,6 +31,8 @@ _WORDS = {
     "size": "image_size",
 }
 _BEHIND = re.compile(rf":(?=(?:{'|'.join(_WORDS)})=)")
+# Behind a file that exists, where a word may be misspelt.
+_ANY_BEHIND = re.compile(r":(?=(?:[A-Za-z_-]+=|$))")
 
 
 class Told(TypedDict, total=False):
@@ -57,6 +59,16 @@ class Told(TypedDict, total=False):
     image_size: str | int | Sequence[int] | None
 
 
+class ToldOfOutput(Told, total=False):
+    """The same for functions that write no file by the name of ``output``.
+
+    Keys:
+        output: ``output_name``, as the command line's ``--output`` is.
+    """
+
+    output: str | None
+
+
 @dataclass(frozen=True, kw_only=True)
 class ModelOptions:
     """What was told of a model. What was not is None.
@@ -74,14 +86,24 @@ class ModelOptions:
     image_size: tuple[int, int] | None = None
 
     @classmethod
-    def of(cls, told: Told) -> ModelOptions:
+    def of(cls, told: ToldOfOutput, function: Callable[..., Any] | None = None) -> ModelOptions:
         """Check and read what callers give.
 
+        Args:
+            told: the options.
+            function: the one that a program called with them; None where the command line has checked their names.
+
         Raises:
+            TypeError: an option of a program's call is misspelt.
             UsageError: a value is none that its option takes, or two contradict each other.
         """
+        if function is not None:
+            demand_known(told, ToldOfOutput.__annotations__, function)
         mean, deviation = _numbers("--mean", told.get("mean")), _numbers("--std", told.get("std"))
-        labels, output = told.get("labels"), told.get("output_name")
+        labels, output, short = told.get("labels"), told.get("output_name"), told.get("output")
+        if None not in (output, short):
+            raise UsageError("output and output_name are one option; give it once")
+        output = short if output is None else output
         if output == "":
             raise UsageError("--output-name takes the name of an output")
         return cls(
@@ -122,19 +144,23 @@ def split(target: Path | str) -> tuple[Path, ModelOptions]:
     """A path, and the options behind it: ``FILE:range=-1,1:output=probabilities``.
 
     Raises:
-        UsageError: an option is repeated, or its value is none that it takes.
+        UsageError: an option is unknown or repeated, or its value is none that it takes.
     """
-    path, *parts = _BEHIND.split(str(target))
-    if not parts or Path(target).exists():
+    if Path(target).exists():
         return Path(target), ModelOptions()
+    path, *parts = _ANY_BEHIND.split(str(target))
+    if not Path(path).exists():
+        path, *parts = _BEHIND.split(str(target))
     told: dict[str, Any] = {}
-    for part in parts:
+    for part in filter(None, parts):
         word, _, value = part.partition("=")
+        if word not in _WORDS:
+            raise UsageError(f"{path}: {unknown('option', word, _WORDS)}")
         if _WORDS[word] in told:
             raise UsageError(f"{target} gives {word} twice")
         told[_WORDS[word]] = value
     try:
-        return Path(path), ModelOptions.of(cast("Told", told))
+        return Path(path), ModelOptions.of(cast("ToldOfOutput", told))
     except UsageError as error:
         raise UsageError(f"{path}: {error}") from error
 

@@ -175,3 +175,27 @@ def test_options_of_a_file_come_before_those_of_the_command() -> None:
     merged = own.over(command)
     assert (merged.labels, merged.output) == (("a", "b"), "y")
     assert merged.preprocessing.input_range == (-1, 1)
+
+
+def test_an_unknown_option_behind_a_file_is_named(in_folder: Path) -> None:
+    Path("a.onnx").touch()
+    with pytest.raises(UsageError, match=r"a\.onnx: unknown option 'rnge'; did you mean 'range'\?"):
+        split("a.onnx:rnge=0,1")
+    with pytest.raises(UsageError, match=r"unknown option 'chanels'; did you mean 'channels'\?"):
+        split("a.onnx:range=0,1:chanels=bgr")
+    assert split("a.onnx:") == (Path("a.onnx"), ModelOptions())
+
+
+def test_a_misspelt_keyword_is_refused_as_python_does() -> None:
+    def predict(model: str, *, threshold: float = 0.0, **told: Any) -> ModelOptions:
+        return ModelOptions.of(told, predict)  # type: ignore[arg-type]
+
+    with pytest.raises(TypeError, match=r"predict\(\) got .* 'input_rnage'; did you mean 'input_range'\?"):
+        predict("a.onnx", input_rnage=(0, 1))
+    with pytest.raises(TypeError, match=r"did you mean 'threshold'\?"):
+        predict("a.onnx", treshold=0.5)
+    with pytest.raises(TypeError, match="it also takes input_range, mean"):
+        predict("a.onnx", x=1)
+    assert predict("a.onnx", output="probs") == predict("a.onnx", output_name="probs")
+    with pytest.raises(UsageError, match="give it once"):
+        predict("a.onnx", output="probs", output_name="probs")

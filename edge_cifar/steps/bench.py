@@ -7,7 +7,7 @@ from dataclasses import replace
 from itertools import product
 from pathlib import Path
 from statistics import median
-from typing import Any, Literal, Unpack
+from typing import Any, Literal, Unpack, cast
 
 from edge_cifar import machine, packages
 from edge_cifar.arguments import as_int, as_tuple
@@ -22,7 +22,7 @@ from edge_cifar.documents.bundle import Bundle
 from edge_cifar.documents.provenance import Provenance
 from edge_cifar.documents.run import Run
 from edge_cifar.errors import BundleError, MeasurementError, RuntimeUnavailable
-from edge_cifar.model_options import ModelOptions, Told
+from edge_cifar.model_options import ModelOptions, Told, ToldOfOutput
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps import _saturation
 from edge_cifar.steps.bench_subjects import find_subjects
@@ -121,7 +121,7 @@ def bench(
         images=images,
         data=None if data is None else str(data),
         data_dir=data_dir,
-        options=ModelOptions.of(told),
+        options=ModelOptions.of(cast("ToldOfOutput", told), bench),
         with_keras=relative_to == KERAS,
         progress=progress,
     )

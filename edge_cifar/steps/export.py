@@ -13,7 +13,7 @@ from edge_cifar.export.advice import demand_all
 from edge_cifar.export.options import ExportOptions
 from edge_cifar.export.plan import of_onnx, plan
 from edge_cifar.export.source import Source
-from edge_cifar.model_options import ModelOptions, Told
+from edge_cifar.model_options import ModelOptions, ToldOfOutput
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.run_data import load_run_data
 from edge_cifar.steps.import_model import NOTHING_TOLD, ImportRequest, as_run, is_onnx, open_run
@@ -41,7 +41,7 @@ def export(
     custom: str | Iterable[str] = (),
     trust: bool = False,
     progress: Progress = SILENT,
-    **told: Unpack[Told],
+    **told: Unpack[ToldOfOutput],
 ) -> Bundle:
     """Convert a run's model, or one made elsewhere, check every artifact against it, and write the bundle.
 
@@ -98,7 +98,7 @@ def export(
             deployment_target=deployment_target,
         ),
         ImportRequest(
-            data=data, options=ModelOptions.of(told), custom=as_tuple(custom), trust=trust, data_dir=data_dir
+            data=data, options=ModelOptions.of(told, export), custom=as_tuple(custom), trust=trust, data_dir=data_dir
         ),
         out=out,
         overwrite=overwrite,

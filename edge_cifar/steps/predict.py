@@ -14,7 +14,7 @@ from edge_cifar.data import pictures
 from edge_cifar.data.in_memory import InMemory, Pictures, each
 from edge_cifar.documents.prediction import Prediction, Predictions
 from edge_cifar.errors import DataError, NoPicture, UsageError
-from edge_cifar.model_options import ModelOptions, Told
+from edge_cifar.model_options import ModelOptions, ToldOfOutput
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.steps import _saturation
 from edge_cifar.steps.choice import choose
@@ -31,7 +31,7 @@ def predict(
     threshold: float = 0.0,
     threads: int = 1,
     progress: Progress = SILENT,
-    **told: Unpack[Told],
+    **told: Unpack[ToldOfOutput],
 ) -> Predictions:
     """Classify images.
 
@@ -95,7 +95,7 @@ def predict_each(
     threshold: float = 0.0,
     threads: int = 1,
     progress: Progress = SILENT,
-    **told: Unpack[Told],
+    **told: Unpack[ToldOfOutput],
 ) -> Stream:
     """Classify images one by one; as :func:`predict`, but an answer is there as soon as it is known.
 
@@ -107,7 +107,7 @@ def predict_each(
         raise UsageError(f"top must be at least 1; got {top}")
     if not 0 <= threshold <= 1:
         raise UsageError(f"the threshold must be between 0 and 1; got {threshold:g}")
-    models = resolve_all(as_tuple(model), ModelOptions.of(told))
+    models = resolve_all(as_tuple(model), ModelOptions.of(told, predict))
     classifiers = [_load(one, threads, progress) for one in models]
     named = [(image, _files(image)) for image in each(images)]
 

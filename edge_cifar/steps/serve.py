@@ -11,7 +11,7 @@ from typing import Unpack
 
 from edge_cifar import machine
 from edge_cifar.errors import UsageError
-from edge_cifar.model_options import ModelOptions, Told
+from edge_cifar.model_options import ModelOptions, ToldOfOutput
 from edge_cifar.progress import SILENT, Progress
 from edge_cifar.serve import app
 from edge_cifar.serve.hosts import Hosts
@@ -39,7 +39,7 @@ def serve(
     workers: int | None = None,
     allow_hosts: Sequence[str] = (),
     progress: Progress = SILENT,
-    **told: Unpack[Told],
+    **told: Unpack[ToldOfOutput],
 ) -> None:
     """Serve until SIGINT or SIGTERM; pending requests are answered first.
 
@@ -68,7 +68,7 @@ def serve(
         raise UsageError(f"workers must be at least 1; got {workers}")
     hosts = Hosts(host, allow_hosts)
     workers = workers or min(machine.usable_cores(), _MOST_WORKERS)
-    (found,) = resolve_all([target], ModelOptions.of(told))
+    (found,) = resolve_all([target], ModelOptions.of(told, serve))
     selection = choose_all(found)
     models = [_served(choice) for choice in selection.choices]
     pool = WorkerPool(models, workers=workers, places=_PLACES_A_WORKER * workers)

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import difflib
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -14,6 +16,11 @@ from edge_cifar.errors import BundleError, RunError, UsageError
 from edge_cifar.model_options import ModelOptions, split
 from edge_cifar.steps import bundles
 from edge_cifar.storage import files
+
+# A path has one slash of the two of an address.
+_ADDRESS = re.compile(r"[a-z][a-z0-9]+:/", re.IGNORECASE)
+# A file of another name with the same suffix is no misspelling.
+_NEAR = 0.85
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -103,9 +110,23 @@ def _at(path: Path) -> Bundle | Run | ModelFile:
         return _file(path)
     if path.is_dir():
         raise BundleError(f"{path} contains neither a bundle ({MANIFEST}) nor a finished run")
+    if _ADDRESS.match(str(path)):
+        raise BundleError(f"a model is named by its path, not by an address on the web; download it first (got {path})")
+    if near := _near(path):
+        raise BundleError(f"no model at {path}; did you mean {near}?")
     if model_files.is_model(path):
         raise BundleError(f"no model file at {path}")
-    raise RunError(f"no run or bundle at {path}; train one: edge-cifar train mobilenetv2")
+    raise RunError(f"no model file, run or bundle at {path}; train one: edge-cifar train mobilenetv2")
+
+
+def _near(path: Path) -> Path | None:
+    """The model file or folder beside a missing one whose name is most like its; None where none is."""
+    try:
+        names = [one.name for one in path.parent.iterdir() if one.is_dir() or model_files.is_model(one)]
+    except OSError:
+        return None
+    near = difflib.get_close_matches(path.name, names, n=1, cutoff=_NEAR)
+    return path.with_name(near[0]) if near else None
 
 
 def open_bundle(target: Target | None = None) -> Bundle:

@@ -12,7 +12,7 @@ from edge_cifar.documents.provenance import Checksums, Origin, Provenance
 from edge_cifar.documents.verification import Verification, Verifications
 from edge_cifar.documents.verify_report import VerifyReport
 from edge_cifar.errors import BundleError, UsageError
-from edge_cifar.model_options import ModelOptions, Told
+from edge_cifar.model_options import ModelOptions, ToldOfOutput
 from edge_cifar.parity.drift_plot import draw
 from edge_cifar.parity.following import read_activations, with_layers
 from edge_cifar.parity.verify import verify_bundle
@@ -39,7 +39,7 @@ def verify(
     data_dir: Path | str | None = None,
     precision: str | None = None,
     progress: Progress = SILENT,
-    **told: Unpack[Told],
+    **told: Unpack[ToldOfOutput],
 ) -> Verifications:
     """Compare every artifact's predictions with the Keras model's, on the images in the bundle.
 
@@ -81,7 +81,7 @@ def verify(
         raise UsageError(f"images must be at least 1; got {images}")
     if plot is not None and Path(plot).suffix.lower() != ".png":
         raise UsageError(f"the plot's file name must end in .png; got {Path(plot).name}")
-    found = resolve_all([target, *others], ModelOptions.of(told))
+    found = resolve_all([target, *others], ModelOptions.of(told, verify))
     files_alone = [one for one in found if isinstance(one, ModelFile)]
     if len(found) == len(files_alone) == 1:
         raise BundleError(

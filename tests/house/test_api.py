@@ -125,3 +125,10 @@ def test_example_in_the_readme_runs_as_it_stands(
     exec(example, {"images": np.zeros((1, 32, 32, 3), np.uint8)})
     assert (run.path / "report.html").exists()
     assert (run.path / "export" / "coreml-fp16.mlpackage").exists()
+
+
+@pytest.mark.parametrize("name", ["bench", "export", "predict", "verify"])
+def test_no_function_takes_a_misspelt_option_in_silence(name: str) -> None:
+    arguments = ("a.onnx", "b.png") if name == "predict" else ("a.onnx",)
+    with pytest.raises(TypeError, match=rf"{name}\(\) got .* 'input_rnage'; did you mean 'input_range'\?"):
+        getattr(edge_cifar, name)(*arguments, input_rnage=(0, 1))

@@ -174,7 +174,7 @@ def _no_probabilities(folder: Path) -> None:
 @pytest.mark.parametrize(
     ("spoil", "says"),
     [
-        (lambda folder: None, "no run or bundle at"),
+        (lambda folder: None, "no model file, run or bundle at"),
         (_empty, "neither a bundle (manifest.json) nor a finished run"),
         (_file, "is a file"),
         (_no_json, "not valid JSON"),

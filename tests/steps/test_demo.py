@@ -74,7 +74,7 @@ def test_stops_at_the_first_command_that_fails(
     monkeypatch.setattr(step, "commands", lambda folder: [["verify", "nothing"], ["doctor"]])
     assert main(["demo"]) == 1
     shown = capsys.readouterr()
-    assert "no run or bundle at nothing" in shown.err
+    assert "no model file, run or bundle at nothing" in shown.err
     assert "edge-cifar doctor" not in shown.err
 
 

@@ -76,7 +76,7 @@ def test_any_other_file_was_made_elsewhere(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("name", "error", "message"),
     [
-        ("nothing", RunError, "no run or bundle at .*nothing; train one"),
+        ("nothing", RunError, "no model file, run or bundle at .*nothing; train one"),
         ("net.fake", BundleError, r"no model file at .*net\.fake"),
         ("empty", BundleError, "empty contains neither a bundle .* nor a finished run"),
     ],
@@ -105,3 +105,14 @@ def test_options_are_for_model_files_made_elsewhere(tmp_path: Path) -> None:
         resolve_all([bundle], options)
     with pytest.raises(UsageError, match="describes its own input; omit the options behind it"):
         resolve(f"{tmp_path / 'bundle'}:range=0,1")
+
+
+def test_a_misspelt_file_is_told_from_the_one_beside_it(tmp_path: Path) -> None:
+    file = fake_file(tmp_path / "unit.fake")
+    for name in ("unit.faek", "unti.fake"):
+        with pytest.raises(BundleError, match=rf"no model at .*{name}; did you mean .*unit\.fake\?"):
+            resolve(tmp_path / name)
+    with pytest.raises(UsageError, match=r"unit\.fake: unknown option 'rnge'; did you mean 'range'\?"):
+        resolve(f"{file}:rnge=0,1")
+    with pytest.raises(BundleError, match="not by an address on the web"):
+        resolve("https://example.org/net.fake")

@@ -14,7 +14,7 @@ from edge_cifar.cli.options import MODEL_OPTIONS, data_set, model_options, numbe
 from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, next_step
 from edge_cifar.cli.sections import Sectioned
 from edge_cifar.documents import tables
-from edge_cifar.model_options import ModelOptions, Told
+from edge_cifar.model_options import ModelOptions, ToldOfOutput
 from edge_cifar.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -185,7 +185,7 @@ def command(
     overwrite: bool,
     as_json: bool,
     table_layout: Layout,
-    **told: Unpack[Told],
+    **told: Unpack[ToldOfOutput],
 ) -> None:
     """Quantize, convert and check a model; write a bundle.
 
