@@ -67,13 +67,11 @@ def name_of(preprocessing: Preprocessing) -> str:
 def _named(channels: Channels | None) -> dict[str, Preprocessing]:
     if channels == "gray":
         return _UNIFORM
-    backwards = channels == "bgr"
-    mean, deviation = (numbers[::-1] if backwards else numbers for numbers in (_MEAN, _DEVIATION))
-    caffe = _CAFFE_MEAN if channels == "rgb" else _CAFFE_MEAN[::-1]
-    return {
-        **_UNIFORM,
-        "ImageNet mean and standard deviation": Preprocessing(mean=mean, std=deviation),
-        f"ImageNet mean subtracted, {'RGB' if channels == 'rgb' else 'BGR'}": Preprocessing(
-            mean=caffe, channels=channels or "bgr"
-        ),
-    }
+    mean, deviation = (numbers[::-1] if channels == "bgr" else numbers for numbers in (_MEAN, _DEVIATION))
+    named = {**_UNIFORM, "ImageNet mean and standard deviation": Preprocessing(mean=mean, std=deviation)}
+    # In both orders where that is open: only by comparing them is one known to be right.
+    if channels != "rgb":
+        named["ImageNet mean subtracted, BGR"] = Preprocessing(mean=_CAFFE_MEAN[::-1], channels="bgr")
+    if channels != "bgr":
+        named["ImageNet mean subtracted, RGB"] = Preprocessing(mean=_CAFFE_MEAN, channels="rgb")
+    return named

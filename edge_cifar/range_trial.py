@@ -11,6 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar.data.splits import balanced_indices
+from edge_cifar.evaluation.class_order import other_order
 from edge_cifar.evaluation.metrics import wilson
 from edge_cifar.input_ranges import name_of
 from edge_cifar.preprocessing import Preprocessing
@@ -35,12 +36,19 @@ class Trial:
         better: the one with the highest accuracy, where it is clearly better than the first one tried; else None.
         accuracies: top-1 accuracy in 0..1 of each range tried, the highest first.
         images: how many labelled images were asked for.
+        guessing: the accuracy of calling every image the most frequent class.
+        reordered: a range that classifies as well as the best if the model's classes are in another order than the
+            data's; None where none does.
+        order: that order: the data's class that each output stands for.
     """
 
     best: Preprocessing | None
     better: Preprocessing | None
     accuracies: tuple[tuple[Preprocessing, float], ...]
     images: int
+    guessing: float
+    reordered: Preprocessing | None = None
+    order: tuple[int, ...] = ()
 
     @property
     def told(self) -> str:
@@ -53,7 +61,8 @@ def trial(tried: Sequence[Preprocessing], ask: Ask, labels: Labels, *, most: int
     """Let a model classify labelled images in each of several ranges.
 
     One is clearly the best where accuracy in it is better than that of calling every image the most frequent class, and
-    significantly better than in each of the others on the same images.
+    significantly better than in each of the others on the same images. None is where that is BGR and the model tells
+    the classes apart as well in RGB, but in another order: either the classes or the channels are swapped.
 
     Args:
         tried: the ranges; the one in use first.
@@ -64,25 +73,57 @@ def trial(tried: Sequence[Preprocessing], ask: Ask, labels: Labels, *, most: int
     for count in _ROUNDS:
         numbers = balanced_indices(labels, min(count, most), seed=0)
         truth = labels[numbers]
-        right = [ask(one, numbers).argmax(axis=1) == truth for one in tried]
+        answers = [ask(one, numbers) for one in tried]
+        predicted = [one.argmax(axis=1) for one in answers]
+        right = [one == truth for one in predicted]
         ranked = sorted(range(len(tried)), key=lambda number: -float(right[number].mean()))
-        clear = _is_clear([right[number] for number in ranked], truth)
+        swapped = _reordered(predicted, truth, answers[0].shape[1], right[ranked[0]])
+        doubtful = swapped is not None and _backwards(tried[ranked[0]]) and not _backwards(tried[swapped[0]])
+        clear = not doubtful and _is_clear([right[number] for number in ranked], truth)
         if clear or count >= min(len(labels), most):
             break
     first = ranked[0]
+    better = first > 0 and not doubtful and _sign_test(right[first], right[0]) < _CHANCE
     return Trial(
         best=tried[first] if clear else None,
-        better=tried[first] if first and _sign_test(right[first], right[0]) < _CHANCE else None,
+        better=tried[first] if better else None,
         accuracies=tuple((tried[number], float(right[number].mean())) for number in ranked),
         images=len(truth),
+        guessing=_guessing(truth),
+        reordered=None if swapped is None else tried[swapped[0]],
+        order=() if swapped is None else swapped[1],
     )
+
+
+def _backwards(preprocessing: Preprocessing) -> bool:
+    return preprocessing.channels == "bgr"
+
+
+def _reordered(
+    predicted: Sequence[NDArray[np.int64]], truth: Labels, classes: int, best: NDArray[np.bool_]
+) -> tuple[int, tuple[int, ...]] | None:
+    """The range that does best with the classes in another order, and that order, if it does as well as ``best``."""
+    found: list[tuple[float, int, tuple[int, ...]]] = []
+    for number, outputs in enumerate(predicted):
+        if order := other_order(truth, outputs, classes):
+            right = np.array(order)[outputs] == truth
+            if _sign_test(best, right) >= _CHANCE:
+                found.append((float(right.mean()), -number, tuple(order)))
+    if not found:
+        return None
+    _, number, best_order = max(found)
+    return -number, best_order
 
 
 def _is_clear(ranked: Sequence[NDArray[np.bool_]], truth: Labels) -> bool:
     best, *others = ranked
-    if wilson(int(best.sum()), len(best)).low <= np.bincount(truth).max() / len(truth):
+    if wilson(int(best.sum()), len(best)).low <= _guessing(truth):
         return False
     return all(_sign_test(best, other) < _CHANCE for other in others)
+
+
+def _guessing(truth: Labels) -> float:
+    return float(np.bincount(truth).max() / len(truth))
 
 
 def _sign_test(best: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Collection
 from typing import Any
 
@@ -19,6 +20,9 @@ from edge_cifar.traced_graph import layer_class
 LUMINANCE = (0.299, 0.587, 0.114)
 # What only training changes; some of it has a random state, which no format holds.
 _AUGMENTATIONS = ("AugMix", "CutMix", "GaussianDropout", "GaussianNoise", "MixUp", "RandAugment", "SpatialDropout2D")
+
+# TensorFlow's rule for the outermost scope of a graph, which is called as the model is.
+_NOT_IN_A_NAME = re.compile(r"^[^A-Za-z0-9.]+|[^A-Za-z0-9_.-]+")
 
 
 def network(keras: Any, model: Any, source: str) -> Any:
@@ -130,7 +134,7 @@ def assembled(keras: Any, before: Any, copy: Any, output: NetworkOutput, finish:
         copy: what :func:`network` made, with one output.
         output: of the network.
         finish: what makes probabilities of it.
-        name: of the model.
+        name: of the model; what TensorFlow does not take in it is left out.
 
     Returns:
         a flat functional model from float32 ``[batch, H, W, 3]`` in 0..255 to ``[batch, classes]``.
@@ -151,4 +155,4 @@ def assembled(keras: Any, before: Any, copy: Any, output: NetworkOutput, finish:
             hidden = layers.Activation("sigmoid", name=free("head_sigmoid"))(hidden)
         first = layers.Rescaling(-1.0, offset=1.0, name=free("head_first"))(hidden)
         hidden = layers.Concatenate(name=free("head_probabilities"))([first, hidden])
-    return keras.Model(before.input, hidden, name=name)
+    return keras.Model(before.input, hidden, name=_NOT_IN_A_NAME.sub("_", name).lstrip("_") or "model")

@@ -68,7 +68,15 @@ class Network(Protocol):
         """Class names, if the file says them."""
         ...
 
-    def adapt(self, told: Preprocessing, images: Split, size: Size, given_range: Range | None, name: str) -> Adapted:
+    def adapt(
+        self,
+        told: Preprocessing,
+        images: Split,
+        size: Size,
+        given_range: Range | None,
+        name: str,
+        labels: tuple[str, ...] = (),
+    ) -> Adapted:
         """Put the whole model together.
 
         Args:
@@ -77,6 +85,7 @@ class Network(Protocol):
             size: height and width of the raw images.
             given_range: the range of the floats that the images were given as.
             name: of the whole model.
+            labels: class names, for messages; numbers stand for them where there are none.
 
         Raises:
             UsageError: the range that is told contradicts the model's own layers.

@@ -83,7 +83,15 @@ class OnnxNetwork:
         """Those in the file's metadata."""
         return self._says.labels
 
-    def adapt(self, told: Preprocessing, images: Split, size: Size, given_range: Range | None, name: str) -> Adapted:
+    def adapt(
+        self,
+        told: Preprocessing,
+        images: Split,
+        size: Size,
+        given_range: Range | None,
+        name: str,
+        labels: tuple[str, ...] = (),
+    ) -> Adapted:
         """Put the whole model together."""
         compute = self._session(self._model, self._output)
         fronts: dict[Preprocessing, tuple[NetworkInput, Any]] = {}
@@ -99,7 +107,7 @@ class OnnxNetwork:
 
         says = self._says.preprocessing
         chosen, ground = range_search.search(
-            self.source, self.taken, told.over(says), self._scaling(), images, given_range, ask
+            self.source, self.taken, told.over(says), self._scaling(), images, given_range, labels, ask
         )
         if says.tells_range and not told.tells_range:
             ground = "as the file's metadata say"

@@ -59,7 +59,15 @@ class KerasNetwork:
         """Keras models name no classes."""
         return
 
-    def adapt(self, told: Preprocessing, images: Split, size: Size, given_range: Range | None, name: str) -> Adapted:
+    def adapt(
+        self,
+        told: Preprocessing,
+        images: Split,
+        size: Size,
+        given_range: Range | None,
+        name: str,
+        labels: tuple[str, ...] = (),
+    ) -> Adapted:
         """Put the whole model together."""
         keras = packages.require_keras()
         from edge_cifar.training.loop import predict
@@ -77,7 +85,7 @@ class KerasNetwork:
             return _answers(self, front(preprocessing)[1], some.images)
 
         stated = scaling.stated(keras, self.copy, self.taken)
-        chosen, ground = range_search.search(self.source, self.taken, told, stated, images, given_range, ask)
+        chosen, ground = range_search.search(self.source, self.taken, told, stated, images, given_range, labels, ask)
         taken, before = front(chosen)
         some = np.asarray(images.images[:_BATCH])
         answers = _answers(self, before, some)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from collections.abc import Callable
 from dataclasses import replace
 
@@ -15,10 +16,13 @@ from edge_cifar.evaluation import scores
 from edge_cifar.importing.inputs import NetworkInput
 from edge_cifar.importing.scaling import Scaling
 from edge_cifar.preprocessing import Channels, Preprocessing, Range
-from edge_cifar.range_trial import trial
+from edge_cifar.range_trial import Trial, trial
 
 Ask = Callable[[Preprocessing, Split], NDArray[np.float32]]
 """A model's scores ``[N, scores]`` for images in a range."""
+
+# Ranges that differ by less in accuracy are called equally good.
+_NEARLY = 0.02
 
 
 def search(
@@ -28,6 +32,7 @@ def search(
     stated: Scaling | None,
     images: Split,
     given_range: Range | None,
+    labels: tuple[str, ...],
     ask: Ask,
 ) -> tuple[Preprocessing, str]:
     """The range that a network takes, and on what ground.
@@ -39,6 +44,7 @@ def search(
         stated: what its own first layers do to pixels; None where they do nothing.
         images: labelled images, by which a range that nothing tells is found.
         given_range: the range of the floats that the images were given as.
+        labels: class names, for messages; numbers stand for them where there are none.
         ask: has the model answer.
 
     Raises:
@@ -59,13 +65,35 @@ def search(
     found = trial(tried, lambda one, some: scores.of_numbers(ask(one, images.take(some))), images.labels)
     if found.best is not None:
         return found.best, f"clearly the best of the usual ones ({found.told})"
+    if found.reordered is not None:
+        raise ModelError(_out_of_order(source, found, found.reordered, labels))
     if given_range is not None:
-        return replace(
-            told, input_range=given_range
-        ), f"the images were given so, and none is clearly best ({found.told})"
-    raise ModelError(
-        f"{source} does not say which range of pixels it takes, and none of the usual ones is clearly its own "
-        f"({found.told}); tell it with --input-range, or --mean and --std"
+        pixels = replace(told, input_range=given_range)
+        return pixels, f"the images were given so, and none is clearly best ({found.told})"
+    raise ModelError(_unclear(source, found))
+
+
+def _out_of_order(source: str, found: Trial, fitting: Preprocessing, labels: tuple[str, ...]) -> str:
+    """That the classes are probably in another order, and how that is told."""
+    order = ",".join(labels[number] if labels else str(number) for number in found.order)
+    best, accuracy = found.accuracies[0]
+    otherwise = ""
+    if best.channels == "bgr" and fitting.channels != "bgr" and accuracy > found.guessing:
+        otherwise = f"; if the order is right and the model takes BGR, with {best.options}"
+    return (
+        f"{source} seems to have its classes in another order than the data ({found.told}): in the range "
+        f"{input_ranges.name_of(fitting)} it mistakes each class for one other; export it with "
+        f"--labels {shlex.quote(order)} {fitting.options}{otherwise}"
+    )
+
+
+def _unclear(source: str, found: Trial) -> str:
+    best, accuracy = found.accuracies[0]
+    fitting = [one for one, other in found.accuracies if other >= accuracy - _NEARLY and other > found.guessing]
+    fits = "several fit equally well" if len(fitting) > 1 else "none of the usual ones is clearly its own"
+    return (
+        f"{source} does not say which range of pixels it takes, and {fits} ({found.told}); tell it with --input-range, "
+        f"or --mean and --std, such as {best.options}"
     )
 
 

@@ -2,12 +2,15 @@
 
 from __future__ import annotations
 
+import shlex
 import shutil
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from edge_cifar import machine
+import numpy as np
+
+from edge_cifar import class_names, machine
 from edge_cifar.command_line import command_line
 from edge_cifar.data import Dataset, arrays, npz_file
 from edge_cifar.data.class_order import in_order
@@ -19,6 +22,7 @@ from edge_cifar.documents.run import MODELS, Run
 from edge_cifar.documents.run_record import Imported, RunRecord
 from edge_cifar.documents.training_history import Execution
 from edge_cifar.errors import DataError, ModelError, RunError, UsageError
+from edge_cifar.evaluation.class_order import other_order
 from edge_cifar.export import source_model
 from edge_cifar.model_options import ModelOptions
 from edge_cifar.progress import Progress
@@ -148,9 +152,12 @@ def import_model(
     dataset = None if folder else _dataset(data, data_dir, None, progress)
     network = pipeline.take_apart(opened, options, None if dataset is None else _size(dataset))
     dataset = dataset or _dataset(data, data_dir, network.taken.size, progress)
-    dataset = _labelled(dataset, options.labels or network.labels, network, folder=folder)
+    labels = options.labels or _labels_beside(model, network.classes, progress) or network.labels
+    dataset = _labelled(dataset, labels, network, folder=folder)
     split = split_data(dataset, _validation_split(len(dataset.train)), _SEED)
-    adapted = network.adapt(options.preprocessing, split.validation, _size(dataset), dataset.given_range, opened.name)
+    adapted = network.adapt(
+        options.preprocessing, split.validation, _size(dataset), dataset.given_range, opened.name, dataset.labels
+    )
     _say(adapted, network, dataset, progress)
     results = evaluated(adapted.predict, split)
     if results is None:
@@ -159,6 +166,7 @@ def import_model(
         _refuse_occupied(run, overwrite)
         _write(run, opened, network, adapted, results)
     results.say(progress)
+    _say_doubts(results, network, progress)
     return run
 
 
@@ -188,6 +196,13 @@ def _dataset(data: Any, data_dir: Path | str | None, size: tuple[int, int] | Non
 def _size(dataset: Dataset) -> tuple[int, int]:
     height, width = dataset.train.images.shape[1:3]
     return int(height), int(width)
+
+
+def _labels_beside(model: Any, classes: int, progress: Progress) -> tuple[str, ...] | None:
+    if not isinstance(model, str | Path) or (names := class_names.beside(Path(model), classes)) is None:
+        return None
+    progress.say(f"class names: as {Path(model).with_name(class_names.FILE)} says")
+    return names
 
 
 def _labelled(dataset: Dataset, labels: tuple[str, ...] | None, network: Network, *, folder: bool) -> Dataset:
@@ -224,6 +239,22 @@ def _say(adapted: Adapted, network: Network, dataset: Dataset, progress: Progres
         height, width = _size(dataset)
         inner = "×".join(map(str, network.taken.size))
         progress.say(f"a resize was added: the images are {height}×{width}, the model takes {inner}")
+
+
+def _say_doubts(results: Results, network: Network, progress: Progress) -> None:
+    """Say that classes are in another order than the data's, or that nothing was learned that these images show."""
+    labels, truth, predicted = results.data.dataset.labels, results.data.test.labels, results.probabilities.argmax(1)
+    if order := other_order(truth, predicted, len(labels)):
+        names = ",".join(labels[number] for number in order)
+        progress.say(
+            f"{network.source} seems to have its classes in another order than the data: it mistakes each class for "
+            f"one other; tell the order with --labels {shlex.quote(names)}"
+        )
+    elif results.test.low <= np.bincount(truth).max() / len(truth):
+        progress.say(
+            "accuracy is no better than chance: check that the model's classes are in the same order as those of the "
+            f"data ({', '.join(labels[:10])}{', …' if len(labels) > 10 else ''}), and that the input range is right"
+        )
 
 
 def _write(run: Run, opened: Opened, network: Network, adapted: Adapted, results: Results) -> None:

@@ -132,6 +132,22 @@ def test_data_with_fewer_classes_than_the_model_count_by_their_names(tmp_path: P
     assert run.record().test.top1 == 1
 
 
+@pytest.mark.parametrize("beside", [False, True])
+def test_names_beside_a_model_tell_the_order_of_its_classes(tmp_path: Path, beside: bool) -> None:
+    images, labels = grey_images(200)
+    folder_of(images, labels, tmp_path / "levels", NAMES)
+    brightness().save(tmp_path / "levels.keras")
+    if beside:
+        (tmp_path / "labels.txt").write_text("\n".join(NAMES), encoding="utf-8")
+    heard, told = Listener(), ModelOptions.of({"input_range": (0, 1)})
+    run = _imported(tmp_path / "levels.keras", str(tmp_path / "levels"), tmp_path / "run", progress=heard, options=told)
+    said = "\n".join(heard.said)
+    # Without them the order is that of the folders' names: the alphabet's.
+    assert run.record().data.labels == (NAMES if beside else tuple(sorted(NAMES)))
+    assert ("class names: as" in said) == beside
+    assert (f"tell the order with --labels {','.join(NAMES)}" in said) != beside
+
+
 def test_numbers_of_classes_that_nobody_names_are_names(tmp_path: Path) -> None:
     run = _imported(brightness(), _npz(tmp_path, classes=4), tmp_path / "run")
     assert run.record().data.labels == tuple(f"class {number}" for number in range(5))
