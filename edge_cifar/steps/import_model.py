@@ -152,7 +152,7 @@ def import_model(
     dataset = None if folder else _dataset(data, data_dir, None, progress)
     network = pipeline.take_apart(opened, options, None if dataset is None else _size(dataset))
     dataset = dataset or _dataset(data, data_dir, network.taken.size, progress)
-    labels = options.labels or _labels_beside(model, network.classes, progress) or network.labels
+    labels = options.labels or network.labels or _labels_beside(model, network.classes, progress)
     dataset = _labelled(dataset, labels, network, folder=folder)
     split = split_data(dataset, _validation_split(len(dataset.train)), _SEED)
     adapted = network.adapt(
