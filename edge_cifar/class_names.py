@@ -22,7 +22,7 @@ def parse(given: str | Path | Sequence[str]) -> tuple[str, ...]:
 
     Args:
         given: a file, names separated by commas, or the names themselves. A file holds a name a line, each with its
-            number before it or none, or JSON: a list of names, or an object from number to name.
+            number before it or none, or JSON: a list of names, or an object from number to name or the other way round.
 
     Raises:
         UsageError: there is no such file, it is no text, or it holds no names.
@@ -85,6 +85,9 @@ def _of_json(text: str, path: Path) -> tuple[str, ...]:
     except ValueError as error:
         raise UsageError(f"{path} is not valid JSON: {error}") from error
     if isinstance(names, dict):
+        if all(type(number) is int for number in names.values()):
+            # As Keras' class_indices are: from name to number.
+            names = {str(number): name for name, number in names.items()}
         if set(names) != {str(number) for number in range(len(names))}:
             raise UsageError(f"{path} does not number its class names from 0 on")
         names = [names[str(number)] for number in range(len(names))]

@@ -69,6 +69,7 @@ class Classifier:
         )
         self.runtime: Runtime = model_files.load(path, threads=threads, setup=setup)
         self.fitted = not self.runtime.any_size or setup.image_size is not None
+        self._told = options.preprocessing
         self._ground = self.runtime.range_ground
         self._check = AnswerCheck(path, self.runtime, setup, threads) if foreign else None
         labels = labels or options.labels or self.runtime.labels or stated.labels
@@ -87,13 +88,17 @@ class Classifier:
 
     @property
     def notes(self) -> tuple[str, ...]:
-        """What was taken for a foreign file, and on what ground, for people; none where the user told it."""
+        """What was taken for a foreign file, and on what ground, for people; none where a user told it."""
         if not self._check:
             return ()
         taken = f"pixels are given in {input_ranges.name_of(self.runtime.preprocessing)}"
         ground = {"stated": "as the file states", "quantized": "which its quantization spans"}.get(self._ground)
+        told = model_files.overruled(self.path, self._told)
+        overruled = f"{self.path.name}: {told}" if told else ""
         beside = f"{self.path.name}: class names from {class_names.FILE}" if self._labels_beside else ""
-        return tuple(filter(None, (self.assumption, ground and f"{self.path.name}: {taken}, {ground}", beside)))
+        return tuple(
+            filter(None, (self.assumption, overruled, ground and f"{self.path.name}: {taken}, {ground}", beside))
+        )
 
     @property
     def assumption(self) -> str:

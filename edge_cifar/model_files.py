@@ -9,11 +9,12 @@ import hashlib
 from dataclasses import replace
 from pathlib import Path
 
-from edge_cifar import formats
+from edge_cifar import formats, input_ranges
 from edge_cifar.arguments import as_int
 from edge_cifar.errors import BundleError, RuntimeUnavailable, UsageError
 from edge_cifar.model_options import ModelOptions
 from edge_cifar.pixels import PLAIN, Setup
+from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.runtimes import Runtime, RuntimeModule
 from edge_cifar.storage import files
 
@@ -101,6 +102,20 @@ def completed(path: Path, setup: Setup) -> Setup:
         ground=setup.ground if told.tells_range else "stated",
         image_size=setup.image_size or says.image_size,
     )
+
+
+def overruled(path: Path, told: Preprocessing) -> str:
+    """That a user tells another input range than a file's metadata, for people; empty where both say the same.
+
+    Args:
+        path: the file.
+        told: what the user says; it is what is used.
+    """
+    says = stated(path).preprocessing
+    if not says.tells_range or told.over(says) == says:
+        return ""
+    given, otherwise = input_ranges.name_of(told.over(says)), input_ranges.name_of(says)
+    return "" if given == otherwise else f"input range {given}, as told, although the file states {otherwise}"
 
 
 def parts(path: Path) -> tuple[Path, ...]:

@@ -140,7 +140,9 @@ def _check(option: str, numbers: Sequence[float] | None, channels: Channels | No
 
 def _for_all(option: str, numbers: Sequence[float], channels: int) -> tuple[float, ...]:
     if len(numbers) not in (1, channels):
-        raise UsageError(f"{option} has {len(numbers)} numbers, but the model takes {channels} channel(s)")
+        raise UsageError(
+            f"{option} has {len(numbers)} numbers, but the model takes {channels} channel{'s' * (channels != 1)}"
+        )
     return tuple(numbers) if len(numbers) == channels else (numbers[0],) * channels
 
 

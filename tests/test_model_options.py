@@ -83,8 +83,9 @@ def test_preprocessing_is_spelt_as_options_and_in_words() -> None:
         "0: red\n1: green\n2: navy blue\n",
         '["red", "green", "navy blue"]',
         '{"0": "red", "2": "navy blue", "1": "green"}',
+        '{"red": 0, "navy blue": 2, "green": 1}',
     ],
-    ids=["lines", "windows", "numbered", "colons", "list", "object"],
+    ids=["lines", "windows", "numbered", "colons", "list", "object", "indices"],
 )
 def test_a_file_of_class_names(content: str, tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_bytes(content.encode())

@@ -75,6 +75,14 @@ class EvaluationSet:
         places = class_names.places(labels, self.names)
         return answers if places is None else answers[:, places]
 
+    def named_otherwise(self, labels: Sequence[str] | None) -> bool:
+        """Whether none of a model's classes has the name of one of these images', so that they go by their order.
+
+        Args:
+            labels: names of the model's classes; None where they are not known.
+        """
+        return bool(labels and self.names) and not set(labels or ()) & set(self.names)
+
     def evaluate(self, answers: Probabilities) -> Evaluation:
         """Evaluate the answers.
 

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import numpy as np
 
-from edge_cifar import input_ranges, model_files
+from edge_cifar import class_names, input_ranges, model_files
 from edge_cifar.bench.case import Case
 from edge_cifar.bench.session import NO_ACCURACY
 from edge_cifar.bench.statistics import latency, paired_ratio, window_medians
 from edge_cifar.bench.subject import Subject, stored
-from edge_cifar.documents.bench_figures import Ratio
+from edge_cifar.documents.bench_figures import DetailedAccuracy, Ratio
 from edge_cifar.documents.benchmark_result import BenchmarkResult, Status
 from edge_cifar.errors import EdgeCifarError
 from edge_cifar.evaluation.pareto import pareto_fronts
@@ -134,8 +134,8 @@ def _notes(row: BenchmarkResult, case: Case, relative_to: Case | None) -> list[s
         notes.append(f"{NO_ACCURACY}: no labelled images available; use --data")
     if case.subject.bare:
         notes += filter(None, [_input_note(case)])
-    if case.subject.bare and row.accuracy is not None and row.accuracy.low <= 1 / case.classes:
-        notes.append(_at_chance(case))
+    if row.accuracy is not None and (row.accuracy.as_guessed or row.accuracy.permuted):
+        notes.append(_at_chance(case, row.accuracy))
     if not any(case.stable):
         notes.append("latency was still changing at the end of the warm-up")
     if (
@@ -154,6 +154,7 @@ def _input_note(case: Case) -> str | None:
     """In which range pixels were given, and why; None where the user told it, or the trial of ranges says it."""
     name = input_ranges.name_of(case.preprocessing)
     return {
+        "told": model_files.overruled(case.subject.path, case.subject.options.preprocessing) or None,
         "assumed": f"assumed input range {name}, as the file does not specify it; set it with --input-range LOW,HIGH "
         "or --mean and --std",
         "stated": f"input range {name}, as the file states",
@@ -161,7 +162,20 @@ def _input_note(case: Case) -> str | None:
     }.get(case.input["ground"])
 
 
-def _at_chance(case: Case) -> str:
+def _at_chance(case: Case, accuracy: DetailedAccuracy) -> str:
+    """What may be the cause of an accuracy that is as of guessing, or of classes that are each taken for another."""
+    if accuracy.permuted:
+        # By the names that the columns have now, which are in the data's order.
+        renamed = dict(zip(accuracy.labels, accuracy.permuted, strict=True))
+        known = class_names.places(case.labels, accuracy.labels) is not None
+        names = ",".join(renamed[name] for name in (case.labels if known and case.labels else accuracy.labels))
+        again = "set" if case.subject.bare else "export it again with"
+        return f"the model's classes seem to be in another order than the data's; if so, {again} --labels {names}"
+    if not case.subject.bare:
+        return (
+            "accuracy is no better than chance; check that the model's classes are in the same order as the data's, "
+            "and that it was trained"
+        )
     return (
         f"accuracy is no better than chance with input range {input_ranges.name_of(case.preprocessing)} and layout "
         f"{case.input['layout']}; if these are wrong, set --input-range LOW,HIGH and --layout, and check that the "
@@ -179,6 +193,8 @@ def _format(case: Case) -> str | None:
 
 def _costs(row: BenchmarkResult) -> list[float]:
     if row.accuracy is None or row.latency is None or row.size_bytes is None or row.caveat:
+        return [np.nan] * 3
+    if row.accuracy.as_guessed:
         return [np.nan] * 3
     return [1 - row.accuracy.top1, row.latency.median, float(row.size_bytes)]
 

@@ -39,6 +39,7 @@ _SMALLEST_REQUEST = 64
 _ENERGY_SECONDS = 1.0
 _PROFILE_SECONDS = 1.0
 
+OTHER_NAMES = "the file's class names are not those of the data; its classes are taken in the data's order"
 NO_ACCURACY = "accuracy was not measured"
 ALIKE = "the predictions for all images are the same"
 SOFTMAX = "outputs are not probabilities; calibration error is computed on their softmax"
@@ -218,6 +219,8 @@ class Session:
             if len(answers) > 1 and variety(answers) <= SAME:
                 case.caveat = ALIKE
                 case.remarks.append(f"{ALIKE}; check the input range and the model")
+            if evaluation_set.named_otherwise(case.labels):
+                case.remarks.append(OTHER_NAMES)
             answers = evaluation_set.in_order(answers, case.labels)
         case.evaluations[evaluation_set] = evaluation_set.evaluate(answers)
 

@@ -50,7 +50,7 @@ def dataset(
         DataError: the arrays are no images with labels, do not belong together, or are too few.
     """
     low, high = _range([part.images for part in parts.values()])
-    as_bytes = all(part.images.dtype == np.uint8 for part in parts.values())
+    as_bytes = all(_are_raw(part.images, low, high) for part in parts.values())
     names, numbers = _numbered([part.labels for part in parts.values()], class_names)
     splits = {
         split: _split(part.images, labels, low, high, f"the {split} images of {name}")
@@ -156,10 +156,15 @@ def _finite(batches: Any) -> Iterable[Any]:
     return iter(batches) if not hasattr(batches, "__len__") else itertools.islice(batches, len(batches))
 
 
+def _are_raw(images: NDArray[Any], low: float, high: float) -> bool:
+    """Whether images are pixels as files hold them: whole numbers from 0 to 255, of any type."""
+    return images.dtype == np.uint8 or ((low, high) == _RANGES[-1] and not np.any(images % 1))
+
+
 def _range(arrays: Sequence[NDArray[Any]]) -> tuple[float, float]:
     """The range that all images are in: what black and white are."""
     if any(array.size == 0 or array.dtype.kind not in "uifb" for array in arrays):
-        raise DataError("the images are no arrays of numbers; give raw pixels, 0 to 255")
+        raise DataError("the images must be arrays of numbers, not empty; give raw pixels, 0 to 255")
     if all(array.dtype == np.uint8 for array in arrays):
         return _RANGES[-1]
     low, high = min(float(array.min()) for array in arrays), max(float(array.max()) for array in arrays)
@@ -203,7 +208,7 @@ def _numbered(
         return names, [np.array([places[str(name)] for name in one], np.int64) for one in flat]
     numbers = [one.astype(np.int64) for one in flat]
     if any((one != number).any() or number.min() < 0 for one, number in zip(flat, numbers, strict=True)):
-        raise DataError("the labels are no class numbers from 0 on; give integers, one-hot rows or class names")
+        raise DataError("class numbers must be integers from 0 on; give them, one-hot rows or class names")
     count = max(int(one.max()) for one in numbers) + 1
     if class_names and count > len(class_names):
         raise DataError(f"the data have {count} classes but {len(class_names)} class names")

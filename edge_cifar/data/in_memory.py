@@ -104,7 +104,11 @@ def _bytes(array: NDArray[Any]) -> tuple[NDArray[np.uint8], str]:
     for low, high in _FLOAT_RANGES if is_float else ((0.0, 255.0),):
         if low <= least and most <= high:
             scaled = (array.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
-            remark = f"{array.dtype} from {low:g} to {high:g} converted to 0 to 255" if is_float else ""
+            remark = (
+                f"{array.dtype} from {low:g} to {high:g} scaled to bytes"
+                if is_float and (low, high) != (0.0, 255.0)
+                else ""
+            )
             return np.rint(scaled).astype(np.uint8), remark
     raise DataError(
         f"pixels are integers from 0 to 255 or floats from 0 to 1; got {array.dtype} from {least:g} to {most:g}"

@@ -21,11 +21,21 @@ def find(folder: Path) -> Path | None:
     Raises:
         DataError: it cannot be read.
     """
-    try:
-        found = [path for path in folder.iterdir() if path.name.lower() == NAME and path.is_file()]
-    except OSError as error:
-        raise DataError(f"{folder} cannot be read: {error.strerror}") from error
-    return next((path for path in sorted(found) if _columns(_rows(path, first_alone=True))), None)
+    return next((path for path in _candidates(folder) if _columns(_rows(path, first_alone=True))), None)
+
+
+def unusable(folder: Path) -> str:
+    """Why a ``labels.csv`` that lies in a folder is not read, for people; empty where there is none or it is.
+
+    Raises:
+        DataError: it cannot be read.
+    """
+    for path in _candidates(folder):
+        rows = _rows(path, first_alone=True)
+        if _columns(rows) is None:
+            titles = ", ".join(title.strip() for title in rows[0] if title.strip()) if rows else ""
+            return f"{path.name} has {f'the columns {titles}' if titles else 'no columns'}, not file and label"
+    return ""
 
 
 def read(path: Path, root: Path, notices: Notices) -> dict[str, list[str]]:
@@ -48,7 +58,8 @@ def read(path: Path, root: Path, notices: Notices) -> dict[str, list[str]]:
     told = path.relative_to(root).as_posix()
     labels: dict[str, str] = {}
     for number, row in enumerate(rows[1:], start=2):
-        if not any(map(str.strip, row)):
+        if not row:
+            # An empty line, as editors leave at the end.
             continue
         name, label = (row[column].strip() if column < len(row) else "" for column in columns)
         relative = PurePosixPath(name.replace("\\", "/"))
@@ -69,6 +80,13 @@ def read(path: Path, root: Path, notices: Notices) -> dict[str, list[str]]:
     for file in sorted(labels, key=lambda name: name.split("/")):
         by_label[labels[file]].append(file)
     return by_label
+
+
+def _candidates(folder: Path) -> list[Path]:
+    try:
+        return sorted(path for path in folder.iterdir() if path.name.lower() == NAME and path.is_file())
+    except OSError as error:
+        raise DataError(f"{folder} cannot be read: {error.strerror}") from error
 
 
 def _rows(path: Path, *, first_alone: bool = False) -> list[list[str]]:

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from edge_cifar.data import Dataset, Split, checksum, image_folder, npz_file, places, sets
 from edge_cifar.data.splits import balanced_indices
-from edge_cifar.errors import UsageError
+from edge_cifar.errors import UsageError, unknown
 from edge_cifar.progress import SILENT, Progress
 
 
@@ -101,6 +101,8 @@ def _load(
         raise UsageError(f"--image-size only applies to a folder of images; those of {name} have a fixed size")
     if is_archive(name):
         return npz_file.load(places.expanded(name if data_dir is None else data_dir), name=name, seed=seed)
+    if name not in sets.names():
+        raise UsageError(f"{unknown('data set', name, sets.names())}; there is no folder of that name either")
     return sets.get(name).load(data_dir=data_dir, seed=seed, progress=progress)
 
 

@@ -16,6 +16,8 @@ from edge_cifar.evaluation.metrics import Interval
 
 # A difference of accuracies that is worth a word.
 _NOTABLE = 0.01
+# Share of a class's images that are taken for one class, where its number stands for that one.
+_CLEARLY = 0.6
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,6 +47,36 @@ class DetailedAccuracy(Accuracy):
     def unbalanced(self) -> bool:
         """Whether balanced accuracy tells something else, as classes of unequal size are of unequal difficulty."""
         return self.balanced is not None and abs(self.balanced - self.top1) >= _NOTABLE
+
+    @property
+    def chance(self) -> float:
+        """The accuracy of guessing on the same images: of always predicting the most common class.
+
+        If the images per class are unknown, that of predicting any one class; 0 if their number is unknown too.
+        """
+        if self.majority is not None:
+            return self.majority
+        if images := sum(map(sum, self.confusion)):
+            return max(map(sum, self.confusion)) / images
+        return 1 / len(self.labels) if self.labels else 0.0
+
+    @property
+    def as_guessed(self) -> bool:
+        """Whether it is not distinguishable from guessing: its 95 % interval includes that."""
+        return self.low <= self.chance
+
+    @property
+    def permuted(self) -> tuple[str, ...]:
+        """Class names in the order that the answers suggest; empty where they suggest none but the one taken.
+
+        They do where most images of every class are taken for one class, each class's for another one.
+        """
+        taken_for = [max(range(len(row)), key=row.__getitem__) for row in self.confusion]
+        clear = all(row[most] >= _CLEARLY * sum(row) > 0 for row, most in zip(self.confusion, taken_for, strict=True))
+        order = sorted(range(len(taken_for)), key=taken_for.__getitem__)
+        if not clear or sorted(taken_for) != list(range(len(taken_for))) or order == sorted(order):
+            return ()
+        return tuple(self.labels[number] for number in order) if len(self.labels) == len(order) else ()
 
     @property
     def right(self) -> NDArray[np.bool_]:

@@ -107,7 +107,7 @@ def _row(number: int, row: Measurement, colour: str) -> View:
             "rank": _RANKS[row.parity.status],
             "detail": row.parity.detail,
         },
-        "on_front": result.pareto,
+        "on_front": result.pareto and not certainty.as_guessed(row),
     }
 
 

@@ -11,24 +11,13 @@ from edge_cifar.report.measurements import Measurement
 
 
 def chance(row: Measurement) -> float:
-    """The accuracy of guessing on the row's images: of always predicting the most common class.
-
-    If the images per class are unknown, that of predicting any one class; 0 if their number is unknown too.
-    """
-    accuracy = row.result.accuracy
-    if accuracy is None:
-        return 0.0
-    if accuracy.majority is not None:
-        return accuracy.majority
-    images = sum(map(sum, accuracy.confusion))
-    if images:
-        return max(map(sum, accuracy.confusion)) / images
-    return 1 / len(accuracy.labels) if accuracy.labels else 0.0
+    """The accuracy of guessing on the row's images; 0 where it is not known."""
+    return row.result.accuracy.chance if row.result.accuracy else 0.0
 
 
 def as_guessed(row: Measurement) -> bool:
     """Whether a row's accuracy is not distinguishable from guessing: its 95 % interval includes it."""
-    return row.result.accuracy is not None and row.result.accuracy.low <= chance(row)
+    return row.result.accuracy is not None and row.result.accuracy.as_guessed
 
 
 def loss(reference: Measurement, row: Measurement) -> tuple[float, float]:

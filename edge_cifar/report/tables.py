@@ -35,7 +35,7 @@ def markdown(measurements: Sequence[Measurement]) -> str:
             quantities.size(row.result.memory_bytes),
             quantities.milliseconds(row.result.load_ms),
             *([_parity(row)] if proven else []),
-            "★" if row.result.pareto else "",
+            "★" if row.result.pareto and not certainty.as_guessed(row) else "",
         ]
         lines.append(_line(cells))
     return "\n".join(lines + _reasons(measurements))

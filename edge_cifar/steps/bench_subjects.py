@@ -65,11 +65,18 @@ def find_subjects(
         """The images named by ``data``: a folder's, resized, or those of a registered set."""
         return load(name, data_dir=data_dir, image_size=size, progress=progress)
 
-    def given(size: int | tuple[int, int] | None, labels: tuple[str, ...] = ()) -> EvaluationSet | None:
-        """Some of them, with their classes in the order of a model's that has them all."""
+    def given(
+        size: int | tuple[int, int] | None, labels: tuple[str, ...] = (), told: bool = False
+    ) -> EvaluationSet | None:
+        """Some of them, with their classes in the order of a model's that has them all.
+
+        Where a user tells the model's, it must.
+        """
         if data is None:
             return None
         found = dataset(data, size)
+        if told and len(labels) > 1:
+            return _of_dataset(in_order(found, labels, by_number=not folder), images)
         known = set(found.labels) <= set(labels)
         return _of_dataset(in_order(found, labels, by_number=False) if known else found, images)
 
@@ -105,7 +112,7 @@ def _size(bundle: Bundle) -> tuple[int, int] | None:
 
 def _of_foreign(
     file: ModelFile,
-    given: Callable[[tuple[int, int] | None], EvaluationSet | None],
+    given: Callable[[tuple[int, int] | None, tuple[str, ...], bool], EvaluationSet | None],
     folder: bool,
     image_size: tuple[int, int] | None,
 ) -> Subject:
@@ -115,7 +122,7 @@ def _of_foreign(
     size = None
     if folder:
         size = image_size or input_size(file.path, subject.setup) or subject.setup.image_size
-    return replace(subject, accuracy_on=given(size))
+    return replace(subject, accuracy_on=given(size, options.labels or (), options.labels is not None))
 
 
 def _of_bundle(

@@ -8,6 +8,7 @@ from pathlib import Path
 from edge_cifar import model_files
 from edge_cifar.bench.probe import input_size
 from edge_cifar.data import calibration
+from edge_cifar.data.class_order import in_order
 from edge_cifar.data.loading import is_folder, load
 from edge_cifar.documents.accuracy import DataSource
 from edge_cifar.documents.verification import Verification
@@ -53,6 +54,13 @@ def verify_files(
     if is_folder(data):
         size = files[0].options.image_size or input_size(compared[0].path, compared[0].setup)
     dataset = load(data, data_dir=data_dir, image_size=size, progress=progress)
+    for file in files:
+        # A single name is that of the second of two classes.
+        if file.options.labels and len(file.options.labels) > 1:
+            dataset = in_order(dataset, file.options.labels, by_number=not is_folder(data))
+    for file in files:
+        if overruled := model_files.overruled(file.path, file.options.preprocessing):
+            progress.say(f"{file.path.name}: {overruled}")
     test = dataset.test
     if images is not None and images < len(test):
         test = test.take(calibration.sample(test, images, seed=0))

@@ -10,7 +10,7 @@ import pytest
 
 from edge_cifar.data import arrays, loading, npz_file
 from edge_cifar.data.arrays import Labelled
-from edge_cifar.errors import DataError
+from edge_cifar.errors import DataError, UsageError
 
 
 def _images(*shape: int) -> Any:
@@ -78,7 +78,7 @@ def test_a_fifth_of_each_class_is_held_out_for_testing() -> None:
         (np.full((20, 4, 4, 3), 2.6), LABELS - 1, "class numbers from 0 on"),
         (np.array([[[[-2.1]]], [[[2.6]]]] * 10), LABELS, "--mean and --std"),
         (_images(20, 4, 4, 3), np.ones((20, 3)), "one class an image"),
-        (np.array(["a"] * 20), LABELS, "no arrays of numbers"),
+        (np.array(["a"] * 20), LABELS, "must be arrays of numbers"),
         (_images(2, 4, 4, 3), np.array([0, 1]), "too few images"),
     ],
 )
@@ -178,3 +178,15 @@ def test_a_file_that_holds_objects_or_nothing_is_refused(tmp_path: Path) -> None
         loading.load(str(tmp_path / "cut.npz"))
     with pytest.raises(DataError, match="no file at"):
         loading.load(str(tmp_path / "missing.npz"))
+
+
+@pytest.mark.parametrize("dtype", ["int64", "uint16", "float32"])
+def test_whole_numbers_up_to_255_are_raw_pixels_whatever_their_type(dtype: str) -> None:
+    images = _images(20, 6, 8, 3)
+    assert _dataset(images.astype(dtype), LABELS).given_range is None, "so the model's range stays to be found"
+    assert _dataset(images + np.float32(-0.5) * (images > 0), LABELS).given_range == (0.0, 255.0)
+
+
+def test_an_unknown_name_is_no_folder_either() -> None:
+    with pytest.raises(UsageError, match="unknown data set 'nowhere'; choose from .*; there is no folder of that name"):
+        loading.load("nowhere")

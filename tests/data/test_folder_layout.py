@@ -147,3 +147,24 @@ def test_a_class_that_a_test_folder_lacks_is_said(tmp_path: Path) -> None:
 def test_images_need_not_be_square(tmp_path: Path) -> None:
     _classes(tmp_path)
     assert _load(tmp_path, (6, 10))[0].train.images.shape == (8, 6, 10, 3)
+
+
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        ("name,klass\n0.png,red\n", "its labels.csv has the columns name, klass, not file and label"),
+        ("", "its labels.csv has no columns, not file and label"),
+    ],
+)
+def test_a_table_that_cannot_be_used_is_named_with_its_columns(content: str, said: str, tmp_path: Path) -> None:
+    _pictures(tmp_path, "0.png")
+    (tmp_path / "labels.csv").write_text(content)
+    with pytest.raises(DataError, match=said):
+        _load(tmp_path)
+
+
+def test_a_line_of_separators_alone_counts_as_dropped(tmp_path: Path) -> None:
+    _pictures(tmp_path, *(f"{number}.png" for number in range(10)))
+    lines = [f"{number}.png,{'odd' if number % 2 else 'even'}" for number in range(10)]
+    (tmp_path / "labels.csv").write_text("\n".join(["file,label", *lines, ",", "", " , "]))
+    assert "lines of labels.csv without a file or a label: line 12, line 14" in _load(tmp_path)[1]

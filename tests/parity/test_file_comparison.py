@@ -13,7 +13,7 @@ from support.listener import Listener
 
 from edge_cifar.cli.main import main
 from edge_cifar.documents.verify_report import VerifyReport
-from edge_cifar.errors import BundleError, EdgeCifarError, UsageError
+from edge_cifar.errors import BundleError, DataError, EdgeCifarError, UsageError
 from edge_cifar.parity.file_comparison import weight_precision
 from edge_cifar.steps.verify import verify
 
@@ -131,3 +131,12 @@ def test_the_precision_of_weights_is_read_from_the_file(tflite_files: dict[str, 
     assert weight_precision(tflite_files["int8"]) == "int8"
     assert weight_precision(brightness_onnx(tmp_path / "net.onnx")) == "fp32"
     assert weight_precision(tmp_path / "model.keras") == "fp32", "Keras computes in float32"
+
+
+def test_labels_that_are_not_the_data_s_are_refused(colours: Path, tmp_path: Path) -> None:
+    net = colour_onnx(tmp_path / "net.onnx")
+    with pytest.raises(DataError, match="has classes that the model does not: blue, green, red"):
+        verify(net, net, data=colours, labels="cat,dog,bird")
+    (outcome,) = verify(net, net, data=colours, labels="red,green,blue", input_range=(0, 255))
+    assert outcome.figures is not None
+    assert outcome.figures.accuracy.top1 == 1

@@ -199,3 +199,13 @@ def test_grayscale_networks_take_pictures_in_colour(shape: tuple[int, ...], tmp_
     assert predictions[0].input["channels"] == "gray"
     (row,) = bench(path, seconds=0.01).results
     assert row.status == "ok"
+
+
+def test_a_range_that_is_told_against_the_metadata_is_said(tmp_path: Path) -> None:
+    path = brightness_onnx(tmp_path / "net.onnx", metadata={"Image.NominalPixelRange": "Normalized_0_1"})
+    listener = Listener()
+    predict(f"{path}:range=-1,1", brightness_pictures(tmp_path)[0], progress=listener)
+    assert "net.onnx: input range -1 to 1, as told, although the file states 0 to 1" in listener.said
+    assert model_files.overruled(path, Preprocessing(input_range=(0, 1))) == ""
+    assert model_files.overruled(path, Preprocessing()) == ""
+    assert "BGR" in model_files.overruled(path, Preprocessing(channels="bgr"))
