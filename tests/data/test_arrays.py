@@ -48,7 +48,7 @@ def test_floats_become_the_pixels_they_were_made_of_and_their_range_is_known(low
     images[:, 0, 0] = [0, 128, 255]
     made = _dataset((images / 255 * (high - low) + low).astype(np.float32), LABELS)
     assert np.array_equal(made.train.images, _dataset(images, LABELS).train.images)
-    assert made.given_range == (low, high)
+    assert made.given_range == ((low, high) if high < 255 else None), "whole numbers up to 255 are raw pixels"
     assert _dataset(images, LABELS).given_range is None
 
 
@@ -75,7 +75,7 @@ def test_a_fifth_of_each_class_is_held_out_for_testing() -> None:
         (_images(20, 4, 4, 5), LABELS, "shape"),
         (_images(20, 4), LABELS, "shape"),
         (_images(19, 4, 4, 3), LABELS, "are 19, their labels 20"),
-        (np.full((20, 4, 4, 3), 2.6), LABELS - 1, "class numbers from 0 on"),
+        (np.full((20, 4, 4, 3), 2.6), LABELS - 1, "class numbers must be integers from 0 on"),
         (np.array([[[[-2.1]]], [[[2.6]]]] * 10), LABELS, "--mean and --std"),
         (_images(20, 4, 4, 3), np.ones((20, 3)), "one class an image"),
         (np.array(["a"] * 20), LABELS, "must be arrays of numbers"),
@@ -188,5 +188,7 @@ def test_whole_numbers_up_to_255_are_raw_pixels_whatever_their_type(dtype: str) 
 
 
 def test_an_unknown_name_is_no_folder_either() -> None:
-    with pytest.raises(UsageError, match="unknown data set 'nowhere'; choose from .*; there is no folder of that name"):
+    with pytest.raises(
+        UsageError, match=r"unknown data set 'nowhere'; choose from .*; there is no folder of that name"
+    ):
         loading.load("nowhere")
