@@ -17,6 +17,7 @@ from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, S
 from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import Probabilities, Runtime, _coreml_plan, _outputs, embedded_labels
+from edge_cifar.runtimes._shown import Shown
 
 NAME = "coreml"
 DEVICE = True
@@ -97,7 +98,7 @@ def _model(path: Path, setup: Setup) -> Any:
         ) from error
 
 
-class CoreML:
+class CoreML(Shown):
     """A compiled model."""
 
     name = NAME

@@ -21,6 +21,7 @@ from edge_cifar.mil.evaluate import Evaluator, Observer
 from edge_cifar.pixels import PLAIN, Ground, Images, Setup, demand_images
 from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.runtimes import Probabilities
+from edge_cifar.runtimes._shown import Shown
 
 NAME = "coreml-reference"
 SUFFIX = ".mlpackage"
@@ -86,7 +87,7 @@ def operations(path: Path) -> tuple[str, ...]:
         return tuple(kind for kind in kinds if kind != CONST and not kind.startswith(CONSTEXPR))
 
 
-class ReferenceRuntime:
+class ReferenceRuntime(Shown):
     """A loaded Core ML program.
 
     Attributes:

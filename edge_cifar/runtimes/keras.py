@@ -17,7 +17,8 @@ from edge_cifar.errors import BundleError, MissingPackage, RuntimeUnavailable, f
 from edge_cifar.pixels import PLAIN, Ground, ImageInput, Images, Quantization, Setup, demand_images
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import Probabilities, Runtime, _keras_layers, _outputs
-from edge_cifar.runtimes._remedies import refusal
+from edge_cifar.runtimes._remedies import refusal, remedy
+from edge_cifar.runtimes._shown import Shown
 from edge_cifar.storage import archives, files, scratch
 
 NAME = "keras"
@@ -111,7 +112,9 @@ def read(keras: Any, path: Path, *, trust: bool = False) -> Any:
         with output_capture.captured():
             return _loaded(keras, path, trust)
     except files.DAMAGE as error:
-        raise BundleError(refusal(str(path), "Keras model that can be loaded", error, _REMEDIES, _NO_REMEDY)) from error
+        if known := remedy(error, _REMEDIES, ""):
+            raise BundleError(f"{path} cannot be loaded: {known}") from error
+        raise BundleError(refusal(str(path), "Keras model that can be loaded", error, (), _NO_REMEDY)) from error
 
 
 def _demand_modest_weights(path: Path) -> None:
@@ -164,17 +167,18 @@ def activations(model: Any, images: Images) -> Activations:
     return _keras_layers.sampled(packages.require_keras(), model, images)
 
 
-class KerasRuntime:
+class KerasRuntime(Shown):
     """A Keras model behind the compiled function of its backend."""
 
     name = NAME
     labels = None
 
     def __init__(self, model: Any, setup: Setup = PLAIN, source: str = "the Keras model") -> None:
+        if inputs := getattr(model, "inputs", None):
+            _outputs.demand_one_input(source, [one.name for one in inputs])
         shape = getattr(model, "input_shape", None)
         if not isinstance(shape, tuple) or not all(side is None or isinstance(side, int) for side in shape):
             raise BundleError(f"{source} does not take images: its input has shape {shape}")
-        _outputs.demand_one_input(source, [one.name for one in model.inputs])
         self._output = _outputs.chosen(source, _answers(model), setup.output)
         self._model = model
         self._source = source

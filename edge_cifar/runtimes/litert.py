@@ -16,6 +16,7 @@ from edge_cifar.pixels import PLAIN, ImageInput, Images, Quantization, Setup, fi
 from edge_cifar.processes import output_capture
 from edge_cifar.runtimes import Probabilities, Runtime, _outputs, embedded_labels
 from edge_cifar.runtimes._remedies import refusal
+from edge_cifar.runtimes._shown import Shown
 
 NAME = "litert"
 DEVICE = True
@@ -88,7 +89,7 @@ def _faults(source: str) -> Iterator[None]:
         raise BundleError(refusal(source, "TFLite model that LiteRT can run", error, _REMEDIES)) from error
 
 
-class LiteRT:
+class LiteRT(Shown):
     """One interpreter with its tensors allocated for the file's own batch, mostly of one, unless more are asked for.
 
     Left alone, batches run image by image: on a CPU a batch of 64 saves less than a tenth of the

@@ -23,6 +23,7 @@ from edge_cifar.runtimes import (
     embedded_labels,
 )
 from edge_cifar.runtimes._remedies import refusal
+from edge_cifar.runtimes._shown import Shown
 from edge_cifar.storage import scratch
 
 NAME = "onnxruntime"
@@ -150,7 +151,7 @@ def _faults(source: str) -> Iterator[None]:
         raise BundleError(refusal(source, "model that ONNX Runtime can run", error, _REMEDIES)) from error
 
 
-class OnnxRuntime:
+class OnnxRuntime(Shown):
     """One session."""
 
     name = NAME

@@ -123,3 +123,15 @@ def test_the_home_of_nobody_is_one_sentence(
 ) -> None:
     assert main(arguments) == 1
     assert "begins with the name of a user without a home directory here" in capsys.readouterr().err
+
+
+def test_a_folder_may_be_named_without_its_option(capsys: pytest.CaptureFixture[str]) -> None:
+    pytest.importorskip("matplotlib", reason="the picture of samples needs Matplotlib")
+    for name, value in (("dark", 20), ("bright", 230)):
+        Path("photos", name).mkdir(parents=True)
+        for number in range(5):
+            Image.new("L", (8, 8), value + number).save(Path("photos", name, f"{number}.png"))
+    assert main(["data", "show", "photos", "--image-size", "8", "--json"]) == 0
+    assert json.loads(capsys.readouterr().out)["labels"] == ["bright", "dark"]
+    assert main(["data", "show", "photos", "--data", "synthetic"]) == 2
+    assert "name the data once" in capsys.readouterr().err

@@ -121,3 +121,24 @@ def test_nested_models_become_one_graph_that_computes_the_same(tmp_path: Path) -
     images = np.random.default_rng(0).integers(0, 256, (4, 16, 16, 3)).astype(np.float32)
     np.testing.assert_allclose(flat.predict_on_batch(images), model.predict_on_batch(images), atol=1e-6)
     assert len(keras_runtime.activations(flat, images.astype(np.uint8)).layers) >= 4
+
+
+def test_what_keras_says_of_files_is_not_shown_where_a_plain_sentence_is_known(tmp_path: Path) -> None:
+    inputs = [keras.Input((8, 8, 3), name=name) for name in ("left", "right")]
+    both = keras.layers.GlobalAveragePooling2D()(keras.layers.Add()(inputs))
+    two = keras.Model(inputs, both)
+    two.save(tmp_path / "two.keras")
+    keras.Sequential([keras.Input((8, 8, 3)), keras.layers.Lambda(lambda x: x)]).save(tmp_path / "code.keras")
+    two.save_weights(tmp_path / "only.weights.h5")
+    with pytest.raises(BundleError, match=r"^two\.keras has 2 inputs \(left, right\); an image classifier has one$"):
+        model_files.load(tmp_path / "two.keras")
+    with pytest.raises(BundleError, match=r"code\.keras cannot be loaded: it contains code \(a Lambda layer\)"):
+        model_files.load(tmp_path / "code.keras")
+    with pytest.raises(BundleError, match=r"only\.weights\.h5 cannot be loaded: it contains weights only"):
+        model_files.load(tmp_path / "only.weights.h5")
+
+
+def test_a_loaded_model_shows_what_it_takes_and_gives(tmp_path: Path) -> None:
+    model = keras.Sequential([keras.Input((8, 6, 3)), keras.layers.Flatten(), keras.layers.Dense(4)])
+    model.save(tmp_path / "net.keras")
+    assert repr(model_files.load(tmp_path / "net.keras")) == "<keras model: images of 8×6 to 4 scores>"

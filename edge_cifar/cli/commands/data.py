@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import functools
 from collections.abc import Callable
 from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
 import click
+from click.core import ParameterSource
 
 from edge_cifar.cli.layout import Layout
 from edge_cifar.cli.options import data_set, table_options
@@ -36,9 +38,20 @@ def _selection(function: _Command) -> _Command:
         click.option("--limit", type=int, metavar="N", help="Use at most N training and N test images."),
         _data_dir,
         _data,
+        click.argument("folder", metavar="[FOLDER]", required=False),
     ):
         function = option(function)
-    return function
+
+    @click.pass_context
+    @functools.wraps(function)
+    def selected(context: click.Context, /, *args: Any, folder: str | None, **options: Any) -> Any:
+        if folder is not None:
+            if context.get_parameter_source("data") is ParameterSource.COMMANDLINE:
+                raise UsageError("name the data once: as FOLDER, or with --data")
+            options["data"] = folder
+        return function(*args, **options)
+
+    return selected
 
 
 _data = data_set("Data set, or a folder of images.")
@@ -94,6 +107,7 @@ def show(out: Path | None, as_json: bool, table_layout: Layout, **selection: Any
 
     \b
     Example:
+      edge-cifar data show photos/
       edge-cifar data show --data synthetic -o samples.png
     """
     from edge_cifar.steps import data as step
