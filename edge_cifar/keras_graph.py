@@ -7,7 +7,7 @@ Keras 3 and tf_keras (Keras 2) alike, and so neither is imported: layers are tol
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from typing import Any
 
 import numpy as np
@@ -175,3 +175,15 @@ def _is_graph(keras: Any, layer: Any) -> bool:
     return isinstance(layer, keras.Model) and (
         isinstance(layer, keras.Sequential) or type(layer).__name__ == "Functional"
     )
+
+
+def outputs_by_name(model: Any) -> dict[str, Any]:
+    """A model's output tensors by name: a dict's keys, or the names of the layers that they come from."""
+    # A Sequential model that was never called has `outputs` alone.
+    found = getattr(model, "output", None)
+    if isinstance(found, Mapping):
+        return dict(found)
+    names = list(getattr(model, "output_names", None) or [one.name for one in model.outputs])
+    if len(set(names)) < len(names):
+        names = [f"{name}_{number}" for number, name in enumerate(names)]
+    return dict(zip(names, model.outputs, strict=True))

@@ -14,6 +14,7 @@ from edge_cifar.data import Dataset, Split, checksum
 from edge_cifar.data.image_folder import TEST_FRACTION
 from edge_cifar.data.splits import stratified_mask
 from edge_cifar.errors import DataError
+from edge_cifar.progress import SILENT, Progress
 
 # What an iterable without a length may yield: an endless one would fill the memory.
 _MOST_BATCHED = 200_000
@@ -35,7 +36,12 @@ class Labelled:
 
 
 def dataset(
-    parts: Mapping[str, Labelled], *, name: str, class_names: Sequence[str] | None = None, seed: int = 0
+    parts: Mapping[str, Labelled],
+    *,
+    name: str,
+    class_names: Sequence[str] | None = None,
+    seed: int = 0,
+    progress: Progress = SILENT,
 ) -> Dataset:
     """A data set of arrays.
 
@@ -45,12 +51,15 @@ def dataset(
         name: what the data set is called.
         class_names: in the order of the class numbers; numbered where nobody tells.
         seed: of the test split.
+        progress: told how the images were turned round.
 
     Raises:
         DataError: the arrays are no images with labels, do not belong together, or are too few.
     """
     low, high = _range([part.images for part in parts.values()])
     as_bytes = all(_are_raw(part.images, low, high) for part in parts.values())
+    if any(_channels_first(part.images) for part in parts.values()):
+        progress.say("the images are given as [N, channels, height, width]; their channels were moved behind")
     names, numbers = _numbered([part.labels for part in parts.values()], class_names)
     splits = {
         split: _split(part.images, labels, low, high, f"the {split} images of {name}")
@@ -177,8 +186,12 @@ def _range(arrays: Sequence[NDArray[Any]]) -> tuple[float, float]:
     )
 
 
+def _channels_first(images: NDArray[Any]) -> bool:
+    return images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3)
+
+
 def _split(images: NDArray[Any], labels: NDArray[np.int64], low: float, high: float, what: str) -> Split:
-    if images.ndim == 4 and images.shape[3] not in (1, 3) and images.shape[1] in (1, 3):
+    if _channels_first(images):
         images = images.transpose(0, 2, 3, 1)
     if images.ndim == 3:
         images = images[..., np.newaxis]

@@ -100,7 +100,8 @@ def _load(
     if image_size is not None:
         raise UsageError(f"--image-size only applies to a folder of images; those of {name} have a fixed size")
     if is_archive(name):
-        return npz_file.load(places.expanded(name if data_dir is None else data_dir), name=name, seed=seed)
+        path = places.expanded(name if data_dir is None else data_dir)
+        return npz_file.load(path, name=name, seed=seed, progress=progress)
     if name not in sets.names():
         raise UsageError(f"{unknown('data set', name, sets.names())}; there is no folder of that name either")
     return sets.get(name).load(data_dir=data_dir, seed=seed, progress=progress)

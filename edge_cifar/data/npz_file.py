@@ -9,6 +9,7 @@ import numpy as np
 from edge_cifar.data import Dataset, arrays
 from edge_cifar.data.arrays import Labelled
 from edge_cifar.errors import DataError
+from edge_cifar.progress import SILENT, Progress
 from edge_cifar.storage import archives, files
 
 SUFFIX = ".npz"
@@ -20,7 +21,7 @@ _SPLITS = {"train": ("train",), "validation": ("val", "valid", "validation"), "t
 _CLASS_NAMES = ("class_names", "label_names")
 
 
-def load(path: Path, *, name: str, seed: int = 0) -> Dataset:
+def load(path: Path, *, name: str, seed: int = 0, progress: Progress = SILENT) -> Dataset:
     """Read a file.
 
     Its arrays are ``x`` and ``y``, or ``images`` and ``labels``; those of splits have their names before or behind
@@ -30,6 +31,7 @@ def load(path: Path, *, name: str, seed: int = 0) -> Dataset:
         path: the file.
         name: what the data set is called.
         seed: of the test split, where the file has none.
+        progress: told how the images were turned round.
 
     Raises:
         DataError: there is no such file, it is damaged, or it holds no images with labels.
@@ -52,7 +54,7 @@ def load(path: Path, *, name: str, seed: int = 0) -> Dataset:
             f"{path} has no images with labels (it has {', '.join(held.values()) or 'nothing'}); name its arrays x "
             "and y, or x_train, y_train, x_test and y_test"
         )
-    return arrays.dataset(parts, name=name, class_names=class_names, seed=seed)
+    return arrays.dataset(parts, name=name, class_names=class_names, seed=seed, progress=progress)
 
 
 def write(dataset: Dataset, path: Path) -> None:

@@ -121,8 +121,9 @@ def _opened_file(path: Path, custom: Sequence[str], trust: bool) -> Opened:
         checksum = model_files.sha256(path)
         return Opened(model=model, name=path.stem, file=path.name, sha256=checksum, onnx_file=path)
     checksum = files.sha256(path)
-    objects = _custom_objects(custom)
+    # First, as a module of somebody's own imports it too: this one keeps TensorFlow's log off the terminal.
     keras = packages.require_keras()
+    objects = _custom_objects(custom)
     if path.is_dir():
         return Opened(model=saved_model(path, trust), name=path.resolve().name, file=path.name, sha256=checksum)
     try:

@@ -60,7 +60,7 @@ def class_output(model: Any, source: str, name: str | None) -> NetworkOutput:
         UsageError: there is no output of that name.
         ModelError: there are several and none is named, or the output is no vector of scores.
     """
-    named = _named(model)
+    named = keras_graph.outputs_by_name(model)
     chosen = class_scores({one: tuple(tensor.shape[1:]) for one, tensor in named.items()}, source, name)
     return NetworkOutput(tensor=named[chosen], name=chosen, scores=math.prod(named[chosen].shape[1:]))
 
@@ -84,7 +84,9 @@ def class_scores(shapes: Mapping[str, tuple[int | None, ...]], source: str, name
     else:
         listed = ", ".join(f"{one} {_text(shape)}" for one, shape in shapes.items())
         detects = " that look like a detector's" if any(_is_boxes(shape) for shape in shapes.values()) else ""
-        raise ModelError(f"{source} has {len(shapes)} outputs{detects} ({listed}); name the class scores with --output")
+        raise ModelError(
+            f"{source} has {len(shapes)} outputs{detects} ({listed}); name the class scores with --output-name"
+        )
     sides = shapes[chosen]
     if None in sides or sum(side != 1 for side in sides) > _VECTOR:
         kind = "a detector's or a segmentation's" if len(sides) > 1 else "of unknown length"
@@ -125,17 +127,6 @@ def activation(model: Any, tensor: Any) -> str | None:
         if any(one is tensor for one in node.outputs):
             return getattr(getattr(keras_graph.layer_of(node), "activation", None), "__name__", None)
     return None
-
-
-def _named(model: Any) -> dict[str, Any]:
-    """A model's outputs by name: a dict's keys, or those of the layers that they come from."""
-    found = getattr(model, "output", None)
-    if isinstance(found, Mapping):
-        return dict(found)
-    names = list(getattr(model, "output_names", None) or [one.name for one in model.outputs])
-    if len(set(names)) < len(names):
-        names = [f"{name}_{number}" for number, name in enumerate(names)]
-    return dict(zip(names, model.outputs, strict=True))
 
 
 def _is_boxes(shape: tuple[int | None, ...]) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import zipfile
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -31,6 +32,7 @@ BACKENDS: tuple[str, ...] = (packages.keras_backend(),)
 VERIFIED_TOO: tuple[str, ...] = ()
 
 _EXTRA = "train"
+_HDF5, _ZIP = b"\x89HDF\r\n\x1a\n", b"PK"
 _BATCH = 256
 # Weights pack badly: those of a sound file take about as much as it does, and small files may be mostly zeros.
 _MOST_RATIO = 8
@@ -105,6 +107,7 @@ def read(keras: Any, path: Path, *, trust: bool = False) -> Any:
     if not path.is_file():
         raise BundleError(f"no Keras model at {path}")
     try:
+        _demand_kind(path)
         if path.suffix.lower() == SUFFIX:
             archives.demand_modest(path)
         else:
@@ -115,6 +118,26 @@ def read(keras: Any, path: Path, *, trust: bool = False) -> Any:
         if known := remedy(error, _REMEDIES, ""):
             raise BundleError(f"{path} cannot be loaded: {known}") from error
         raise BundleError(refusal(str(path), "Keras model that can be loaded", error, (), _NO_REMEDY)) from error
+
+
+def _demand_kind(path: Path) -> None:
+    """Refuse a file by its first bytes.
+
+    Raises:
+        BundleError: it is empty, or of another kind than its name says.
+        OSError: it cannot be read.
+    """
+    with path.open("rb") as stream:
+        start = stream.read(len(_HDF5))
+    is_zip = path.suffix.lower() == SUFFIX
+    if not start:
+        raise BundleError(f"{path} is empty; copy it again, or save the model again")
+    if is_zip and start == _HDF5:
+        raise BundleError(f"{path} is an HDF5 file; rename it to {path.with_suffix('.h5').name}")
+    if not is_zip and start.startswith(_ZIP):
+        raise BundleError(f"{path} is a .keras file; rename it to {path.with_suffix(SUFFIX).name}")
+    if is_zip and start.startswith(_ZIP) and not zipfile.is_zipfile(path):
+        raise BundleError(f"{path} is incomplete; copy or download it again, or save the model again")
 
 
 def _demand_modest_weights(path: Path) -> None:
@@ -237,10 +260,8 @@ class KerasRuntime(Shown):
 
 
 def _answers(model: Any) -> list[str]:
-    """Names of a model's outputs: a dict's keys, or those of its tensors."""
-    # A Sequential model that was never called has `outputs` alone.
-    output = getattr(model, "output", None)
-    return list(output) if isinstance(output, dict) else [one.name for one in model.outputs]
+    """Names of a model's outputs."""
+    return list(keras_graph.outputs_by_name(model))
 
 
 def _pin_threads(threads: int) -> None:

@@ -132,7 +132,7 @@ def write_bundle(
     place = (Path(out) if out is not None and imported is None else opened.export_path).resolve()
     with exclusion.exporting(opened.path, place):
         destination.refuse_occupied(place, overwrite=overwrite)
-        data = load_run_data(opened, data_dir=request.data_dir, progress=progress)
+        data = load_run_data(opened, data_dir=request.data_dir, progress=progress if imported is None else SILENT)
         source = Source.from_run(opened, data, options)
         bundle = pipeline.write_bundle(source, variants, options, place, progress)
         if place == opened.export_path.resolve():

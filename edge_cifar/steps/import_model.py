@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import shlex
 import shutil
+from collections.abc import Iterator
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -28,6 +29,7 @@ from edge_cifar.model_options import ModelOptions
 from edge_cifar.progress import Progress
 from edge_cifar.run_data import KEPT, split_data
 from edge_cifar.steps._run_results import Results, evaluated
+from edge_cifar.steps.targets import missing
 from edge_cifar.storage import exclusion, files
 
 if TYPE_CHECKING:
@@ -112,6 +114,8 @@ def as_run(
             return import_model(model, request, out=out, overwrite=overwrite, progress=progress)
     elif model is not None and not isinstance(model, Run):
         return import_model(model, request, out=out, overwrite=overwrite, progress=progress)
+    if model is not None and not isinstance(model, Run) and request.told and not Path(model).exists():
+        raise missing(Path(model))
     if request.told:
         raise UsageError(
             "--data and the options that describe a model only apply to a model made elsewhere; a run has its own"
@@ -143,7 +147,8 @@ def import_model(
     if isinstance(model, str | Path):
         loading.demand_importable(Path(model))
     if data is None:
-        raise UsageError("a model made elsewhere needs labelled images; give them with --data FOLDER")
+        how = "with --data FOLDER" if isinstance(model, str | Path) else "as data=(images, labels), or a folder"
+        raise UsageError(f"a model made elsewhere needs labelled images; give them {how}")
     opened = loading.open_model(model, custom=request.custom, trust=request.trust)
     run = Run(Path(out) if out is not None else Path("runs") / opened.name)
     _refuse_occupied(run, overwrite)
@@ -153,7 +158,7 @@ def import_model(
     network = pipeline.take_apart(opened, options, None if dataset is None else _size(dataset))
     dataset = dataset or _dataset(data, data_dir, network.taken.size, progress)
     labels = options.labels or network.labels or _labels_beside(model, network.classes, progress)
-    dataset = _labelled(dataset, labels, network, folder=folder)
+    dataset = _labelled(dataset, labels, network, folder=folder, progress=progress)
     split = split_data(dataset, _validation_split(len(dataset.train)), _SEED)
     adapted = network.adapt(
         options.preprocessing, split.validation, _size(dataset), dataset.given_range, opened.name, dataset.labels
@@ -184,13 +189,21 @@ def _refuse_occupied(run: Run, overwrite: bool) -> None:
             f"{run.path} contains a finished run; replace it with --overwrite, choose another directory with --out, or "
             f"export it: {command_line('export', run.path)}"
         )
+    # Of an import that was cut off, the model is there without its record.
+    ours = run.finished or any((run.path / name).exists() for name in MODELS)
+    if run.path.is_file() or (not ours and run.path.is_dir() and any(_visible(run.path))):
+        raise RunError(f"{run.path} is not empty and is not a run; choose another directory with --out")
+
+
+def _visible(folder: Path) -> Iterator[Path]:
+    return (one for one in folder.iterdir() if not one.name.startswith("."))
 
 
 def _dataset(data: Any, data_dir: Path | str | None, size: tuple[int, int] | None, progress: Progress) -> Dataset:
     if isinstance(data, str | Path):
         return load(str(data), data_dir=data_dir, seed=_SEED, image_size=size, progress=progress)
     parts, names = arrays.given(data)
-    return arrays.dataset(parts, name=KEPT, class_names=names, seed=_SEED)
+    return arrays.dataset(parts, name=KEPT, class_names=names, seed=_SEED, progress=progress)
 
 
 def _size(dataset: Dataset) -> tuple[int, int]:
@@ -205,7 +218,9 @@ def _labels_beside(model: Any, classes: int, progress: Progress) -> tuple[str, .
     return names
 
 
-def _labelled(dataset: Dataset, labels: tuple[str, ...] | None, network: Network, *, folder: bool) -> Dataset:
+def _labelled(
+    dataset: Dataset, labels: tuple[str, ...] | None, network: Network, *, folder: bool, progress: Progress
+) -> Dataset:
     """The data with the model's classes, in the order of its outputs."""
     count, classes = len(dataset.labels), network.classes
     numbered = dataset.labels == arrays.numbered_names(count)
@@ -223,6 +238,11 @@ def _labelled(dataset: Dataset, labels: tuple[str, ...] | None, network: Network
         raise UsageError(
             f"{network.source} tells {classes} classes apart, --labels names {len(labels)}; name one for each output, "
             "in their order"
+        )
+    if numbered and count < classes:
+        progress.say(
+            f"the labels use {count} of the {classes} classes that {network.source} tells apart; if that is wrong, "
+            "check the labels, and --output-name if the model has several outputs"
         )
     return in_order(dataset, labels, by_number=not folder)
 

@@ -9,6 +9,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from edge_cifar import model_files
+from edge_cifar.command_line import command_line
 from edge_cifar.documents import run as runs
 from edge_cifar.documents.bundle import MANIFEST, Bundle
 from edge_cifar.documents.run import Run
@@ -108,15 +109,25 @@ def _at(path: Path) -> Bundle | Run | ModelFile:
         return run
     if path.is_file() or (path.exists() and model_files.is_model(path)):
         return _file(path)
+    if (path / "saved_model.pb").is_file():
+        export = command_line("export", path, "--data", "FOLDER")
+        raise BundleError(f"{path} is a SavedModel, which only export takes; convert it first: {export}")
     if path.is_dir():
         raise BundleError(f"{path} contains neither a bundle ({MANIFEST}) nor a finished run")
+    raise missing(path)
+
+
+def missing(path: Path) -> BundleError | RunError:
+    """The error for a path at which there is nothing: names the one that was probably meant."""
     if _ADDRESS.match(str(path)):
-        raise BundleError(f"a model is named by its path, not by an address on the web; download it first (got {path})")
+        return BundleError(
+            f"a model is named by its path, not by an address on the web; download it first (got {path})"
+        )
     if near := _near(path):
-        raise BundleError(f"no model at {path}; did you mean {near}?")
+        return BundleError(f"no model at {path}; did you mean {near}?")
     if model_files.is_model(path):
-        raise BundleError(f"no model file at {path}")
-    raise RunError(f"no model file, run or bundle at {path}; train one: edge-cifar train mobilenetv2")
+        return BundleError(f"no model file at {path}")
+    return RunError(f"no model file, run or bundle at {path}; train one: edge-cifar train mobilenetv2")
 
 
 def _near(path: Path) -> Path | None:

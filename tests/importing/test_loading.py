@@ -109,6 +109,24 @@ def test_files_of_other_kinds_are_refused_with_the_way_out(tmp_path: Path, name:
         open_model(path)
 
 
+@pytest.mark.parametrize(
+    ("name", "start", "said"),
+    [
+        ("a.keras", b"\x89HDF\r\n\x1a\n...", r"is an HDF5 file; rename it to a\.h5"),
+        ("a.h5", b"PK\x03\x04...", r"is a \.keras file; rename it to a\.keras"),
+        ("a.keras", b"", "is empty; copy it again"),
+        ("a.h5", b"", "is empty; copy it again"),
+        ("a.keras", b"PK\x03\x04...", "is incomplete; copy or download it again"),
+    ],
+)
+def test_a_file_that_its_first_bytes_betray_is_told_what_it_is(
+    tmp_path: Path, name: str, start: bytes, said: str
+) -> None:
+    (tmp_path / name).write_bytes(start)
+    with pytest.raises(ModelError, match=said):
+        open_model(tmp_path / name)
+
+
 def test_weights_alone_under_another_name_are_refused(tmp_path: Path) -> None:
     brightness().save_weights(tmp_path / "a.weights.h5")
     with pytest.raises(ModelError, match="contains weights only"):

@@ -234,3 +234,43 @@ def test_bad_input_is_one_sentence(
     assert said.count("\n") == 1
     assert said.startswith("edge-cifar: ")
     assert not (tmp_path / "run").exists()
+
+
+def test_a_folder_of_something_else_is_not_written_into(model_file: Path, tmp_path: Path) -> None:
+    (tmp_path / "pictures").mkdir()
+    (tmp_path / "pictures" / "cat.png").touch()
+    request = ImportRequest(data=_npz(tmp_path), options=ModelOptions.of({"input_range": (0, 1)}))
+    with pytest.raises(RunError, match="is not empty and is not a run; choose another directory with --out"):
+        as_run(model_file, request, out=tmp_path / "pictures", overwrite=True, progress=Listener())
+
+
+def test_a_misspelt_model_or_folder_is_named(model_file: Path, tmp_path: Path) -> None:
+    wrong = model_file.with_name("levles.h5")
+    with pytest.raises(EdgeCifarError, match=r"levles\.h5"):
+        ec.export(wrong, data=_npz(tmp_path))
+    with pytest.raises(UsageError, match=r"unknown data set 'nowhere'.*there is no folder of that name either"):
+        ec.export(model_file, data="nowhere", out=tmp_path / "run")
+
+
+def test_arrays_of_other_sizes_and_layouts_are_said(tmp_path: Path) -> None:
+    images, labels = grey_images(100)
+    heard = Listener()
+    data = (images.transpose(0, 3, 1, 2).astype(np.int64), labels % 3)
+    _imported(brightness(), data, tmp_path / "run", progress=heard, options=ModelOptions.of({"input_range": (0, 1)}))
+    said = "\n".join(heard.said)
+    assert "given as [N, channels, height, width]" in said
+    assert "the labels use 3 of the 5 classes that brightness tells apart" in said
+
+
+@pytest.mark.parametrize("kind", [np.int64, np.float32])
+def test_whole_numbers_are_raw_pixels_whatever_their_type(tmp_path: Path, kind: type) -> None:
+    images, labels = grey_images(100)
+    model = brightness()
+    model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])
+    with pytest.raises(EdgeCifarError, match="does not say which range of pixels it takes"):
+        _imported(model, (images.astype(kind), labels), tmp_path / "run")
+
+
+def test_a_python_program_is_told_how_it_gives_data() -> None:
+    with pytest.raises(UsageError, match=r"give them as data=\(images, labels\)"):
+        ec.export(brightness())
