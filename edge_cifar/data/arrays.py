@@ -60,6 +60,8 @@ def dataset(
     as_bytes = all(_are_raw(part.images, low, high) for part in parts.values())
     if any(_channels_first(part.images) for part in parts.values()):
         progress.say("the images are given as [N, channels, height, width]; their channels were moved behind")
+    if any(_channels_first(part.images) for part in parts.values()):
+        progress.say("the images are given as [N, channels, height, width]; their channels were moved behind")
     names, numbers = _numbered([part.labels for part in parts.values()], class_names)
     splits = {
         split: _split(part.images, labels, low, high, f"the {split} images of {name}")

@@ -76,11 +76,8 @@ def diagnose(
         MissingPackage: a converter is not installed.
     """
     options = options or ExportOptions()
-    if is_onnx(run):
-        options = plan.of_onnx(options)
-    if options.compressions or options.keep_float:
-        raise UsageError("--diagnose works on plain int8 and does not go with --prune, --cluster or --keep-float")
-    formats = _formats(options, progress)
+    formats = chosen_formats(run, options, progress)
+    options = plan.of_onnx(options) if is_onnx(run) else options
     packages.require("matplotlib", "report")
     opened = open_run(run)
     opened.demand_weights()
@@ -118,6 +115,19 @@ def _diagnose(
         folder / PICTURE,
     )
     return found
+
+
+def chosen_formats(model: Any, options: ExportOptions, progress: Progress) -> tuple[str, ...]:
+    """The formats whose layers are ranked, by the options alone.
+
+    Raises:
+        UsageError, MissingPackage: as :func:`diagnose`.
+    """
+    if is_onnx(model):
+        options = plan.of_onnx(options)
+    if options.compressions or options.keep_float:
+        raise UsageError("--diagnose works on plain int8 and does not go with --prune, --cluster or --keep-float")
+    return _formats(options, progress)
 
 
 def _formats(options: ExportOptions, progress: Progress) -> tuple[str, ...]:

@@ -262,8 +262,8 @@ def test_arrays_of_other_sizes_and_layouts_are_said(tmp_path: Path) -> None:
     assert "the labels use 3 of the 5 classes that brightness tells apart" in said
 
 
-@pytest.mark.parametrize("kind", [np.int64, np.float32])
-def test_whole_numbers_are_raw_pixels_whatever_their_type(tmp_path: Path, kind: type) -> None:
+@pytest.mark.parametrize("kind", [np.uint8, np.int64])
+def test_integers_are_raw_pixels_whatever_their_type(tmp_path: Path, kind: type) -> None:
     images, labels = grey_images(100)
     model = brightness()
     model.set_weights([np.zeros_like(weight) for weight in model.get_weights()])
@@ -274,3 +274,13 @@ def test_whole_numbers_are_raw_pixels_whatever_their_type(tmp_path: Path, kind: 
 def test_a_python_program_is_told_how_it_gives_data() -> None:
     with pytest.raises(UsageError, match=r"give them as data=\(images, labels\)"):
         ec.export(brightness())
+
+
+def test_a_diagnosis_that_cannot_be_made_imports_nothing(
+    model_file: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    data = _npz(tmp_path)
+    assert main(["export", str(model_file), "--data", data, "--diagnose", "--precision", "fp32"]) == 2
+    assert "--diagnose only works on int8" in capsys.readouterr().err
+    assert not (tmp_path / "runs").exists()

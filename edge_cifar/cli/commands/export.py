@@ -15,6 +15,7 @@ from edge_cifar.cli.output import Terminal, echo, emit_json, emit_table, next_st
 from edge_cifar.cli.sections import Sectioned
 from edge_cifar.documents import tables
 from edge_cifar.model_options import ModelOptions, ToldOfOutput
+from edge_cifar.progress import SILENT
 from edge_cifar.tables import Column, Table
 
 if TYPE_CHECKING:
@@ -278,6 +279,8 @@ def _diagnose(
     from edge_cifar.steps import diagnose as step
     from edge_cifar.steps.import_model import as_run
 
+    # Before a model is imported, which takes a while.
+    step.chosen_formats(model, options, SILENT)
     imported = as_run(model, request, out=out, overwrite=overwrite, progress=Terminal())
     run, out = (model, out) if imported is None else (imported.path, None)
     found = step.diagnose(run, options, out=out, data_dir=request.data_dir, progress=Terminal())
