@@ -18,6 +18,9 @@ from edge_cifar.preprocessing import Preprocessing
 from edge_cifar.runtimes import Runtime, RuntimeModule
 from edge_cifar.storage import files
 
+# Files of PyTorch's, which hold weights or code, and no graph that could be run.
+PYTORCH = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
+
 
 def suffixes() -> tuple[str, ...]:
     """File suffixes that some runtime runs, sorted."""
@@ -43,6 +46,8 @@ def runtime_for(path: Path) -> RuntimeModule:
         RuntimeUnavailable: those that do cannot run here; the message says why.
     """
     candidates = runtimes_of(path)
+    if not candidates and path.suffix.lower() in PYTORCH:
+        raise UsageError(f"{path} is a PyTorch file; write it as ONNX with torch.onnx.export (see docs/pytorch.md)")
     if not candidates:
         raise UsageError(f"{path} is not a model file: its name must end in {', '.join(suffixes())}")
     reasons = []

@@ -22,11 +22,11 @@ def note(splits: Mapping[str, Named], notices: Notices) -> None:
     for split, (images, names) in splits.items():
         copies = [numbers for numbers in places[split].values() if len(numbers) > 1]
         notices.noted(
-            "{} images are copies of others",
+            "{} [image is a copy of another|images are copies of others]",
             (f"{names[number]} ({names[first]})" for first, *others in copies for number in others),
         )
         notices.noted(
-            "{} images stand in several classes, so that one label is wrong",
+            "{} [image stands|images stand] in several classes, so that one label is wrong",
             (
                 ", ".join(names[number] for number in numbers)
                 for numbers in copies
@@ -38,7 +38,8 @@ def note(splits: Mapping[str, Named], notices: Notices) -> None:
             _, names = splits[split]
             _, trained = splits["train"]
             notices.noted(
-                f"{{}} {split} images are training images, too, and make the {what} too high",
+                f"{{}} {split} [image is a training image, too, and makes|images are training images, too, and make] "
+                f"the {what} too high",
                 (
                     f"{names[number]} ({trained[places['train'][digest][0]]})"
                     for digest, numbers in places[split].items()

@@ -75,9 +75,9 @@ def find(folder: Path, notices: Notices) -> Layout:
     root = _unwrapped(folder, notices)
     folders = _splits(root)
     if folders:
-        notices.skipped("folders next to the splits", sorted(set(_folders(root)) - set(folders.values())))
-        notices.skipped("files next to the splits", _files(root))
-        notices.skipped("hidden files", _hidden_in(root))
+        notices.skipped("[folder|folders] next to the splits", sorted(set(_folders(root)) - set(folders.values())))
+        notices.skipped("[file|files] next to the splits", _files(root))
+        notices.skipped("hidden [file|files]", _hidden_in(root))
     classes = {split: _classes(root, root / name, notices) for split, name in (folders or {"train": ""}).items()}
     labels = tuple(classes["train"])
     _demand_classes(root / folders.get("train", ""), labels)
@@ -97,7 +97,7 @@ def find(folder: Path, notices: Notices) -> Layout:
         if split == "train" or any(found.values())
     }
     links = [file.name for found in files.values() for file in found if (root / file.name).is_symlink()]
-    notices.noted("{} images are symbolic links, and are read like any other", links)
+    notices.noted("{} [image is a symbolic link, and is|images are symbolic links, and are] read like any other", links)
     return Layout(
         root=root,
         labels=labels,
@@ -118,8 +118,8 @@ def _unwrapped(folder: Path, notices: Notices) -> Path:
         return folder
     notices.said(f"reading {root.relative_to(folder)}/, the only folder in it")
     while folder != root:
-        notices.skipped("files next to the only folder", _files(folder))
-        notices.skipped("hidden files", _hidden_in(folder))
+        notices.skipped("[file|files] next to the only folder", _files(folder))
+        notices.skipped("hidden [file|files]", _hidden_in(folder))
         folder = folder / _folders(folder)[0]
     return root
 
@@ -153,15 +153,15 @@ def _classes(root: Path, place: Path, notices: Notices) -> dict[str, list[str]]:
         found = labels_file.read(table, root, notices)
         named = {name for names in found.values() for name in names}
         others = [name for name in _below(root, place, notices) if name not in named and root / name != table]
-        notices.skipped(f"files that {table.relative_to(root).as_posix()} does not name", others)
+        notices.skipped(f"[file|files] that {table.relative_to(root).as_posix()} does not name", others)
         return found
     folders = _folders(place)
     inside = "" if place == root else f"{place.relative_to(root).as_posix()}/"
     loose = [inside + name for name in _files(place)]
-    notices.skipped("files next to the class folders" if folders else "files without a label", loose)
-    notices.skipped("hidden files", (inside + name for name in _hidden_in(place)))
+    notices.skipped("[file|files] next to the class folders" if folders else "[file|files] without a label", loose)
+    notices.skipped("hidden [file|files]", (inside + name for name in _hidden_in(place)))
     links = [inside + name for name in folders if (place / name).is_symlink()]
-    notices.noted("{} class folders are symbolic links, and are read like any other", links)
+    notices.noted("{} class [folder is a link, and is|folders are links, and are] read like any other", links)
     return {name: _below(root, place / name, notices) for name in folders}
 
 
@@ -178,15 +178,17 @@ def _below(root: Path, folder: Path, notices: Notices) -> list[str]:
         for entry in _scan(root / place):
             name = f"{place}/{entry.name}" if place else entry.name
             if _hidden(entry.name):
-                notices.skipped("hidden files", [name])
+                notices.skipped("hidden [file|files]", [name])
             elif entry.is_dir(follow_symlinks=False):
                 waiting.append(name)
             elif entry.is_file():
                 found.append(name)
             elif entry.is_dir():
-                notices.skipped("symbolic links to folders", [name])
+                notices.skipped("symbolic [link to a folder|links to folders]", [name])
             else:
-                notices.skipped("broken symbolic links" if entry.is_symlink() else "special files", [name])
+                notices.skipped(
+                    "broken symbolic [link|links]" if entry.is_symlink() else "special [file|files]", [name]
+                )
     return sorted(found, key=lambda name: name.split("/"))
 
 

@@ -115,7 +115,7 @@ def _read(
             raise DataError(f"{sentence}; remove it, or omit --strict")
         notices.skipped(f"of {len(files):,} files {reason}", unreadable)
     for remark, count in cached.remarks.items():
-        notices.said(f"{count} images: {remark}")
+        notices.said(f"{count} image{'s' * (count != 1)}: {remark}")
     everything = Split(
         images=cached.images,
         labels=np.array([file.label for file in files], np.int64)[cached.numbers],

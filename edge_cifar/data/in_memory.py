@@ -105,7 +105,7 @@ def _bytes(array: NDArray[Any]) -> tuple[NDArray[np.uint8], str]:
         if low <= least and most <= high:
             scaled = (array.astype(np.float32) - np.float32(low)) * np.float32(255 / (high - low))
             remark = (
-                f"{array.dtype} from {low:g} to {high:g} scaled to bytes"
+                f"{array.dtype} from {low:g} to {high:g} converted to 0 to 255"
                 if is_float and (low, high) != (0.0, 255.0)
                 else ""
             )

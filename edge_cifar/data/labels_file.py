@@ -65,15 +65,15 @@ def read(path: Path, root: Path, notices: Notices) -> dict[str, list[str]]:
         relative = PurePosixPath(name.replace("\\", "/"))
         file = (path.parent / relative).relative_to(root).as_posix()
         if not name or not label:
-            notices.skipped(f"lines of {told} without a file or a label", [f"line {number}"])
+            notices.skipped(f"[line|lines] of {told} without a file or a label", [f"line {number}"])
         elif relative.is_absolute() or ".." in relative.parts:
-            notices.skipped(f"files named in {told} that lie outside its folder", [name])
+            notices.skipped(f"[file|files] named in {told} that [lies|lie] outside its folder", [name])
         elif not (root / file).is_file():
-            notices.skipped(f"files named in {told} that do not exist", [name])
+            notices.skipped(f"[file|files] named in {told} that [does|do] not exist", [name])
         elif file not in labels:
             labels[file] = label
         elif labels[file] == label:
-            notices.noted(f"{{}} files are named in {told} more than once and are read once", [name])
+            notices.noted(f"{{}} [file is|files are] named in {told} more than once and read once", [name])
         else:
             raise DataError(f"{path} gives {name} two labels, {labels[file]!r} and {label!r}; remove one of the lines")
     by_label: dict[str, list[str]] = {label: [] for label in sorted(set(labels.values()))}

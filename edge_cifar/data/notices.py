@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Sequence
 
 _NAMED_AT_MOST = 10
+# Words for one and for several, as in "[file|files]".
+_NUMBER = re.compile(r"\[([^][|]*)\|([^][|]*)\]")
 
 
 class Notices:
@@ -15,14 +18,14 @@ class Notices:
         self._said: dict[str, None] = {}
 
     def skipped(self, reason: str, names: Iterable[str]) -> None:
-        """Note files or folders that are left out for one reason; each counts once."""
+        """Note files or folders that are left out for one reason, worded as for :meth:`noted`; each counts once."""
         self.noted(f"skipped {{}} {reason}", names)
 
     def noted(self, sentence: str, names: Iterable[str]) -> None:
         """Note files or folders of which one thing is to be told.
 
         Args:
-            sentence: with ``{}`` for their number.
+            sentence: with ``{}`` for their number, and ``[file|files]`` for words that depend on it.
             names: the files or folders; nothing is noted where there are none.
         """
         if names := dict.fromkeys(names):
@@ -35,7 +38,8 @@ class Notices:
     def sentences(self) -> Iterator[str]:
         """One for each reason: how many, why, and the first few names; then the others."""
         for sentence, names in self._found.items():
-            yield f"{sentence.format(f'{len(names):,}')}: {listed(list(names))}"
+            counted = _NUMBER.sub(r"\1" if len(names) == 1 else r"\2", sentence)
+            yield f"{counted.replace('{}', f'{len(names):,}', 1)}: {listed(list(names))}"
         yield from self._said
 
 

@@ -106,8 +106,8 @@ class AcceptanceGate:
         known = ", and losses on training images tend to be smaller than on new ones" if self.training_images else ""
         return (
             f"few validation images (fewer than {GATE_MINIMUM}): artifacts are compared with the original model on "
-            f"{validation} validation{added}; {count} images can only tell losses of {self.smallest_rejected:.1f} "
-            f"points or more from chance{known}"
+            f"{validation} validation{added}; on {count} images, only losses of {self.smallest_rejected:.1f} points or "
+            f"more can be told from chance{known}"
         )
 
     def first(self, count: int) -> Reference:

@@ -15,12 +15,12 @@ from edge_cifar import model_files, packages
 from edge_cifar.errors import BundleError, ModelError, UsageError, first_line
 from edge_cifar.importing import onnx_file
 from edge_cifar.importing.tracing import SAVED_MODEL, saved_model
+from edge_cifar.model_files import PYTORCH
 from edge_cifar.runtimes import keras as keras_runtime
 from edge_cifar.storage import files, scratch
 
 ONNX = ".onnx"
 _KERAS = (".keras", ".h5", ".hdf5")
-_TORCH = (".pt", ".pth", ".ckpt", ".bin", ".safetensors")
 _OWN = "contains {name}, which is not part of Keras; tell where it is defined with --custom module:{name}"
 # What Keras says of files that it does not load, and what is said to users instead.
 _REFUSALS = (
@@ -59,7 +59,7 @@ class Opened:
 
 def is_importable(path: Path) -> bool:
     """Whether a path can be nothing but somebody's model, and not a run."""
-    return path.suffix.lower() in (*_KERAS, *_TORCH, ONNX, ".pb") or (path / SAVED_MODEL).is_file()
+    return path.suffix.lower() in (*_KERAS, *PYTORCH, ONNX, ".pb") or (path / SAVED_MODEL).is_file()
 
 
 def demand_importable(path: Path) -> None:
@@ -69,7 +69,7 @@ def demand_importable(path: Path) -> None:
         ModelError: there is none, or it is of another kind; says the way out.
     """
     suffix = path.suffix.lower()
-    if suffix in _TORCH:
+    if suffix in PYTORCH:
         raise ModelError(f"{path} is a PyTorch file; write it as ONNX with torch.onnx.export (see docs/pytorch.md)")
     if suffix in (".tflite", ".mlpackage"):
         raise ModelError(

@@ -30,7 +30,7 @@ def test_the_same_picture_in_training_and_testing_is_said(tmp_path: Path) -> Non
     _grey(tmp_path / "test" / "a" / "leak.png", 40)
     _, said = _load(tmp_path)
     assert (
-        "1 test images are training images, too, and make the test accuracy too high: test/a/leak.png (train/a/4.png)"
+        "1 test image is a training image, too, and makes the test accuracy too high: test/a/leak.png (train/a/4.png)"
     ) in said
 
 
@@ -42,7 +42,7 @@ def test_copies_and_contradicting_labels_are_said(tmp_path: Path) -> None:
     _grey(tmp_path / "b" / "wrong.png", 4)
     _, said = _load(tmp_path)
     assert "2 images are copies of others: a/copy.png (a/3.png), b/wrong.png (a/4.png)" in said
-    assert "1 images stand in several classes, so that one label is wrong: a/4.png, b/wrong.png" in said
+    assert "1 image stands in several classes, so that one label is wrong: a/4.png, b/wrong.png" in said
 
 
 def test_copies_stay_on_one_side_of_the_split(tmp_path: Path) -> None:

@@ -90,7 +90,7 @@ def test_unreadable_files_are_named_counted_and_left_out(tmp_path: Path) -> None
     dataset = image_folder.load(tmp_path, name="photos", image_size=8, progress=listener)
     assert len(dataset.train) + len(dataset.test) == 30
     hidden, unreadable = listener.said
-    assert "skipped 1 hidden files: blue/.DS_Store" in hidden
+    assert "skipped 1 hidden file: blue/.DS_Store" in hidden
     assert "skipped 2 of 32 files that are not readable images: blue/cut.png, red/notes.txt" in unreadable
 
 
@@ -257,10 +257,10 @@ def test_what_belongs_to_no_class_is_counted_with_its_reason(tmp_path: Path) -> 
     listener = Listener()
     loading.load(str(tmp_path), image_size=8, progress=listener)
     said = "\n".join(listener.said)
-    assert "skipped 1 folders next to the splits: extra" in said
-    assert "skipped 1 files next to the splits: README.txt" in said
-    assert "skipped 1 files next to the class folders: test/labels.csv" in said
-    assert "skipped 1 symbolic links to folders: train/red/more" in said
+    assert "skipped 1 folder next to the splits: extra" in said
+    assert "skipped 1 file next to the splits: README.txt" in said
+    assert "skipped 1 file next to the class folders: test/labels.csv" in said
+    assert "skipped 1 symbolic link to a folder: train/red/more" in said
 
 
 def test_16_bit_grey_in_a_folder_is_scaled_and_counted(tmp_path: Path) -> None:

@@ -42,8 +42,8 @@ def test_a_folder_that_only_wraps_another_is_looked_through(tmp_path: Path, wrap
     dataset, said = _load(tmp_path)
     assert (len(dataset.train), len(dataset.test)) == (10, 4)
     assert f"reading {wrapper}/, the only folder in it" in said
-    assert "skipped 1 files next to the only folder: readme.txt" in said
-    assert "skipped 1 hidden files: __MACOSX" in said
+    assert "skipped 1 file next to the only folder: readme.txt" in said
+    assert "skipped 1 hidden file: __MACOSX" in said
 
 
 def test_a_single_class_in_a_wrapper_stays_a_single_class(tmp_path: Path) -> None:
@@ -60,11 +60,11 @@ def test_a_flat_folder_takes_its_labels_from_a_table(tmp_path: Path) -> None:
     dataset, said = _load(tmp_path)
     assert dataset.labels == ("even", "odd")
     assert (np.bincount(dataset.train.labels) + np.bincount(dataset.test.labels)).tolist() == [5, 5]
-    assert "skipped 1 files named in labels.csv that do not exist: missing.png" in said
-    assert "skipped 1 files named in labels.csv that lie outside its folder: ../secret.png" in said
-    assert "1 files are named in labels.csv more than once and are read once: 3.png" in said
-    assert "skipped 1 lines of labels.csv without a file or a label: line 15" in said
-    assert "skipped 1 files that labels.csv does not name: forgotten.png" in said
+    assert "skipped 1 file named in labels.csv that does not exist: missing.png" in said
+    assert "skipped 1 file named in labels.csv that lies outside its folder: ../secret.png" in said
+    assert "1 file is named in labels.csv more than once and read once: 3.png" in said
+    assert "skipped 1 line of labels.csv without a file or a label: line 15" in said
+    assert "skipped 1 file that labels.csv does not name: forgotten.png" in said
 
 
 @pytest.mark.parametrize(
@@ -119,11 +119,11 @@ def test_links_are_told_whether_they_are_read_or_not(tmp_path: Path) -> None:
     os.mkfifo(tmp_path / "photos" / "blue" / "pipe.png")
     dataset, said = _load(tmp_path / "photos")
     assert len(dataset.train) + len(dataset.test) == 12
-    assert "1 images are symbolic links, and are read like any other: red/linked.png" in said
-    assert "1 class folders are symbolic links, and are read like any other: violet" in said
-    assert "skipped 1 broken symbolic links: red/broken.png" in said
-    assert "skipped 1 symbolic links to folders: red/circle" in said
-    assert "skipped 1 special files: blue/pipe.png" in said
+    assert "1 image is a symbolic link, and is read like any other: red/linked.png" in said
+    assert "1 class folder is a link, and is read like any other: violet" in said
+    assert "skipped 1 broken symbolic link: red/broken.png" in said
+    assert "skipped 1 symbolic link to a folder: red/circle" in said
+    assert "skipped 1 special file: blue/pipe.png" in said
 
 
 def test_a_test_folder_without_labels_is_not_used_and_that_is_said(tmp_path: Path) -> None:

@@ -18,7 +18,7 @@ from support.foreign_models import (
 
 from edge_cifar import model_files
 from edge_cifar.cli.main import main
-from edge_cifar.errors import BundleError
+from edge_cifar.errors import BundleError, UsageError
 from edge_cifar.evaluation import scores
 from edge_cifar.runtimes import _remedies, embedded_labels, litert
 from edge_cifar.steps.bench import bench
@@ -205,3 +205,9 @@ def test_one_unreadable_picture_costs_its_own_answer_alone(tmp_path: Path, capsy
     results = json.loads(capsys.readouterr().out)["results"]
     assert [bool(result["error"]) for result in results] == [False] * 3 + [True] + [False] * 5
     assert results[3]["predictions"] == []
+
+
+def test_a_file_of_pytorch_is_refused_with_the_way_out(tmp_path: Path) -> None:
+    (tmp_path / "m.pt").touch()
+    with pytest.raises(UsageError, match=r"m\.pt is a PyTorch file; write it as ONNX"):
+        predict(tmp_path / "m.pt", tmp_path)
