@@ -79,11 +79,10 @@ def _out_of_order(source: str, found: Trial, fitting: Preprocessing, labels: tup
     best, accuracy = found.accuracies[0]
     otherwise = ""
     if best.channels == "bgr" and fitting.channels != "bgr" and accuracy > found.guessing:
-        otherwise = f"; if the order is right and the model takes BGR, with {best.options}"
+        otherwise = f"; if the order is right and the model takes BGR, add {best.options}"
     return (
-        f"{source} seems to have its classes in another order than the data ({found.told}): in the range "
-        f"{input_ranges.name_of(fitting)} it mistakes each class for one other; export it with "
-        f"--labels {shlex.quote(order)} {fitting.options}{otherwise}"
+        f"{source} seems to have its classes in another order than the data ({found.told}): it mistakes each "
+        f"class for one other; tell the order with --labels {shlex.quote(order)}{otherwise}"
     )
 
 

@@ -51,7 +51,7 @@ def _adapt(model: Any, images: Split, labels: tuple[str, ...]) -> Any:
 
 
 def test_red_and_blue_swapped_is_not_taken_for_bgr() -> None:
-    with pytest.raises(ModelError, match=r"classes in another order.*--labels blue,green,red --.*takes BGR"):
+    with pytest.raises(ModelError, match=r"classes in another order.*--labels blue,green,red; .*takes BGR"):
         _adapt(_colour((2, 1, 0)), _coloured(), COLOURS)
 
 
@@ -62,7 +62,7 @@ def test_two_classes_that_are_always_mistaken_for_each_other_are_called_reversed
     keras = packages.require_keras()
     model = keras.Sequential([keras.Input((8, 8, 3)), keras.layers.GlobalAveragePooling2D(), keras.layers.Dense(2)])
     model.set_weights([np.array([[20, -20]] * 3, np.float32), np.array([-30, 30], np.float32)])
-    with pytest.raises(ModelError, match=r"0\.0%.*--labels light,dark --input-range=0,1"):
+    with pytest.raises(ModelError, match=r"0\.0%.*--labels light,dark$"):
         _adapt(model, two, ("dark", "light"))
 
 
