@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge_cifar import class_names
 from edge_cifar.data import mapped_images
+from edge_cifar.data.arrays import numbered_names
 from edge_cifar.data.mapped_images import Images
 from edge_cifar.documents.accuracy import Accuracy, DataSource
 from edge_cifar.documents.bench_figures import DetailedAccuracy, KerasAgreement
@@ -81,7 +82,9 @@ class EvaluationSet:
         Args:
             labels: names of the model's classes; None where they are not known.
         """
-        return bool(labels and self.names) and not set(labels or ()) & set(self.names)
+        if not labels or self.names in ((), numbered_names(len(self.names))):
+            return False
+        return not set(labels) & set(self.names)
 
     def evaluate(self, answers: Probabilities) -> Evaluation:
         """Evaluate the answers.

@@ -196,7 +196,7 @@ def _demand_classes(place: Path, names: tuple[str, ...]) -> None:
     if len(names) < 2:
         found = f"only {names[0]!r}" if names else "none"
         if reason := labels_file.unusable(place):
-            raise DataError(f"{place} has no class folders, and its {reason}; name the columns file and label")
+            raise DataError(f"{place} has no class folders, and its {reason}")
         raise DataError(
             f"a classifier needs at least two classes; {place} has {found}. Create one subfolder per class, or a "
             f"{labels_file.NAME} with the columns file and label"

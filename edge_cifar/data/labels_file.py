@@ -34,7 +34,7 @@ def unusable(folder: Path) -> str:
         rows = _rows(path, first_alone=True)
         if _columns(rows) is None:
             titles = ", ".join(title.strip() for title in rows[0] if title.strip()) if rows else ""
-            return f"{path.name} has {f'the columns {titles}' if titles else 'no columns'}, not file and label"
+            return f"{path.name} has {f'the columns {titles}' if titles else 'no columns'}; it needs file and label"
     return ""
 
 

@@ -68,6 +68,16 @@ def test_classes_in_another_order_are_named_and_win_no_star(tmp_path: Path) -> N
     )
 
 
+def test_other_names_are_said_unless_the_data_have_none(tmp_path: Path) -> None:
+    (subject,) = subjects(fake_bundle(tmp_path, {"fp32": {}}))
+    assert subject.accuracy_on is not None
+    named = replace(subject.accuracy_on, names=("red", "green", "blue"))
+    assert named.named_otherwise(("a", "b", "c"))
+    assert not named.named_otherwise(("blue", "green", "red"))
+    assert not named.named_otherwise(None)
+    assert not replace(named, names=("class 0", "class 1", "class 2")).named_otherwise(("a", "b", "c"))
+
+
 def accuracy(*confusion: tuple[int, ...], labels: tuple[str, ...] = ("a", "b", "c")) -> DetailedAccuracy:
     return DetailedAccuracy(top1=0.3, low=0.2, high=0.4, images=30, confusion=confusion, labels=labels)
 

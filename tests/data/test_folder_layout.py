@@ -152,8 +152,8 @@ def test_images_need_not_be_square(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("content", "said"),
     [
-        ("name,klass\n0.png,red\n", "its labels.csv has the columns name, klass, not file and label"),
-        ("", "its labels.csv has no columns, not file and label"),
+        ("name,klass\n0.png,red\n", "its labels.csv has the columns name, klass; it needs file and label"),
+        ("", "its labels.csv has no columns; it needs file and label"),
     ],
 )
 def test_a_table_that_cannot_be_used_is_named_with_its_columns(content: str, said: str, tmp_path: Path) -> None:
