@@ -80,7 +80,7 @@ def test_people_get_the_operators_and_a_picture(tmp_path: Path, capsys: pytest.C
     arguments = ["--profile", "--seconds", "0.05", "--output", "result.json"]
     assert main(["bench", str(tmp_path / "bundle"), *arguments]) == 0
     out = capsys.readouterr().out
-    assert "75.0%" in out
+    assert "75.0" in out.split()
     assert "no operator profile: this file does not tell" in out
     assert "GMAC/s" in out
     assert "energy: no readable power meter" in out
@@ -209,7 +209,7 @@ def test_energy_of_an_image_is_power_times_time(
     row = document["results"][0]
     assert row["energy"]["watts"] == 5.0
     assert row["energy"]["joules_per_image"] == pytest.approx(5.0 * row["latency_ms"]["mean"] / 1000)
-    assert "mJ/image" in capsys.readouterr().out
+    assert "mJ" in capsys.readouterr().out.split()
 
 
 def test_energy_that_nobody_tells_is_left_out_and_not_zero(tmp_path: Path) -> None:

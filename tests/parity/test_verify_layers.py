@@ -86,7 +86,7 @@ def test_table_json_and_picture(tiny_bundle: Bundle, tmp_path: Path, capsys: pyt
     assert main(["verify", str(folder), "--images", "20", "--plot", str(picture)]) == 0
     table = capsys.readouterr().out
     assert "error of each layer on 4 images" in table
-    assert ["stem_bn", "-", "-", "-"] in [line.split() for line in table.splitlines()]
+    assert ["stem_bn", "–", "–", "–"] in [line.split() for line in table.splitlines()]
     assert picture.read_bytes().startswith(b"\x89PNG")
     assert main(["verify", str(folder), "--images", "20", "--layers", "--json"]) == 0
     for result in json.loads(capsys.readouterr().out)["results"]:
