@@ -179,7 +179,7 @@ def test_a_damaged_model_is_one_sentence(run: Run, tmp_path: Path) -> None:
     damaged.path.mkdir()
     damaged.record_path.write_bytes(run.record_path.read_bytes())
     damaged.model_path.write_bytes(run.model_path.read_bytes()[:1000])
-    with pytest.raises(BundleError, match="not a Keras model that can be loaded"):
+    with pytest.raises(BundleError, match="is incomplete; copy or download it again"):
         export(damaged, formats=["tflite"])
     assert not damaged.export_path.exists()
 
