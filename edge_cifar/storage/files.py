@@ -206,9 +206,12 @@ def inside(folder: Path, name: str) -> Path:
     """
     path = folder / name
     try:
-        within = bool(name) and not Path(name).is_absolute() and folder.resolve() in path.resolve().parents
+        resolved = path.resolve()
+        within = bool(name) and not Path(name).is_absolute() and folder.resolve() in resolved.parents
+        # A loop of symbolic links: what leads nowhere stays a link from Python 3.13 on.
+        within = within and not os.path.islink(resolved)
     except (OSError, RuntimeError, ValueError):
-        # A loop of symbolic links, a zero byte, or text that the file system cannot encode.
+        # Such a loop before Python 3.13, a zero byte, or text that the file system cannot encode.
         within = False
     if not within:
         raise BundleError(f"{name!r} points outside {folder}; the bundle is corrupt or was tampered with")
