@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from edge_cifar.data.splits import balanced_indices
 from edge_cifar.evaluation.class_order import other_order
-from edge_cifar.evaluation.metrics import wilson
+from edge_cifar.evaluation.metrics import majority_share, wilson
 from edge_cifar.input_ranges import name_of
 from edge_cifar.preprocessing import Preprocessing
 
@@ -89,7 +89,7 @@ def trial(tried: Sequence[Preprocessing], ask: Ask, labels: Labels, *, most: int
         better=tried[first] if better else None,
         accuracies=tuple((tried[number], float(right[number].mean())) for number in ranked),
         images=len(truth),
-        guessing=_guessing(truth),
+        guessing=majority_share(truth),
         reordered=None if swapped is None else tried[swapped[0]],
         order=() if swapped is None else swapped[1],
     )
@@ -117,13 +117,9 @@ def _reordered(
 
 def _is_clear(ranked: Sequence[NDArray[np.bool_]], truth: Labels) -> bool:
     best, *others = ranked
-    if wilson(int(best.sum()), len(best)).low <= _guessing(truth):
+    if wilson(int(best.sum()), len(best)).low <= majority_share(truth):
         return False
     return all(_sign_test(best, other) < _CHANCE for other in others)
-
-
-def _guessing(truth: Labels) -> float:
-    return float(np.bincount(truth).max() / len(truth))
 
 
 def _sign_test(best: NDArray[np.bool_], other: NDArray[np.bool_]) -> float:

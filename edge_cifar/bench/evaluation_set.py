@@ -19,7 +19,13 @@ from edge_cifar.documents.bench_figures import DetailedAccuracy, KerasAgreement
 from edge_cifar.evaluation import shapes
 from edge_cifar.evaluation.agreement import Agreement
 from edge_cifar.evaluation.comparison import Comparison
-from edge_cifar.evaluation.metrics import accuracy, balanced_accuracy, calibration_error, confusion_matrix
+from edge_cifar.evaluation.metrics import (
+    accuracy,
+    balanced_accuracy,
+    calibration_error,
+    confusion_matrix,
+    majority_share,
+)
 from edge_cifar.evaluation.paired import PairedDrop
 
 Probabilities = NDArray[np.float32]
@@ -102,7 +108,7 @@ class EvaluationSet:
             accuracy=DetailedAccuracy(
                 **Accuracy.of(accuracy(self.labels, answers)).to_json(),
                 calibration_error=calibration_error(self.labels, answers),
-                majority=float(np.bincount(self.labels).max() / len(self.labels)),
+                majority=majority_share(self.labels),
                 balanced=balanced_accuracy(self.labels, predicted),
                 images_sha256=self._sha256,
                 labels=self.names,

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from edge_cifar.documents.accuracy import Accuracy, interval_from_json, interval_to_json
 from edge_cifar.documents.fields import Fields
+from edge_cifar.evaluation.class_order import one_for_one
 from edge_cifar.evaluation.metrics import Interval
 
 # A difference of accuracies that is worth a word.
@@ -71,12 +72,10 @@ class DetailedAccuracy(Accuracy):
 
         They do where most images of every class are taken for one class, each class's for another one.
         """
-        taken_for = [max(range(len(row)), key=row.__getitem__) for row in self.confusion]
-        clear = all(row[most] >= _CLEARLY * sum(row) > 0 for row, most in zip(self.confusion, taken_for, strict=True))
-        order = sorted(range(len(taken_for)), key=taken_for.__getitem__)
-        if not clear or sorted(taken_for) != list(range(len(taken_for))) or order == sorted(order):
+        if not self.confusion or len(self.labels) != len(self.confusion):
             return ()
-        return tuple(self.labels[number] for number in order) if len(self.labels) == len(order) else ()
+        taken_for, share = one_for_one(np.array(self.confusion))
+        return tuple(self.labels[number] for number in np.argsort(taken_for)) if share >= _CLEARLY else ()
 
     @property
     def right(self) -> NDArray[np.bool_]:

@@ -29,8 +29,23 @@ def other_order(truth: NDArray[np.int64], predicted: NDArray[np.int64], classes:
     confusion = confusion_matrix(truth, predicted, classes)
     if confusion.sum(axis=1).min() < _FEWEST_IMAGES:
         return None
-    order = confusion.argmax(axis=0)
-    shares = confusion.max(axis=0) / np.maximum(confusion.sum(axis=0), 1)
-    if sorted(order) != list(range(classes)) or shares.min() <= _SHARE or (order == np.arange(classes)).all():
-        return None
-    return [int(number) for number in order]
+    order, share = one_for_one(confusion.T)
+    return order if share > _SHARE else None
+
+
+def one_for_one(confusion: NDArray[np.int64]) -> tuple[list[int], float]:
+    """What each row of a confusion matrix is mistaken for, if every row is for another one.
+
+    Args:
+        confusion: ``[N, N]``, numbers of images.
+
+    Returns:
+        the column that most of each row lies in, and the least share of a row that does, 0..1. No column and 0 where
+        two rows have the same, or each row its own.
+    """
+    order = confusion.argmax(axis=1)
+    own = np.arange(len(confusion))
+    if (np.sort(order) != own).any() or (order == own).all():
+        return [], 0.0
+    shares = confusion.max(axis=1) / np.maximum(confusion.sum(axis=1), 1)
+    return order.tolist(), float(shares.min())

@@ -69,6 +69,15 @@ def accuracy(labels: Labels, probabilities: Probabilities) -> Interval:
     return wilson(int(np.count_nonzero(probabilities.argmax(axis=1) == labels)), len(labels))
 
 
+def majority_share(labels: Labels) -> float:
+    """Share of the images that are of the commonest class, 0..1: what always naming that class gets right.
+
+    Args:
+        labels: int64 ``[N]``, true classes, N at least 1.
+    """
+    return float(np.bincount(labels).max() / len(labels))
+
+
 def balanced_accuracy(labels: Labels, predicted: NDArray[np.integer[Any]]) -> float:
     """Mean over the classes of the share of their images that are classified correctly.
 

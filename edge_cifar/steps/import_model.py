@@ -9,8 +9,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import numpy as np
-
 from edge_cifar import class_names, machine
 from edge_cifar.command_line import command_line
 from edge_cifar.data import Dataset, arrays, npz_file
@@ -24,6 +22,7 @@ from edge_cifar.documents.run_record import Imported, RunRecord
 from edge_cifar.documents.training_history import Execution
 from edge_cifar.errors import DataError, ModelError, RunError, UsageError
 from edge_cifar.evaluation.class_order import other_order
+from edge_cifar.evaluation.metrics import majority_share
 from edge_cifar.export import source_model
 from edge_cifar.model_options import ModelOptions
 from edge_cifar.progress import Progress
@@ -270,7 +269,7 @@ def _say_doubts(results: Results, network: Network, progress: Progress) -> None:
             f"{network.source} seems to have its classes in another order than the data: it mistakes each class for "
             f"one other; tell the order with --labels {shlex.quote(names)}"
         )
-    elif results.test.low <= np.bincount(truth).max() / len(truth):
+    elif results.test.low <= majority_share(truth):
         progress.say(
             "accuracy is no better than chance: check that the model's classes are in the same order as those of the "
             f"data ({', '.join(labels[:10])}{', …' if len(labels) > 10 else ''}), and that the input range is right"
