@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 
 import click
@@ -63,55 +64,47 @@ def common_options(*, hidden: bool = False) -> list[click.Option]:
     Args:
         hidden: leave them out of the help; that of ``edge-cifar`` itself lists them.
     """
+    # Their callbacks do all the work: commands are not handed them.
+    option = partial(click.Option, expose_value=False, hidden=hidden)
     options = [
-        click.Option(
+        option(
             ["-q", "--quiet"],
             is_flag=True,
             callback=_quiet,
-            expose_value=False,
-            hidden=hidden,
             help="Only results, warnings and errors: no progress, no next command.",
         ),
-        click.Option(
+        option(
             ["-v", "--verbose"],
             is_flag=True,
             callback=_verbose,
-            expose_value=False,
-            hidden=hidden,
             help="Messages with the time they took, and what libraries log.",
         ),
-        click.Option(
+        option(
             ["--log-file"],
             type=click.Path(path_type=Path),
             metavar="FILE",
             callback=_log_file,
-            expose_value=False,
-            hidden=hidden,
             help="Append all messages to FILE, with times and the tracebacks of errors.",
         ),
-        click.Option(
+        option(
             ["--color"],
             type=click.Choice(list(_COLOURS)),
             callback=_colour,
-            expose_value=False,
-            hidden=hidden,
             help="Colored output.  [default: auto: on a terminal, unless NO_COLOR is set]",
         ),
-        click.Option(
+        option(
             ["--config"],
             type=click.Path(path_type=Path),
             metavar="FILE.toml",
             callback=_config,
             # Before the options that it gives values to.
             is_eager=True,
-            expose_value=False,
-            hidden=hidden,
             help="Values for options.  [default: [tool.edge-cifar] of pyproject.toml]",
         ),
     ]
     if not hidden:
-        for option in options:
-            option.envvar = f"{config.PREFIX}_{option.name}".upper()
+        for one in options:
+            one.envvar = f"{config.PREFIX}_{one.name}".upper()
     return options
 
 

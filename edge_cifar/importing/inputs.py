@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 from edge_cifar import keras_graph
@@ -41,6 +41,10 @@ class NetworkInput:
     def size(self) -> Size:
         """Height and width in pixels."""
         return self.height, self.width
+
+    def with_channels(self, channels: Channels | None) -> NetworkInput:
+        """The same with its channels in the order that was told; None keeps them."""
+        return replace(self, channels=channels or self.channels)
 
     @property
     def depth(self) -> int:

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import replace
-from functools import partial
+from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
@@ -94,13 +93,11 @@ class OnnxNetwork:
     ) -> Adapted:
         """Put the whole model together."""
         compute = self._session(self._model, self._output)
-        fronts: dict[Preprocessing, tuple[NetworkInput, Any]] = {}
 
+        @cache
         def front(preprocessing: Preprocessing) -> tuple[NetworkInput, Any]:
-            if preprocessing not in fronts:
-                taken = replace(self.taken, channels=preprocessing.channels or self.taken.channels)
-                fronts[preprocessing] = taken, onnx_assembly.front(self._model, taken, preprocessing, size)
-            return fronts[preprocessing]
+            taken = self.taken.with_channels(preprocessing.channels)
+            return taken, onnx_assembly.front(self._model, taken, preprocessing, size)
 
         def ask(preprocessing: Preprocessing, some: Split) -> NDArray[np.float32]:
             return self._answers(front(preprocessing)[1], compute, some.images)

@@ -11,7 +11,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from edge_cifar import keras_graph
-from edge_cifar.errors import ModelError, UsageError, unknown
+from edge_cifar.errors import ModelError, unknown
 from edge_cifar.evaluation import scores
 
 # What is still to be done to an output.
@@ -135,16 +135,3 @@ def _is_boxes(shape: tuple[int | None, ...]) -> bool:
 
 def _text(shape: tuple[int | None, ...]) -> str:
     return "[" + ", ".join("any" if side is None else str(side) for side in shape) + "]"
-
-
-def demand_labels(count: int, output: NetworkOutput, source: str) -> None:
-    """Hold the number of class names to the number of outputs.
-
-    Raises:
-        UsageError: they differ.
-    """
-    if count != output.classes:
-        raise UsageError(
-            f"{source} tells {output.classes} classes apart, but there are {count} class names; give as many with "
-            "--labels, in the order of the model's outputs"
-        )

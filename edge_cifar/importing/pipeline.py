@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, replace
-from functools import partial
+from functools import cache, partial
 from typing import Any
 
 import numpy as np
@@ -72,14 +72,12 @@ class KerasNetwork:
         keras = packages.require_keras()
         from edge_cifar.training.loop import predict
 
-        fronts: dict[Preprocessing, tuple[NetworkInput, Any]] = {}
+        names = {layer.name for layer in self.copy.layers}
 
+        @cache
         def front(preprocessing: Preprocessing) -> tuple[NetworkInput, Any]:
-            if preprocessing not in fronts:
-                taken = replace(self.taken, channels=preprocessing.channels or self.taken.channels)
-                names = {layer.name for layer in self.copy.layers}
-                fronts[preprocessing] = taken, assembly.front(keras, taken, preprocessing, size, names)
-            return fronts[preprocessing]
+            taken = self.taken.with_channels(preprocessing.channels)
+            return taken, assembly.front(keras, taken, preprocessing, size, names)
 
         def ask(preprocessing: Preprocessing, some: Split) -> NDArray[np.float32]:
             return _answers(self, front(preprocessing)[1], some.images)
