@@ -71,7 +71,8 @@ class _Diverted(io.TextIOBase):
         return len(text)
 
     def flush(self) -> None:
-        if self._descriptor is None:
+        # Python flushes it once more when it goes, which may be after the original.
+        if self._descriptor is None and not self._original.closed:
             self._original.flush()
 
     def hand_back(self) -> None:
